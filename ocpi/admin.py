@@ -1,0 +1,155 @@
+"""The admin API's frame: its token, its errors, and what its endpoints share."""
+
+import hmac
+import time
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ocpi.context import Context
+from ocpi.errors import (
+    Malformed,
+    NotAuthenticated,
+    OCPIError,
+    TooLarge,
+    TooSlow,
+    UnknownObject,
+)
+from ocpi.headers import Party
+from ocpi.messages import log
+from ocpi.parties import PlatformID, our_parties
+from ocpi.request import Here, Owner
+from ocpi.route import path_of, read_whole
+from ocpi.spec.document import encode
+from ocpi.spec.reading import problems
+from ocpi.store import Document, Written
+
+BODY_LIMIT = 4 * 1024 * 1024
+
+
+class Problem(BaseModel):
+    """Why a request of the admin API failed."""
+
+    error: str = Field(
+        description="Which field, which rule, or what to do next.",
+        examples=["evses.0.connectors: at least one item is required"],
+    )
+
+
+class AdminFront:
+    """Lets in who presents the admin token, before the body is read."""
+
+    def __init__(self, context: Context, api: ASGIApp) -> None:
+        self.context = context
+        self.api = api
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request below /admin."""
+        started = time.perf_counter()
+        status = 0
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        path = path_of(scope)
+        headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
+        try:
+            self._check_token(headers.get("authorization", b""))
+            body = await read_whole(scope, headers, receive, BODY_LIMIT)
+            await self.api({**scope, "path": path.removeprefix("/admin")}, body, watch)
+        except (NotAuthenticated, Malformed, TooLarge, TooSlow) as error:
+            await _failure(error)(scope, receive, watch)
+        except Exception:
+            log.exception("crash", path=path)
+            if status:
+                raise
+            await _problem(500, "An unexpected failure; it is logged.")(scope, receive, watch)
+        finally:
+            ms = round((time.perf_counter() - started) * 1000, 1)
+            log.info("admin", method=scope["method"], path=path, http=status, ms=ms)
+
+    def _check_token(self, authorization: bytes) -> None:
+        token = self.context.settings.admin_token
+        if token is None:
+            raise NotAuthenticated("The admin API is off: set OCPI_ADMIN_TOKEN to turn it on.")
+        expected = f"Bearer {token.get_secret_value()}".encode()
+        if not hmac.compare_digest(authorization, expected):
+            raise NotAuthenticated("Send `Authorization: Bearer` with the OCPI_ADMIN_TOKEN.")
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Every failure becomes `{"error": sentence}` with a fitting HTTP status."""
+
+    @app.exception_handler(OCPIError)
+    async def known(_request: Request, error: OCPIError) -> Response:
+        return _failure(error)
+
+    @app.exception_handler(ValidationError)
+    async def refused(_request: Request, error: ValidationError) -> Response:
+        return _problem(400, problems(error))
+
+    @app.exception_handler(RequestValidationError)
+    async def misread(_request: Request, error: RequestValidationError) -> Response:
+        return _problem(400, "; ".join(f"{_place(each)}: {each['msg']}" for each in error.errors()))
+
+    @app.exception_handler(HTTPException)
+    async def unrouted(_request: Request, error: HTTPException) -> Response:
+        return _problem(error.status_code, str(error.detail))
+
+
+def _place(error: dict[str, object]) -> str:
+    location = error["loc"]
+    assert isinstance(location, tuple)
+    return ".".join(str(part) for part in location[1:]) or "body"
+
+
+def _failure(error: OCPIError) -> Response:
+    return _problem(400 if error.http_status == 200 else error.http_status, error.message)
+
+
+def _problem(status: int, sentence: str) -> Response:
+    return JSONResponse({"error": sentence}, status)
+
+
+async def _own_party(here: Here, owner: Owner) -> Party:
+    for party in await our_parties(here.database, PlatformID.CPO):
+        if party.key == owner.key:
+            return party
+    raise UnknownObject(f"{owner} is no party of ours: see `ocpi party list`.")
+
+
+# One of our own CPO parties, in our spelling.
+OwnParty = Annotated[Party, Depends(_own_party)]
+
+
+def document_answer(document: Document, *, created: bool = False) -> Response:
+    """An OCPI document as it is, without envelope."""
+    return Response(
+        encode(document), status_code=201 if created else 200, media_type="application/json"
+    )
+
+
+def written_answer(written: Written) -> Response:
+    """The document as it is stored now; HTTP 201 where it is new."""
+    return document_answer(written.document, created=written.created)
+
+
+def takes(model: type[BaseModel], *, partial: bool = False) -> Document:
+    """The request body of an endpoint that reads it itself, for the OpenAPI document.
+
+    The model must be declared as an answer too, since that puts it among the schemas.
+    """
+    schema: Document = {"$ref": f"#/components/schemas/{model.__name__}"}
+    if partial:
+        sentence = f"Any fields of {model.__name__}, each replaced as a whole."
+        schema = {"type": "object", "description": sentence, "minProperties": 1}
+    content = {"application/json": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}

@@ -1,0 +1,119 @@
+"""The command `ocpi`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvicorn
+from credentials.cli import partner_app, party_app
+
+from credentials.parties import ensure_first_party
+from modules.stations.cli import station_app, tariff_app
+from ocpi.app import SOURCES, create_app, mounted
+from ocpi.demo import run_demo
+from ocpi.documents import export_documents
+from ocpi.messages import set_up_logging
+from ocpi.migrate import upgrade
+from ocpi.opening import open_context
+from ocpi.push.cli import push_app
+from ocpi.push.worker import Worker
+from ocpi.settings import Settings
+from ocpi.terminal import run
+from ocpi.testing.cli import mock_app
+
+app = typer.Typer(
+    help="An OCPI 2.2.1 service for charge point operators and roaming hubs.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+for name, part in (
+    ("party", party_app),
+    ("partner", partner_app),
+    ("station", station_app),
+    ("tariff", tariff_app),
+    ("push", push_app),
+    ("mock", mock_app),
+):
+    app.add_typer(part, name=name)
+
+
+@app.command()
+def serve(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at.")] = 8000,
+    worker: Annotated[
+        bool, typer.Option("--worker/--no-worker", help="Tell partners what changes, too.")
+    ] = True,
+) -> None:
+    """Serve partners and the admin API; migrates the database first."""
+
+    async def act() -> None:
+        settings = Settings()
+        set_up_logging(settings.log_level)
+        async with open_context(settings) as context:
+            await ensure_first_party(context)
+            server = uvicorn.Server(
+                uvicorn.Config(
+                    create_app(context, worker=worker),
+                    host=host,
+                    port=port,
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    timeout_graceful_shutdown=20,
+                )
+            )
+            await server.serve()
+
+    run(act())
+
+
+@app.command()
+def worker() -> None:
+    """Tell partners what changes, without serving requests."""
+
+    async def act() -> None:
+        settings = Settings()
+        set_up_logging(settings.log_level)
+        async with open_context(settings) as context:
+            await Worker(mounted(context), SOURCES).run_until_signalled()
+
+    run(act())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database schema to this version."""
+
+    async def act() -> None:
+        async with open_context() as context:
+            await upgrade(context.database)
+            typer.echo(f"{context.database.url.render_as_string()} is up to date.")
+
+    run(act())
+
+
+@app.command()
+def demo(
+    *,
+    port: Annotated[int, typer.Option(help="Port of the service, if free.")] = 8000,
+    emsp_port: Annotated[int, typer.Option(help="Port of the mock eMSP, if free.")] = 8001,
+) -> None:
+    """Show the product: real stations, a mock eMSP that registers, live changes."""
+    set_up_logging("WARNING")
+    run(run_demo(typer.echo, port, emsp_port))
+
+
+@app.command()
+def openapi(
+    folder: Annotated[Path, typer.Argument(help="Where to write the documents.")] = Path("openapi"),
+) -> None:
+    """Export the OpenAPI documents of the OCPI endpoints and of the admin API."""
+    for path in export_documents(folder):
+        typer.echo(path)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

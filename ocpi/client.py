@@ -1,0 +1,380 @@
+"""The one port through which the product speaks to partners."""
+
+import asyncio
+import base64
+import os
+import re
+import ssl
+import zlib
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Literal
+from urllib.parse import urlencode, urljoin
+
+import aiohttp
+import httpx
+from aiohttp.abc import AbstractResolver
+
+from ocpi.egress import (
+    EgressRefused,
+    GuardedTransport,
+    Pools,
+    check_url,
+    guarded_connector,
+    same_origin,
+)
+from ocpi.headers import MessageIDs, read_message_ids
+from ocpi.links import next_link
+from ocpi.spec.document import decode
+
+# The URL of a request has a query, that of a next page a cursor: OCPI's 255 are for the bare ones.
+LONGEST_REQUEST_URL = 8192
+MOST_PAGES = 10_000
+MOST_EMPTY_PAGES = 3
+EXCERPT = 500
+
+_SAFE_VALUE = re.compile(r"[\x20-\x7e]*")
+_INFLATED = 32 + zlib.MAX_WBITS  # zlib finds out whether it is gzip or deflate.
+
+Kind = Literal["refused", "dns", "connect", "tls", "timeout", "too_large", "protocol"]
+
+
+class ExchangeFailed(Exception):
+    """There is no answer that could be judged.
+
+    After "refused", "dns", "connect" and "tls" nothing was sent. After "timeout", "too_large" and
+    "protocol" the partner may have got and done what was asked.
+    """
+
+    def __init__(self, kind: Kind, sentence: str, request_id: str = "") -> None:
+        super().__init__(sentence)
+        self.kind = kind
+        self.sentence = sentence
+        self.request_id = request_id
+
+
+@dataclass(frozen=True)
+class Target:
+    """How to speak to one partner; the name stands in logs and for its own connections."""
+
+    name: str
+    token: str = field(repr=False)
+    raw_token: bool = False  # Sent as it is, for partners of older versions (TR-07, IP-01).
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back, judged by nobody yet.
+
+    What stands in the envelope is None where there is no envelope. `headers` have lower-case names,
+    and only those whose values are printable ASCII are there. `excerpt` is the begin of `body` as
+    text, `elapsed` in seconds. What a partner wrote is not shown by repr: it may hold tokens.
+    """
+
+    http_status: int
+    status_code: int | None
+    status_message: str | None = field(repr=False)
+    data: Any = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    excerpt: str = field(repr=False)
+    elapsed: float
+    body: bytes = field(default=b"", repr=False)
+    request_id: str = ""
+    correlation_id: str = ""
+
+    def success(self) -> bool:
+        """HTTP 2xx and an envelope that says 1xxx: one alone is a failure (ST-14, IP-06)."""
+        return 200 <= self.http_status < 300 and 1000 <= (self.status_code or 0) < 2000
+
+
+class _Broken(Exception):
+    def __init__(self, kind: Kind, why: str) -> None:
+        super().__init__(why)
+        self.kind = kind
+
+
+class Client:
+    """Speaks OCPI to partners: guarded, and bounded in time, bytes and connections."""
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool,
+        transport: httpx.AsyncBaseTransport | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        ports: Collection[int] = frozenset({443}),
+        connections: int = 8,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        """Prepare to speak to partners on `ports`, over so many `connections` to each.
+
+        A given `transport` is used for all of them instead of connections; URLs are checked still.
+        """
+        self._allow_private = allow_private
+        self._ports = ports
+        self._transport = transport
+        # Making a context is 50 ms of work, so there is one for all partners.
+        context = ssl_context or ssl.create_default_context()
+
+        def connect() -> GuardedTransport:
+            return GuardedTransport(
+                guarded_connector(
+                    allow_private=allow_private,
+                    ssl_context=context,
+                    connections=connections,
+                    resolver=resolver,
+                )
+            )
+
+        self._pools = Pools(connect)
+
+    async def request(
+        self,
+        target: Target,
+        method: str,
+        url: str,
+        *,
+        body: str | bytes | None = None,
+        headers: Mapping[str, str] = {},
+        correlation_id: str | None = None,
+        timeout: float = 20.0,  # noqa: ASYNC109 - one deadline around the whole exchange.
+        limit: int = 65536,
+    ) -> Reply:
+        """Exchange one message within `timeout` seconds, from connecting to the last byte.
+
+        The answer's body, inflated, may have `limit` bytes. A redirect is returned, not followed.
+        A `correlation_id` that is missing, or unsafe in a header, is made anew. Raises
+        ``ExchangeFailed``.
+        """
+        ids = _make_ids(correlation_id)
+        started = monotonic()
+        try:
+            async with asyncio.timeout(timeout):
+                check_url(
+                    url,
+                    allow_private=self._allow_private,
+                    ports=self._ports,
+                    longest=LONGEST_REQUEST_URL,
+                )
+                every = _headers(target, ids, headers, has_body=body is not None)
+                request = httpx.Request(method, url, headers=every, content=body)
+                response, content = await self._exchange(target, request, limit)
+        except _FAILURES as error:
+            kind, why = _explain(error)
+            # Nothing is chained: aiohttp's errors hold the request, and with it the token.
+            raise ExchangeFailed(kind, f"{target.name}: {why}", ids.request_id) from None
+        return _read_reply(response, content, ids, monotonic() - started)
+
+    async def _exchange(
+        self, target: Target, request: httpx.Request, limit: int
+    ) -> tuple[httpx.Response, bytes]:
+        async with self._transport_to(target) as transport:
+            response = await transport.handle_async_request(request)
+            try:
+                return response, await _read_body(response, limit)
+            finally:
+                await response.aclose()
+
+    def _transport_to(
+        self, target: Target
+    ) -> AbstractAsyncContextManager[httpx.AsyncBaseTransport]:
+        if self._transport is not None:
+            return nullcontext(self._transport)
+        return self._pools.transport_to(target.name)
+
+    async def pages(
+        self,
+        target: Target,
+        url: str,
+        *,
+        params: Mapping[str, str] = {},
+        headers: Mapping[str, str] = {},
+        correlation_id: str | None = None,
+        timeout: float = 60.0,  # noqa: ASYNC109 - the deadline of each page.
+        limit: int = 16 * 1024 * 1024,
+    ) -> AsyncIterator[Reply]:
+        """Crawl a list from `url`, following the links to the next page as they are (PG-10, IP-23).
+
+        The list is complete if, and only if, the iteration ends by itself behind a success. A reply
+        that is none is the last one; a link that leads astray, in circles or on for ever raises
+        ``ExchangeFailed``, as a request may.
+        """
+        correlation_id = _make_ids(correlation_id).correlation_id
+        here: str | None = _with_query(url, params)
+        seen: set[int] = set()
+        empty = 0
+        while here is not None:
+            seen.add(hash(here))
+            reply = await self.request(
+                target,
+                "GET",
+                here,
+                headers=headers,
+                correlation_id=correlation_id,
+                timeout=timeout,
+                limit=limit,
+            )
+            yield reply
+            if not reply.success():
+                return
+            empty = 0 if reply.data else empty + 1
+            try:
+                here = _next_page(reply, here, url, seen, empty)
+            except _Broken as error:
+                sentence = f"{target.name}: {error}"
+                raise ExchangeFailed(error.kind, sentence, reply.request_id) from None
+
+    async def close(self) -> None:
+        """Close every connection; what is still under way fails."""
+        await self._pools.close()
+        if self._transport is not None:
+            await self._transport.aclose()
+
+
+def _make_ids(correlation_id: str | None) -> MessageIDs:
+    return read_message_ids({"x-correlation-id": correlation_id or ""})
+
+
+def _headers(
+    target: Target, ids: MessageIDs, given: Mapping[str, str], *, has_body: bool
+) -> dict[str, str]:
+    """The headers to send; ours win over those given (TR-02, TR-03, TR-09, TR-12, TR-13)."""
+    token = target.token if target.raw_token else base64.b64encode(target.token.encode()).decode()
+    ours = {
+        "Authorization": f"Token {token}",
+        "X-Request-ID": ids.request_id,
+        "X-Correlation-ID": ids.correlation_id,
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": "ocpi-hub",
+        **({"Content-Type": "application/json"} if has_body else {}),
+    }
+    taken = {name.lower() for name in ours}
+    headers = {name: value for name, value in given.items() if name.lower() not in taken} | ours
+    for name, value in headers.items():
+        if not _SAFE_VALUE.fullmatch(value):
+            raise _Broken("refused", f"the value of {name} cannot stand in a header")
+    return headers
+
+
+async def _read_body(response: httpx.Response, limit: int) -> bytes:
+    """The body, inflated when it comes deflated against our wish, and never more than `limit`."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in {"identity", "gzip", "x-gzip", "deflate"}:
+        raise _Broken("protocol", f"the answer has Content-Encoding {encoding[:40]!a}")
+    inflate = None if encoding == "identity" else zlib.decompressobj(_INFLATED)
+    body = bytearray()
+    # The stream, unlike httpx's own readers, inflates nothing.
+    async for chunk in response.stream:  # type: ignore[union-attr]
+        body += inflate.decompress(chunk, limit + 1 - len(body)) if inflate else chunk
+        if len(body) > limit:
+            raise _Broken("too_large", f"the answer has more than {limit} bytes")
+    return bytes(body)
+
+
+def _read_reply(response: httpx.Response, content: bytes, ids: MessageIDs, elapsed: float) -> Reply:
+    code, message, data = _read_envelope(content)
+    headers = response.headers.items()
+    return Reply(
+        http_status=response.status_code,
+        status_code=code,
+        status_message=message,
+        data=data,
+        headers={name: value for name, value in headers if _SAFE_VALUE.fullmatch(value)},
+        excerpt=content[: 4 * EXCERPT].decode(errors="replace")[:EXCERPT],
+        elapsed=elapsed,
+        body=content,
+        request_id=ids.request_id,
+        correlation_id=ids.correlation_id,
+    )
+
+
+def _read_envelope(content: bytes) -> tuple[int | None, str | None, Any]:
+    """Code, message and data; without a readable code it is no envelope (IP-43)."""
+    try:
+        envelope = decode(content)
+    except ValueError:
+        return None, None, None
+    if not isinstance(envelope, dict):
+        return None, None, None
+    code = envelope.get("status_code")
+    if isinstance(code, str) and re.fullmatch(r"[0-9]{4}", code):
+        code = int(code)
+    if type(code) is not int:
+        return None, None, None
+    message = envelope.get("status_message")
+    return code, message if isinstance(message, str) else None, envelope.get("data")
+
+
+_FAILURES = (
+    _Broken,
+    EgressRefused,
+    aiohttp.ClientError,
+    httpx.TransportError,
+    httpx.InvalidURL,
+    zlib.error,
+    OSError,  # TimeoutError is one.
+)
+
+
+def _explain(error: Exception) -> tuple[Kind, str]:
+    """What kind of failure it is, and why, without anything that was sent."""
+    kind: Kind = "protocol"
+    why = f"the exchange broke off: {type(error).__name__}"
+    match error:
+        case _Broken():
+            kind, why = error.kind, str(error)
+        case EgressRefused():
+            kind, why = "refused", error.reason
+        case aiohttp.ClientConnectorDNSError():
+            kind, why = "dns", f"{error.host} does not resolve"
+        case aiohttp.ClientConnectorCertificateError():
+            problem = getattr(error.certificate_error, "verify_message", "it is not valid")
+            kind, why = "tls", f"the certificate of {error.host} is refused: {problem}"
+        case aiohttp.ClientSSLError():
+            kind, why = "tls", f"no TLS with {error.host}: {_cause(error.os_error)}"
+        case TimeoutError() | httpx.TimeoutException():
+            kind, why = "timeout", "no complete answer within the time allowed"
+        case aiohttp.ClientConnectorError():
+            kind, why = "connect", f"no connection to {error.host}: {_cause(error.os_error)}"
+        case httpx.ConnectError():
+            kind, why = "connect", "no connection"
+    return kind, why
+
+
+def _cause(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return str(error.reason)
+    return os.strerror(error.errno) if error.errno else "none of its addresses answers"
+
+
+def _with_query(url: str, params: Mapping[str, str]) -> str:
+    if not params:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(params)}"
+
+
+def _next_page(
+    reply: Reply, here: str, endpoint: str, seen: Collection[int], empty: int
+) -> str | None:
+    """The absolute URL behind rel=next, or None on the last page."""
+    try:
+        link = next_link(reply.headers.get("link", ""))
+        if link is None:
+            return None
+        following = urljoin(here, link)
+        stays = same_origin(following, endpoint)
+    except ValueError as error:
+        raise _Broken("protocol", f"the link to the next page is unreadable: {error}") from None
+    if not stays:
+        # Our token would go along (IP-45).
+        raise _Broken("refused", "the link to the next page leads to a foreign origin")
+    if hash(following) in seen:
+        raise _Broken("protocol", "the links to the next page lead in a circle")
+    if len(seen) >= MOST_PAGES:
+        raise _Broken("protocol", f"the list has more than {MOST_PAGES} pages")
+    if empty >= MOST_EMPTY_PAGES:
+        raise _Broken("protocol", f"{empty} pages in a row are empty and the list goes on")
+    return following

@@ -1,0 +1,53 @@
+"""What a running process has at hand: settings, database, seal, client, and what is mounted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ocpi.client import Client
+from ocpi.database import Database
+from ocpi.parties import VERSION
+from ocpi.sealing import Seal
+from ocpi.settings import Settings
+
+
+@dataclass(frozen=True)
+class Interface:
+    """One module's interface as a platform offers it."""
+
+    module: str
+    role: str
+    """SENDER or RECEIVER."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Made once by the CLI or the app factory, and passed on."""
+
+    settings: Settings
+    database: Database
+    seal: Seal
+    client: Client
+    interfaces: Mapping[str, Sequence[Interface]] = field(default_factory=dict)
+    """What each platform has mounted; version details are made from it (VE-08)."""
+
+    def platform_url(self, platform: str) -> str:
+        """The address under which a platform's versions, credentials and modules lie."""
+        return f"{self.settings.base_url}/ocpi/{platform}"
+
+    def versions_url(self, platform: str) -> str:
+        """The versions URL that partners of a platform are given."""
+        return f"{self.platform_url(platform)}/versions"
+
+    def module_url(self, platform: str, interface: Interface) -> str:
+        """The address of a module's interface."""
+        side = interface.role.lower()
+        return f"{self.platform_url(platform)}/{VERSION}/{side}/{interface.module}"
+
+    def credentials_url(self, platform: str) -> str:
+        """The address of a platform's credentials endpoint."""
+        return f"{self.platform_url(platform)}/{VERSION}/credentials"
+
+    async def close(self) -> None:
+        """Close connections to partners and to the database."""
+        await self.client.close()
+        await self.database.close()

@@ -1,0 +1,114 @@
+"""The OpenAPI documents of both APIs, and what FastAPI cannot know about them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+
+from ocpi.app import OFFERS, create_admin_api, create_ocpi_api
+from ocpi.testing import samples
+
+Schema = dict[str, Any]
+
+_EXAMPLES: dict[str, Callable[[], Schema]] = {
+    "Location": samples.location,
+    "EVSE": samples.evse,
+    "Connector": samples.connector,
+    "Tariff": samples.tariff,
+    "Credentials": samples.credentials,
+}
+_MESSAGE_IDS = ("X-Request-ID", "X-Correlation-ID")
+_ROUTING = (
+    "OCPI-to-country-code",
+    "OCPI-to-party-id",
+    "OCPI-from-country-code",
+    "OCPI-from-party-id",
+)
+_PAGING = {
+    "Link": 'The next page, `rel="next"`; absent on the last page.',
+    "X-Total-Count": "How many objects match in all.",
+    "X-Limit": "Most objects that a page may have.",
+}
+
+
+def ocpi_document() -> Schema:
+    """The document of what partners call."""
+    document = _complete(create_ocpi_api(OFFERS))
+    document["components"]["securitySchemes"] = {
+        "token": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "`Token ` and the Base64 of the credentials token.",
+        }
+    }
+    document["security"] = [{"token": []}]
+    ids = [_header(name, "A UUID; the answer repeats it.") for name in _MESSAGE_IDS]
+    routing = [_header(name, "See message routing.") for name in _ROUTING]
+    for path, operations in document["paths"].items():
+        functional = "/sender/" in path or "/receiver/" in path
+        for operation in operations.values():
+            operation.setdefault("parameters", []).extend(ids + (routing if functional else []))
+            repeated = dict.fromkeys(_MESSAGE_IDS, "As in the request.")
+            paged = any(each["name"] == "offset" for each in operation["parameters"])
+            headers = {**repeated, **(_PAGING if paged else {})}
+            for answer in operation["responses"].values():
+                answer["headers"] = {
+                    name: {"description": text, "schema": {"type": "string"}}
+                    for name, text in headers.items()
+                }
+    return document
+
+
+def admin_document() -> Schema:
+    """The document of what the operator's staff and backend call."""
+    document = _complete(create_admin_api())
+    document["servers"] = [{"url": "/admin"}]
+    document["components"]["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer", "description": "OCPI_ADMIN_TOKEN"}
+    }
+    document["security"] = [{"bearer": []}]
+    return document
+
+
+def export_documents(folder: Path) -> list[Path]:
+    """Write both documents into a folder; gives their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, document in (("ocpi-2.2.1", ocpi_document()), ("admin", admin_document())):
+        path = folder / f"{name}.json"
+        path.write_text(as_text(document))
+        written.append(path)
+    return written
+
+
+def as_text(document: Schema) -> str:
+    """A document as it is written: indented, so that a change shows where it is."""
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+def _complete(api: FastAPI) -> Schema:
+    """The document as FastAPI makes it, with examples and without the 422 that is never sent."""
+    document: Schema = api.openapi()
+    schemas = document["components"]["schemas"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for name, example in _EXAMPLES.items():
+        if name in schemas:
+            schemas[name]["example"] = example()
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+    return document
+
+
+def _header(name: str, description: str) -> Schema:
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": description,
+        "schema": {"type": "string"},
+    }

@@ -1,0 +1,247 @@
+"""Who speaks for whom: our platforms and their parties, partners with their roles and endpoints."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    UniqueConstraint,
+    delete,
+    select,
+    update,
+)
+from sqlmodel import Field, SQLModel, col
+
+from ocpi.database import Database, clock
+from ocpi.errors import NotAuthenticated
+from ocpi.headers import Party, read_tokens
+from ocpi.sealing import hash_token
+
+VERSION = "2.2.1"
+
+
+class PlatformID(StrEnum):
+    """One of our faces: `cpo` speaks for our own CPO parties, `hub` for the hub alone (CR-28)."""
+
+    CPO = "cpo"
+    HUB = "hub"
+
+
+class State(StrEnum):
+    """How far the registration of a partner is (IP-02, AT-09)."""
+
+    OFFERED = "offered"  # A registration token exists; nothing was exchanged yet.
+    ISSUED = "issued"  # Credentials were exchanged; the partner has not used its new token yet.
+    CONFIRMED = "confirmed"  # The partner has used its token: both sides hold working tokens.
+    UNREGISTERED = "unregistered"  # One side sent DELETE; only staff can open a registration again.
+
+
+class OurParty(SQLModel, table=True):
+    """A party of one of our platforms: a CredentialsRole that we present."""
+
+    __tablename__ = "our_party"
+    __table_args__ = (UniqueConstraint("platform", "role", "party"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    platform: str
+    role: str
+    party: str
+    country_code: str
+    party_id: str
+    business_details: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class Partner(SQLModel, table=True):
+    """The platform at the other end of one connection to one of our platforms."""
+
+    __tablename__ = "partner"
+
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True)
+    platform: str
+    state: str
+    suspended: bool = False
+    versions_url: str | None = None
+    token_out: str | None = None
+    """Sealed, see ocpi.sealing."""
+    options: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    """Settings for what this partner does its own way, see PartnerOptions."""
+    note: str | None = None
+    """What the last handshake came to, in a sentence for staff."""
+    created_at: int = Field(sa_type=BigInteger)
+    registered_at: int | None = Field(default=None, sa_type=BigInteger)
+
+    @property
+    def key(self) -> int:
+        """The id of a stored partner."""
+        assert self.id is not None
+        return self.id
+
+
+class PartnerRole(SQLModel, table=True):
+    """A party role of a partner: fixed when registration is offered (TA-04), and live only once."""
+
+    __tablename__ = "partner_role"
+    __table_args__ = (UniqueConstraint("platform", "role", "party"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    partner_id: int = Field(
+        sa_column=Column(ForeignKey("partner.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    platform: str
+    role: str
+    party: str
+    country_code: str
+    party_id: str
+    business_details: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    """None until the partner has presented this role."""
+
+
+class PartnerEndpoint(SQLModel, table=True):
+    """An endpoint from a partner's version details; (identifier, role) is unique (VE-06)."""
+
+    __tablename__ = "partner_endpoint"
+
+    partner_id: int = Field(
+        sa_column=Column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True)
+    )
+    identifier: str = Field(primary_key=True)
+    role: str = Field(primary_key=True)
+    url: str
+
+
+class IssuedToken(SQLModel, table=True):
+    """A token that a partner presents to us (`token_in`), as its hash only."""
+
+    __tablename__ = "issued_token"
+
+    hash: str = Field(primary_key=True)
+    partner_id: int = Field(
+        sa_column=Column(ForeignKey("partner.id", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    registration: bool
+    """Good for versions and credentials only (TOKEN_A)."""
+    created_at: int = Field(sa_type=BigInteger)
+    expires_at: int | None = Field(default=None, sa_type=BigInteger)
+    used_at: int | None = Field(default=None, sa_type=BigInteger)
+
+
+@dataclass(frozen=True)
+class PartyRole:
+    """A role that a partner plays as a party."""
+
+    role: str
+    party: Party
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sent a request, as its token tells."""
+
+    partner_id: int
+    name: str
+    platform: str
+    roles: tuple[PartyRole, ...]
+    state: State
+    registration: bool
+    """The token was a registration token (TOKEN_A)."""
+    token: str
+    """The token as presented, since GET credentials must tell it again (AT-07)."""
+
+    def __repr__(self) -> str:
+        return f"Caller({self.name})"
+
+
+_PRESENTED = (
+    select(
+        col(IssuedToken.hash),
+        col(IssuedToken.registration),
+        col(IssuedToken.expires_at),
+        col(IssuedToken.used_at),
+        col(Partner.id),
+        col(Partner.name),
+        col(Partner.state),
+        col(Partner.suspended),
+        col(PartnerRole.role),
+        col(PartnerRole.country_code),
+        col(PartnerRole.party_id),
+    )
+    .join(Partner, col(Partner.id) == col(IssuedToken.partner_id))
+    .outerjoin(PartnerRole, col(PartnerRole.partner_id) == col(Partner.id))
+    .where(col(IssuedToken.hash) == "", col(Partner.platform) == "")
+)
+
+
+async def authenticate(
+    database: Database, platform: str, authorization: str | None, now: int
+) -> Caller:
+    """Who presents this Authorization header to one of our platforms (TR-04, TR-05).
+
+    `now` is in microseconds since 1970. Raises ``NotAuthenticated``.
+    """
+    for token in read_tokens(authorization):
+        rows = await database.fetch(
+            "parties.presented", _PRESENTED, {"hash_1": hash_token(token), "platform_1": platform}
+        )
+        if rows:
+            return await _caller(database, platform, token, rows, now)
+    raise NotAuthenticated("This token is not known here (any more).")
+
+
+async def _caller(database: Database, platform: str, token: str, rows: Any, now: int) -> Caller:
+    hashed, registration, expires_at, used_at, partner_id, name, state, suspended = rows[0][:8]
+    if expires_at is not None and expires_at <= now:
+        raise NotAuthenticated("This token has expired: ask for a new one.")
+    if suspended:
+        raise NotAuthenticated("This connection is suspended by the operator of this platform.")
+    if used_at is None:
+        await _first_use(database, partner_id, hashed, registration=bool(registration))
+        state = state if registration else State.CONFIRMED
+    roles = tuple(PartyRole(row[8], Party(row[9], row[10])) for row in rows if row[8] is not None)
+    return Caller(partner_id, name, platform, roles, State(state), bool(registration), token)
+
+
+async def _first_use(
+    database: Database, partner_id: int, hashed: str, *, registration: bool
+) -> None:
+    """The first use of a token proves that it arrived, so older ones can go (AT-08)."""
+    async with database.write() as db:
+        now = await clock(db)
+        used = await db.exec(
+            update(IssuedToken)
+            .where(col(IssuedToken.hash) == hashed, col(IssuedToken.used_at).is_(None))
+            .values(used_at=now)
+            .returning(col(IssuedToken.created_at))
+        )
+        created_at = used.scalar_one_or_none()
+        if created_at is None or registration:
+            return
+        await db.exec(
+            delete(IssuedToken).where(
+                col(IssuedToken.partner_id) == partner_id,
+                col(IssuedToken.hash) != hashed,
+                col(IssuedToken.created_at) <= created_at,
+            )
+        )
+        await db.exec(
+            update(Partner)
+            .where(col(Partner.id) == partner_id, col(Partner.state) == State.ISSUED)
+            .values(state=State.CONFIRMED)
+        )
+
+
+_OUR_PARTIES = (
+    select(col(OurParty.country_code), col(OurParty.party_id))
+    .where(col(OurParty.platform) == "")
+    .order_by(col(OurParty.id))
+)
+
+
+async def our_parties(database: Database, platform: str) -> tuple[Party, ...]:
+    """The parties of a platform of ours, oldest first."""
+    rows = await database.fetch("parties.ours", _OUR_PARTIES, {"platform_1": platform})
+    return tuple(Party(country_code, party_id) for country_code, party_id in rows)

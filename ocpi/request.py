@@ -1,0 +1,119 @@
+"""What endpoints ask of a request: who calls, whose object, which page, what body."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import unquote
+
+from fastapi import Depends, Path, Query, Request
+from pydantic import AfterValidator
+from starlette.responses import Response
+
+from ocpi.context import Context
+from ocpi.envelope import ok_page
+from ocpi.errors import InvalidParameters, NotJSON
+from ocpi.headers import MessageIDs, Party
+from ocpi.pagination import Paging, page_headers, read_paging
+from ocpi.parties import Caller
+from ocpi.spec.document import decode
+from ocpi.store import Page
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A request for a page of a list, and how to answer it."""
+
+    paging: Paging
+    url: str
+    filters: dict[str, str]
+    """The date filters as they were given; the next page's link repeats them (PG-06)."""
+    cap: int
+
+    def answer(self, page: Page) -> Response:
+        """The page in its envelope, with the headers that lead to the next one."""
+        headers = page_headers(
+            self.url,
+            self.filters,
+            self.paging,
+            total=page.total,
+            shown=len(page.bodies),
+            cap=self.cap,
+        )
+        return ok_page(page.bodies, headers)
+
+
+async def _context(request: Request) -> Context:
+    context: Context = request.app.state.context
+    return context
+
+
+async def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+async def _addressed(request: Request) -> Party:
+    party: Party = request.state.addressed
+    return party
+
+
+async def _ids(request: Request) -> MessageIDs:
+    ids: MessageIDs = request.state.ids
+    return ids
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The body as one JSON object, whatever its Content-Type says (PD-09)."""
+    raw = await request.body()
+    try:
+        document = decode(raw)
+    except ValueError as error:
+        raise NotJSON(f"The body is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise InvalidParameters("The body must be one JSON object.")
+    return document
+
+
+async def _listing(
+    request: Request,
+    date_from: Annotated[
+        str | None,
+        Query(description="Only objects with `last_updated` from this moment on, it included."),
+    ] = None,
+    date_to: Annotated[
+        str | None, Query(description="Only objects with `last_updated` before this moment.")
+    ] = None,
+    offset: Annotated[str | None, Query(description="How many objects to pass over.")] = None,
+    limit: Annotated[
+        str | None, Query(description="Most objects wanted; cut to the X-Limit of the answer.")
+    ] = None,
+) -> Listing:
+    settings = request.app.state.context.settings
+    dates = {"date_from": date_from, "date_to": date_to}
+    return Listing(
+        read_paging(date_from, date_to, offset, limit, cap=settings.page_limit),
+        f"{settings.base_url}{request.scope['path']}",
+        {name: text for name, text in dates.items() if text},
+        settings.page_limit,
+    )
+
+
+# Path segments reach the routes still percent-encoded, so that an id may hold a slash (AT-26);
+# they are decoded here, once.
+Segment = Annotated[str, AfterValidator(unquote)]
+
+
+async def _owner(
+    country_code: Annotated[Segment, Path(description="Country code of the object's owner.")],
+    party_id: Annotated[Segment, Path(description="Party id of the object's owner.")],
+) -> Party:
+    return Party(country_code, party_id)
+
+
+Here = Annotated[Context, Depends(_context)]
+CallerOf = Annotated[Caller, Depends(_caller)]
+# The one party of ours that the request is meant for.
+Addressed = Annotated[Party, Depends(_addressed)]
+IDs = Annotated[MessageIDs, Depends(_ids)]
+Body = Annotated[dict[str, Any], Depends(_body)]
+List = Annotated[Listing, Depends(_listing)]
+Owner = Annotated[Party, Depends(_owner)]

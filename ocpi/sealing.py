@@ -1,0 +1,53 @@
+"""Secrets at rest: tokens that we issued as hashes, tokens that we must present sealed (TA-10)."""
+
+import base64
+import hashlib
+import secrets
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+
+class WrongKey(Exception):
+    """The secret key is not the one that sealed this token."""
+
+
+def new_token() -> str:
+    """A token with 256 bits of chance, of characters that no header or Base64 mistake harms."""
+    return secrets.token_urlsafe(32)
+
+
+def hash_token(token: str) -> str:
+    """The form in which an issued token is stored; so random a value needs no slow hash."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class Seal:
+    """AES-GCM under a key derived from the operator's secret."""
+
+    def __init__(self, secret: str) -> None:
+        key = HKDF(SHA256(), 32, salt=None, info=b"ocpi token_out").derive(secret.encode())
+        self._cipher = AESGCM(key)
+        self.key_id = hashlib.sha256(key).hexdigest()[:8]
+
+    def close(self, token: str) -> str:
+        """Seal a token: `key id:Base64 of nonce and ciphertext`."""
+        nonce = secrets.token_bytes(12)
+        sealed = nonce + self._cipher.encrypt(nonce, token.encode(), self.key_id.encode())
+        return f"{self.key_id}:{base64.b64encode(sealed).decode()}"
+
+    def open(self, sealed: str) -> str:
+        """The token again; raises ``WrongKey`` when another key sealed it."""
+        key_id, _, text = sealed.partition(":")
+        if key_id != self.key_id:
+            raise WrongKey(
+                f"This token was sealed with key {key_id}, but the OCPI_SECRET_KEY given is key "
+                f"{self.key_id}: give the one that it was sealed with."
+            )
+        data = base64.b64decode(text)
+        try:
+            return self._cipher.decrypt(data[:12], data[12:], key_id.encode()).decode()
+        except InvalidTag:
+            raise WrongKey("This sealed token was changed after it was stored.") from None

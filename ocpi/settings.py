@@ -1,0 +1,88 @@
+"""Every setting of the service, read from the environment with the prefix OCPI_."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _without_slash(url: str) -> str:
+    if not url.startswith(("https://", "http://")):
+        raise ValueError("must be an absolute URL that begins with https:// or http://")
+    return url.rstrip("/")
+
+
+class Settings(BaseSettings):
+    """The settings as a value; built once by the CLI or the app factory and passed on."""
+
+    model_config = SettingsConfigDict(env_prefix="OCPI_", env_ignore_empty=True, extra="ignore")
+
+    base_url: Annotated[str, AfterValidator(_without_slash)] = Field(
+        "http://127.0.0.1:8000",
+        description="The address partners reach us at; every URL that we give away begins with it.",
+    )
+    database_url: str = Field(
+        "sqlite+aiosqlite:///ocpi.sqlite",
+        description="A SQLite file (`sqlite+aiosqlite:///PATH`) or PostgreSQL "
+        "(`postgresql+asyncpg://USER:PASSWORD@HOST/NAME`).",
+    )
+    country_code: str | None = Field(
+        None, min_length=2, max_length=2, description="Country code of our first CPO party."
+    )
+    party_id: str | None = Field(
+        None, min_length=3, max_length=3, description="Party id of our first CPO party."
+    )
+    name: str | None = Field(
+        None,
+        max_length=100,
+        description="Name of our first CPO party, as partners and drivers see it.",
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        min_length=32,
+        description="At least 32 characters; seals the tokens that partners gave us. "
+        "Keep it apart from the database.",
+    )
+    secret_key_file: Path | None = Field(
+        None, description="A file that holds the secret key, instead of OCPI_SECRET_KEY."
+    )
+    admin_token: SecretStr | None = Field(
+        None, min_length=16, description="Bearer token of the admin API (`/admin`)."
+    )
+    allow_private_networks: bool = Field(
+        False,
+        description="Whether partners may live at private addresses and plain http: in a lab only.",
+    )
+    page_limit: int = Field(
+        100,
+        ge=1,
+        le=1000,
+        description="Most objects on a page; larger wishes are cut to it (X-Limit).",
+    )
+    log_level: str = Field(
+        "INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        description="Least level of log lines: DEBUG, INFO, WARNING or ERROR.",
+    )
+
+    def secret(self) -> str:
+        """The secret key, from the setting or the file.
+
+        Raises ``MissingSecret`` with what to do when there is none.
+        """
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value()
+        if self.secret_key_file is not None:
+            text = self.secret_key_file.read_text().strip()
+            if len(text) >= 32:
+                return text
+            raise MissingSecret(f"{self.secret_key_file} holds fewer than 32 characters.")
+        raise MissingSecret(
+            "OCPI_SECRET_KEY is not set. Make one and keep it, for instance with\n"
+            "  export OCPI_SECRET_KEY=$(openssl rand -base64 32)"
+        )
+
+
+class MissingSecret(Exception):
+    """A secret that the command needs is not set."""

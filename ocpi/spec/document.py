@@ -1,0 +1,112 @@
+"""JSON with exact numbers: bytes become values and values become text, and nothing is lost.
+
+Fractions are `Decimal`, whole numbers `int`; a `float` never appears (TY-08).
+"""
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+MAX_DEPTH = 32
+MAX_EXPONENT = 30
+MAX_DIGITS = 64
+MAX_INTEGER_DIGITS = 20
+
+# Cheap signs, in the raw text, of things that only a walk through the values can judge.
+_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
+_LONG_INTEGER = b"0" * (MAX_INTEGER_DIGITS + 1)
+_SUSPECT_OUTPUT = re.compile(rb"E[+-][0-9]|NaN|Infinity")
+
+
+def decode(data: bytes | str) -> Any:
+    """Read strict JSON (RFC 8259), with or without a byte order mark.
+
+    Raises ValueError with a sentence for people: not JSON, NUL or a lone surrogate, a number that
+    is no number or out of reach, nesting that is too deep.
+    """
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+    raw = raw.removeprefix(b"\xef\xbb\xbf")
+    try:
+        value = _decoder.decode(raw)
+    except RecursionError:
+        raise ValueError(_too_deep()) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"the JSON can't be read: {error}") from None
+    _check_depth(value)
+    if rb"\u0000" in raw or _LONG_INTEGER in raw.translate(_DIGITS_TO_ZERO):
+        _check_scalars(value)
+    return value
+
+
+def encode(value: Any) -> str:
+    """Write compact JSON in the order of the keys, Decimals as numbers without an exponent."""
+    try:
+        raw = _encoder.encode(value)
+        if _SUSPECT_OUTPUT.search(raw):
+            raw = _encoder.encode(_spell_out(value))
+    except UnicodeEncodeError:
+        raise ValueError("a text holds a lone surrogate") from None
+    return raw.decode()
+
+
+def _read_fraction(text: str) -> Decimal:
+    number = Decimal(text)
+    too_fine = len(text) > MAX_DIGITS and len(number.as_tuple().digits) > MAX_DIGITS
+    if too_fine or not in_reach(number):
+        raise ValueError(f"a number is out of reach: {text[:MAX_DIGITS]}")
+    return number
+
+
+def in_reach(number: Decimal) -> bool:
+    """Whether the number is finite and its exponent within ±30 (PD-03)."""
+    return number.is_finite() and -MAX_EXPONENT <= number.adjusted() <= MAX_EXPONENT
+
+
+def _check_depth(value: Any) -> None:
+    level = [value] if type(value) in (dict, list) else []
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for container in level
+            for child in (container.values() if type(container) is dict else container)
+            if type(child) in (dict, list)
+        ]
+        if not level:
+            return
+    raise ValueError(_too_deep())
+
+
+def _check_scalars(value: Any) -> None:
+    if isinstance(value, dict):
+        for key, member in value.items():
+            _check_scalars(key)
+            _check_scalars(member)
+    elif isinstance(value, list):
+        for item in value:
+            _check_scalars(item)
+    elif isinstance(value, str) and "\0" in value:
+        raise ValueError("a text holds the character NUL")
+    elif isinstance(value, int) and abs(value) >= 10**MAX_INTEGER_DIGITS:
+        raise ValueError(f"a whole number has more than {MAX_INTEGER_DIGITS} digits")
+
+
+def _spell_out(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _spell_out(member) for key, member in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_spell_out(item) for item in value]
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            raise ValueError(f"{value} is no JSON number")
+        return msgspec.Raw(format(value, "f").encode())
+    return value
+
+
+def _too_deep() -> str:
+    return f"objects and lists are nested deeper than {MAX_DEPTH}"
+
+
+_decoder = msgspec.json.Decoder(float_hook=_read_fraction)
+_encoder = msgspec.json.Encoder(decimal_format="number")

@@ -1,0 +1,261 @@
+"""OCPI objects as documents: stored whole as JSON text, beside the columns they are searched by."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, func
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ocpi.database import Database, stamp
+from ocpi.errors import Conflict, InvalidParameters, UnknownObject
+from ocpi.headers import Party
+from ocpi.pagination import DEEPEST, Paging
+from ocpi.spec.document import decode, encode
+from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
+from ocpi.spec.reading import read
+from ocpi.spec.types import OCPIModel
+
+Document = dict[str, Any]
+
+
+class StoredObject(SQLModel):
+    """The columns that every kind of object has."""
+
+    position: int = Field(primary_key=True, sa_type=BigInteger)
+    """Grows with each object in commit order, so pages stand still while objects come (PG-09)."""
+    key: str = Field(unique=True)
+    """Owner and id in lower case, `nl*tnm*loc1`: both compare without regard to case (CO-08)."""
+    owner: str = Field(index=True)
+    last_updated: int = Field(sa_type=BigInteger)
+    """Microseconds since 1970, for the date filters."""
+    body: str = Field(sa_type=Text)
+
+
+Row = TypeVar("Row", bound=StoredObject)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some objects of a list as JSON texts, and how many match in all."""
+
+    bodies: Sequence[str]
+    total: int
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write came to: the object was new, changed or left alone, and its document now."""
+
+    document: Document
+    created: bool = False
+    changed: bool = True
+    stale: bool = False
+    """The change was older than what is stored, and was not applied (PP-09)."""
+
+
+def object_key(owner: Party, identifier: str) -> str:
+    """The key of an owner's object."""
+    return f"{owner.key}*{identifier.lower()}"
+
+
+class Store(Generic[Row]):
+    """The objects of one kind: `page`, `get`, `put`, `patch`, `delete`."""
+
+    def __init__(
+        self,
+        table: type[Row],
+        model: type[OCPIModel],
+        *,
+        identifier: str = "id",
+        missing: type[UnknownObject] = UnknownObject,
+        appended: frozenset[str] = frozenset(),
+    ) -> None:
+        self.table = table
+        self.model = model
+        self.identifier = identifier
+        self.missing = missing
+        self.appended = appended
+
+    async def page(self, database: Database, paging: Paging, owners: Sequence[Party]) -> Page:
+        """A page of the objects of some owners, oldest creation first (PG-02, PG-09)."""
+        given: dict[str, Any] = {f"owner_{n}": owner.key for n, owner in enumerate(owners)}
+        where: list[ColumnElement[bool]] = [
+            col(self.table.owner).in_([bindparam(f"owner_{n}") for n in range(len(owners))])
+        ]
+        if paging.date_from is not None:
+            where.append(col(self.table.last_updated) >= bindparam("date_from"))
+            given["date_from"] = paging.date_from
+        if paging.date_to is not None:
+            where.append(col(self.table.last_updated) < bindparam("date_to"))
+            given["date_to"] = paging.date_to
+        shape = (self.table.__tablename__, *given)
+        counted = await database.fetch(
+            ("count", shape), select(func.count()).select_from(self.table).where(*where), given
+        )
+        total: int = counted[0][0]
+        if paging.offset >= min(total, DEEPEST) or paging.limit == 0:
+            return Page((), total)
+        rows = await database.fetch(
+            ("page", shape),
+            select(col(self.table.body))
+            .where(*where)
+            .order_by(col(self.table.position))
+            .limit(bindparam("limit"))
+            .offset(bindparam("offset")),
+            {**given, "limit": paging.limit, "offset": paging.offset},
+        )
+        return Page([row[0] for row in rows], total)
+
+    async def text(self, database: Database, owners: Sequence[Party], identifier: str) -> str:
+        """An object's JSON text; where several owners use the same id, none is meant (AT-41)."""
+        keys = {f"key_{n}": object_key(owner, identifier) for n, owner in enumerate(owners)}
+        rows = await database.fetch(
+            ("text", self.table.__tablename__, len(keys)),
+            select(col(self.table.body)).where(
+                col(self.table.key).in_([bindparam(name) for name in keys])
+            ),
+            keys,
+        )
+        if len(rows) != 1:
+            raise self.missing()
+        text: str = rows[0][0]
+        return text
+
+    async def text_of(self, database: Database, key: str) -> str | None:
+        """The JSON text stored under a key, None where there is none."""
+        rows = await database.fetch(
+            ("text_of", self.table.__tablename__),
+            select(col(self.table.body)).where(col(self.table.key) == bindparam("key_0")),
+            {"key_0": key},
+        )
+        return rows[0][0] if rows else None
+
+    async def lock(self, db: AsyncSession, owner: Party, identifier: str) -> Document | None:
+        """An object's document, which nobody else changes until the commit; None without one."""
+        row = await self._row(db, owner, identifier, lock=True)
+        return None if row is None else decode(row.body)
+
+    async def put(
+        self, db: AsyncSession, owner: Party, identifier: str, document: Document
+    ) -> Written:
+        """Store a whole document, which replaces what was there (PP-01 to PP-03).
+
+        The document is stored as given: whoever calls has validated it. An older `last_updated`
+        than the stored one is not applied; the same document changes nothing (PP-09, AT-75).
+        """
+        self._same(owner, identifier, document)
+        moment = microseconds(parse_moment(document["last_updated"]))
+        body = encode(document)
+        row = await self._row(db, owner, identifier, lock=True)
+        if row is None:
+            position = await stamp(db, "created")
+            # Whoever created it meanwhile has committed: creators wait for each other's stamps.
+            row = await self._row(db, owner, identifier, lock=True)
+        if row is None:
+            db.add(
+                self.table(
+                    position=position,
+                    key=object_key(owner, identifier),
+                    owner=owner.key,
+                    last_updated=moment,
+                    body=body,
+                )
+            )
+            await db.flush()
+            return Written(document, created=True)
+        if moment < row.last_updated:
+            return Written(decode(row.body), changed=False, stale=True)
+        if body == row.body:
+            return Written(document, changed=False)
+        await self._replace(db, row, document, body)
+        return Written(document)
+
+    async def patch(
+        self, db: AsyncSession, owner: Party, identifier: str, changes: Document
+    ) -> Written:
+        """Change the fields given, `last_updated` among them, and keep the rest (PP-04, PP-05)."""
+        row = await self._row(db, owner, identifier, lock=True)
+        if row is None:
+            raise self.missing()
+        stored: Document = decode(row.body)
+        if microseconds(parse_moment(changes["last_updated"])) < row.last_updated:
+            return Written(stored, changed=False, stale=True)
+        merged = self.merged(stored, changes)
+        self._same(owner, identifier, merged)
+        read(self.model, merged)
+        body = encode(merged)
+        if body == row.body:
+            return Written(merged, changed=False)
+        await self._replace(db, row, merged, body)
+        return Written(merged)
+
+    def merged(self, stored: Document, changes: Document) -> Document:
+        """The document after a PATCH; lists in `appended` grow, every other field is replaced."""
+        merged = {**stored, **changes}
+        for name in self.appended & changes.keys():
+            merged[name] = [*stored.get(name, []), *changes[name]]
+        return merged
+
+    async def delete(self, db: AsyncSession, owner: Party, identifier: str) -> None:
+        """Forget an object."""
+        row = await self._row(db, owner, identifier, lock=True)
+        if row is None:
+            raise self.missing()
+        await db.delete(row)
+        await db.flush()
+
+    async def _row(
+        self, db: AsyncSession, owner: Party, identifier: str, *, lock: bool = False
+    ) -> Row | None:
+        """The stored row; with `lock`, nobody else changes it until the commit."""
+        query = select(self.table).where(col(self.table.key) == object_key(owner, identifier))
+        found = await db.exec(query.with_for_update() if lock else query)
+        return found.one_or_none()
+
+    async def _replace(self, db: AsyncSession, row: Row, document: Document, body: str) -> None:
+        row.body = body
+        row.last_updated = microseconds(parse_moment(document["last_updated"]))
+        db.add(row)
+        await db.flush()
+
+    def _same(self, owner: Party, identifier: str, document: Document) -> None:
+        """The body names the same object as the URL (CO-04, CO-05)."""
+        for field, wanted in (
+            ("country_code", owner.country_code),
+            ("party_id", owner.party_id),
+            (self.identifier, identifier),
+        ):
+            if str(document.get(field, "")).lower() != wanted.lower():
+                raise InvalidParameters(
+                    f"{field}: the URL says {wanted!r}, the body {document.get(field)!r}"
+                )
+
+
+def later(stored: str | None, now: int) -> str:
+    """A `last_updated` for a change made now: later than the stored one, by a millisecond at least.
+
+    OCPI writes milliseconds, and receivers skip a change that is not newer (IP-14).
+    """
+    earliest = 0 if stored is None else microseconds(parse_moment(stored)) + 1000
+    return format_moment(moment_of(max(now, earliest) // 1000 * 1000))
+
+
+def date_change(before: Document | None, body: Document, now: int) -> str:
+    """The `last_updated` of a change of ours: the one given, or now, but later than the stored one.
+
+    `now` is in microseconds. Raises ``Conflict`` when the one given is older than the stored one
+    (PP-09), ``InvalidParameters`` when it is no moment.
+    """
+    stored = None if before is None else before["last_updated"]
+    given = body.get("last_updated")
+    if given is None:
+        return later(stored, now)
+    try:
+        moment = parse_moment(str(given))
+    except ValueError as error:
+        raise InvalidParameters(f"last_updated: {error}") from None
+    if stored is not None and moment < parse_moment(stored):
+        raise Conflict(f"last_updated: {given} is older than the stored {stored}")
+    return format_moment(moment)

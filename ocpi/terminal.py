@@ -1,0 +1,59 @@
+"""What commands print: tables for people, JSON for machines, failures in one sentence."""
+
+import asyncio
+import unicodedata
+from collections.abc import Coroutine, Sequence
+from typing import Annotated, Any, TypeVar
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from ocpi.errors import OCPIError
+from ocpi.sealing import WrongKey
+from ocpi.settings import MissingSecret
+from ocpi.spec.document import encode
+from ocpi.spec.reading import problems
+
+T = TypeVar("T")
+
+AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+# What commands stop at with a sentence; anything else is a defect and shows its trace.
+_EXPECTED = (OCPIError, MissingSecret, WrongKey, OSError, ValueError)
+
+
+def run(action: Coroutine[Any, Any, T]) -> T:
+    """Run a command to its end; a failure that was foreseen ends it with a sentence and code 1."""
+    try:
+        return asyncio.run(action)
+    except ValidationError as error:
+        sentence = problems(error)
+    except _EXPECTED as error:
+        sentence = str(error)
+    except KeyboardInterrupt:
+        sentence = "Stopped."
+    typer.echo(f"error: {plain(sentence)}", err=True)
+    raise typer.Exit(1)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value."""
+    typer.echo(encode(value))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print rows under their columns; text that came from partners cannot steer the terminal."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*("" if cell is None else plain(str(cell)) for cell in row))
+    Console(markup=False, highlight=False).print(table)
+
+
+def plain(text: str) -> str:
+    """The text with control and direction characters spelled out (TA-23)."""
+    return "".join(
+        each if each == "\n" or unicodedata.category(each)[0] != "C" else f"\\x{ord(each):02x}"
+        for each in text
+    )

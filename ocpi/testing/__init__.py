@@ -1,0 +1,1 @@
+"""A mock eMSP and sample objects, for contract tests, demonstrations and people who try things."""

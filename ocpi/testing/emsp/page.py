@@ -1,0 +1,119 @@
+"""The mock's one page, for people: its registration, what it holds and what it objects to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+from ocpi.testing.emsp.mock import MockEMSP
+from ocpi.testing.emsp.wire import Document
+
+NEWEST = 30
+MOST_LOCATIONS = 200
+
+# Nothing comes from elsewhere, and no script runs whatever a peer calls its stations.
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
+
+_STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72rem; padding: 0 1rem;
+  color: #1c2430; background: #fbfbf9 }
+table { border-collapse: collapse; width: 100%; margin: .5rem 0 1.5rem }
+td, th { text-align: left; vertical-align: top; padding: .3rem .6rem;
+  border-bottom: 1px solid #dcdcd4; overflow-wrap: anywhere }
+h1 { margin-bottom: 0 } .bad { color: #a3201c } .good { color: #1c6b3a } code { font-size: .9em }
+.evse { display: inline-block; margin: 0 .4rem .2rem 0; padding: 0 .4rem; background: #ecece4 }
+"""
+
+
+def page_routes(mock: MockEMSP) -> list[Route]:
+    async def show_page(_request: Request) -> HTMLResponse:
+        return HTMLResponse(render(mock), headers={"content-security-policy": _POLICY})
+
+    return [Route("/", show_page)]
+
+
+def render(mock: MockEMSP) -> str:
+    names = escape(", ".join(party.name for party in mock.parties))
+    return f"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5">
+<title>{names}</title><style>{_STYLE}</style></head><body>
+<h1>{names}</h1>
+<p>A mock eMSP. Its versions are at <code>{escape(mock.versions_url)}</code>.</p>
+{_registration(mock)}
+<h2>Objects</h2>{_counts(mock)}
+<h2>Violations</h2>{_violations(mock)}
+<h2>Locations</h2>{_locations(mock)}
+<h2>Newest messages</h2>{_messages(mock)}
+</body></html>"""
+
+
+def _registration(mock: MockEMSP) -> str:
+    if mock.peer is None:
+        return '<p class="bad">Not registered with anyone.</p>'
+    names = ", ".join(
+        f"{role['business_details']['name']} ({role['role']} "
+        f"{role['country_code']}*{role['party_id']})"
+        for role in mock.peer.roles
+    )
+    where = escape(mock.peer.versions_url)
+    return f'<p class="good">Registered with {escape(names)} at <code>{where}</code>.</p>'
+
+
+def _counts(mock: MockEMSP) -> str:
+    return _table(("Module", "Objects"), [(m, len(found)) for m, found in mock.objects.items()])
+
+
+def _violations(mock: MockEMSP) -> str:
+    found = mock.violations
+    if not found:
+        return '<p class="good">None.</p>'
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in reversed(found[-NEWEST:]))
+    return f'<p class="bad">{len(found)} in all, newest first:</p><ul>{items}</ul>'
+
+
+def _locations(mock: MockEMSP) -> str:
+    documents = mock.documents("locations")[:MOST_LOCATIONS]
+    head = "<tr><th>Owner</th><th>Id</th><th>Name</th><th>City</th><th>EVSEs</th></tr>"
+    return f"<table>{head}{''.join(_location(document) for document in documents)}</table>"
+
+
+def _location(document: Document) -> str:
+    owner = f"{document['country_code']}*{document['party_id']}"
+    cells = (owner, document["id"], document.get("name") or "", document["city"])
+    evses = "".join(
+        f'<span class="evse">{escape(evse["uid"])} {escape(evse["status"])}</span>'
+        for evse in document.get("evses") or []
+    )
+    return f"<tr>{_cells(cells)}<td>{evses}</td></tr>"
+
+
+def _messages(mock: MockEMSP) -> str:
+    newest = list(mock.messages)[-NEWEST:]
+    rows = [
+        (
+            m.number,
+            m.at,
+            m.direction,
+            m.method,
+            m.path,
+            m.http_status or "none",
+            m.status_code or "",
+        )
+        for m in reversed(newest)
+    ]
+    return _table(("No.", "At", "", "Method", "Path", "HTTP", "OCPI"), rows)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
+    titles = "".join(f"<th>{escape(title)}</th>" for title in head)
+    body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
+    return f"<table><tr>{titles}</tr>{body}</table>"
+
+
+def _cells(values: Iterable[Any]) -> str:
+    return "".join(f"<td>{escape(str(value))}</td>" for value in values)

@@ -1,0 +1,50 @@
+"""Fetch what the peer publishes: the pull half of Locations and Tariffs."""
+
+from __future__ import annotations
+
+from ocpi.spec.reading import defects
+from ocpi.testing.emsp.outgoing import Asking, Reply, endpoint, first_party, known_peer
+from ocpi.testing.emsp.receiver import LEVELS
+from ocpi.testing.emsp.state import Key, State, owned_key
+from ocpi.testing.emsp.wire import Document, moment
+
+PULLED = ("locations", "tariffs")
+
+
+async def pull(state: State) -> dict[str, int]:
+    """Crawl the peer's Locations and Tariffs to the end; gives how many there were of each."""
+    peer = known_peer(state)
+    async with Asking(state, peer.token_out) as asking:
+        return {
+            module: await _pull_module(state, asking, module, endpoint(peer, module, "SENDER"))
+            for module in PULLED
+        }
+
+
+async def _pull_module(state: State, asking: Asking, module: str, url: str) -> int:
+    """Store every valid object; what was known before and is not met is no longer so (PG-13)."""
+    before = set(state.objects[module])
+    met: set[Key] = set()
+    async for reply in asking.crawl(url, first_party(known_peer(state))):
+        for document in reply.data:
+            key = _take(state, module, document, reply)
+            if key is not None:
+                met.add(key)
+    for gone in before - met:
+        state.objects[module].pop(gone, None)
+    return len(met)
+
+
+def _take(state: State, module: str, document: Document, reply: Reply) -> Key | None:
+    """Store an object, unless it is invalid (TR-23) or a push has brought a newer one meanwhile."""
+    model = LEVELS[module][0].model
+    found = defects(document, model)
+    if found:
+        sentence = f"a {model.__name__} of the list is not as OCPI has it: {'; '.join(found)}"
+        reply.message.blame(sentence)
+        return None
+    key = owned_key(document["country_code"], document["party_id"], document["id"])
+    stored = state.objects[module].get(key)
+    if stored is None or moment(stored["last_updated"]) <= moment(document["last_updated"]):
+        state.objects[module][key] = document
+    return key

@@ -1,0 +1,194 @@
+"""What the mock knows: its parties, its peer, what it received, and every message."""
+
+from __future__ import annotations
+
+import secrets
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import httpx
+
+from ocpi.testing.emsp.misbehaviour import Rule
+from ocpi.testing.emsp.wire import Answer, Document, Incoming, now
+
+MODULES = ("locations", "tariffs", "sessions", "cdrs", "tokens")
+FUNCTIONAL = {*MODULES, "commands", "chargingprofiles"}
+
+Key = tuple[str, ...]
+Handler = Callable[["State", Incoming], Awaitable[Answer]]
+# (method, number of path segments below the module's URL) -> what answers there.
+Routes = Mapping[tuple[str, int], Handler]
+# (interface, module) -> its routes. What is in it is what version details advertise.
+Interfaces = Mapping[tuple[str, str], Routes]
+
+
+@dataclass(frozen=True)
+class Party:
+    country_code: str = "DE"
+    party_id: str = "MSP"
+    name: str = "Mock eMSP"
+    role: str = "EMSP"
+
+    def document(self) -> Document:
+        """Its CredentialsRole."""
+        return {
+            "role": self.role,
+            "business_details": {"name": self.name},
+            "party_id": self.party_id,
+            "country_code": self.country_code,
+        }
+
+
+@dataclass
+class Peer:
+    """The platform at the other end: how to reach it, and whom it speaks for."""
+
+    token_out: str
+    versions_url: str
+    roles: list[Document]
+    endpoints: list[Document]
+
+    def parties(self) -> set[tuple[str, str]]:
+        return {(role["country_code"].upper(), role["party_id"].upper()) for role in self.roles}
+
+    def is_hub(self) -> bool:
+        return any(role["role"] == "HUB" for role in self.roles)
+
+    def url(self, module: str, interface: str) -> str | None:
+        """Where it serves the interface; the role of a credentials endpoint says nothing."""
+        for endpoint in self.endpoints:
+            if endpoint["identifier"] == module and (
+                module == "credentials" or endpoint["role"] == interface
+            ):
+                return str(endpoint["url"])
+        return None
+
+
+class Standing(Enum):
+    """What a token that the peer may present is good for."""
+
+    OFFERED = "token A: versions and credentials only"
+    PENDING = "sent to the peer, whose answer is still to come"
+    CURRENT = "the peer's token"
+    REPLACED = "the one before, until the new one is used for the first time"
+
+
+@dataclass
+class Message:
+    """One exchange, `in` when the peer asked, else `out`; http_status None: no answer."""
+
+    direction: str
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: str
+    http_status: int | None
+    status_code: int | None
+    at: str = field(default_factory=now)
+    violations: list[str] = field(default_factory=list)
+    number: int = 0
+
+    def blame(self, sentence: str) -> None:
+        self.violations.append(f"{self.method} {self.path}: {sentence}")
+
+
+class State:
+    """The mock's memory. One peer at a time; objects by module, then (owner, id) in capitals."""
+
+    def __init__(
+        self,
+        parties: Sequence[Party] = (Party(),),
+        *,
+        interfaces: Interfaces,
+        base_url: str = "http://emsp.test",
+        transport: httpx.AsyncBaseTransport | None = None,
+        kept: int = 10_000,
+    ) -> None:
+        """`transport` replaces the network for what we send; `kept` bounds the message log."""
+        self.parties = list(parties)
+        self.interfaces = interfaces
+        self.base_url = base_url
+        self.transport = transport
+        self.kept = kept
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything but who we are, and offer a new token A."""
+        self.token_a = secrets.token_urlsafe(32)
+        self.tokens_in: dict[str, Standing] = {self.token_a: Standing.OFFERED}
+        self.peer: Peer | None = None
+        self.objects: dict[str, dict[Key, Document]] = {module: {} for module in MODULES}
+        self.verdicts: dict[Key, str] = {}
+        self.needs_location: set[Key] = set()
+        self.rules: list[Rule] = []
+        self.messages: deque[Message] = deque(maxlen=self.kept)
+        self.message_count = 0
+        self.request_ids: set[str] = set()
+
+    @property
+    def versions_url(self) -> str:
+        return f"{self.base_url}/ocpi/versions"
+
+    def url(self, *parts: str) -> str:
+        return "/".join((f"{self.base_url}/ocpi/2.2.1", *parts))
+
+    def credentials(self, token: str) -> Document:
+        """Our Credentials object, holding the token that the peer is to present."""
+        roles = [party.document() for party in self.parties]
+        return {"token": token, "url": self.versions_url, "roles": roles}
+
+    def hosts(self, pair: tuple[str, str]) -> bool:
+        return pair in {(p.country_code.upper(), p.party_id.upper()) for p in self.parties}
+
+    def record(self, message: Message) -> None:
+        self.message_count += 1
+        message.number = self.message_count
+        self.messages.append(message)
+
+    @property
+    def violations(self) -> list[str]:
+        """Every objection as a sentence, oldest first."""
+        return [sentence for message in self.messages for sentence in message.violations]
+
+    def documents(self, module: str) -> list[Document]:
+        return list(self.objects[module].values())
+
+    def issue_token(
+        self, document: Document, allowed: str = "ALLOWED", *, needs_location: bool = False
+    ) -> None:
+        """Take a Token of ours; `allowed` is what authorize will say about it."""
+        key = token_key(document)
+        self.objects["tokens"][key] = document
+        self.verdicts[key] = allowed
+        if needs_location:
+            self.needs_location.add(key)
+
+    def summary(self) -> dict[str, Any]:
+        peer = self.peer
+        return {
+            "versions_url": self.versions_url,
+            "parties": [party.document() for party in self.parties],
+            "registered": peer is not None,
+            "token": self.token_a if self.token_a in self.tokens_in else None,
+            "peer": peer
+            and {
+                "versions_url": peer.versions_url,
+                "roles": peer.roles,
+                "endpoints": peer.endpoints,
+            },
+            "counts": {module: len(found) for module, found in self.objects.items()},
+            "messages": self.message_count,
+            "violations": len(self.violations),
+        }
+
+
+def owned_key(country_code: str, party_id: str, object_id: str) -> Key:
+    return country_code.upper(), party_id.upper(), object_id.upper()
+
+
+def token_key(document: Document) -> Key:
+    owner = owned_key(document["country_code"], document["party_id"], document["uid"])
+    return (*owner, document["type"])

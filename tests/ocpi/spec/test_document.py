@@ -1,0 +1,116 @@
+"""JSON goes in and out exactly, or not at all."""
+
+from decimal import Decimal
+from operator import pos
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ocpi.spec.document import decode, encode
+
+_SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(min_value=-(10**20) + 1, max_value=10**20 - 1)
+    | st.decimals(
+        allow_nan=False, allow_infinity=False, places=12, min_value=-(10**15), max_value=10**15
+    )
+    | st.decimals(min_value=Decimal("1E-29"), max_value=Decimal("1E-7")).map(pos)
+    | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+)
+_KEYS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
+_VALUES = st.recursive(
+    _SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(deadline=None)
+@given(_VALUES)
+def test_what_is_written_is_read_back_equal(value: Any) -> None:
+    assert decode(encode(value)) == value
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_document_or_a_value_error(data: bytes) -> None:
+    try:
+        value = decode(data)
+    except ValueError:
+        return
+    assert decode(encode(value)) == value
+
+
+@pytest.mark.req("TY-08")
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.10", Decimal("0.10")),
+        ("0.1000000000000000055", Decimal("0.1000000000000000055")),
+        ("-1.5", Decimal("-1.5")),
+        ("1e3", Decimal(1000)),
+        ("1E-30", Decimal("1E-30")),
+        ("99999999999999999999", 99999999999999999999),
+        ("\ufeff[1]", [1]),
+        (r'"\\u0000"', r"\u0000"),
+        ("[" * 32 + "]" * 32, decode("[" * 31 + "[]" + "]" * 31)),
+    ],
+)
+def test_numbers_are_read_exactly(text: str, value: Any) -> None:
+    decoded = decode(text)
+    assert decoded == value
+    assert type(decoded) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "the JSON can't be read"),
+        ("{'a': 1}", "the JSON can't be read"),
+        ("[1,]", "the JSON can't be read"),
+        ("NaN", "the JSON can't be read"),
+        ("-Infinity", "the JSON can't be read"),
+        ("4,00", "the JSON can't be read"),
+        (b"\xff\xfe", "the JSON can't be read"),
+        (r'"\ud800"', "the JSON can't be read"),
+        (r'"\ud800 and more"', "the JSON can't be read"),
+        ('"\ud800"', "the JSON can't be read"),
+        (r'{"a": ["\u0000"]}', "holds the character NUL"),
+        (r'{"\u0000": 1}', "holds the character NUL"),
+        ("1e31", "out of reach"),
+        ("1e-31", "out of reach"),
+        ("0e99", "out of reach"),
+        ("0." + "1" * 80, "out of reach"),
+        ("[-100000000000000000000]", "more than 20 digits"),
+        ("[" * 33 + "]" * 33, "nested deeper than 32"),
+        ('{"a":' * 33 + "1" + "}" * 33, "nested deeper than 32"),
+        ("[" * 50_000 + "]" * 50_000, "nested deeper than 32"),
+    ],
+)
+def test_what_would_do_harm_is_refused_with_a_sentence(text: str | bytes, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        decode(text)
+
+
+@pytest.mark.req("TY-08")
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"b": Decimal("1.50"), "a": None}, '{"b":1.50,"a":null}'),
+        (Decimal("1E+5"), "100000"),
+        ([Decimal("1E-8"), "1E-8"], '[0.00000001,"1E-8"]'),
+        ({"NaN": (Decimal("2E-9"),)}, '{"NaN":[0.000000002]}'),
+        ("é€😀", '"é€😀"'),
+    ],
+)
+def test_decimals_are_written_as_numbers_without_exponent(value: Any, text: str) -> None:
+    assert encode(value) == text
+
+
+@pytest.mark.parametrize("value", [Decimal("NaN"), [Decimal("-Infinity")], {"a": "\ud800"}])
+def test_what_json_cannot_say_is_not_written(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"no JSON number|lone surrogate"):
+        encode(value)

@@ -1,0 +1,56 @@
+"""A PATCH is read by the fields that it has."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from ocpi.spec.credentials import Credentials
+from ocpi.spec.locations import EVSE, Location
+from ocpi.spec.reading import problems, read_patch
+from ocpi.spec.sessions import Session
+
+NOW = {"last_updated": "2026-01-02T03:04:05Z"}
+
+
+@pytest.mark.req("PP-05", "TY-14")
+def test_only_what_was_sent_comes_back_and_in_canonical_form() -> None:
+    tolerated: list[str] = []
+    patch = read_patch(
+        Session,
+        {"kwh": "2.50", "last_updated": "2026-01-02T04:04:05+01:00", "x": {"y": None}},
+        tolerated,
+    )
+    assert patch == {"kwh": Decimal("2.50"), "x": {"y": None}} | NOW
+    assert tolerated == ["IP-20 number: kwh", "IP-08 moment: last_updated"]
+
+
+def test_an_empty_list_empties_the_field_and_an_empty_text_changes_nothing() -> None:
+    patch = read_patch(Location, {"images": [], "name": "", "publish": False} | NOW)
+    assert patch == {"publish": False, "images": []} | NOW
+
+
+def test_a_class_without_last_updated_needs_none() -> None:
+    assert read_patch(Credentials, {"token": "abc"}) == {"token": "abc"}
+
+
+@pytest.mark.parametrize(
+    ("document", "sentence"),
+    [
+        ({"status": "CHARGING"}, "last_updated: is required"),
+        (
+            {"evse_id": None} | NOW,
+            "evse_id: can't be removed by PATCH, and null says nothing else",
+        ),
+        ({"status": None} | NOW, "status: can't be removed by PATCH, and null says nothing else"),
+        ({"connectors": []} | NOW, "connectors: needs at least one item"),
+        ({"coordinates": {"latitude": "52.01160"}} | NOW, "coordinates.longitude: is required"),
+        ([], "the document: is no object"),
+    ],
+)
+@pytest.mark.req("PP-05", "PP-06", "PP-07")
+def test_a_patch_that_cannot_be_applied_is_refused(document: Any, sentence: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        read_patch(EVSE, document)
+    assert problems(refusal.value) == sentence
