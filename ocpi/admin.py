@@ -13,11 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocpi.context import Context
 from ocpi.errors import (
-    Malformed,
     NotAuthenticated,
     OCPIError,
-    TooLarge,
-    TooSlow,
     UnknownObject,
 )
 from ocpi.headers import Party
@@ -30,6 +27,7 @@ from ocpi.spec.reading import problems
 from ocpi.store import Document, Written
 
 BODY_LIMIT = 4 * 1024 * 1024
+CRASHED = "An unexpected failure; it is logged."
 
 
 class Problem(BaseModel):
@@ -65,13 +63,13 @@ class AdminFront:
             self._check_token(headers.get("authorization", b""))
             body = await read_whole(scope, headers, receive, BODY_LIMIT)
             await self.api({**scope, "path": path.removeprefix("/admin")}, body, watch)
-        except (NotAuthenticated, Malformed, TooLarge, TooSlow) as error:
+        except OCPIError as error:
             await _failure(error)(scope, receive, watch)
-        except Exception:
+        except Exception:  # noqa: BLE001 - Nobody behind us answers, and it is logged here.
+            # Starlette raises again what it has answered itself.
             log.exception("crash", path=path)
-            if status:
-                raise
-            await _problem(500, "An unexpected failure; it is logged.")(scope, receive, watch)
+            if not status:
+                await _problem(500, CRASHED)(scope, receive, watch)
         finally:
             ms = round((time.perf_counter() - started) * 1000, 1)
             log.info("admin", method=scope["method"], path=path, http=status, ms=ms)
@@ -103,6 +101,10 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def unrouted(_request: Request, error: HTTPException) -> Response:
         return _problem(error.status_code, str(error.detail))
+
+    @app.exception_handler(Exception)
+    async def crashed(_request: Request, _error: Exception) -> Response:
+        return _problem(500, CRASHED)
 
 
 def _place(error: dict[str, object]) -> str:

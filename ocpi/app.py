@@ -5,31 +5,32 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
-import credentials.admin
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
-from sqlalchemy import text
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+import credentials.admin
 import modules.locations.admin
 import modules.locations.sender
 import modules.tariffs.admin
 import modules.tariffs.sender
+import ocpi.push.admin
 from credentials.endpoints import credentials_router
 from credentials.versions import versions_router
 from modules.locations.source import LocationSource
 from modules.tariffs.source import TariffSource
 from ocpi.admin import AdminFront, Problem, add_error_handlers
 from ocpi.context import Context, Interface
+from ocpi.database import clock
 from ocpi.envelope import Failure, failure
-from ocpi.errors import InvalidParameters, MethodNotOffered, OCPIError, UnknownObject
+from ocpi.errors import Crash, InvalidParameters, MethodNotOffered, OCPIError, UnknownObject
 from ocpi.module import Module
 from ocpi.parties import VERSION, PlatformID
 from ocpi.push.worker import Worker
-from ocpi.route import Front
+from ocpi.route import Front, path_of
 from ocpi.spec.reading import problems
 
 MODULES = (
@@ -107,6 +108,7 @@ def create_admin_api() -> FastAPI:
     )
     for router in (
         credentials.admin.router,
+        ocpi.push.admin.router,
         modules.locations.admin.router,
         modules.tariffs.admin.router,
     ):
@@ -138,6 +140,10 @@ def _answer_errors(api: FastAPI) -> None:
             return answer
         return failure(UnknownObject(f"There is nothing at {request.url.path}."))
 
+    @api.exception_handler(Exception)
+    async def crashed(_request: Request, _error: Exception) -> Response:
+        return failure(Crash())
+
 
 class _Service:
     """Sends each request to the API it is for, and runs the worker beside them."""
@@ -152,7 +158,7 @@ class _Service:
         self.rest = self._rest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
+        path = f"{path_of(scope)}/" if scope["type"] == "http" else ""
         if path.startswith("/ocpi/"):
             await self.ocpi(scope, receive, send)
         elif path.startswith("/admin/"):
@@ -171,7 +177,7 @@ class _Service:
         @rest.get("/health/ready")
         async def ready() -> Response:
             async with self.context.database.read() as db:
-                await db.execute(text("SELECT 1"))
+                await clock(db)
             return JSONResponse({"status": "ok"})
 
         return rest

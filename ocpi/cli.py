@@ -1,12 +1,14 @@
 """The command `ocpi`."""
 
+import asyncio
+import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 import uvicorn
-from credentials.cli import partner_app, party_app
 
+from credentials.cli import partner_app, party_app
 from credentials.parties import ensure_first_party
 from modules.stations.cli import station_app, tariff_app
 from ocpi.app import SOURCES, create_app, mounted
@@ -77,7 +79,11 @@ def worker() -> None:
         settings = Settings()
         set_up_logging(settings.log_level)
         async with open_context(settings) as context:
-            await Worker(mounted(context), SOURCES).run_until_signalled()
+            running = Worker(mounted(context), SOURCES)
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, lambda: loop.create_task(running.stop()))
+            await running.run()
 
     run(act())
 

@@ -145,13 +145,13 @@ class Database:
         """Rows of a statement by the driver itself; `key` names its compiled form for next time."""
         query = self._prepared.get(key)
         if query is None:
-            query = self._prepared[key] = self.prepare(statement)
+            query = self._prepared[key] = self._prepare(statement, given)
         return await self.reader.fetch(query, given)
 
-    def prepare(self, statement: Executable) -> Prepared:
-        """Compile a statement to this database's text."""
+    def _prepare(self, statement: Executable, given: Mapping[str, Any]) -> Prepared:
+        """Compile a statement to this database's text; lists in it are spelled out as given."""
         assert isinstance(statement, ClauseElement)
-        compiled = statement.compile(
+        compiled = statement.params(given).compile(
             dialect=self.engine.dialect, compile_kwargs={"render_postcompile": True}
         )
         names = tuple(compiled.positiontup or ())  # type: ignore[attr-defined]

@@ -92,12 +92,11 @@ def _free(port: int) -> int:
 
 async def _import_stations(context: Context, say: Say) -> None:
     await add_party(context, PlatformID.CPO, OWNER, "Tesla France (published data)")
-    owner = {"country_code": OWNER.country_code, "party_id": OWNER.party_id}
     data = files("ocpi.testing") / "data"
     with as_file(data / "tariffs-tesla-fr.json.gz") as path:
         report = await publish_records(
             context.database,
-            read_tariffs(path, **owner),
+            read_tariffs(path, country_code=OWNER.country_code, party_id=OWNER.party_id),
             publish_tariff,
             OWNER,
             dry_run=False,
@@ -107,7 +106,7 @@ async def _import_stations(context: Context, say: Say) -> None:
     with as_file(data / "locations-tesla-fr.json.gz") as path:
         report = await publish_records(
             context.database,
-            read_stations(path, **owner),
+            read_stations(path, country_code=OWNER.country_code, party_id=OWNER.party_id),
             publish_location,
             OWNER,
             dry_run=False,

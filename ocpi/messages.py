@@ -12,7 +12,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("ocpi")
 def set_up_logging(level: str) -> None:
     """Lines for people on a terminal, JSON elsewhere."""
     renderer: Any = (
-        structlog.dev.ConsoleRenderer()
+        # A plain trace: one with local variables would show tokens.
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if sys.stderr.isatty()
         else structlog.processors.JSONRenderer()
     )

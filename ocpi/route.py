@@ -65,11 +65,11 @@ class Front:
             )
         except OCPIError as error:
             await failure(error)(scope, receive, exchange.send)
-        except Exception:
+        except Exception:  # noqa: BLE001 - Nobody behind us answers, and it is logged here.
+            # Starlette raises again what it has answered itself.
             log.exception("crash", request_id=ids.request_id, path=path)
-            if exchange.status:
-                raise
-            await failure(Crash())(scope, receive, exchange.send)
+            if not exchange.status:
+                await failure(Crash())(scope, receive, exchange.send)
         finally:
             log.info(
                 "message in",

@@ -46,8 +46,8 @@ class Seal:
                 f"This token was sealed with key {key_id}, but the OCPI_SECRET_KEY given is key "
                 f"{self.key_id}: give the one that it was sealed with."
             )
-        data = base64.b64decode(text)
         try:
+            data = base64.b64decode(text)
             return self._cipher.decrypt(data[:12], data[12:], key_id.encode()).decode()
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise WrongKey("This sealed token was changed after it was stored.") from None

@@ -13,6 +13,12 @@ def _without_slash(url: str) -> str:
     return url.rstrip("/")
 
 
+def _supported(url: str) -> str:
+    if not url.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
+        raise ValueError("must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")
+    return url
+
+
 class Settings(BaseSettings):
     """The settings as a value; built once by the CLI or the app factory and passed on."""
 
@@ -22,7 +28,7 @@ class Settings(BaseSettings):
         "http://127.0.0.1:8000",
         description="The address partners reach us at; every URL that we give away begins with it.",
     )
-    database_url: str = Field(
+    database_url: Annotated[str, AfterValidator(_supported)] = Field(
         "sqlite+aiosqlite:///ocpi.sqlite",
         description="A SQLite file (`sqlite+aiosqlite:///PATH`) or PostgreSQL "
         "(`postgresql+asyncpg://USER:PASSWORD@HOST/NAME`).",
@@ -40,15 +46,15 @@ class Settings(BaseSettings):
     )
     secret_key: SecretStr | None = Field(
         None,
-        min_length=32,
-        description="At least 32 characters; seals the tokens that partners gave us. "
+        min_length=16,
+        description="At least 16 characters, better 32; seals the tokens that partners gave us. "
         "Keep it apart from the database.",
     )
     secret_key_file: Path | None = Field(
         None, description="A file that holds the secret key, instead of OCPI_SECRET_KEY."
     )
     admin_token: SecretStr | None = Field(
-        None, min_length=16, description="Bearer token of the admin API (`/admin`)."
+        None, min_length=8, description="Bearer token of the admin API (`/admin`)."
     )
     allow_private_networks: bool = Field(
         False,
@@ -75,9 +81,9 @@ class Settings(BaseSettings):
             return self.secret_key.get_secret_value()
         if self.secret_key_file is not None:
             text = self.secret_key_file.read_text().strip()
-            if len(text) >= 32:
+            if len(text) >= 16:
                 return text
-            raise MissingSecret(f"{self.secret_key_file} holds fewer than 32 characters.")
+            raise MissingSecret(f"{self.secret_key_file} holds fewer than 16 characters.")
         raise MissingSecret(
             "OCPI_SECRET_KEY is not set. Make one and keep it, for instance with\n"
             "  export OCPI_SECRET_KEY=$(openssl rand -base64 32)"

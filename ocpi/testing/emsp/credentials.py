@@ -6,8 +6,6 @@ import secrets
 from typing import Any
 
 from ocpi.spec.credentials import Credentials
-from ocpi.spec.kinds import Tolerance
-from ocpi.spec.reading import defects
 from ocpi.spec.types import OCPIModel
 from ocpi.spec.versions import Version, VersionDetails
 from ocpi.testing.emsp.outgoing import (
@@ -19,7 +17,7 @@ from ocpi.testing.emsp.outgoing import (
     known_peer,
 )
 from ocpi.testing.emsp.state import Peer, Routes, Standing, State
-from ocpi.testing.emsp.strict import read_document, refuse_defects
+from ocpi.testing.emsp.strict import find_defects, read_document, refuse_defects
 from ocpi.testing.emsp.wire import Answer, Document, Incoming, Refused, ok
 
 VERSION = "2.2.1"
@@ -182,12 +180,8 @@ async def _read_endpoints(asking: Asking, versions_url: str) -> list[Document]:
 
 
 def _expect(model: type[OCPIModel], data: Any, reply: Reply) -> Document:
-    """Take what the peer said, if it is as OCPI has it; else it is a violation and of no use.
-
-    Versions and modules that we do not know are the peer's own affair (VE-14).
-    """
-    unknown = f": {Tolerance.ENUM}"
-    found = [line for line in defects(data, model) if not line.endswith(unknown)]
+    """Take what the peer said, if it is as OCPI has it; else it is a violation and of no use."""
+    found = find_defects(data, model)
     if found:
         sentence = f"the peer's {model.__name__} is not as OCPI has it: {'; '.join(found)}"
         reply.message.blame(sentence)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ocpi.spec.reading import defects
 from ocpi.testing.emsp.outgoing import Asking, Reply, endpoint, first_party, known_peer
 from ocpi.testing.emsp.receiver import LEVELS
 from ocpi.testing.emsp.state import Key, State, owned_key
+from ocpi.testing.emsp.strict import find_defects
 from ocpi.testing.emsp.wire import Document, moment
 
 PULLED = ("locations", "tariffs")
@@ -38,7 +38,7 @@ async def _pull_module(state: State, asking: Asking, module: str, url: str) -> i
 def _take(state: State, module: str, document: Document, reply: Reply) -> Key | None:
     """Store an object, unless it is invalid (TR-23) or a push has brought a newer one meanwhile."""
     model = LEVELS[module][0].model
-    found = defects(document, model)
+    found = find_defects(document, model)
     if found:
         sentence = f"a {model.__name__} of the list is not as OCPI has it: {'; '.join(found)}"
         reply.message.blame(sentence)

@@ -1,0 +1,1 @@
+"""What platforms exchange: a room per OCPI module, and our own stations."""

@@ -1,0 +1,1 @@
+"""The module locations: where EVs charge, and what is free right now."""

@@ -1,0 +1,148 @@
+"""Changes of our own Locations: validated, dated, stored, and remembered for the partners."""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from modules.locations.parts import Place, find_part
+from modules.locations.store import check_complete, locations
+from ocpi.database import clock
+from ocpi.errors import UnknownLocation
+from ocpi.headers import Party
+from ocpi.push.feed import Change, changed
+from ocpi.spec.locations import EVSE, Connector, Location
+from ocpi.spec.reading import dump, read, read_patch
+from ocpi.store import Document, Written, date_change, object_key
+
+MODULE = "locations"
+REMOVED = "REMOVED"
+
+
+async def put_own(db: AsyncSession, owner: Party, place: Place, body: Document) -> Written:
+    """Put a Location, EVSE or Connector of ours; a missing `last_updated` is now.
+
+    Raises ValidationError for a document that OCPI does not allow, ``Conflict`` for one that is
+    older than what is stored.
+    """
+    model = _model(place)
+    before = await _stored(db, owner, place)
+    dated = {**body, "last_updated": date_change(before, body, await clock(db))}
+    document = dump(read(model, _with_dates(dated)))
+    if before is not None and place.evse_uid is None:
+        document = _with_removed(before, document)
+    # A newer date on the same content is the owner's wish; without one, nothing has happened.
+    if before is not None and "last_updated" not in body and same_content(before, document):
+        return Written(before, changed=False)
+    if place.evse_uid is None:
+        written = await locations.put(db, owner, place.location_id, document)
+    else:
+        written = await locations.put_part(db, owner, place, document)
+    await _tell(db, owner, place, written, None)
+    return written
+
+
+async def patch_own(db: AsyncSession, owner: Party, place: Place, body: Document) -> Written:
+    """Change fields of a Location, EVSE or Connector of ours."""
+    before = await _stored(db, owner, place)
+    if before is None:
+        raise UnknownLocation(f"There is no {place} to change.")
+    dated = {**body, "last_updated": date_change(before, body, await clock(db))}
+    if "evses" in body:
+        check_complete(body["evses"])
+    changes = read_patch(_model(place), dated)
+    if "last_updated" not in body and same_content(before, {**before, **changes}):
+        return Written(before, changed=False)
+    if place.evse_uid is None:
+        written = await locations.patch(db, owner, place.location_id, changes)
+    else:
+        written = await locations.patch_part(db, owner, place, changes)
+    await _tell(db, owner, place, written, None if "evses" in changes else changes)
+    return written
+
+
+async def remove_own(db: AsyncSession, owner: Party, place: Place) -> None:
+    """Withdraw a Location or an EVSE: EVSEs become REMOVED, nothing is ever deleted (LO-13)."""
+    before = await _stored(db, owner, place)
+    if before is None:
+        raise UnknownLocation(f"There is no {place} to remove.")
+    evses = [before] if place.evse_uid is not None else before.get("evses", [])
+    for evse in evses:
+        at = Place(place.location_id, evse["uid"])
+        if evse["status"] != REMOVED:
+            await patch_own(db, owner, at, {"status": REMOVED})
+
+
+async def _stored(db: AsyncSession, owner: Party, place: Place) -> Document | None:
+    """What is stored at a place, locked until the commit; None where there is nothing yet."""
+    location = await locations.lock(db, owner, place.location_id)
+    if location is None:
+        if place.evse_uid is not None:
+            raise UnknownLocation(f"There is no Location {place.location_id}.")
+        return None
+    try:
+        return find_part(location, place)
+    except UnknownLocation:
+        if place.connector_id is not None:
+            find_part(location, Place(place.location_id, place.evse_uid))
+        return None
+
+
+def _model(place: Place) -> type[Location] | type[EVSE] | type[Connector]:
+    if place.connector_id is not None:
+        return Connector
+    return Location if place.evse_uid is None else EVSE
+
+
+def _with_dates(document: Document) -> Document:
+    """Parts without a `last_updated` take their parent's."""
+    dated = dict(document)
+    for name in ("evses", "connectors"):
+        if isinstance(dated.get(name), list):
+            dated[name] = [
+                _with_dates({"last_updated": document["last_updated"], **part})
+                if isinstance(part, dict)
+                else part
+                for part in dated[name]
+            ]
+    return dated
+
+
+def same_content(before: Document, after: Document) -> bool:
+    """Whether nothing but dates differs, at any level."""
+    return _undated(before) == _undated(after)
+
+
+def _undated(document: Document) -> Document:
+    plain = {name: value for name, value in document.items() if name != "last_updated"}
+    for name in ("evses", "connectors"):
+        if name in plain:
+            plain[name] = [_undated(part) for part in plain[name]]
+    return plain
+
+
+def _with_removed(before: Document, document: Document) -> Document:
+    """EVSEs that the new document leaves out stay, as REMOVED (LO-12, IP-19)."""
+    kept = {evse["uid"].lower() for evse in document.get("evses", [])}
+    gone = [evse for evse in before.get("evses", []) if evse["uid"].lower() not in kept]
+    if not gone:
+        return document
+    moment = document["last_updated"]
+    removed = [
+        evse if evse["status"] == REMOVED else {**evse, "status": REMOVED, "last_updated": moment}
+        for evse in gone
+    ]
+    return {**document, "evses": [*document.get("evses", []), *removed]}
+
+
+async def _tell(
+    db: AsyncSession, owner: Party, place: Place, written: Written, patch: Document | None
+) -> None:
+    if not written.changed:
+        return
+    await changed(
+        db,
+        Change(
+            MODULE,
+            object_key(owner, place.location_id),
+            part=place.evse_uid,
+            patch=None if place.connector_id is not None else patch,
+        ),
+    )

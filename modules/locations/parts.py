@@ -1,0 +1,93 @@
+"""A Location and its parts: finding and replacing EVSEs and Connectors inside the document."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ocpi.errors import InvalidParameters, UnknownLocation
+from ocpi.spec.moments import parse_moment
+from ocpi.store import Document
+
+Edit = Callable[[Document | None], Document]
+
+
+@dataclass(frozen=True)
+class Place:
+    """A Location, one of its EVSEs, or one of that EVSE's Connectors."""
+
+    location_id: str
+    evse_uid: str | None = None
+    connector_id: str | None = None
+
+    def __str__(self) -> str:
+        parts = (self.location_id, self.evse_uid, self.connector_id)
+        return "/".join(part for part in parts if part is not None)
+
+
+def find_part(location: Document, place: Place) -> Document:
+    """The document of a place inside its Location; raises ``UnknownLocation``."""
+    if place.evse_uid is None:
+        return location
+    evse = _find(location.get("evses", []), "uid", place.evse_uid)
+    if evse is None:
+        raise UnknownLocation(f"Location {place.location_id} has no EVSE {place.evse_uid}.")
+    if place.connector_id is None:
+        return evse
+    connector = _find(evse["connectors"], "id", place.connector_id)
+    if connector is None:
+        raise UnknownLocation(f"EVSE {place.evse_uid} has no Connector {place.connector_id}.")
+    return connector
+
+
+def edit_part(location: Document, place: Place, edit: Edit) -> Document:
+    """The Location after `edit` made a new document of one of its parts.
+
+    `edit` is given None where the part is new. The parents' `last_updated` follow their children's
+    (LO-03, LO-08, LO-09), never backwards (IP-15).
+    """
+    if place.connector_id is not None:
+        upper = Place(place.location_id, place.evse_uid)
+        evse = find_part(location, upper)
+        connector = edit(_find(evse["connectors"], "id", place.connector_id))
+        _require_same("id", place.connector_id, connector)
+        raised = _raise(evse, connector)
+        raised["connectors"] = _with(evse["connectors"], "id", connector)
+        return edit_part(location, upper, lambda _: raised)
+    assert place.evse_uid is not None
+    evse = edit(_find(location.get("evses", []), "uid", place.evse_uid))
+    _require_same("uid", place.evse_uid, evse)
+    raised = _raise(location, evse)
+    raised["evses"] = _with(location.get("evses", []), "uid", evse)
+    return raised
+
+
+def upsert_evses(stored: Document, given: list[Document]) -> list[Document]:
+    """A PATCH with EVSEs changes those it names and leaves the others alone (AT-32, IP-16)."""
+    evses: list[Document] = stored.get("evses", [])
+    for evse in given:
+        evses = _with(evses, "uid", evse)
+    return evses
+
+
+def _find(parts: list[Document], field: str, identifier: str) -> Document | None:
+    wanted = identifier.lower()
+    return next((part for part in parts if str(part.get(field)).lower() == wanted), None)
+
+
+def _with(parts: list[Document], field: str, part: Document) -> list[Document]:
+    """The list with a part put in the place of its older self, or at the end."""
+    older = _find(parts, field, part[field])
+    if older is None:
+        return [*parts, part]
+    return [part if each is older else each for each in parts]
+
+
+def _raise(parent: Document, child: Document) -> Document:
+    newest = max(parent["last_updated"], child["last_updated"], key=parse_moment)
+    return {**parent, "last_updated": newest}
+
+
+def _require_same(field: str, wanted: str, document: Document) -> None:
+    if str(document.get(field)).lower() != wanted.lower():
+        raise InvalidParameters(
+            f"{field}: the URL says {wanted!r}, the body {document.get(field)!r}"
+        )

@@ -1,0 +1,40 @@
+"""How a changed Location or EVSE is told to a partner (mod_locations, Receiver interface)."""
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from modules.locations.parts import Place, find_part
+from modules.locations.store import locations
+from ocpi.database import Database
+from ocpi.errors import UnknownLocation
+from ocpi.push.feed import SyncObject, read_key
+from ocpi.push.source import Send
+from ocpi.spec.document import decode, encode
+
+
+class LocationSource:
+    """Renders Locations and EVSEs as they are when they are sent."""
+
+    module = "locations"
+
+    async def sends(self, database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
+        """PATCH what changed; where the partner lacks the object PUT it, then its Location."""
+        object_key, part = read_key(row.key)
+        text = await locations.text_of(database, object_key)
+        if text is None:
+            return ()
+        location = decode(text)
+        path = "/".join(
+            quote(location[field], safe="") for field in ("country_code", "party_id", "id")
+        )
+        changes = row.patch if patch else None
+        whole = Send("PUT", path, text)
+        if part is None:
+            return [*([Send("PATCH", path, changes)] if changes else []), whole]
+        try:
+            evse = find_part(location, Place(location["id"], part))
+        except UnknownLocation:
+            return (whole,)
+        path_of_evse = f"{path}/{quote(evse['uid'], safe='')}"
+        first = [Send("PATCH", path_of_evse, changes)] if changes else []
+        return [*first, Send("PUT", path_of_evse, encode(evse)), whole]

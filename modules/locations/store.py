@@ -1,0 +1,84 @@
+"""Locations as they are stored: whole, with their EVSEs and Connectors inside."""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from modules.locations.parts import Edit, Place, edit_part, find_part, upsert_evses
+from ocpi.errors import InvalidParameters, UnknownLocation
+from ocpi.headers import Party
+from ocpi.spec.document import decode, encode
+from ocpi.spec.locations import Location
+from ocpi.spec.moments import parse_moment
+from ocpi.spec.reading import read
+from ocpi.store import Document, Store, StoredObject, Written
+
+
+class LocationRow(StoredObject, table=True):
+    """A Location."""
+
+    __tablename__ = "location"
+
+
+class LocationStore(Store[LocationRow]):
+    """Locations, of which parts can be put and patched too."""
+
+    async def put_part(
+        self, db: AsyncSession, owner: Party, place: Place, part: Document
+    ) -> Written:
+        """Put a whole EVSE or Connector below a Location that is known (LO-07, LO-10, LO-11)."""
+        return await self._edit(db, owner, place, part["last_updated"], lambda _: part)
+
+    async def patch_part(
+        self, db: AsyncSession, owner: Party, place: Place, changes: Document
+    ) -> Written:
+        """Change fields of an EVSE or Connector that is known (LO-07, ST-15)."""
+
+        def merge(stored: Document | None) -> Document:
+            if stored is None:
+                raise UnknownLocation(f"There is no {place} to change.")
+            return {**stored, **changes}
+
+        return await self._edit(db, owner, place, changes["last_updated"], merge)
+
+    def merged(self, stored: Document, changes: Document) -> Document:
+        """As for every object, but EVSEs are changed one by one."""
+        merged = super().merged(stored, changes)
+        if "evses" in changes:
+            merged["evses"] = upsert_evses(stored, changes["evses"])
+        return merged
+
+    async def _edit(
+        self, db: AsyncSession, owner: Party, place: Place, moment: str, edit: Edit
+    ) -> Written:
+        row = await self._row(db, owner, place.location_id, lock=True)
+        if row is None:
+            raise UnknownLocation(f"There is no Location {place.location_id}.")
+        location: Document = decode(row.body)
+        before = _part_or_none(location, place)
+        if before is not None and parse_moment(moment) < parse_moment(before["last_updated"]):
+            return Written(before, changed=False, stale=True)
+        edited = edit_part(location, place, edit)
+        part = find_part(edited, place)
+        if part == before:
+            return Written(part, changed=False)
+        read(self.model, edited)
+        await self._replace(db, row, edited, encode(edited))
+        return Written(part, created=before is None)
+
+
+def _part_or_none(location: Document, place: Place) -> Document | None:
+    try:
+        return find_part(location, place)
+    except UnknownLocation:
+        return None
+
+
+def check_complete(evses: object) -> None:
+    """EVSEs in a PATCH of their Location must be complete (AT-32)."""
+    if not isinstance(evses, list) or not all(
+        isinstance(evse, dict) and {"uid", "status", "connectors", "last_updated"} <= evse.keys()
+        for evse in evses
+    ):
+        raise InvalidParameters("evses: each EVSE must be complete; PATCH a part at its own URL")
+
+
+locations = LocationStore(LocationRow, Location, missing=UnknownLocation)

@@ -1,0 +1,1 @@
+"""Our own stations: the registry that Locations are published from."""

@@ -1,0 +1,258 @@
+"""Commands for the registry: import stations and tariffs, look at them, set a status."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from ocpi.opening import open_context
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from modules.locations.own import patch_own
+from modules.locations.parts import Place
+from modules.locations.store import locations
+from modules.stations.imports.reading import count_records, read_stations, read_tariffs
+from modules.stations.publishing import (
+    Outcome,
+    Publish,
+    Report,
+    publish_location,
+    publish_records,
+    publish_tariff,
+)
+from ocpi.context import Context
+from ocpi.errors import InvalidParameters, UnknownObject
+from ocpi.headers import Party
+from ocpi.pagination import Paging
+from ocpi.parties import PlatformID, our_parties
+from ocpi.spec.document import decode
+from ocpi.spec.locations import Status
+from ocpi.terminal import AsJSON, print_json, print_table, run
+
+station_app = typer.Typer(help="Our stations, published as Locations.", no_args_is_help=True)
+tariff_app = typer.Typer(help="Our Tariffs.", no_args_is_help=True)
+
+File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file to read.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and keep nothing.")]
+PartyOption = Annotated[
+    str | None,
+    typer.Option("--party", help="The party of ours to publish as, such as DE*ABC."),
+]
+
+
+@station_app.command("import")
+def import_stations(
+    file: File,
+    *,
+    party: PartyOption = None,
+    time_zone: Annotated[
+        str | None, typer.Option(help="IANA name, where neither file nor coordinates tell it.")
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Import stations: OCPI 2.2.1 or 2.1.1 Locations, IRVE (JSON lines or CSV), or our own CSV.
+
+    Importing again updates what has changed and leaves the rest untouched. Files may be gzipped.
+    """
+
+    async def act() -> None:
+        async with open_context() as context:
+            owner = await _party(context, party)
+            records = read_stations(
+                file,
+                country_code=owner.country_code,
+                party_id=owner.party_id,
+                default_time_zone=time_zone,
+            )
+            await _publish(
+                context, file, records, publish_location, owner, dry_run=dry_run, as_json=as_json
+            )
+
+    run(act())
+
+
+@tariff_app.command("import")
+def import_tariffs(
+    file: File, *, party: PartyOption = None, dry_run: DryRun = False, as_json: AsJSON = False
+) -> None:
+    """Import Tariffs in OCPI's JSON; what 2.2.1 does not know is kept and reported."""
+
+    async def act() -> None:
+        async with open_context() as context:
+            owner = await _party(context, party)
+            records = read_tariffs(file, country_code=owner.country_code, party_id=owner.party_id)
+            await _publish(
+                context, file, records, publish_tariff, owner, dry_run=dry_run, as_json=as_json
+            )
+
+    run(act())
+
+
+async def _party(context: Context, named: str | None) -> Party:
+    ours = await our_parties(context.database, PlatformID.CPO)
+    if named is None and len(ours) == 1:
+        return ours[0]
+    listed = ", ".join(str(party) for party in ours) or "none yet: see `ocpi party add --help`"
+    if named is None:
+        raise InvalidParameters(f"--party is needed; our parties: {listed}")
+    for party in ours:
+        if party.key == named.replace("-", "*").lower():
+            return party
+    raise UnknownObject(f"{named} is no party of ours; our parties: {listed}")
+
+
+async def _publish(
+    context: Context,
+    file: Path,
+    records: Iterator[Any],
+    publish: Publish,
+    owner: Party,
+    *,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    with _progress(file, as_json=as_json) as seen:
+        report = await publish_records(
+            context.database, records, publish, owner, dry_run=dry_run, seen=seen
+        )
+    if as_json:
+        print_json(_as_document(report, dry_run=dry_run))
+    else:
+        _print_report(report, dry_run=dry_run)
+
+
+@contextmanager
+def _progress(file: Path, *, as_json: bool) -> Iterator[Any]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=as_json) as progress:
+        task = progress.add_task(file.name, total=count_records(file))
+        yield lambda count: progress.advance(task, count)
+
+
+def _as_document(report: Report, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
+        **{outcome.value: report.counts[outcome] for outcome in Outcome},
+        "refused": [
+            {"record": each.record, "field": each.field, "reason": each.reason}
+            for each in report.refusals
+        ],
+        "remarks": [
+            {"record": each.record, "field": each.field, "reason": each.reason}
+            for each in report.remarks
+        ],
+    }
+
+
+def _print_report(report: Report, *, dry_run: bool) -> None:
+    counts = ", ".join(f"{report.counts[outcome]} {outcome.value}" for outcome in Outcome)
+    typer.echo(f"{'Would be: ' if dry_run else ''}{counts}, {len(report.refusals)} refused.")
+    kinds = Counter((each.field, each.reason) for each in report.remarks)
+    if kinds:
+        typer.echo("\nKept or repaired:")
+        columns = ("times", "field", "what")
+        print_table(columns, [(count, *kind) for kind, count in kinds.most_common(20)])
+    if report.refusals:
+        typer.echo("\nRefused:")
+        columns = ("record", "field", "reason")
+        print_table(columns, [(each.record, each.field, each.reason) for each in report.refusals])
+
+
+@station_app.command("list")
+def list_stations(
+    *,
+    party: PartyOption = None,
+    offset: Annotated[int, typer.Option(min=0)] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=10000)] = 50,
+    as_json: AsJSON = False,
+) -> None:
+    """List our stations."""
+
+    async def act() -> None:
+        async with open_context() as context:
+            owner = await _party(context, party)
+            page = await locations.page(context.database, Paging(offset, limit), (owner,))
+            found = [decode(body) for body in page.bodies]
+            if as_json:
+                print_json({"total": page.total, "stations": found})
+                return
+            print_table(
+                ("id", "name", "city", "EVSEs", "statuses", "last updated"),
+                [_summary(location) for location in found],
+            )
+            typer.echo(f"{len(found)} of {page.total}")
+
+    run(act())
+
+
+def _summary(location: dict[str, Any]) -> tuple[object, ...]:
+    evses = location.get("evses", [])
+    statuses = Counter(evse["status"] for evse in evses)
+    told = " ".join(f"{count} {status}" for status, count in statuses.most_common())
+    name = location.get("name", location["address"])
+    return (location["id"], name, location["city"], len(evses), told, location["last_updated"])
+
+
+@station_app.command("show")
+def show_station(location_id: str, *, party: PartyOption = None, as_json: AsJSON = False) -> None:
+    """Show one station with its EVSEs and Connectors."""
+
+    async def act() -> None:
+        async with open_context() as context:
+            owner = await _party(context, party)
+            location = decode(await locations.text(context.database, (owner,), location_id))
+            if as_json:
+                print_json(location)
+                return
+            print_table(
+                ("id", "name", "city", "EVSEs", "statuses", "last updated"), [_summary(location)]
+            )
+            print_table(
+                ("EVSE", "evse_id", "status", "connectors"),
+                [
+                    (evse["uid"], evse.get("evse_id"), evse["status"], _plugs(evse))
+                    for evse in location.get("evses", [])
+                ],
+            )
+
+    run(act())
+
+
+def _plugs(evse: dict[str, Any]) -> str:
+    return ", ".join(
+        f"{each['id']} {each['standard']} {each.get('max_electric_power', '?')} W"
+        for each in evse["connectors"]
+    )
+
+
+@station_app.command("set-status")
+def set_status(
+    location_id: str,
+    evse_uid: str,
+    status: Annotated[str, typer.Argument(help=", ".join(Status))],
+    *,
+    party: PartyOption = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Set the status of an EVSE; partners hear of it within seconds."""
+
+    async def act() -> None:
+        if status not in set(Status):
+            raise InvalidParameters(f"status: one of {', '.join(Status)} is due, not {status!r}")
+        async with open_context() as context:
+            owner = await _party(context, party)
+            place = Place(location_id, evse_uid)
+            async with context.database.write() as db:
+                written = await patch_own(db, owner, place, {"status": status})
+            evse = written.document
+            if as_json:
+                print_json(evse)
+            else:
+                typer.echo(f"{evse['uid']} is {evse['status']} since {evse['last_updated']}")
+
+    run(act())

@@ -1,0 +1,1 @@
+"""The module tariffs: what charging costs."""

@@ -1,0 +1,55 @@
+"""Changes of our own Tariffs: validated, dated, stored, and remembered for the partners."""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from modules.tariffs.store import tariffs
+from ocpi.database import clock
+from ocpi.errors import UnknownObject
+from ocpi.headers import Party
+from ocpi.push.feed import Change, changed
+from ocpi.spec.reading import dump, read, read_patch
+from ocpi.spec.tariffs import Tariff
+from ocpi.store import Document, Written, date_change, object_key
+
+MODULE = "tariffs"
+
+
+async def put_own(db: AsyncSession, owner: Party, tariff_id: str, body: Document) -> Written:
+    """Put a Tariff of ours; a missing `last_updated` is now.
+
+    Raises ValidationError for a document that OCPI does not allow, ``Conflict`` for one that is
+    older than what is stored.
+    """
+    before = await tariffs.lock(db, owner, tariff_id)
+    dated = {**body, "last_updated": date_change(before, body, await clock(db))}
+    document = dump(read(Tariff, dated))
+    if before is not None and "last_updated" not in body and same_content(before, document):
+        return Written(before, changed=False)
+    written = await tariffs.put(db, owner, tariff_id, document)
+    if written.changed:
+        await changed(db, Change(MODULE, object_key(owner, tariff_id)))
+    return written
+
+
+async def patch_own(db: AsyncSession, owner: Party, tariff_id: str, body: Document) -> Written:
+    """Change fields of a Tariff of ours; partners are sent it whole (TA-02)."""
+    before = await tariffs.lock(db, owner, tariff_id)
+    if before is None:
+        raise UnknownObject(f"There is no Tariff {tariff_id}.")
+    changes = {**body, "last_updated": date_change(before, body, await clock(db))}
+    return await put_own(db, owner, tariff_id, {**before, **read_patch(Tariff, changes)})
+
+
+async def delete_own(db: AsyncSession, owner: Party, tariff_id: str) -> None:
+    """Delete a Tariff of ours here and at the partners (TA-03)."""
+    stored = await tariffs.lock(db, owner, tariff_id)
+    if stored is None:
+        raise UnknownObject(f"There is no Tariff {tariff_id}.")
+    await tariffs.delete(db, owner, tariff_id)
+    name = {field: stored[field] for field in ("country_code", "party_id", "id")}
+    await changed(db, Change(MODULE, object_key(owner, tariff_id), patch=name, deleted=True))
+
+
+def same_content(before: Document, after: Document) -> bool:
+    """Whether nothing but the date differs."""
+    return {**before, "last_updated": None} == {**after, "last_updated": None}

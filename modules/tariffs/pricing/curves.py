@@ -1,0 +1,81 @@
+"""Measurements as functions of time: energy rises in straight lines, power and current hold."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from itertools import pairwise
+
+from modules.tariffs.pricing.money import half_up
+
+Point = tuple[datetime, Fraction]
+_SECOND = timedelta(seconds=1)
+
+
+def whole_second(moment: datetime) -> datetime:
+    """Cut to the second, in UTC: what every partner can read."""
+    return moment.astimezone(UTC).replace(microsecond=0)
+
+
+class EnergyCurve:
+    """kWh since the first meter value, linear between two; points come in order of time."""
+
+    def __init__(self, points: Iterable[Point]) -> None:
+        values = dict(points)
+        first = next(iter(values.values()), Fraction(0))
+        self._moments = list(values)
+        self._values = [value - first for value in values.values()]
+
+    def at(self, moment: datetime) -> Fraction:
+        index = bisect_right(self._moments, moment)
+        if index == 0:
+            return Fraction(0)
+        if index == len(self._moments):
+            return self._values[-1]
+        begun, done = self._moments[index - 1 : index + 1]
+        low, high = self._values[index - 1 : index + 1]
+        return low + (high - low) * seconds(moment - begun) / seconds(done - begun)
+
+    def crossings(self, threshold: Fraction) -> Iterator[datetime]:
+        """Yield the moments, to the second, at which the threshold is reached or left."""
+        points = zip(self._moments, self._values, strict=True)
+        for (begun, low), (done, high) in pairwise(points):
+            if low < threshold <= high or high <= threshold < low:
+                share = (threshold - low) / (high - low)
+                yield begun + _SECOND * int(half_up(share * seconds(done - begun), 0))
+
+    def mean_power(self) -> Iterator[Point]:
+        """Yield the mean kW between each two meter values, at the first of them."""
+        points = zip(self._moments, self._values, strict=True)
+        for (begun, low), (done, high) in pairwise(points):
+            yield begun, (high - low) * 3600 / seconds(done - begun)
+
+
+class HeldValues:
+    """Values that each hold from their moment until the next; points come in order of time."""
+
+    def __init__(self, points: Iterable[Point]) -> None:
+        values = dict(points)
+        self._moments, self._values = list(values), list(values.values())
+
+    def __bool__(self) -> bool:
+        return bool(self._moments)
+
+    def within(self, start: datetime, end: datetime) -> Sequence[Fraction]:
+        """All values between two moments; empty where the first of them is not known."""
+        first = bisect_right(self._moments, start) - 1
+        last = bisect_right(self._moments, end - _SECOND)
+        return self._values[first:last] if first >= 0 else []
+
+    def crossings(self, thresholds: Sequence[Fraction]) -> Iterator[datetime]:
+        """Yield the moments at which the value comes to lie on another side of a threshold."""
+        before: list[bool] | None = None
+        for moment, value in zip(self._moments, self._values, strict=True):
+            sides = [value >= threshold for threshold in thresholds]
+            if sides != before:
+                yield moment
+            before = sides
+
+
+def seconds(span: timedelta) -> Fraction:
+    return Fraction(span // timedelta(microseconds=1), 10**6)

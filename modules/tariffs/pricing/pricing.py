@@ -1,0 +1,164 @@
+"""Pricing a session: periods go in as they are, costs come out exact, rounding is last."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+from modules.tariffs.pricing.bill import COST_FIELDS, Bill, Choice, Limited, Line
+from modules.tariffs.pricing.choosing import Progress, choose, moves
+from modules.tariffs.pricing.limits import apply_limits
+from modules.tariffs.pricing.money import NOTHING, Money, minor_unit
+from modules.tariffs.pricing.policy import Flat, Policy, Rounding, StepTotal
+from modules.tariffs.pricing.remarks import (
+    currency_differs,
+    flat_again,
+    limits_of_first,
+    no_component,
+    spans,
+    unpriced_in_total,
+)
+from modules.tariffs.pricing.selection import assign_tariffs
+from modules.tariffs.pricing.steps import round_up
+from modules.tariffs.pricing.terms import Component, Terms
+from modules.tariffs.pricing.usage import VOLUMES, Kind, Note, Period, PricingError, Usage
+
+
+def price_usage(
+    usage: Usage, tariffs: Sequence[Terms], zone: ZoneInfo | None, policy: Policy
+) -> Bill:
+    """Price each period by what applies at its start; nothing is split here (rule of mod_cdrs).
+
+    Raises PricingError where no tariff is given, one that is named is missing, or local time is
+    needed and not known.
+    """
+    walk = _Walk(usage, tariffs, zone, policy)
+    for index, period in enumerate(usage.periods):
+        walk.price_period(index, period)
+    lines, steps, stepped = round_up(walk.lines, policy)
+    first = walk.assigned[0] or tariffs[0]
+    currency = usage.currency or first.currency or "EUR"
+    costed = [_cost(line, policy, minor_unit(currency)) for line in lines]
+    parts = _parts(costed, policy, minor_unit(currency))
+    total = sum(parts.values(), NOTHING)
+    used = any(period.used for period in usage.periods)
+    limits = tuple(apply_limits(total, first, charged=used))
+    return Bill(
+        usage=usage,
+        tariffs=tuple(dict.fromkeys(terms for terms in walk.assigned if terms)),
+        zone=zone,
+        policy=policy,
+        currency=currency,
+        lines=tuple(costed),
+        steps=tuple(steps),
+        parts=parts,
+        limits=limits,
+        total=limits[-1].after if limits else total,
+        notes=walk.all_notes(stepped, limits, currency),
+    )
+
+
+class _Walk:
+    """One pass over the periods, in order."""
+
+    def __init__(
+        self, usage: Usage, tariffs: Sequence[Terms], zone: ZoneInfo | None, policy: Policy
+    ) -> None:
+        self.usage, self.policy = usage, policy
+        self.notes = list(usage.notes)
+        self.assigned = assign_tariffs(usage, tariffs, self.notes)
+        if zone is None and any(terms and terms.needs_local_time() for terms in self.assigned):
+            raise PricingError(
+                "time_zone_unknown", "The tariff depends on local time, and no time zone is known."
+            )
+        self.progress = Progress(usage.periods, zone)
+        self.lines: list[Line] = []
+        self.fees: dict[Kind, list[Component]] = {Kind.FLAT: [], Kind.RESERVATION_FLAT: []}
+
+    def price_period(self, index: int, period: Period) -> None:
+        terms = self.assigned[index]
+        if terms:
+            if period.reserved:
+                self._price_fee(index, period, Kind.RESERVATION_FLAT, terms)
+            if period.used:
+                self._price_fee(index, period, Kind.FLAT, terms)
+            for kind in VOLUMES:
+                if kind in period.volumes:
+                    self._price_volume(index, period, kind, terms)
+        self.progress.pass_by(period)
+
+    def _price_fee(self, index: int, period: Period, kind: Kind, terms: Terms) -> None:
+        """Charge a fee the first time it is active; which others count is a policy."""
+        choice = self._choose(index, period, kind, terms)
+        taken, component = self.fees[kind], choice.component
+        if component is None or component in taken:
+            return
+        if taken:
+            self.notes.append(flat_again(index, component, self.policy))
+        if not taken or self.policy.flat == Flat.ONCE_PER_COMPONENT:
+            self.lines.append(Line(index, kind, Fraction(1), Fraction(1), choice, terms, NOTHING))
+        taken.append(component)
+
+    def _price_volume(self, index: int, period: Period, kind: Kind, terms: Terms) -> None:
+        choice = self._choose(index, period, kind, terms)
+        volume = period.volumes[kind]
+        if choice.component is None and volume:
+            self.notes.append(no_component(index, kind, volume))
+        self.lines.append(Line(index, kind, volume, volume, choice, terms, NOTHING))
+
+    def _choose(self, index: int, period: Period, kind: Kind, terms: Terms) -> Choice:
+        candidates = (terms.expired if self.usage.expired else terms.candidates)[kind]
+        remarks: list[Note] = []
+        choice = choose(candidates, self.progress.at_start(period, kind), self.policy, remarks)
+        self.notes.extend(replace(remark, period=index, kind=kind) for remark in remarks)
+        if moves(candidates):
+            later = choose(candidates, self.progress.before_end(period, kind), self.policy, [])
+            self._compare(index, kind, choice, later)
+        return choice
+
+    def _compare(self, index: int, kind: Kind, choice: Choice, later: Choice) -> None:
+        """Remark that a period should have been split; a fee that is taken changes no more."""
+        same = choice.component is later.component
+        settled = kind in self.fees and (self.fees[kind] or choice.component)
+        if not same and not (settled and self.policy.flat == Flat.ONCE_PER_SESSION):
+            self.notes.append(spans(index, kind, choice, later))
+
+    def all_notes(
+        self, stepped: Sequence[Note], limits: Sequence[Limited], currency: str
+    ) -> tuple[Note, ...]:
+        """Every note once, the tariffs' own first."""
+        tariffs = list(dict.fromkeys(terms for terms in self.assigned if terms))
+        notes = [note for terms in tariffs for note in terms.notes] + self.notes + list(stepped)
+        notes += [currency_differs(each, currency) for each in tariffs if _foreign(each, currency)]
+        if limits and len(tariffs) > 1:
+            notes.append(limits_of_first(tariffs[0]))
+        if self.policy.step_total == StepTotal.MEASURED:
+            notes.append(unpriced_in_total(self.policy))
+        return tuple(dict.fromkeys(notes))
+
+
+def _foreign(terms: Terms, currency: str) -> bool:
+    return terms.currency is not None and terms.currency.upper() != currency.upper()
+
+
+def _cost(line: Line, policy: Policy, places: int) -> Line:
+    component = line.choice.component
+    if component is None:
+        return line
+    excl = line.billed * component.price
+    if policy.rounding == Rounding.PER_PERIOD:
+        excl = Money(excl, excl).rounded(places).excl
+    incl = excl if component.vat is None else excl * (1 + component.vat)
+    return replace(line, cost=Money(excl, incl))
+
+
+def _parts(lines: Sequence[Line], policy: Policy, places: int) -> Mapping[str, Money]:
+    """Add up the costs by the CDR's fields; what nothing priced has no field."""
+    parts: dict[str, Money] = {}
+    for line in lines:
+        if line.choice.component:
+            field = COST_FIELDS[line.kind]
+            parts[field] = parts.get(field, NOTHING) + line.cost
+    if policy.rounding == Rounding.PER_DIMENSION:
+        return {field: cost.rounded(places) for field, cost in parts.items()}
+    return parts

@@ -1,0 +1,17 @@
+"""What eMSPs read: our Tariffs (mod_tariffs, Sender interface)."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from modules.tariffs.store import tariffs
+from ocpi.envelope import Answer
+from ocpi.request import Addressed, Here, List
+from ocpi.spec.tariffs import Tariff
+
+router = APIRouter()
+
+
+@router.get("", response_model=Answer[list[Tariff]], summary="List Tariffs")
+async def list_tariffs(here: Here, party: Addressed, listing: List) -> Response:
+    """A page of Tariffs, oldest creation first."""
+    return listing.answer(await tariffs.page(here.database, listing.paging, (party,)))

@@ -1,0 +1,31 @@
+"""How a changed Tariff is told to a partner (mod_tariffs, Receiver interface)."""
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from modules.tariffs.store import tariffs
+from ocpi.database import Database
+from ocpi.push.feed import SyncObject, read_key
+from ocpi.push.source import Send
+from ocpi.spec.document import decode
+from ocpi.store import Document
+
+
+class TariffSource:
+    """Renders Tariffs as they are when they are sent; Tariffs know no PATCH (TA-02)."""
+
+    module = "tariffs"
+
+    async def sends(self, database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
+        """PUT the Tariff, or DELETE it once it is gone."""
+        del patch
+        text = await tariffs.text_of(database, read_key(row.key)[0])
+        if text is not None:
+            return (Send("PUT", _path(decode(text)), text),)
+        if row.deleted and row.patch is not None:
+            return (Send("DELETE", _path(decode(row.patch)), None),)
+        return ()
+
+
+def _path(name: Document) -> str:
+    return "/".join(quote(name[field], safe="") for field in ("country_code", "party_id", "id"))

@@ -1,0 +1,71 @@
+"""The admin API of the push: who is behind, what is parked, and trying again."""
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from ocpi.push.operating import list_lanes, list_parked, retry_parked, rewind_partner
+from ocpi.request import Here
+
+router = APIRouter(prefix="/push", tags=["push"])
+
+
+class LaneView(BaseModel):
+    """How far one partner is up to date."""
+
+    partner: str = Field(examples=["shiny"])
+    state: str = Field(
+        description="active, stopped, suspended or unregistered", examples=["active"]
+    )
+    behind: int = Field(description="Objects whose newest change it has not heard.", examples=[0])
+    oldest: str | None = Field(None, description="The object that has waited longest.")
+    parked: dict[str, int] = Field(
+        description="Objects it did not take, by kind: transient, rejected, late, dead."
+    )
+    reason: str | None = Field(None, description="Why nothing is sent.")
+    stopped_at: str | None = None
+    next_probe_at: str | None = None
+    last_success_at: str | None = None
+    last_error: str | None = None
+
+
+class ParkedView(BaseModel):
+    """An object that a partner did not take."""
+
+    object: str = Field(examples=["locations/de*abc*loc1/evse1"])
+    kind: str = Field(examples=["rejected"])
+    attempts: int
+    error: str | None = None
+    http_status: int | None = None
+    status_code: int | None = None
+    first_failed_at: str | None = None
+    next_at: str | None = Field(None, description="None: not before it changes or is retried.")
+
+
+class Retried(BaseModel):
+    """How many parked objects are tried again."""
+
+    retried: int = Field(examples=[3])
+
+
+@router.get("", summary="How far each partner is up to date")
+async def get_lanes(here: Here) -> list[LaneView]:
+    """A row for each registered partner."""
+    return [LaneView(**lane) for lane in await list_lanes(here.database)]
+
+
+@router.get("/{name}/parked", summary="What a partner did not take")
+async def get_parked(here: Here, name: str) -> list[ParkedView]:
+    """With the reason, and when it is tried again."""
+    return [ParkedView(**each) for each in await list_parked(here.database, name)]
+
+
+@router.post("/{name}/retry", summary="Try parked objects again now")
+async def post_retry(here: Here, name: str, key: str | None = None) -> Retried:
+    """One object by its `key`, else all."""
+    return Retried(retried=await retry_parked(here.database, name, key))
+
+
+@router.post("/{name}/rewind", status_code=204, summary="Tell a partner everything again")
+async def post_rewind(here: Here, name: str) -> None:
+    """From the start of the feed."""
+    await rewind_partner(here.database, name)

@@ -1,0 +1,146 @@
+"""When a lane stops trying, and how it finds out that it may go on: a state machine without I/O."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ocpi.push.pace import Pace, micros
+
+REASONS = {
+    "down": "The partner does not answer, or not properly.",
+    "auth": "The partner does not accept our token.",
+    "gone": "The partner says that its address is gone for good.",
+    "rejecting": "The partner rejects everything, in the same way.",
+}
+
+
+@dataclass
+class Breaker:
+    """Closed: the lane sends. Open: it asks for the partner's versions now and then, nothing else.
+
+    When that is answered, one object is tried (`trial`); when that succeeds the breaker closes, and
+    the number of requests in flight doubles from there (slow start).
+    """
+
+    pace: Pace
+    reason: str | None = None
+    """Why it is open; None: it is closed."""
+    sentence: str | None = None
+    opened_at: int = 0
+    next_probe_at: int = 0
+    failures: int = 0
+    """Probes and trials that failed since it opened."""
+    trial: bool = False
+    permits: int = 0
+    """How many requests may be in flight."""
+    doubtful: bool = False
+    """One object fails again and again: its fault, or the partner's?"""
+    _row: int = 0
+    _suspects: set[str] = field(default_factory=set)
+    _rejections: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.permits = self.permits or self.pace.in_flight
+
+    @classmethod
+    def load(cls, pace: Pace, stored: Mapping[str, Any] | None, now: int) -> "Breaker":
+        """The breaker as the lane's last owner left it."""
+        breaker = cls(pace, **(stored or {}))
+        # A clock that was set back must not make the wait longer than any wait is.
+        longest = micros(2 * max(pace.gone, pace.auth, pace.probe_cap_later))
+        breaker.next_probe_at = min(breaker.next_probe_at, now + longest)
+        return breaker
+
+    def dump(self) -> dict[str, Any] | None:
+        """What the lane's next owner must know."""
+        if self.reason is None:
+            return None
+        names = ("reason", "sentence", "opened_at", "next_probe_at", "failures")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def open(self) -> bool:
+        """No object may be sent."""
+        return self.reason is not None and not self.trial
+
+    @property
+    def settled(self) -> bool:
+        """It is closed, so a failure counts against its object."""
+        return self.reason is None
+
+    def succeed(self) -> bool:
+        """An object was delivered. Returns whether that closed the breaker."""
+        closed = self.reason is not None
+        self.permits = 2 if closed else min(2 * self.permits, self.pace.in_flight)
+        self.reason = self.sentence = None
+        self.trial = self.doubtful = False
+        self.failures = self._row = 0
+        self._suspects.clear()
+        self._rejections.clear()
+        return closed
+
+    def fail(self, key: str, sentence: str, now: int) -> bool:
+        """The partner failed on an object. Returns whether that opened the breaker."""
+        self._row += 1
+        self._suspects.add(key)
+        several = len(self._suspects) > 1
+        if self.trial or (self._row >= self.pace.faults and several):
+            return self.trip("down", sentence, now)
+        self.doubtful = self.reason is None and self._row >= self.pace.doubts and not several
+        return False
+
+    def reject(self, key: str, alike: str, sentence: str, now: int, *, crowd: int) -> bool:
+        """The partner refused an object, `crowd` are parked. Returns whether that opened it."""
+        self._row = 0
+        self._suspects.clear()
+        self._rejections.pop(key, None)
+        self._rejections[key] = alike
+        if len(self._rejections) > self.pace.alike:
+            del self._rejections[next(iter(self._rejections))]
+        full = len(self._rejections) == self.pace.alike
+        if full and len(set(self._rejections.values())) == 1:
+            return self.trip("rejecting", sentence, now)
+        if crowd > self.pace.crowd:
+            return self.trip("rejecting", sentence, now)
+        if self.trial and self.reason != "rejecting":
+            # The partner is up and speaks OCPI: what is left is between it and the object.
+            self.succeed()
+        elif self.trial:
+            self.trip("rejecting", sentence, now)
+        return False
+
+    def trip(self, reason: str, sentence: str, now: int) -> bool:
+        """Open, or stay open after a trial that failed. Returns whether it was closed before."""
+        if self.open and self.reason == reason:
+            return False
+        anew = self.reason is None
+        if anew:
+            self.opened_at, self.failures = now, 0
+        else:
+            self.failures += 1
+        self.reason, self.sentence = reason, sentence
+        self.trial = self.doubtful = False
+        self.permits = 1
+        self._wait(now)
+        return anew
+
+    def probed(self, now: int, failure: str | None) -> None:
+        """A probe was answered, or failed for the reason given.
+
+        Every fourth failed probe an object is tried all the same: versions may be what is broken.
+        """
+        if failure is None or (self.reason != "auth" and self.failures % 4 == 3):
+            self.trial, self.permits = True, 1
+            return
+        self.failures += 1
+        self.sentence = failure
+        self._wait(now)
+
+    def hurry(self, now: int) -> None:
+        """Something changed that may help, such as new credentials: probe at once."""
+        self.next_probe_at = min(self.next_probe_at, now)
+
+    def _wait(self, now: int) -> None:
+        assert self.reason is not None
+        open_for = (now - self.opened_at) / 1_000_000
+        self.next_probe_at = now + micros(self.pace.probe_in(self.reason, self.failures, open_for))

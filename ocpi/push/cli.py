@@ -1,0 +1,86 @@
+"""The commands `ocpi push ...`."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, TypeVar
+
+import typer
+
+from ocpi.database import Database
+from ocpi.opening import open_context
+from ocpi.push.operating import list_lanes, list_parked, retry_parked, rewind_partner
+from ocpi.terminal import AsJSON, print_json, print_table, run
+
+T = TypeVar("T")
+
+push_app = typer.Typer(help="How partners are kept up to date.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="Your name for the partner.")]
+
+
+def _act(work: Callable[[Database], Awaitable[T]]) -> T:
+    async def inside() -> T:
+        async with open_context() as context:
+            return await work(context.database)
+
+    return run(inside())
+
+
+@push_app.command("status")
+def status(*, as_json: AsJSON = False) -> None:
+    """Who is behind, how far, and why."""
+    lanes = _act(list_lanes)
+    if as_json:
+        print_json(lanes)
+        return
+    print_table(
+        ("partner", "state", "behind", "parked", "last success", "why"),
+        [
+            (
+                lane["partner"],
+                lane["state"],
+                lane["behind"],
+                ", ".join(f"{count} {kind}" for kind, count in lane["parked"].items()),
+                lane["last_success_at"],
+                lane["reason"] or lane["last_error"],
+            )
+            for lane in lanes
+        ],
+    )
+
+
+@push_app.command("parked")
+def parked(name: Name, *, as_json: AsJSON = False) -> None:
+    """What a partner did not take, and why."""
+    found = _act(lambda database: list_parked(database, name))
+    if as_json:
+        print_json(found)
+        return
+    columns = ("object", "kind", "attempts", "next_at", "error")
+    print_table(columns, [[each[column] for column in columns] for each in found])
+
+
+@push_app.command("retry")
+def retry(
+    name: Name,
+    key: Annotated[
+        str | None, typer.Argument(help="The object; without it, all parked ones.")
+    ] = None,
+    *,
+    as_json: AsJSON = False,
+) -> None:
+    """Try parked objects again now."""
+    count = _act(lambda database: retry_parked(database, name, key))
+    if as_json:
+        print_json({"retried": count})
+    else:
+        typer.echo(f"{count} parked objects are tried again.")
+
+
+@push_app.command("rewind")
+def rewind(name: Name, *, as_json: AsJSON = False) -> None:
+    """Tell a partner everything again, from the start."""
+    _act(lambda database: rewind_partner(database, name))
+    if as_json:
+        print_json({"rewound": name})
+    else:
+        typer.echo(f"{name} is told everything again.")

@@ -1,0 +1,155 @@
+"""The feed: one row per object that partners may hold, at the number of its newest change.
+
+A change moves the object's row to the end of the feed. So a partner that was away finds each object
+once, in its newest state, and an absent partner costs nothing: OCPI asks that messages are not
+queued (TR-19). The numbers are given out in commit order, see `ocpi.database.stamp`.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import quote, unquote
+
+from sqlalchemy import BigInteger, ColumnElement, Index, Text, delete, func
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ocpi.database import stamp
+from ocpi.spec.document import encode
+from ocpi.store import Document
+
+
+class Stream(StrEnum):
+    """Two cursors a partner, so that what bills never waits behind what informs."""
+
+    MONEY = "money"
+    STATE = "state"
+
+
+class FeedHead(SQLModel, table=True):
+    """The newest number of a stream; its row lock puts the numbers into commit order."""
+
+    __tablename__ = "feed_head"
+
+    stream: str = Field(primary_key=True)
+    seq: int = Field(default=0, sa_type=BigInteger)
+
+
+class SyncObject(SQLModel, table=True):
+    """An object, or a part of one, that partners must hear of."""
+
+    __tablename__ = "sync_object"
+    __table_args__ = (
+        Index("ix_sync_object_feed", "stream", "seq", unique=True),
+        Index("ix_sync_object_order_key", "order_key"),
+    )
+
+    key: str = Field(primary_key=True)
+    """`module/owner*id`, with `/part` behind it for a part: `locations/nl*tnm*loc1/evse1`.
+
+    Ids are percent-encoded, so that one with a slash is not taken for a part.
+    """
+    module: str
+    owner: str
+    stream: str
+    seq: int = Field(sa_type=BigInteger)
+    prev_seq: int = Field(sa_type=BigInteger)
+    """The number of the change before: who has seen it can take the newest as a PATCH. 0: none."""
+    order_key: str
+    """Objects that share it are sent one after the other: a Location and its EVSEs."""
+    audience: int | None = None
+    """The one partner concerned; None for all that may see the owner's objects."""
+    deleted: bool = False
+    patch: str | None = Field(default=None, sa_type=Text)
+    """The fields of the newest change as JSON text, where they are known."""
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """What changed, named as the feed names it."""
+
+    module: str
+    object_key: str
+    """`nl*tnm*loc1`, see `ocpi.store.object_key`."""
+    part: str | None = None
+    """An EVSE's uid: only this part changed."""
+    patch: Document | None = None
+    deleted: bool = False
+    stream: Stream = Stream.STATE
+    audience: int | None = None
+    correlation_id: str | None = None
+
+    @property
+    def order_key(self) -> str:
+        """The whole object's key in the feed."""
+        return f"{self.module}/{quote(self.object_key, safe='*')}"
+
+    @property
+    def key(self) -> str:
+        """The key in the feed of what changed."""
+        if self.part is None:
+            return self.order_key
+        return f"{self.order_key}/{quote(self.part.lower(), safe='*')}"
+
+
+def read_key(key: str) -> tuple[str, str | None]:
+    """The object's key, as `ocpi.store.object_key` gives it, and the part that a key names."""
+    _, whole, *part = key.split("/")
+    return unquote(whole), unquote(part[0]) if part else None
+
+
+async def changed(db: AsyncSession, change: Change) -> int:
+    """Remember, in the transaction that made it, that partners are behind on a change."""
+    seq = await stamp(db, change.stream)
+    row = await db.get(SyncObject, change.key, with_for_update=True)
+    if row is None:
+        row = SyncObject(
+            key=change.key,
+            module=change.module,
+            owner="*".join(change.object_key.split("*", 2)[:2]),
+            stream=change.stream,
+            seq=0,
+            prev_seq=0,
+            order_key=change.order_key,
+        )
+    row.seq, row.prev_seq = seq, await _known_before(db, change, row)
+    row.audience = change.audience
+    row.deleted = change.deleted
+    row.patch = None if change.patch is None else encode(change.patch)
+    row.correlation_id = change.correlation_id
+    db.add(row)
+    if change.part is None:
+        await _cover_parts(db, change)
+    await db.flush()
+    return seq
+
+
+async def _known_before(db: AsyncSession, change: Change, row: SyncObject) -> int:
+    """The newest change told before of what changed, 0 for none.
+
+    A part that changes for the first time was told with its whole object. A whole object is told
+    with its parts, so a change of theirs counts: who missed it must not be sent a PATCH.
+    """
+    if change.part is not None:
+        return row.seq or await _newest(db, col(SyncObject.key) == change.order_key)
+    return await _newest(db, col(SyncObject.order_key) == change.order_key)
+
+
+async def _newest(db: AsyncSession, where: ColumnElement[bool]) -> int:
+    found = await db.exec(select(func.max(SyncObject.seq)).where(where))
+    return found.one() or 0
+
+
+async def _cover_parts(db: AsyncSession, change: Change) -> None:
+    """The whole object will be told, and its parts with it."""
+    await db.exec(
+        delete(SyncObject).where(
+            col(SyncObject.order_key) == change.order_key, col(SyncObject.key) != change.key
+        )
+    )
+
+
+async def head(db: AsyncSession, stream: str) -> int:
+    """The number of the newest committed change of a stream."""
+    found = await db.exec(select(col(FeedHead.seq)).where(col(FeedHead.stream) == stream))
+    return found.one()

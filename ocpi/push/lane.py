@@ -1,0 +1,403 @@
+"""One partner's lane: reads what it is behind on, tells it, and keeps account of that."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from ocpi.context import Context
+from ocpi.push.breaker import REASONS, Breaker
+from ocpi.push.feed import Stream, SyncObject
+from ocpi.push.lanes import DATABASE_ERRORS, PartnerLane, Receipt
+from ocpi.push.ledger import Entry, Ledger, Notes, Why
+from ocpi.push.outcome import Kind, Outcome
+from ocpi.push.pace import Pace, micros
+from ocpi.push.reading import read_page, read_parked, read_row
+from ocpi.push.source import Source
+from ocpi.push.teller import NotOurs, Teller, Told
+from ocpi.push.watch import Watch
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a lane has to store, taken at one moment."""
+
+    cursors: dict[str, int]
+    breaker: dict[str, Any] | None
+    last_success_at: int | None
+    last_error: str | None
+    notes: Notes
+    receipts: Sequence[Receipt]
+    sent: frozenset[str]
+    """Objects that the partner was told; should the lane be lost, they are told again."""
+
+
+class Lane:
+    """Drives one partner's lane from its claim until it is stopped, lost or the database fails."""
+
+    def __init__(
+        self,
+        context: Context,
+        sources: Mapping[str, Source],
+        pace: Pace,
+        watch: Watch,
+        lane: PartnerLane,
+    ) -> None:
+        self.partner_id = lane.partner_id
+        self.epoch = lane.epoch
+        self.changed = False
+        """There is something to store."""
+        self.stopping = False
+        self.dropped = False
+        """What it notes is not to be trusted any more."""
+        self._database = context.database
+        self._pace = pace
+        self._watch = watch
+        self._teller = Teller(context, sources, pace, watch, lane)
+        self._breaker = Breaker.load(pace, lane.breaker, watch.now())
+        positions = {s: min(lane.cursors.get(s, 0), watch.heads[s]) for s in Stream}
+        self._ledger = Ledger(pace, positions, watch.heads)
+        self._last_success_at = lane.last_success_at
+        self._last_error = lane.last_error
+        self._receipts: list[Receipt] = []
+        self._sent: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._asleep_until = 0
+        self._parked_due = False
+        self._probing = False
+        self._storing = False
+        self._taken = 0
+        self._error: BaseException | None = None
+        self._log = log.bind(partner_id=lane.partner_id)
+
+    async def run(self) -> None:
+        """Drive the lane. Raises what the database raised, once nothing is in flight any more."""
+        try:
+            self._log = self._log.bind(partner=(await self._teller.read()).target.name)
+            await self._load_parked()
+            while not self.stopping:
+                self._wake.clear()
+                await self._step()
+                await self._rest()
+        except NotOurs:
+            self.stop()
+        except asyncio.CancelledError:
+            for task in self._tasks:
+                task.cancel()
+            raise
+        finally:
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """Start nothing any more; `run` returns when what is in flight has ended."""
+        self.stopping = True
+        self._wake.set()
+
+    def drop(self) -> None:
+        """Stop, and have the lane taken up again from what is stored."""
+        self.dropped = True
+        self.stop()
+
+    def look(self, sealed: str, next_at: int | None) -> None:
+        """What the worker sees: the partner's token now, and when its next parked object is due."""
+        now = self._watch.now()
+        if next_at is not None and next_at <= now:
+            self._parked_due = True
+            self._wake.set()
+        if self._breaker.open and not self._teller.knows(sealed):
+            self._breaker.hurry(now)
+            self._wake.set()
+        if any(self._ledger.positions[stream] < self._watch.heads[stream] for stream in Stream):
+            self._wake.set()
+
+    def take(self) -> Progress:
+        """What there is to store, once."""
+        progress = Progress(
+            cursors={stream.value: self._ledger.watermark(stream) for stream in Stream},
+            breaker=self._breaker.dump(),
+            last_success_at=self._last_success_at,
+            last_error=self._last_error,
+            notes=self._ledger.take_notes(),
+            receipts=self._receipts,
+            sent=frozenset(self._sent),
+        )
+        self.changed, self._receipts, self._sent = False, [], set()
+        self._storing = True
+        self._taken += 1
+        return progress
+
+    def stored(self) -> None:
+        """What was taken is in the database."""
+        self._storing = False
+
+    async def _step(self) -> None:
+        """Start whatever may be started now."""
+        now = self._watch.now()
+        if self._breaker.open:
+            if now >= self._breaker.next_probe_at and not self._probing and not self._ledger.busy:
+                self._start(self._probe())
+            return
+        if now < self._asleep_until:
+            return
+        if self._parked_due and not self._storing:
+            await self._load_parked(until=now)
+        await self._read()
+        trial = self._breaker.trial
+        while self._ledger.busy < self._breaker.permits and not self.stopping:
+            entry = self._ledger.pick(now, trial=trial)
+            if entry is None:
+                break
+            self._start(self._send(entry))
+        if trial and not self._ledger.busy and self._breaker.succeed():
+            self._resume()
+
+    async def _rest(self) -> None:
+        """Wait until there may be something to do."""
+        now = self._watch.now()
+        if self._breaker.open:
+            waiting = self._probing or self._ledger.busy
+            until = None if waiting else self._breaker.next_probe_at
+        elif now < self._asleep_until:
+            until = self._asleep_until
+        else:
+            # What is due and still here waits for something in flight, which wakes the lane.
+            due = self._ledger.next_due()
+            until = due if due is not None and due > now else None
+        try:
+            async with asyncio.timeout(None if until is None else max(until - now, 0) / 1e6):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(self._guard(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
+        """Whatever fails in here ends the lane; the worker takes it up again."""
+        try:
+            await work
+        except NotOurs:
+            self.stop()
+        except Exception as error:  # noqa: BLE001 - it is raised again by `run`.
+            self._error = error
+            self.stop()
+        finally:
+            self._wake.set()
+
+    async def _load_parked(self, until: int | None = None) -> None:
+        self._parked_due = False
+        taken = self._taken
+        lines = await read_parked(self._database, self.partner_id, until)
+        if taken != self._taken:
+            return  # What was read may be older than what is known here; it will be seen again.
+        # A clock that was set back must not make a wait longer than any wait is.
+        latest = self._watch.now() + micros(2 * self._pace.retries[-1])
+        for key, order_key, stream, parking in lines:
+            if stream is None:
+                # The whole object is told, so that nothing is left to tell of the part.
+                self._ledger.notes.unpark(key, parking.kind)
+                self._note()
+                continue
+            if parking.next_at is not None:
+                parking.next_at = min(parking.next_at, latest)
+            self._ledger.load(key, order_key, stream, parking)
+
+    async def _read(self) -> None:
+        """Read the feed on, money first, as far as there is room in memory."""
+        for stream in (Stream.MONEY, Stream.STATE):
+            while self._behind(stream) and self._ledger.hungry(stream) and not self.stopping:
+                await self._read_page(stream)
+                await asyncio.sleep(0)
+
+    def _behind(self, stream: Stream) -> bool:
+        return self._ledger.positions[stream] < self._watch.heads[stream]
+
+    async def _read_page(self, stream: Stream) -> None:
+        head, positions = self._watch.heads[stream], self._ledger.positions
+        page = await read_page(self._database, stream, positions[stream], self._pace.page)
+        addressee, fresh = self._teller.addressee, False
+        self._note()
+        for key, order_key, seq, module, owner, audience in page:
+            if self._ledger.full(stream):
+                return
+            concerned = addressee.concerns(module, owner, audience)
+            if not concerned and addressee.may_hear(audience) and not fresh:
+                # A party or endpoint may be as new as the object.
+                addressee, fresh = await self._teller.read(), True
+                concerned = addressee.concerns(module, owner, audience)
+            positions[stream] = seq
+            if concerned:
+                self._ledger.see(key, order_key, stream, seq, self._watch.now())
+        if len(page) < self._pace.page:
+            # All that was numbered up to the head was visible to the query.
+            positions[stream] = max(positions[stream], head)
+
+    async def _send(self, entry: Entry) -> None:
+        """Bring the partner up to date on one object."""
+        seen = entry.seq
+        try:
+            row = await read_row(self._database, entry.key)
+            if row is None or not self._concerns(row):
+                self._ledger.complete(entry, seen if row is None else row.seq, told=False)
+                self._note()
+                return
+            told = await self._teller.tell(
+                row, patch=self._may_patch(entry, row), doubtful=entry.doubtful
+            )
+        except (NotOurs, *DATABASE_ERRORS):
+            self._ledger.release(entry)
+            raise
+        await self._settle(entry, row, told)
+
+    def _concerns(self, row: SyncObject) -> bool:
+        return self._teller.addressee.concerns(row.module, row.owner, row.audience)
+
+    def _may_patch(self, entry: Entry, row: SyncObject) -> bool:
+        """The partner is known to hold exactly the state before the newest change.
+
+        That the watermark has passed `prev_seq` would not tell: the object may have moved on in the
+        feed before it was read there.
+        """
+        held = max(self._ledger.holds(row.key), self._ledger.holds(row.order_key))
+        usable = row.patch is not None and entry.parking is None and row.prev_seq != 0
+        return usable and held >= row.prev_seq and not self._teller.addressee.put_only
+
+    async def _settle(self, entry: Entry, row: SyncObject, told: Told) -> None:
+        """Draw the consequences of an outcome."""
+        now, outcome = self._watch.now(), told.outcome
+        if told.sent:
+            self._sent.add(entry.key)
+        if outcome.kind is Kind.DELIVERED:
+            self._deliver(entry, row, told, now)
+        elif outcome.kind is Kind.THROTTLE:
+            wait = self._pace.throttle if outcome.retry_after is None else outcome.retry_after
+            self._asleep_until = now + micros(wait)
+            self._breaker.permits = 1
+            self._ledger.release(entry)
+            self._log.info("push throttled", key=entry.key, seconds=wait)
+        elif outcome.kind in (Kind.AUTH, Kind.GONE) and not self._is_own_fault(entry):
+            await self._bar(entry, told, now)
+        elif outcome.kind is Kind.PARTNER_FAULT:
+            opened = self._breaker.fail(entry.key, outcome.sentence, now)
+            self._fail(entry, row, outcome, Why.TRANSIENT, opened=opened)
+            if self._breaker.doubtful and not self._probing:
+                self._start(self._ask_again())
+        else:
+            # Without an answer it is our own object that cannot be told.
+            opened = outcome.http_status is not None and self._breaker.reject(
+                entry.key,
+                f"{outcome.http_status}/{outcome.status_code}",
+                outcome.sentence,
+                now,
+                crowd=self._ledger.parked,
+            )
+            self._fail(entry, row, outcome, Why.REJECTED, opened=opened)
+        self._note()
+
+    def _deliver(self, entry: Entry, row: SyncObject, told: Told, now: int) -> None:
+        self._ledger.complete(entry, row.seq, told=told.sent)
+        if told.receipt is not None:
+            self._receipts.append(told.receipt)
+            self._watch.urgent.set()
+        if told.sent or told.receipt is not None:
+            self._last_success_at = now
+            self._log.debug("pushed", key=entry.key, seq=row.seq)
+            if self._breaker.succeed():
+                self._resume()
+
+    def _fail(
+        self, entry: Entry, row: SyncObject, outcome: Outcome, why: Why, *, opened: bool
+    ) -> None:
+        """Park the object, or keep it where it is as long as the breaker is not closed."""
+        now = self._watch.now()
+        self._last_error = outcome.sentence[:500]
+        self._ledger.doubt(entry)
+        entry.doubtful |= outcome.doubtful
+        if self._breaker.settled:
+            parking = self._ledger.park(entry, row.seq, outcome, why, now)
+            kind, attempts = parking.kind.value, parking.attempts
+            self._log.info(
+                "push failed",
+                key=entry.key,
+                kind=kind,
+                attempts=attempts,
+                outcome=outcome.kind.value,
+                error=outcome.sentence,
+            )
+            return
+        self._ledger.release(entry)
+        if opened:
+            self._log_breaker()
+        else:
+            self._log.info("push failed", key=entry.key, error=outcome.sentence)
+
+    async def _bar(self, entry: Entry, told: Told, now: int) -> None:
+        """The partner does not let us in, or nobody is there: no object is to blame for that."""
+        changed = told.outcome.kind is Kind.AUTH and await self._teller.token() != told.sealed
+        self._ledger.release(entry)
+        self._ledger.doubt(entry)
+        if changed:
+            return  # The next try presents the new credentials.
+        entry.barred_at = now
+        self._last_error = told.outcome.sentence[:500]
+        if self._breaker.trip(told.outcome.kind.value, told.outcome.sentence, now):
+            self._log_breaker()
+
+    def _is_own_fault(self, entry: Entry) -> bool:
+        """The partner said so to this object before, and has taken others since."""
+        parking = entry.parking
+        if parking is not None and parking.http_status in (401, 403, 410):
+            return True
+        return 0 < entry.barred_at < (self._last_success_at or 0)
+
+    async def _probe(self) -> None:
+        """Ask whether the partner is back, while the breaker is open."""
+        failure = await self._ask_versions()
+        self._breaker.probed(self._watch.now(), failure)
+        self._note()
+        if failure is None:
+            self._log.info("push probe answered")
+        else:
+            self._log.info("push probe failed", error=failure, failures=self._breaker.failures)
+
+    async def _ask_again(self) -> None:
+        """One object fails again and again: if the partner answers otherwise, it is the object."""
+        failure = await self._ask_versions()
+        if failure is not None and self._breaker.doubtful:
+            self._breaker.trip("down", failure, self._watch.now())
+            self._note()
+            self._log_breaker()
+        self._breaker.doubtful = False
+
+    async def _ask_versions(self) -> str | None:
+        self._probing = True
+        try:
+            return await self._teller.probe()
+        finally:
+            self._probing = False
+
+    def _resume(self) -> None:
+        """The breaker has closed."""
+        self._ledger.hurry(self._watch.now())
+        self._note()
+        self._log.info("push resumed")
+
+    def _log_breaker(self) -> None:
+        reason = self._breaker.reason or ""
+        self._log.warning(
+            "push stopped", reason=reason, meaning=REASONS[reason], error=self._breaker.sentence
+        )
+
+    def _note(self) -> None:
+        self.changed = True
+        self._watch.noted.set()

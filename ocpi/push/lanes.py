@@ -1,0 +1,187 @@
+"""What is stored of the push: lanes, the workers that drive them, parked objects, receipts."""
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+import asyncpg
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, delete
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Field, SQLModel, col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ocpi.database import clock
+from ocpi.push.ledger import Notes, Parking, Why
+
+# What the two ways to the database raise when it is away or refuses.
+DATABASE_ERRORS = (
+    SQLAlchemyError,
+    sqlite3.Error,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
+)
+
+
+def _of_partner() -> Column[int]:
+    return Column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True)
+
+
+class PartnerLane(SQLModel, table=True):
+    """How far a registered partner is up to date, and which worker sees to it.
+
+    Who writes its progress must be the owner and know the epoch: every change of owner and every
+    rewind raises it, so that what an old owner still writes is refused.
+    """
+
+    __tablename__ = "partner_lane"
+
+    partner_id: int = Field(sa_column=_of_partner())
+    owner: str | None = Field(default=None, index=True)
+    """The worker's id; None: free to be taken."""
+    epoch: int = 1
+    cursors: dict[str, int] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    """For each stream the number up to which nothing is left to tell; none means 0, a back-fill."""
+    breaker: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    """Why and since when nothing is sent, see ocpi.push.breaker; None: it is closed."""
+    last_success_at: int | None = Field(default=None, sa_type=BigInteger)
+    last_error: str | None = None
+
+
+class WorkerBeat(SQLModel, table=True):
+    """A running worker. Without a row here, or with an old beat, its lanes may be taken."""
+
+    __tablename__ = "worker"
+
+    id: str = Field(primary_key=True)
+    """New at every start."""
+    beat_at: int = Field(sa_type=BigInteger)
+    process: str | None = None
+    """Machine, process id and start, see ocpi.push.process; None where that cannot be known."""
+
+
+class ParkedObject(SQLModel, table=True):
+    """An object that a partner did not take: retry set and dead letter box at once."""
+
+    __tablename__ = "parked"
+    __table_args__ = (Index("ix_parked_due", "partner_id", "next_at"),)
+
+    partner_id: int = Field(sa_column=_of_partner())
+    object_key: str = Field(primary_key=True)
+    seq: int = Field(sa_type=BigInteger)
+    kind: str
+    attempts: int
+    next_at: int | None = Field(default=None, sa_type=BigInteger)
+    """None: dead until its next change or an operator's retry."""
+    doubtful: bool = False
+    """The partner may have taken it, though no answer said so."""
+    http_status: int | None = None
+    status_code: int | None = None
+    error: str | None = Field(default=None, max_length=500)
+    first_failed_at: int = Field(sa_type=BigInteger)
+
+
+class Receipt(SQLModel, table=True):
+    """A partner accepted a POST: the proof, and the address of its copy. Never sent to it again."""
+
+    __tablename__ = "receipt"
+
+    partner_id: int = Field(sa_column=_of_partner())
+    object_key: str = Field(primary_key=True)
+    accepted_at: int = Field(sa_type=BigInteger)
+    http_status: int
+    url: str | None = None
+    request_id: str
+
+
+async def open_lane(db: AsyncSession, partner_id: int) -> None:
+    """Tell a partner everything from the start: it has registered, or changed its endpoints.
+
+    Runs in the caller's transaction. A lane that is being driven starts over as well.
+    """
+    if not await rewind_lane(db, partner_id):
+        db.add(PartnerLane(partner_id=partner_id))
+    await db.flush()
+    db.info["stamped"] = True  # So that the commit wakes this process' worker.
+
+
+async def rewind_lane(db: AsyncSession, partner_id: int) -> bool:
+    """Set a lane back to the start. Returns False when the partner has none."""
+    lane = await db.get(PartnerLane, partner_id, with_for_update=True, populate_existing=True)
+    if lane is None:
+        return False
+    lane.cursors, lane.breaker, lane.last_error = {}, None, None
+    lane.epoch += 1
+    db.add(lane)
+    # What is parked will be read again from the feed.
+    await db.exec(delete(ParkedObject).where(col(ParkedObject.partner_id) == partner_id))
+    db.info["stamped"] = True
+    return True
+
+
+async def close_lane(db: AsyncSession, partner_id: int) -> None:
+    """Stop telling a partner, in the caller's transaction; receipts stay as proofs."""
+    await db.exec(delete(ParkedObject).where(col(ParkedObject.partner_id) == partner_id))
+    await db.exec(delete(PartnerLane).where(col(PartnerLane.partner_id) == partner_id))
+    db.info["stamped"] = True
+
+
+def parking_of(row: ParkedObject) -> Parking:
+    """A row as the lane's ledger holds it."""
+    names = Parking.__dataclass_fields__.keys() - {"kind"}
+    return Parking(kind=Why(row.kind), **{name: getattr(row, name) for name in names})
+
+
+async def put_notes(db: AsyncSession, partner_id: int, notes: Notes) -> None:
+    """Store what is parked, and forget what is not any more."""
+    for key, parking in notes.parked.items():
+        await _upsert(db, {"partner_id": partner_id, "object_key": key, **vars(parking)})
+    for key, why in notes.unparked.items():
+        forget = delete(ParkedObject).where(
+            col(ParkedObject.partner_id) == partner_id, col(ParkedObject.object_key) == key
+        )
+        # A `late` row that another worker wrote meanwhile asks for one more push.
+        known = why is Why.LATE
+        await db.exec(forget if known else forget.where(col(ParkedObject.kind) != Why.LATE))
+
+
+async def park_late(db: AsyncSession, partner_id: int, keys: Iterable[str]) -> None:
+    """Have objects sent again by the lane's present owner.
+
+    A worker that had lost the lane sent them, so an old state may have arrived after the newer one.
+    A partner without a lane has no need of it.
+    """
+    lane = await db.get(PartnerLane, partner_id, with_for_update=True, populate_existing=True)
+    if lane is None:
+        return
+    now = await clock(db)
+    for key in keys:
+        late = Parking(seq=0, kind=Why.LATE, next_at=now, first_failed_at=now)
+        values = {"partner_id": partner_id, "object_key": key, **vars(late)}
+        await _upsert(db, values, keep=("attempts", "doubtful", "first_failed_at", "seq"))
+
+
+async def put_receipts(db: AsyncSession, receipts: Iterable[Receipt]) -> None:
+    """Store proofs of acceptance; the first one for an object stays."""
+    for receipt in receipts:
+        statement = _insert(db)(Receipt).values(**receipt.model_dump())
+        await db.exec(statement.on_conflict_do_nothing())
+
+
+def _insert(db: AsyncSession) -> Any:
+    """PostgreSQL's and SQLite's INSERT with ON CONFLICT, which are written alike."""
+    return sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
+
+
+async def _upsert(db: AsyncSession, values: dict[str, Any], *, keep: tuple[str, ...] = ()) -> None:
+    """Insert a row of `parked`, or change all of it but the columns to keep."""
+    statement = _insert(db)(ParkedObject).values(**values)
+    new = {
+        name: statement.excluded[name]
+        for name in values
+        if name not in ("partner_id", "object_key", *keep)
+    }
+    await db.exec(
+        statement.on_conflict_do_update(index_elements=["partner_id", "object_key"], set_=new)
+    )

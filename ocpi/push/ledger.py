@@ -1,0 +1,278 @@
+"""What one partner is behind on, as its lane holds it in memory: bookkeeping without I/O.
+
+The watermark of a stream is the number up to which the partner has heard everything, or has it
+parked. Only that is stored, so whatever is lost with this memory is read again.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from ocpi.push.feed import Stream
+from ocpi.push.outcome import Outcome
+from ocpi.push.pace import Pace, micros
+
+
+class Why(StrEnum):
+    """Why an object is parked."""
+
+    TRANSIENT = "transient"  # The partner failed on it.
+    REJECTED = "rejected"  # The partner refused it.
+    LATE = "late"  # Sent by a worker that had lost the lane: the partner may hold an old state.
+    DEAD = "dead"  # Refused too often; its next change tries again.
+
+
+@dataclass
+class Parking:
+    """An object that waits for its next try: one row of `parked`."""
+
+    seq: int
+    kind: Why
+    next_at: int | None
+    """None: not by itself."""
+    attempts: int = 0
+    doubtful: bool = False
+    http_status: int | None = None
+    status_code: int | None = None
+    error: str | None = None
+    first_failed_at: int = 0
+
+    def is_due(self, until: int | None) -> bool:
+        """It may be tried by then; None: ever, by itself."""
+        return self.next_at is not None and (until is None or self.next_at <= until)
+
+
+@dataclass
+class Entry:
+    """An object that the partner is behind on."""
+
+    key: str
+    order_key: str
+    stream: Stream
+    seq: int
+    """The newest change seen of it."""
+    first: int | None
+    """The oldest change not told, which holds the watermark back; None: it is parked."""
+    parking: Parking | None = None
+    doubtful: bool = False
+    """The partner may have it from an earlier POST."""
+    tried_at: int = 0
+    barred_at: int = 0
+    """When the partner last said on it that we are not let in, or that nobody is there."""
+    busy: bool = False
+
+
+@dataclass
+class Notes:
+    """What happened since the last commit."""
+
+    parked: dict[str, Parking] = field(default_factory=dict)
+    unparked: dict[str, Why] = field(default_factory=dict)
+    """Objects that are not parked any more, and why they were."""
+
+    def park(self, key: str, parking: Parking) -> None:
+        self.unparked.pop(key, None)
+        self.parked[key] = parking
+
+    def unpark(self, key: str, why: Why) -> None:
+        self.parked.pop(key, None)
+        self.unparked[key] = why
+
+
+class Ledger:
+    """The objects a partner is behind on, and how far it is up to date."""
+
+    def __init__(self, pace: Pace, positions: dict[Stream, int], heads: dict[Stream, int]) -> None:
+        """Begin at stored positions; what is not after `heads` may have been sent before."""
+        self._pace = pace
+        self.positions = positions
+        self._known = dict(heads)
+        self._entries: dict[Stream, dict[str, Entry]] = {stream: {} for stream in Stream}
+        self._parked: dict[str, Entry] = {}
+        self._busy: set[str] = set()
+        self._held: OrderedDict[str, int] = OrderedDict()
+        self.notes = Notes()
+
+    def __len__(self) -> int:
+        return len(self._parked) + sum(len(entries) for entries in self._entries.values())
+
+    @property
+    def parked(self) -> int:
+        """How many objects are parked."""
+        return len(self._parked)
+
+    @property
+    def busy(self) -> int:
+        """How many objects are in flight."""
+        return len(self._busy)
+
+    def holds(self, key: str) -> int:
+        """The newest change of an object that this partner is known to hold."""
+        return self._held.get(key, 0)
+
+    def hungry(self, stream: Stream) -> bool:
+        """Half of the room for this stream is free, so that reading on is worth a query."""
+        return len(self._entries[stream]) <= self._pace.batch // 2
+
+    def full(self, stream: Stream) -> bool:
+        return len(self._entries[stream]) >= self._pace.batch
+
+    def watermark(self, stream: Stream) -> int:
+        """The number up to which nothing is left to tell."""
+        firsts = (e.first for e in self._entries[stream].values() if e.first is not None)
+        return min(firsts, default=self.positions[stream] + 1) - 1
+
+    def see(self, key: str, order_key: str, stream: Stream, seq: int, now: int) -> None:
+        """Take a change from the feed that this partner must hear of."""
+        if self.holds(key) >= seq:
+            return
+        parked = self._parked.get(key)
+        entry = parked or self._entries[stream].get(key)
+        if entry is None:
+            doubtful = seq <= self._known[stream]
+            entry = Entry(key, order_key, stream, seq, seq, doubtful=doubtful)
+            self._entries[stream][key] = entry
+        elif seq > entry.seq:
+            entry.seq = seq
+            if parked is not None and not entry.busy:
+                self._revive(parked, now)
+
+    def _revive(self, entry: Entry, now: int) -> None:
+        """A parked object changed: what was refused may be accepted now."""
+        parking = entry.parking
+        assert parking is not None
+        soon = max(now, entry.tried_at + micros(self._pace.again))
+        parking.next_at = soon if parking.next_at is None else min(parking.next_at, soon)
+        if parking.kind in (Why.REJECTED, Why.DEAD):
+            parking.kind, parking.attempts = Why.REJECTED, 0
+        self.notes.park(entry.key, parking)
+
+    def load(self, key: str, order_key: str, stream: Stream, parking: Parking) -> None:
+        """Take a row of `parked`, unless what is known here is newer."""
+        if key in self.notes.parked or key in self.notes.unparked:
+            return
+        entry = self._parked.get(key) or self._entries[stream].pop(key, None)
+        if entry is None:
+            entry = Entry(key, order_key, stream, parking.seq, None)
+        elif entry.busy:
+            if entry.parking is None:
+                self._entries[stream][key] = entry
+            return
+        entry.parking, entry.first = parking, None
+        entry.doubtful |= parking.doubtful
+        self.doubt(entry)
+        self._parked[key] = entry
+
+    def pick(self, now: int, *, trial: bool = False) -> Entry | None:
+        """The object to send next, marked busy: due parked ones, then money, then state.
+
+        For a trial it is the one that was not tried for longest, so that no object can keep the
+        breaker open for all others.
+        """
+        candidates = self._candidates(None if trial else now)
+        free = (entry for entry in candidates if entry.order_key not in self._busy)
+        chosen = min(free, key=_last_tried, default=None) if trial else next(free, None)
+        if chosen is not None:
+            chosen.busy, chosen.tried_at = True, now
+            self._busy.add(chosen.order_key)
+        return chosen
+
+    def _candidates(self, until: int | None) -> Iterator[Entry]:
+        """What may be sent, with the parked objects that are due until then; None: all of them."""
+        due = [e for e in self._parked.values() if e.parking and e.parking.is_due(until)]
+        yield from sorted(due, key=_last_tried)
+        for stream in (Stream.MONEY, Stream.STATE):
+            yield from self._entries[stream].values()
+
+    def next_due(self) -> int | None:
+        """When the next parked object is due."""
+        waits = (e.parking.next_at for e in self._parked.values() if e.parking and not e.busy)
+        return min((at for at in waits if at is not None), default=None)
+
+    def release(self, entry: Entry) -> None:
+        """It was not told, and that is not its fault: others are tried before it."""
+        entry.busy = False
+        self._busy.discard(entry.order_key)
+        if entry.parking is None:
+            self._entries[entry.stream].pop(entry.key)
+            self._entries[entry.stream][entry.key] = entry
+
+    def complete(self, entry: Entry, seq: int, *, told: bool) -> None:
+        """Everything up to `seq` of it is told, or need not be.
+
+        A change that came in meanwhile is still to be told, and would be lost without comparing.
+        """
+        self.release(entry)
+        if told:
+            self._hold(entry.key, seq)
+        entry.doubtful = False
+        if entry.seq > seq and entry.parking is None:
+            entry.first = entry.seq
+        elif entry.seq > seq:
+            # It stays parked, but due: the watermark has passed its change and must not go back.
+            entry.parking = Parking(entry.seq, Why.TRANSIENT, next_at=0)
+            self.notes.park(entry.key, entry.parking)
+        elif entry.parking is None:
+            del self._entries[entry.stream][entry.key]
+        else:
+            del self._parked[entry.key]
+            self.notes.unpark(entry.key, entry.parking.kind)
+
+    def _hold(self, key: str, seq: int) -> None:
+        self._held[key] = seq
+        self._held.move_to_end(key)
+        if len(self._held) > self._pace.remembered:
+            self._held.popitem(last=False)
+
+    def doubt(self, entry: Entry) -> None:
+        """What the partner holds of it is not known any more: no PATCH before the next success."""
+        self._held.pop(entry.key, None)
+        self._held.pop(entry.order_key, None)
+
+    def park(self, entry: Entry, seq: int, outcome: Outcome, why: Why, now: int) -> Parking:
+        """Put it aside until its next try; it does not hold the watermark back any more.
+
+        `seq` is the change that was tried: a newer one that came in meanwhile is tried soon.
+        """
+        self.release(entry)
+        self._entries[entry.stream].pop(entry.key, None)
+        before = entry.parking or Parking(entry.seq, why, None, first_failed_at=now)
+        attempts = before.attempts + 1
+        entry.doubtful |= outcome.doubtful
+        mortal = why is Why.REJECTED and entry.stream is Stream.STATE
+        dead = mortal and attempts >= self._pace.deaths
+        entry.parking = Parking(
+            seq=entry.seq,
+            kind=Why.DEAD if dead else why,
+            next_at=None if dead else now + micros(self._pace.retry_in(attempts)),
+            attempts=attempts,
+            doubtful=entry.doubtful,
+            http_status=outcome.http_status,
+            status_code=outcome.status_code,
+            error=outcome.sentence[:500],
+            first_failed_at=before.first_failed_at or now,
+        )
+        entry.first = None
+        self._parked[entry.key] = entry
+        self.notes.park(entry.key, entry.parking)
+        if entry.seq > seq:
+            self._revive(entry, now)
+        return entry.parking
+
+    def hurry(self, now: int) -> None:
+        """The partner is back: what waited because of it need not wait any longer."""
+        for entry in self._parked.values():
+            parking = entry.parking
+            if parking is not None and parking.next_at is not None:
+                parking.next_at = min(parking.next_at, now)
+                self.notes.park(entry.key, parking)
+
+    def take_notes(self) -> Notes:
+        """What to store, once."""
+        notes, self.notes = self.notes, Notes()
+        return notes
+
+
+def _last_tried(entry: Entry) -> int:
+    return entry.tried_at

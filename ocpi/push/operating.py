@@ -1,0 +1,73 @@
+"""What staff see of the push and do to it, by a partner's name; behind CLI and admin API."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ocpi.database import Database
+from ocpi.errors import UnknownObject
+from ocpi.parties import Partner
+from ocpi.push.lanes import ParkedObject
+from ocpi.push.status import lane_status, parked_objects, retry, rewind
+from ocpi.spec.moments import format_moment, moment_of
+
+
+async def list_lanes(database: Database) -> list[dict[str, Any]]:
+    """How far each partner is up to date."""
+    async with database.read() as db:
+        found = await lane_status(db)
+    return [{name: _told(value) for name, value in asdict(lane).items()} for lane in found]
+
+
+async def list_parked(database: Database, name: str) -> list[dict[str, Any]]:
+    """What a partner did not take, and why."""
+    async with database.read() as db:
+        return [_parked(each) for each in await parked_objects(db, await _partner_id(db, name))]
+
+
+async def retry_parked(database: Database, name: str, key: str | None) -> int:
+    """Have one parked object of a partner, or all of them, tried now; gives how many."""
+    async with database.write() as db:
+        count = await retry(db, await _partner_id(db, name), key)
+        if key is not None and not count:
+            raise UnknownObject(f"{key} is not parked for {name}: see `ocpi push parked {name}`.")
+        return count
+
+
+async def rewind_partner(database: Database, name: str) -> None:
+    """Tell a partner everything again."""
+    async with database.write() as db:
+        if not await rewind(db, await _partner_id(db, name)):
+            raise UnknownObject(f"{name} is not registered, so there is nothing to tell it.")
+
+
+async def _partner_id(db: AsyncSession, name: str) -> int:
+    found = await db.exec(select(col(Partner.id)).where(Partner.name == name))
+    partner_id = found.one_or_none()
+    if partner_id is None:
+        raise UnknownObject(f"There is no partner {name}: see `ocpi partner list`.")
+    return partner_id
+
+
+def _parked(each: ParkedObject) -> dict[str, Any]:
+    return {
+        "object": each.object_key,
+        "kind": each.kind,
+        "attempts": each.attempts,
+        "error": each.error,
+        "http_status": each.http_status,
+        "status_code": each.status_code,
+        "first_failed_at": _moment(each.first_failed_at),
+        "next_at": _moment(each.next_at),
+    }
+
+
+def _moment(at: int | None) -> str | None:
+    return None if at is None else format_moment(moment_of(at))
+
+
+def _told(value: Any) -> Any:
+    return format_moment(value) if isinstance(value, datetime) else value

@@ -1,0 +1,135 @@
+"""What a partner's answer to a push means: a pure function (IP-06, IP-07)."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+
+from ocpi.client import ExchangeFailed, Reply
+
+SHORTEST_WAIT = 1.0
+LONGEST_WAIT = 3600.0
+
+
+class Kind(StrEnum):
+    """Whose turn it is now."""
+
+    DELIVERED = "delivered"
+    UNKNOWN_OBJECT = "unknown_object"  # The partner lacks what the request speaks of.
+    OBJECT_FAULT = "object_fault"  # It refuses this object; others may do.
+    PARTNER_FAULT = "partner_fault"  # It is not able to answer properly.
+    THROTTLE = "throttle"  # It asks for a pause.
+    AUTH = "auth"  # It does not accept our token.
+    GONE = "gone"  # It says that nobody lives there any more.
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The meaning of an answer, with a sentence for staff."""
+
+    kind: Kind
+    sentence: str
+    retry_after: float | None = None
+    """Seconds that the partner asked to wait; None where it did not say."""
+    doubtful: bool = False
+    """It failed, but the partner may have taken the object all the same."""
+    http_status: int | None = None
+    status_code: int | None = None
+
+
+# How partners refuse an object that they have.
+_EXISTS = re.compile(
+    r"\balready (exists|stored|received|known|processed|present)\b|\bduplicate\b", re.IGNORECASE
+)
+
+
+def judge(
+    method: str, answer: Reply | ExchangeFailed, *, now: datetime, doubtful: bool = False
+) -> Outcome:
+    """What an answer to a request with this method means.
+
+    `doubtful`: an earlier request may have brought the same POST, so "exists" is good news.
+    """
+    if isinstance(answer, ExchangeFailed):
+        # What fails before a connection stands cannot have arrived.
+        maybe = answer.kind in ("timeout", "too_large", "protocol")
+        return Outcome(Kind.PARTNER_FAULT, answer.sentence, doubtful=maybe)
+    kind, maybe = _kind(method, answer, doubtful=doubtful)
+    wait = asked_wait(answer, now)
+    if answer.http_status == 429 or (answer.http_status == 503 and wait is not None):
+        kind, maybe = Kind.THROTTLE, False
+    return Outcome(
+        kind,
+        _sentence(answer),
+        retry_after=wait if kind is Kind.THROTTLE else None,
+        doubtful=maybe,
+        http_status=answer.http_status,
+        status_code=answer.status_code,
+    )
+
+
+def _kind(method: str, reply: Reply, *, doubtful: bool) -> tuple[Kind, bool]:
+    """The kind, and whether the partner may have taken an object that failed."""
+    http, code = reply.http_status, reply.status_code
+    if http in (401, 403):
+        return Kind.AUTH, False
+    if 200 <= http < 300:
+        return _kind_of_success(method, reply, doubtful=doubtful)
+    if http == 410:
+        return (Kind.DELIVERED if method == "DELETE" else Kind.GONE), False
+    ours = 400 <= http < 500 and http not in (408, 425) and not 3000 <= (code or 0) < 5000
+    if ours or http == 501:
+        unknown = http == 404 or code in (2003, 2004)
+        return _kind_of_refusal(method, reply, unknown=unknown, doubtful=doubtful), False
+    return Kind.PARTNER_FAULT, http >= 400
+
+
+def _kind_of_success(method: str, reply: Reply, *, doubtful: bool) -> tuple[Kind, bool]:
+    """HTTP says yes; the envelope decides (ST-14)."""
+    code = reply.status_code
+    if code is None:
+        empty = not reply.excerpt.strip()
+        return (Kind.DELIVERED, False) if empty and method != "POST" else (Kind.PARTNER_FAULT, True)
+    if 1000 <= code < 2000:
+        return Kind.DELIVERED, False
+    if 2000 <= code < 3000:
+        unknown = code in (2003, 2004)
+        return _kind_of_refusal(method, reply, unknown=unknown, doubtful=doubtful), False
+    return Kind.PARTNER_FAULT, True
+
+
+def _kind_of_refusal(method: str, reply: Reply, *, unknown: bool, doubtful: bool) -> Kind:
+    if method == "POST":
+        text = f"{reply.status_message or ''} {reply.excerpt}"
+        exists = reply.http_status == 409 or _EXISTS.search(text) is not None
+        return Kind.DELIVERED if doubtful and exists else Kind.OBJECT_FAULT
+    if not unknown:
+        return Kind.OBJECT_FAULT
+    return Kind.DELIVERED if method == "DELETE" else Kind.UNKNOWN_OBJECT
+
+
+def asked_wait(reply: Reply, now: datetime) -> float | None:
+    """The seconds of a Retry-After header, within bounds; None: it says none (IP-38)."""
+    text = reply.headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]{1,12}", text):
+        seconds = float(text)
+    else:
+        try:
+            moment = parsedate_to_datetime(text)
+        except (ValueError, OverflowError):
+            return None
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        seconds = (aware - now).total_seconds()
+    return min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT)
+
+
+def _sentence(reply: Reply) -> str:
+    if reply.status_code is None:
+        what = f"HTTP {reply.http_status} without an OCPI envelope"
+    else:
+        what = f"HTTP {reply.http_status}, OCPI {reply.status_code}"
+    if 300 <= reply.http_status < 400:
+        what += f", a redirect to {reply.headers.get('location', 'nowhere')} that is not followed"
+    said = " ".join((reply.status_message or reply.excerpt).replace("\x00", "").split())
+    return f"{what}: {said[:300]}" if said else what

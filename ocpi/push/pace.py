@@ -1,0 +1,82 @@
+"""How fast the push goes: every interval and limit, and the clock they are measured on."""
+
+import random
+import time
+from dataclasses import dataclass
+
+# It goes on while the machine sleeps, so that a lease cannot outlive its time unnoticed.
+_BOOTTIME = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def boottime() -> float:
+    """Seconds on this machine's own clock, which nobody sets."""
+    return time.clock_gettime(_BOOTTIME)
+
+
+def micros(seconds: float) -> int:
+    """Seconds as the microseconds that the database's clock counts."""
+    return int(seconds * 1_000_000)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Intervals in seconds, and limits."""
+
+    poll: float = 0.5
+    gather: float = 0.02
+    """Least time between two looks at the feed, so that a burst of changes is one look."""
+    commit: float = 0.25
+    beat: float = 10.0
+    lease: float = 60.0
+    """How long a worker that does not beat any more keeps its lanes."""
+    exchange: float = 20.0
+    slack: float = 5.0
+    """No request starts that could last to within this of the lease's end."""
+    refresh: float = 2.0
+    recover: float = 1.0
+    in_flight: int = 8
+    batch: int = 128
+    """Objects of one stream that a lane holds in memory."""
+    page: int = 500
+    remembered: int = 4096
+    """Objects of which a lane remembers what the partner holds, for PATCH."""
+
+    retries: tuple[float, ...] = (5, 60, 600, 3600, 21600, 86400)
+    """Waits after an object's failures; the last one repeats."""
+    jitter: float = 0.2
+    again: float = 10.0
+    """Least time between two tries of a parked object that keeps changing."""
+    deaths: int = 7
+    """Rejections after which an object of the state stream waits for its next change."""
+
+    faults: int = 5
+    """Partner-faults in a row that open the breaker, when they hit two objects or more."""
+    doubts: int = 3
+    """Partner-faults in a row, all of one object, after which the partner's versions are read."""
+    alike: int = 20
+    """Objects rejected alike in a row that open the breaker."""
+    crowd: int = 1000
+    """Parked objects beyond which a rejection opens the breaker."""
+    probe: float = 2.0
+    probe_cap: float = 300.0
+    probe_cap_later: float = 900.0
+    later: float = 86400.0
+    """How long a breaker is open until it probes with the later cap."""
+    auth: float = 900.0
+    gone: float = 86400.0
+    throttle: float = 10.0
+    """The wait when a partner says 429 and not how long."""
+
+    def retry_in(self, attempts: int) -> float:
+        """How long an object waits after so many failures."""
+        step = self.retries[min(attempts, len(self.retries)) - 1]
+        return step * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 - no secret.
+
+    def probe_in(self, reason: str, failures: int, open_for: float) -> float:
+        """How long an open breaker waits for its next probe."""
+        if reason in ("auth", "gone"):
+            fixed = self.auth if reason == "auth" else self.gone
+            return fixed * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 - no secret.
+        cap = self.probe_cap if open_for < self.later else self.probe_cap_later
+        # Full jitter: partners that came down together must not be asked together.
+        return random.uniform(0, min(cap, self.probe * 2 ** min(failures, 30)))  # noqa: S311 - no secret.

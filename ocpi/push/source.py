@@ -1,0 +1,33 @@
+"""What the push needs of a module: the requests that bring a partner up to date on an object."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ocpi.database import Database
+from ocpi.push.feed import SyncObject
+
+
+@dataclass(frozen=True)
+class Send:
+    """One request to a partner's RECEIVER endpoint."""
+
+    method: str
+    path: str
+    """Relative to the endpoint, percent-encoded; empty for the endpoint itself."""
+    body: str | None
+
+
+class Source(Protocol):
+    """A module's way of telling its objects."""
+
+    module: str
+
+    async def sends(self, database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
+        """The requests that tell the object as it is now, the preferred one first.
+
+        The next is sent at once when the partner does not know what the one before speaks of: PATCH
+        of an EVSE, PUT of the EVSE, PUT of the Location. `patch` says that the partner holds the
+        state before `row.patch`. None at all: there is nothing to tell any more.
+        """
+        ...

@@ -1,0 +1,134 @@
+"""What operators see of the push, and what they may do to it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import func, or_, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ocpi.database import clock
+from ocpi.parties import OurParty, Partner, PartnerEndpoint, State
+from ocpi.push.breaker import REASONS
+from ocpi.push.feed import Stream, SyncObject
+from ocpi.push.lanes import ParkedObject, PartnerLane, rewind_lane
+from ocpi.push.ledger import Why
+from ocpi.spec.moments import moment_of
+
+
+@dataclass(frozen=True)
+class LaneStatus:
+    """How far one partner is up to date."""
+
+    partner: str
+    state: str
+    """active, stopped (see `reason`), suspended or unregistered."""
+    behind: int
+    """Objects of which it has not heard the newest change, parked ones not counted."""
+    oldest: str | None
+    """The object whose change has waited longest among them."""
+    parked: Mapping[str, int] = field(default_factory=dict)
+    """How many objects are parked, by kind: transient, rejected, late, dead."""
+    reason: str | None = None
+    """Why nothing is sent, and what the partner last answered."""
+    stopped_at: datetime | None = None
+    next_probe_at: datetime | None = None
+    last_success_at: datetime | None = None
+    last_error: str | None = None
+
+
+async def lane_status(db: AsyncSession) -> list[LaneStatus]:
+    """Every lane, by the partner's name."""
+    found = await db.exec(select(PartnerLane, Partner).join(Partner).order_by(col(Partner.name)))
+    return [await _status(db, lane, partner) for lane, partner in found.all()]
+
+
+async def _status(db: AsyncSession, lane: PartnerLane, partner: Partner) -> LaneStatus:
+    behind, oldest = await _lag(db, lane, partner)
+    kinds = await db.exec(
+        select(col(ParkedObject.kind), func.count())
+        .where(col(ParkedObject.partner_id) == lane.partner_id)
+        .group_by(col(ParkedObject.kind))
+    )
+    breaker = lane.breaker or {}
+    return LaneStatus(
+        partner=partner.name,
+        state=_state(lane, partner),
+        behind=behind,
+        oldest=oldest,
+        parked=dict(kinds.all()),
+        reason=f"{REASONS[breaker['reason']]} {breaker['sentence']}" if breaker else None,
+        stopped_at=_moment(breaker.get("opened_at")),
+        next_probe_at=_moment(breaker.get("next_probe_at")),
+        last_success_at=_moment(lane.last_success_at),
+        last_error=lane.last_error,
+    )
+
+
+def _state(lane: PartnerLane, partner: Partner) -> str:
+    if partner.suspended:
+        return "suspended"
+    if partner.state not in (State.ISSUED, State.CONFIRMED) or partner.token_out is None:
+        return "unregistered"
+    return "active" if lane.breaker is None else "stopped"
+
+
+def _moment(at: int | None) -> datetime | None:
+    return None if at is None else moment_of(at)
+
+
+async def _lag(db: AsyncSession, lane: PartnerLane, partner: Partner) -> tuple[int, str | None]:
+    """How many rows of the feed lie before the partner, and the oldest of them."""
+    owners = select(col(OurParty.party)).where(col(OurParty.platform) == partner.platform)
+    modules = select(col(PartnerEndpoint.identifier)).where(
+        col(PartnerEndpoint.partner_id) == lane.partner_id,
+        col(PartnerEndpoint.role) == "RECEIVER",
+    )
+    ahead = or_(
+        *(
+            (col(SyncObject.stream) == stream) & (col(SyncObject.seq) > lane.cursors.get(stream, 0))
+            for stream in Stream
+        )
+    )
+    where = (
+        ahead,
+        col(SyncObject.owner).in_(owners),
+        col(SyncObject.module).in_(modules),
+        or_(col(SyncObject.audience).is_(None), col(SyncObject.audience) == lane.partner_id),
+    )
+    count = await db.exec(select(func.count()).select_from(SyncObject).where(*where))
+    oldest = await db.exec(
+        select(col(SyncObject.key)).where(*where).order_by(col(SyncObject.seq)).limit(1)
+    )
+    return count.one(), oldest.first()
+
+
+async def parked_objects(db: AsyncSession, partner_id: int) -> Sequence[ParkedObject]:
+    """What a partner did not take, longest first."""
+    found = await db.exec(
+        select(ParkedObject)
+        .where(col(ParkedObject.partner_id) == partner_id)
+        .order_by(col(ParkedObject.first_failed_at), col(ParkedObject.object_key))
+    )
+    return found.all()
+
+
+async def retry(db: AsyncSession, partner_id: int, key: str | None = None) -> int:
+    """Have a parked object, or all of them, tried now; dead ones live again. Returns how many."""
+    wanted = col(ParkedObject.partner_id) == partner_id
+    if key is not None:
+        wanted &= col(ParkedObject.object_key) == key
+    dead = wanted & (col(ParkedObject.kind) == Why.DEAD)
+    await db.exec(update(ParkedObject).where(dead).values(kind=Why.REJECTED.value, attempts=0))
+    tried = await db.exec(update(ParkedObject).where(wanted).values(next_at=await clock(db)))
+    db.info["stamped"] = True  # So that the commit wakes this process' worker.
+    return tried.rowcount
+
+
+async def rewind(db: AsyncSession, partner_id: int) -> bool:
+    """Tell a partner everything again, from the start. Returns False when it has no lane.
+
+    What it has a receipt for is not sent again.
+    """
+    return await rewind_lane(db, partner_id)

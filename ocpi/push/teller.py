@@ -1,0 +1,200 @@
+"""Telling one object to one partner over the wire, by requests that may be sent and no others."""
+
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from time import monotonic
+from urllib.parse import urljoin
+
+from sqlalchemy import bindparam, select
+from sqlmodel import col
+
+from ocpi.client import ExchangeFailed, Reply
+from ocpi.context import Context
+from ocpi.parties import Partner
+from ocpi.push.addressee import SERVED, Addressee, read_addressee
+from ocpi.push.feed import SyncObject
+from ocpi.push.lanes import DATABASE_ERRORS, PartnerLane, Receipt
+from ocpi.push.outcome import Kind, Outcome, judge
+from ocpi.push.pace import Pace
+from ocpi.push.source import Send, Source
+from ocpi.push.watch import Watch
+
+
+class NotOurs(Exception):
+    """The lane was taken over, rewound or closed, or the partner is not registered any more."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of telling an object: the last outcome, and the proof where there must be one."""
+
+    outcome: Outcome
+    sent: bool = True
+    receipt: Receipt | None = None
+    sealed: str | None = None
+    """The token that was presented, as stored."""
+
+
+_NOTHING_TO_TELL = Told(Outcome(Kind.DELIVERED, "There is nothing to tell."), sent=False)
+_FENCE = (
+    select(col(PartnerLane.owner), col(PartnerLane.epoch), col(Partner.token_out))
+    .join(Partner, col(Partner.id) == col(PartnerLane.partner_id))
+    .where(*SERVED, col(PartnerLane.partner_id) == bindparam("partner_id"))
+)
+_RECEIPT = select(col(Receipt.request_id)).where(
+    col(Receipt.partner_id) == bindparam("partner_id"), col(Receipt.object_key) == bindparam("key")
+)
+
+
+class Teller:
+    """One partner's end of the wire, for as long as its lane is ours."""
+
+    def __init__(
+        self,
+        context: Context,
+        sources: Mapping[str, Source],
+        pace: Pace,
+        watch: Watch,
+        lane: PartnerLane,
+    ) -> None:
+        self._context = context
+        self._sources = sources
+        self._pace = pace
+        self._watch = watch
+        self._mine = (watch.id, lane.epoch)
+        self._partner_id = lane.partner_id
+        self._addressee: Addressee | None = None
+        self._read_at = 0.0
+
+    async def read(self) -> Addressee:
+        """The partner as it is now. Raises ``NotOurs`` when it is not one to tell anything."""
+        self._read_at = monotonic()
+        self._addressee = await read_addressee(
+            self._context.database, self._context.seal, self._partner_id, self._sources.keys()
+        )
+        if self._addressee is None:
+            raise NotOurs
+        return self._addressee
+
+    def knows(self, sealed: str) -> bool:
+        """Whether this is the token that the partner had when it was last read."""
+        return self._addressee is not None and self._addressee.sealed == sealed
+
+    @property
+    def addressee(self) -> Addressee:
+        """The partner as last read."""
+        assert self._addressee is not None
+        return self._addressee
+
+    async def token(self) -> str:
+        """The partner's token as stored now. Raises ``NotOurs`` where nothing may be sent."""
+        rows = await self._context.database.fetch(
+            "teller.fence", _FENCE, {"partner_id": self._partner_id}
+        )
+        if not rows or (rows[0][0], rows[0][1]) != self._mine:
+            raise NotOurs
+        sealed: str = rows[0][2]
+        return sealed
+
+    async def _admit(self) -> Addressee:
+        """The partner, if a request may go to it now; nothing else is awaited before the wire."""
+        for _ in range(3):
+            stale = monotonic() - self._read_at > self._pace.refresh
+            addressee = await self.read() if stale else self.addressee
+            if await self.token() == addressee.sealed and self._watch.may_send():
+                return addressee
+            self._read_at = float("-inf")
+        raise NotOurs
+
+    async def tell(self, row: SyncObject, *, patch: bool, doubtful: bool) -> Told:
+        """Tell an object as it is now, by the first of its requests that the partner understands.
+
+        Raises ``NotOurs``, and what the database raises.
+        """
+        try:
+            sends = await self._sources[row.module].sends(self._context.database, row, patch=patch)
+        except DATABASE_ERRORS:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad object must not stop all others.
+            return Told(Outcome(Kind.OBJECT_FAULT, f"It cannot be told: {error!r}"), sent=False)
+        return await self._try_each(sends, row, doubtful=doubtful)
+
+    async def _try_each(self, sends: Sequence[Send], row: SyncObject, *, doubtful: bool) -> Told:
+        told = _NOTHING_TO_TELL
+        for send in sends:
+            if send.method == "POST" and await self._has_receipt(row.key):
+                return _NOTHING_TO_TELL
+            told = await self._exchange(send, row, doubtful=doubtful)
+            # A PATCH that is refused, for whatever reason, may succeed as a PUT (IP-40).
+            refused = send.method == "PATCH" and told.outcome.kind is Kind.OBJECT_FAULT
+            if told.outcome.kind is not Kind.UNKNOWN_OBJECT and not refused:
+                break
+        return told
+
+    async def _has_receipt(self, key: str) -> bool:
+        given = {"partner_id": self._partner_id, "key": key}
+        return bool(await self._context.database.fetch("teller.receipt", _RECEIPT, given))
+
+    async def _exchange(self, send: Send, row: SyncObject, *, doubtful: bool) -> Told:
+        addressee = await self._admit()
+        if not addressee.concerns(row.module, row.owner, row.audience):
+            return _NOTHING_TO_TELL
+        url = addressee.url(row.module, send.path)
+        answer = await self._request(addressee, send.method, url, send.body, row)
+        outcome = judge(send.method, answer, now=datetime.now(UTC), doubtful=doubtful)
+        outcome = replace(outcome, sentence=_redact(outcome.sentence, addressee.target.token))
+        receipt = None
+        if send.method == "POST" and outcome.kind is Kind.DELIVERED and isinstance(answer, Reply):
+            receipt = self._receipt(row.key, url, answer)
+        return Told(outcome, sent=send.method != "POST", receipt=receipt, sealed=addressee.sealed)
+
+    async def _request(
+        self,
+        addressee: Addressee,
+        method: str,
+        url: str,
+        body: str | None = None,
+        row: SyncObject | None = None,
+    ) -> Reply | ExchangeFailed:
+        try:
+            return await self._context.client.request(
+                addressee.target,
+                method,
+                url,
+                body=body,
+                headers={} if row is None else addressee.headers(row.owner),
+                correlation_id=None if row is None else row.correlation_id,
+                timeout=self._pace.exchange,
+            )
+        except ExchangeFailed as failure:
+            return failure
+
+    def _receipt(self, key: str, url: str, reply: Reply) -> Receipt:
+        place = reply.headers.get("location")
+        return Receipt(
+            partner_id=self._partner_id,
+            object_key=key,
+            accepted_at=self._watch.now(),
+            http_status=reply.http_status,
+            url=None if place is None else urljoin(url, place),
+            request_id=reply.request_id,
+        )
+
+    async def probe(self) -> str | None:
+        """Ask for the partner's versions, which changes nothing there. Returns why that failed."""
+        addressee = await self._admit()
+        if addressee.versions_url is None:
+            return None
+        answer = await self._request(addressee, "GET", addressee.versions_url)
+        outcome = judge("GET", answer, now=datetime.now(UTC))
+        if outcome.kind is Kind.DELIVERED:
+            return None
+        return _redact(outcome.sentence, addressee.target.token)
+
+
+def _redact(sentence: str, token: str) -> str:
+    """A partner may repeat our token in what it answers; it goes to logs and tables without it."""
+    encoded = b64encode(token.encode()).decode()
+    return sentence.replace(encoded, "[token]").replace(token, "[token]")

@@ -1,0 +1,42 @@
+"""What all lanes of one worker share: its id, the database's time, its lease, the feed's heads."""
+
+import asyncio
+from uuid import uuid4
+
+from ocpi.push.feed import Stream
+from ocpi.push.pace import Pace, boottime, micros
+
+
+class Watch:
+    """Kept up to date by the worker, read by its lanes."""
+
+    def __init__(self, pace: Pace) -> None:
+        self.id = uuid4().hex
+        self.heads = dict.fromkeys(Stream, 0)
+        self.noted = asyncio.Event()
+        """A lane has something to store."""
+        self.urgent = asyncio.Event()
+        """A lane has something to store that a crash must not lose: a receipt."""
+        self._pace = pace
+        self._skew = 0
+        self._beat_at = float("-inf")
+
+    def set_clock(self, database_now: int) -> None:
+        """Take the database's time; between two looks at it this machine's own clock goes on."""
+        self._skew = database_now - micros(boottime())
+
+    def now(self) -> int:
+        """The database's time in microseconds, which all workers share."""
+        return micros(boottime()) + self._skew
+
+    def beaten(self, at: float) -> None:
+        """A beat that began at this `boottime` is stored."""
+        self._beat_at = at
+
+    def beat_due(self) -> bool:
+        return boottime() >= self._beat_at + self._pace.beat
+
+    def may_send(self) -> bool:
+        """A request that starts now ends before another worker may take the lane."""
+        spare = self._pace.exchange + self._pace.slack
+        return boottime() < self._beat_at + self._pace.lease - spare

@@ -1,0 +1,323 @@
+"""The push worker: takes lanes, drives them, stores what came of it, hands them back."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from sqlalchemy import ColumnElement, bindparam, delete, func, literal_column, or_, update
+from sqlalchemy import select as select_columns
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ocpi.context import Context
+from ocpi.database import CLOCK, clock
+from ocpi.parties import Partner
+from ocpi.push.addressee import SERVED
+from ocpi.push.feed import FeedHead, Stream
+from ocpi.push.lane import Lane, Progress
+from ocpi.push.lanes import (
+    DATABASE_ERRORS,
+    ParkedObject,
+    PartnerLane,
+    WorkerBeat,
+    park_late,
+    put_notes,
+    put_receipts,
+)
+from ocpi.push.pace import Pace, boottime, micros
+from ocpi.push.process import is_dead, own_process
+from ocpi.push.source import Source
+from ocpi.push.watch import Watch
+
+log = structlog.get_logger()
+
+_LANES = (
+    select_columns(
+        col(PartnerLane.partner_id),
+        col(PartnerLane.owner),
+        col(PartnerLane.epoch),
+        col(Partner.token_out),
+        select(func.min(ParkedObject.next_at))
+        .where(col(ParkedObject.partner_id) == col(PartnerLane.partner_id))
+        .scalar_subquery(),
+    )
+    .join(Partner, col(Partner.id) == col(PartnerLane.partner_id))
+    .where(
+        *SERVED,
+        or_(col(PartnerLane.owner) == bindparam("me"), col(PartnerLane.owner).is_(None)),
+    )
+)
+_COUNTS = select(
+    select(func.count()).select_from(PartnerLane).join(Partner).where(*SERVED).scalar_subquery(),
+    select(func.count()).select_from(WorkerBeat).scalar_subquery(),
+)
+
+
+class Worker:
+    """One process' part in the push. `run` it; `stop` it to end gracefully.
+
+    When `run` is cancelled instead, everything is dropped at once, as by a crash.
+    """
+
+    def __init__(
+        self, context: Context, sources: Mapping[str, Source], *, pace: Pace | None = None
+    ) -> None:
+        self._context = context
+        self._database = context.database
+        self._sources = sources
+        self._pace = pace or Pace()
+        self._watch = Watch(self._pace)
+        self._lanes: dict[int, Lane] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._leftovers: list[tuple[int, Progress]] = []
+        self._stopping = False
+        self._ended = asyncio.Event()
+        self._ended.set()
+        self._committing = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Keep partners up to date until stopped or cancelled, whatever the database does."""
+        self._ended.clear()
+        committer = asyncio.create_task(self._commit_on())
+        try:
+            while not self._stopping:
+                await self._turn_safely()
+                await asyncio.sleep(self._pace.gather)
+                await self._wait_for_changes()
+            await self._hand_back()
+        finally:
+            for task in (committer, *self._tasks.values()):
+                task.cancel()
+            await asyncio.gather(committer, *self._tasks.values(), return_exceptions=True)
+            self._ended.set()
+
+    async def stop(self) -> None:
+        """Start no more requests, let those in flight end, store what came of them, hand back."""
+        self._stopping = True
+        self._database.changed.set()
+        await self._ended.wait()
+
+    async def _wait_for_changes(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._pace.poll):
+                await self._database.changed.wait()
+
+    async def _turn_safely(self) -> None:
+        try:
+            await self._turn()
+        except Exception as error:  # noqa: BLE001 - the worker outlives whatever fails.
+            log.warning("push: the worker's turn failed", error=repr(error))
+            self._drop_lanes()
+            await asyncio.sleep(self._pace.recover)
+
+    async def _turn(self) -> None:
+        """Look once at everything: heads, lanes; take those that are free."""
+        # Cleared before reading: what is stamped from here on is seen by the next turn.
+        if not self._stopping:
+            self._database.changed.clear()
+        await self._read_heads()
+        if self._watch.beat_due():
+            await self._beat()
+        rows = await self._database.fetch("worker.lanes", _LANES, {"me": self._watch.id})
+        seen = {row[0]: row for row in rows}
+        for partner_id, lane in self._lanes.items():
+            row = seen.get(partner_id)
+            if row is None or (row[1], row[2]) != (self._watch.id, lane.epoch):
+                lane.stop()
+            else:
+                lane.look(row[3], row[4])
+        # Lanes of ours that nobody drives were dropped; free ones were handed back or are new.
+        if seen.keys() - self._lanes.keys():
+            room = await self._fair_share() - len(self._lanes)
+            if room > 0:
+                await self._claim(room)
+
+    async def _read_heads(self) -> None:
+        now: ColumnElement[int] = literal_column(f"({CLOCK[self._database.engine.dialect.name]})")
+        rows = await self._database.fetch(
+            "worker.heads", select(col(FeedHead.stream), col(FeedHead.seq), now), {}
+        )
+        heads = {stream: seq for stream, seq, _ in rows}
+        self._watch.heads = {stream: heads[stream] for stream in Stream}
+        self._watch.set_clock(rows[0][2])
+
+    async def _beat(self) -> None:
+        """Say that this worker lives, bury those that do not, hand back more than a fair share."""
+        began = boottime()
+        async with self._database.write() as db:
+            now = await clock(db)
+            await db.merge(WorkerBeat(id=self._watch.id, beat_at=now, process=own_process()))
+            await self._bury(db, now)
+            alive = select(col(WorkerBeat.id))
+            orphans = update(PartnerLane).where(col(PartnerLane.owner).not_in(alive))
+            await db.exec(orphans.values(owner=None))
+        self._watch.beaten(began)
+        driven = [lane for lane in self._lanes.values() if not lane.stopping]
+        for lane in driven[await self._fair_share() :]:
+            lane.stop()
+
+    async def _bury(self, db: AsyncSession, now: int) -> None:
+        """Forget workers whose lease ran out, or whose process has ended on this machine."""
+        others = await db.exec(select(WorkerBeat).where(col(WorkerBeat.id) != self._watch.id))
+        for other in others.all():
+            late = other.beat_at < now - micros(self._pace.lease)
+            if late or is_dead(other.process):
+                await db.exec(delete(WorkerBeat).where(col(WorkerBeat.id) == other.id))
+                log.info("push: a worker is dead", worker=other.id, lease_over=late)
+
+    async def _fair_share(self) -> int:
+        rows = await self._database.fetch("worker.share", _COUNTS, {})
+        lanes, workers = rows[0]
+        return -(-int(lanes) // max(int(workers), 1))
+
+    async def _claim(self, room: int) -> None:
+        """Take free lanes, as many as there is room for."""
+        # Proofs of what dropped lanes delivered come first, or they would be delivered again.
+        await self._commit()
+        me = self._watch.id
+        async with self._database.write() as db:
+            found = await db.exec(
+                select(PartnerLane)
+                .join(Partner)
+                .where(
+                    *SERVED,
+                    or_(col(PartnerLane.owner).is_(None), col(PartnerLane.owner) == me),
+                    col(PartnerLane.partner_id).not_in(list(self._lanes)),
+                )
+                .order_by(col(PartnerLane.partner_id))
+                .limit(room)
+                .with_for_update(skip_locked=True, of=PartnerLane)
+            )
+            claimed = found.all()
+            for lane in claimed:
+                lane.owner, lane.epoch = me, lane.epoch + 1
+                db.add(lane)
+        for row in claimed:
+            self._drive(row)
+
+    def _drive(self, row: PartnerLane) -> None:
+        lane = Lane(self._context, self._sources, self._pace, self._watch, row)
+        self._lanes[lane.partner_id] = lane
+        self._tasks[lane.partner_id] = asyncio.create_task(self._keep(lane))
+
+    async def _keep(self, lane: Lane) -> None:
+        """Drive a lane to its end; then give it free, or have it taken up again."""
+        try:
+            await lane.run()
+            if not lane.dropped:
+                await self._commit(release=lane)
+        except Exception as error:
+            database = isinstance(error, DATABASE_ERRORS)
+            log.warning(
+                "push: a lane is dropped",
+                partner_id=lane.partner_id,
+                error=repr(error),
+                exc_info=not database,
+            )
+            lane.drop()
+        finally:
+            if lane.dropped:
+                self._leftovers.append((lane.partner_id, lane.take()))
+                self._watch.noted.set()
+                await asyncio.sleep(self._pace.recover)
+            del self._lanes[lane.partner_id], self._tasks[lane.partner_id]
+            self._database.changed.set()
+
+    async def _commit_on(self) -> None:
+        """Store what lanes note: at most every `commit` seconds, but receipts at once."""
+        while True:
+            await self._watch.noted.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pace.commit):
+                    await self._watch.urgent.wait()
+            self._watch.noted.clear()
+            self._watch.urgent.clear()
+            try:
+                await self._commit()
+            except Exception as error:  # noqa: BLE001 - the worker outlives whatever fails.
+                log.warning("push: nothing could be stored", error=repr(error))
+                self._drop_lanes()
+                self._watch.noted.set()
+                await asyncio.sleep(self._pace.recover)
+
+    async def _commit(self, *, release: Lane | None = None) -> None:
+        """Store what lanes have noted, or the last of a lane that ends.
+
+        A lane that turns out not to be ours any more is stopped. What it told, and what lanes told
+        that were dropped, is told again by whoever has them now.
+        """
+        async with self._committing:
+            lanes = [release] if release else self._noted()
+            taken = [(lane, lane.take()) for lane in lanes]
+            left, self._leftovers = self._leftovers, []
+            try:
+                async with self._database.write() as db:
+                    for lane, progress in taken:
+                        if not await self._store(db, lane, progress, release=release is not None):
+                            lane.stop()
+                            await _repair(db, lane.partner_id, progress)
+                    for partner_id, progress in left:
+                        await _repair(db, partner_id, progress)
+                for lane in lanes:
+                    lane.stored()
+            except BaseException:
+                self._leftovers += [*left, *((lane.partner_id, told) for lane, told in taken)]
+                raise
+
+    def _noted(self) -> list[Lane]:
+        return [lane for lane in self._lanes.values() if lane.changed and not lane.dropped]
+
+    async def _store(
+        self, db: AsyncSession, lane: Lane, progress: Progress, *, release: bool
+    ) -> bool:
+        """Store a lane's progress. Returns False when it is not ours any more."""
+        values: dict[str, Any] = {
+            "cursors": progress.cursors,
+            "breaker": progress.breaker,
+            "last_success_at": progress.last_success_at,
+            "last_error": progress.last_error,
+        }
+        if release:
+            values["owner"] = None
+        stored = await db.exec(
+            update(PartnerLane)
+            .where(
+                col(PartnerLane.partner_id) == lane.partner_id,
+                col(PartnerLane.owner) == self._watch.id,
+                col(PartnerLane.epoch) == lane.epoch,
+            )
+            .values(**values)
+        )
+        if stored.rowcount == 0:
+            return False
+        await put_receipts(db, progress.receipts)
+        await put_notes(db, lane.partner_id, progress.notes)
+        return True
+
+    def _drop_lanes(self) -> None:
+        """Forget what is in memory: after a failure, only the database knows how things stand."""
+        for lane in self._lanes.values():
+            lane.drop()
+
+    async def _hand_back(self) -> None:
+        """End all lanes; their tasks store what came of them and give them free."""
+        for lane in self._lanes.values():
+            lane.stop()
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=self._pace.exchange + self._pace.slack)
+        try:
+            await self._commit()
+            async with self._database.write() as db:
+                await db.exec(delete(WorkerBeat).where(col(WorkerBeat.id) == self._watch.id))
+        except DATABASE_ERRORS as error:
+            log.warning("push: stopped without handing back", error=repr(error))
+
+
+async def _repair(db: AsyncSession, partner_id: int, progress: Progress) -> None:
+    """Keep the proofs of a lane that was lost or dropped, and have its objects sent again."""
+    if await db.get(Partner, partner_id, with_for_update=True) is None:
+        return
+    await put_receipts(db, progress.receipts)
+    await park_late(db, partner_id, sorted(progress.sent))

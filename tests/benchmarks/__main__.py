@@ -1,0 +1,41 @@
+"""`make bench`: runs every benchmark on both databases and prints a table and JSON."""
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from tests.benchmarks import imports, pages, push
+from tests.postgres import fresh_database, running_server
+
+BENCHMARKS: dict[str, Callable[[Path, str], Awaitable[dict[str, Any]]]] = {
+    "page of 50 Locations": pages.measure,
+    "status change to 20 partners": push.measure,
+    "import of 29,109 points of charge": imports.measure,
+}
+
+
+def main() -> None:
+    """Run those benchmarks whose names hold the words given, or all."""
+    wanted = " ".join(sys.argv[1:])
+    results: dict[str, dict[str, Any]] = {}
+    with running_server() as server:
+        for name, measure in BENCHMARKS.items():
+            if wanted not in name:
+                continue
+            for database in ("sqlite", "postgresql"):
+                with tempfile.TemporaryDirectory() as text, fresh_database(server) as postgres:
+                    folder = Path(text)
+                    sqlite = f"sqlite+aiosqlite:///{folder / 'ocpi.sqlite'}"
+                    url = sqlite if database == "sqlite" else postgres
+                    result = asyncio.run(measure(folder, url))
+                results[f"{name}, {database}"] = result
+                print(f"{name}, {database}:", *(f"{k}={v}" for k, v in result.items()), sep="  ")
+    print(json.dumps(results))
+
+
+if __name__ == "__main__":
+    main()

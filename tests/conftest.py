@@ -1,0 +1,44 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import URL
+
+from tests.postgres import PostgresMissingError, fresh_database, running_server
+
+pytest_plugins = ["tests.conformance.plugin"]
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """Give a database file that nobody else uses."""
+    return f"sqlite+aiosqlite:///{tmp_path}/ocpi.sqlite"
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[URL]:
+    """Give a server for this process's tests; without one they fail, they are not skipped."""
+    try:
+        with running_server() as server:
+            yield server
+    except PostgresMissingError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def postgres_url(postgres_server: URL) -> Iterator[str]:
+    """Give an empty PostgreSQL database that nobody else uses."""
+    with fresh_database(postgres_server) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Run the test on both databases."""
+    fixture = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
+    url: str = request.getfixturevalue(fixture)
+    return url

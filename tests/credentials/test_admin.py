@@ -1,0 +1,154 @@
+"""Partners and parties in the admin API."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from credentials.admin import router
+from ocpi.admin import AdminFront, add_error_handlers
+from tests.credentials.network import House, Puppet, credentials, envelope
+
+ACME = {
+    "name": "acme",
+    "roles": [{"role": "EMSP", "country_code": "de", "party_id": "msp"}],
+}
+
+
+@pytest.fixture
+async def admin(house: House) -> AsyncIterator[httpx.AsyncClient]:
+    """Give a client that presents the admin token."""
+    token = SecretStr("an-admin-token-for-tests")
+    settings = house.context.settings.model_copy(update={"admin_token": token})
+    context = replace(house.context, settings=settings)
+    api = FastAPI()
+    api.state.context = context
+    api.include_router(router)
+    add_error_handlers(api)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(AdminFront(context, api)),
+        base_url="http://cpo.test/admin",
+        headers={"Authorization": f"Bearer {token.get_secret_value()}"},
+    ) as client:
+        yield client
+
+
+async def ask(
+    admin: httpx.AsyncClient, method: str, path: str, body: Any = None
+) -> tuple[int, Any]:
+    answer = await admin.request(method, path, json=body)
+    return answer.status_code, answer.json()
+
+
+async def test_a_partner_from_offer_to_removal(
+    admin: httpx.AsyncClient, house: House, puppet: Puppet
+) -> None:
+    status, offered = await ask(admin, "POST", "/partners", ACME)
+    assert (status, sorted(offered)) == (
+        201,
+        ["expires", "name", "platform", "token", "versions_url"],
+    )
+    await house.credentials("POST", offered["token"], credentials())
+
+    status, shown = await ask(admin, "GET", "/partners/acme")
+    assert (status, shown["state"], shown["versions_url"]) == (
+        200,
+        "issued",
+        "http://emsp.test/versions",
+    )
+    assert (await ask(admin, "GET", "/partners"))[1] == [shown]
+    status, changed = await ask(admin, "PATCH", "/partners/acme", {"options": {"put_only": True}})
+    assert changed["options"] == {"raw_token": False, "put_only": True}
+    assert (await ask(admin, "POST", "/partners/acme/suspend"))[1]["suspended"] is True
+    assert (await ask(admin, "POST", "/partners/acme/resume"))[1]["suspended"] is False
+    puppet.answers["PUT /credentials"] = envelope(credentials("theirs"))
+    status, rotated = await ask(admin, "POST", "/partners/acme/rotate")
+    assert (status, rotated["remarks"]) == (200, [])
+    assert (await ask(admin, "POST", "/partners/acme/reissue"))[1]["name"] == "acme"
+    removed = await ask(admin, "DELETE", "/partners/acme")
+    assert removed == (200, {"told": True, "problem": None})
+    assert await ask(admin, "GET", "/partners") == (200, [])
+
+
+async def test_connecting_gives_the_partner_and_remarks(
+    admin: httpx.AsyncClient, puppet: Puppet
+) -> None:
+    wish = {"name": "acme", "versions_url": "http://emsp.test/2.2.1", "token": " token-a "}
+    status, outcome = await ask(admin, "POST", "/partners/connect", wish)
+    assert (status, outcome["partner"]["state"], len(outcome["remarks"])) == (201, "issued", 1)
+    assert puppet.seen[0] == ("GET /2.2.1", "token-a")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "sentence"),
+    [
+        ("GET", "/partners/nobody", None, 404, "There is no partner nobody"),
+        ("DELETE", "/partners/nobody", None, 404, "There is no partner nobody"),
+        ("POST", "/partners/nobody/rotate", None, 404, "There is no partner nobody"),
+        ("POST", "/partners", {**ACME, "name": "a b"}, 400, "name: "),
+        ("POST", "/partners", {**ACME, "roles": []}, 400, "roles: "),
+        (
+            "POST",
+            "/partners/connect",
+            {"name": "acme", "versions_url": "http://emsp.test", "token": "a b"},
+            400,
+            "token: ",
+        ),
+        (
+            "POST",
+            "/partners/connect",
+            {"name": "acme", "versions_url": "http://gone.test", "token": "a"},
+            400,
+            "GET http://gone.test: no connection. Nothing is kept here.",
+        ),
+        (
+            "POST",
+            "/parties",
+            {"country_code": "NL", "party_id": "CPO", "name": "Again"},
+            409,
+            "The platform cpo has the party NL*CPO already.",
+        ),
+    ],
+)
+async def test_failures_are_sentences(
+    *,
+    admin: httpx.AsyncClient,
+    method: str,
+    path: str,
+    body: Any,
+    status: int,
+    sentence: str,
+) -> None:
+    got, problem = await ask(admin, method, path, body)
+    assert got == status
+    assert problem["error"].startswith(sentence)
+
+
+async def test_parties_of_ours(admin: httpx.AsyncClient) -> None:
+    wish = {"country_code": "nl", "party_id": "two", "name": "Second", "website": "https://two.nl"}
+    status, added = await ask(admin, "POST", "/parties", wish)
+    assert (status, added) == (
+        201,
+        {
+            "platform": "cpo",
+            "role": "CPO",
+            "country_code": "NL",
+            "party_id": "TWO",
+            "name": "Second",
+            "website": "https://two.nl",
+        },
+    )
+    assert (await ask(admin, "GET", "/parties"))[1][1] == added
+
+
+async def test_every_operation_is_described(house: House) -> None:
+    assert house.context.interfaces
+    api = FastAPI()
+    api.include_router(router)
+    operations = [one for path in api.openapi()["paths"].values() for one in path.values()]
+    assert len(operations) == 12
+    assert all(one["summary"] and one["description"] for one in operations)

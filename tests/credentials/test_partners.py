@@ -1,0 +1,165 @@
+"""What staff do with partners and parties, apart from handshakes."""
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from credentials.parties import add_party, ensure_first_party, list_parties
+from credentials.partners import (
+    add_partner,
+    list_partners,
+    reissue,
+    set_options,
+    show_partner,
+    suspend,
+)
+from ocpi.errors import Conflict, InvalidParameters
+from ocpi.headers import Party
+from ocpi.parties import PlatformID
+from ocpi.spec.moments import parse_moment
+from ocpi.testing.emsp import MockEMSP, create_app
+from tests.credentials.network import EMSP, House, Network, Puppet, credentials
+
+
+@pytest.mark.req("CR-02")
+async def test_a_registration_is_open_for_seven_days_and_bound_to_its_parties(
+    house: House,
+) -> None:
+    offered = await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])
+
+    left = parse_moment(offered.expires) - datetime.now(UTC)
+    assert timedelta(days=6, hours=23) < left <= timedelta(days=7)
+    shown = await show_partner(house.context, "acme")
+    assert shown.model_dump(mode="json") == {
+        "name": "acme",
+        "platform": "cpo",
+        "state": "offered",
+        "suspended": False,
+        "roles": [{"role": "EMSP", "country_code": "DE", "party_id": "MSP", "name": None}],
+        "versions_url": None,
+        "endpoints": [],
+        "options": {"raw_token": False, "put_only": False},
+        "token_expires": offered.expires,
+        "registered_at": None,
+        "note": None,
+    }
+
+
+@pytest.mark.req("CR-02")
+async def test_reissued_tokens_are_unique_and_the_one_before_dies(house: House) -> None:
+    tokens = [(await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])).token]
+    tokens += [(await reissue(house.context, "acme")).token for _ in range(20)]
+
+    assert len(set(tokens)) == 21
+    assert all(re.fullmatch(r"[A-Za-z0-9_-]{43}", token) for token in tokens)
+    assert (await house.request("GET", "/versions", tokens[-2])).status_code == 401
+    assert (await house.request("GET", "/versions", tokens[-1])).status_code == 200
+
+
+async def test_a_registration_that_is_reopened_leaves_the_working_token_alone(
+    house: House, puppet: Puppet
+) -> None:
+    token_a = (await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])).token
+    registered = await house.credentials("POST", token_a, credentials())
+    old = registered.json()["data"]["token"]
+    await house.request("GET", "/versions", old)
+
+    token_a = (await reissue(house.context, "acme")).token
+    again = await house.credentials("POST", token_a, credentials("token-b2"))
+
+    new = again.json()["data"]["token"]
+    locations = "/2.2.1/sender/locations"
+    assert (await house.request("GET", locations, old)).status_code == 200
+    assert (await house.request("GET", locations, new)).status_code == 200
+    assert (await house.request("GET", locations, old)).status_code == 401
+    assert len(puppet.seen) == 4
+
+
+async def test_a_suspended_partner_is_refused_until_it_is_resumed(house: House) -> None:
+    token = (await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])).token
+
+    assert (await suspend(house.context, "acme", suspended=True)).suspended
+    refused = await house.request("GET", "/versions", token)
+    assert (refused.status_code, "suspended" in refused.json()["status_message"]) == (401, True)
+
+    assert not (await suspend(house.context, "acme", suspended=False)).suspended
+    assert (await house.request("GET", "/versions", token)).status_code == 200
+
+
+async def test_options_are_checked_and_kept(house: House) -> None:
+    await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])
+
+    shown = await set_options(house.context, "acme", {"put_only": "true"})
+    assert shown.options.model_dump() == {"raw_token": False, "put_only": True}
+    for changes in ({"put_always": True}, {"put_only": "perhaps"}):
+        with pytest.raises(InvalidParameters, match="the options are raw_token, put_only"):
+            await set_options(house.context, "acme", changes)
+    assert (await show_partner(house.context, "acme")).options == shown.options
+
+
+@pytest.mark.req("CR-25")
+async def test_a_party_has_one_holder(any_house: House) -> None:
+    context = any_house.context
+    await add_partner(context, "acme", PlatformID.CPO, [EMSP, EMSP])
+
+    for name, role, sentence in (
+        ("acme", ("NSP", EMSP[1]), "There is a partner acme already"),
+        ("other", ("EMSP", Party("de", "msp")), "is a party of the partner acme already"),
+        ("other", ("CPO", Party("NL", "CPO")), "is a party of our own"),
+    ):
+        with pytest.raises(Conflict, match=sentence):
+            await add_partner(context, name, PlatformID.CPO, [role])
+    assert [partner.name for partner in await list_partners(context)] == ["acme"]
+
+    await add_partner(context, "rival", PlatformID.CPO, [("CPO", Party("NL", "RIV"))])
+    with pytest.raises(Conflict, match="is a party of the partner rival"):
+        await add_party(context, PlatformID.CPO, Party("NL", "RIV"), "Rival")
+    with pytest.raises(Conflict, match="The platform cpo has the party"):
+        await add_party(context, PlatformID.CPO, Party("nl", "cpo"), "Again")
+
+
+async def test_a_platform_without_a_party_registers_nobody(house: House) -> None:
+    with pytest.raises(Conflict, match="The platform hub has no party yet"):
+        await add_partner(house.context, "acme", PlatformID.HUB, [EMSP])
+
+
+@pytest.mark.req("CR-28")
+async def test_a_hub_presents_itself_alone(house: House) -> None:
+    view = await add_party(house.context, PlatformID.HUB, Party("NL", "HUB"), "Example Hub")
+    assert view.role == "HUB"
+
+
+async def test_the_first_party_is_that_of_the_settings_under_its_present_name(
+    any_house: House,
+) -> None:
+    house = any_house
+
+    async def with_name(name: str | None) -> list[tuple[str, str]]:
+        changes = {"country_code": "nl", "party_id": "one", "name": name}
+        settings = house.context.settings.model_copy(update=changes)
+        await ensure_first_party(replace(house.context, settings=settings))
+        return [(view.party_id, view.name) for view in await list_parties(house.context)]
+
+    other = ("CPO", "Example Charging")
+    assert await with_name(None) == [other, ("ONE", "NL*ONE")]
+    assert await with_name("First") == [other, ("ONE", "First")]
+    assert await with_name(None) == [other, ("ONE", "First")]
+    await ensure_first_party(house.context)
+    assert len(await list_parties(house.context)) == 2
+
+
+@pytest.mark.req("CR-03", "CR-06", "CR-10", "CR-12", "CR-15", "VE-07")
+async def test_a_conformant_emsp_has_nothing_to_complain_of(house: House, network: Network) -> None:
+    emsp = MockEMSP(transport=network)
+    network.hosts["emsp.test"] = httpx.ASGITransport(create_app(emsp))
+    offered = await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])
+
+    await emsp.register(offered.versions_url, offered.token)
+    await emsp.update()
+    await emsp.unregister()
+
+    assert emsp.violations == []
+    assert (await show_partner(house.context, "acme")).state == "unregistered"

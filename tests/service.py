@@ -1,0 +1,214 @@
+"""The whole service on a fresh database, with one party of ours and one registered partner."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+from starlette.types import ASGIApp
+
+from ocpi.app import create_app, mounted
+from ocpi.client import Client
+from ocpi.context import Context
+from ocpi.database import Database, clock
+from ocpi.headers import Party
+from ocpi.parties import IssuedToken, OurParty, Partner, PartnerRole, State
+from ocpi.sealing import Seal, hash_token
+from ocpi.settings import Settings
+from ocpi.spec.document import decode
+from tests.schema import create_schema
+
+OURS = Party("NL", "TNM")
+THEIRS = Party("DE", "MSP")
+OWNER = {"country_code": "NL", "party_id": "TNM"}
+BASE = "https://cpo.example"
+OCPI = "/ocpi/cpo/2.2.1"
+SENDER = f"{OCPI}/sender"
+TOKEN = "partner-token_0123456789"
+TOKEN_A = "registration-token_0123456789"
+ADMIN_TOKEN = "admin-token-of-the-tests"
+
+Document = dict[str, Any]
+
+
+def present(token: str) -> dict[str, str]:
+    """Give the Authorization header that presents a token as OCPI has it."""
+    return {"Authorization": f"Token {base64.b64encode(token.encode()).decode()}"}
+
+
+@dataclass(frozen=True)
+class Service:
+    """Our service as its callers see it, and what is behind it."""
+
+    context: Context
+    app: ASGIApp
+    partner: httpx.AsyncClient
+    """Presents the token of a confirmed partner, DE*MSP."""
+    admin: httpx.AsyncClient
+    stranger: httpx.AsyncClient
+    """Presents nothing."""
+
+    @property
+    def database(self) -> Database:
+        return self.context.database
+
+
+def settings_of(database_url: str, **over: Any) -> Settings:
+    wanted = {
+        "base_url": BASE,
+        "database_url": database_url,
+        "secret_key": SecretStr("k" * 32),
+        "admin_token": SecretStr(ADMIN_TOKEN),
+    }
+    return Settings(**{**wanted, **over})
+
+
+def context_of(settings: Settings) -> Context:
+    return Context(
+        settings=settings,
+        database=Database(settings.database_url),
+        seal=Seal(settings.secret()),
+        client=Client(allow_private=True),
+    )
+
+
+_empty_file: list[bytes] = []
+
+
+async def fill(database: Database) -> None:
+    """Give a new database its schema; SQLite files are copies of the first one."""
+    file = Path(database.url.database or "")
+    if database.sqlite and _empty_file:
+        file.write_bytes(_empty_file[0])
+        return
+    await create_schema(database)
+    if database.sqlite:
+        await database.engine.dispose()
+        _empty_file.append(file.read_bytes())
+
+
+@asynccontextmanager
+async def open_database(url: str) -> AsyncIterator[Database]:
+    """Give a database with the schema and nothing in it."""
+    database = Database(url)
+    try:
+        await fill(database)
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def open_service(
+    database_url: str, *, parties: Sequence[Party] = (OURS,), **over: Any
+) -> AsyncIterator[Service]:
+    """Give the whole service without its push worker."""
+    context = mounted(context_of(settings_of(database_url, **over)))
+    try:
+        await fill(context.database)
+        for party in parties:
+            await add_party(context.database, party)
+        await add_partner(context.database, "Example eMSP", TOKEN)
+        await add_partner(
+            context.database,
+            "Newcomer",
+            TOKEN_A,
+            Party("FR", "NEW"),
+            state=State.OFFERED,
+            registration=True,
+        )
+        app = create_app(context, worker=False)
+        async with (
+            calling(app, present(TOKEN)) as partner,
+            calling(app, {"Authorization": f"Bearer {ADMIN_TOKEN}"}) as admin,
+            calling(app, {}) as stranger,
+        ):
+            yield Service(context, app, partner, admin, stranger)
+    finally:
+        await context.close()
+
+
+def calling(app: ASGIApp, headers: Mapping[str, str]) -> httpx.AsyncClient:
+    """Give a client of the service; what would crash the server comes back as its answer."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url=BASE, headers=dict(headers))
+
+
+async def add_party(database: Database, party: Party, platform: str = "cpo") -> None:
+    async with database.write() as db:
+        db.add(
+            OurParty(
+                platform=platform,
+                role="CPO",
+                party=party.key,
+                country_code=party.country_code,
+                party_id=party.party_id,
+                business_details={"name": str(party)},
+            )
+        )
+
+
+async def add_partner(
+    database: Database,
+    name: str,
+    token: str,
+    party: Party = THEIRS,
+    *,
+    state: State = State.CONFIRMED,
+    registration: bool = False,
+) -> int:
+    """Add a partner with one eMSP role and one token; gives its id."""
+    async with database.write() as db:
+        now = await clock(db)
+        partner = Partner(name=name, platform="cpo", state=state, created_at=now)
+        db.add(partner)
+        await db.flush()
+        db.add(
+            PartnerRole(
+                partner_id=partner.key,
+                platform="cpo",
+                role="EMSP",
+                party=party.key,
+                country_code=party.country_code,
+                party_id=party.party_id,
+            )
+        )
+        db.add(
+            IssuedToken(
+                hash=hash_token(token),
+                partner_id=partner.key,
+                registration=registration,
+                created_at=now,
+                used_at=None if registration else now,
+            )
+        )
+    return partner.key
+
+
+def envelope_of(answer: httpx.Response) -> Document:
+    """Read the envelope, which every answer wears, strictly (EN-01, EN-02)."""
+    assert answer.headers["content-type"] == "application/json", answer.text
+    document = decode(answer.content)
+    assert set(document) <= {"data", "status_code", "status_message", "timestamp"}
+    assert isinstance(document["status_code"], int)
+    assert 1000 <= document["status_code"] <= 4999
+    assert document["timestamp"].endswith("Z")
+    assert len(document["timestamp"]) <= 25
+    return dict(document)
+
+
+def codes_of(answer: httpx.Response) -> tuple[int, int]:
+    """Give HTTP status and OCPI status of an answer."""
+    return answer.status_code, envelope_of(answer)["status_code"]
+
+
+def data_of(answer: httpx.Response) -> Any:
+    """Give what a successful answer brings."""
+    assert codes_of(answer) == (200, 1000), answer.text
+    return envelope_of(answer)["data"]
