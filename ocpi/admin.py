@@ -15,6 +15,7 @@ from ocpi.context import Context
 from ocpi.errors import (
     NotAuthenticated,
     OCPIError,
+    ServerFailure,
     UnknownObject,
 )
 from ocpi.headers import Party
@@ -114,7 +115,9 @@ def _place(error: dict[str, object]) -> str:
 
 
 def _failure(error: OCPIError) -> Response:
-    return _problem(400 if error.http_status == 200 else error.http_status, error.message)
+    # What OCPI answers with 200 fails here by HTTP: 502 where a partner is to blame, else 400.
+    plain = 502 if isinstance(error, ServerFailure) else 400
+    return _problem(plain if error.http_status == 200 else error.http_status, error.message)
 
 
 def _problem(status: int, sentence: str) -> Response:

@@ -9,7 +9,6 @@ import typer
 import uvicorn
 
 from credentials.cli import partner_app, party_app
-from credentials.parties import ensure_first_party
 from modules.stations.cli import station_app, tariff_app
 from ocpi.app import SOURCES, create_app, mounted
 from ocpi.demo import run_demo
@@ -54,7 +53,6 @@ def serve(
         settings = Settings()
         set_up_logging(settings.log_level)
         async with open_context(settings) as context:
-            await ensure_first_party(context)
             server = uvicorn.Server(
                 uvicorn.Config(
                     create_app(context, worker=worker),
@@ -107,7 +105,6 @@ def demo(
     emsp_port: Annotated[int, typer.Option(help="Port of the mock eMSP, if free.")] = 8001,
 ) -> None:
     """Show the product: real stations, a mock eMSP that registers, live changes."""
-    set_up_logging("WARNING")
     run(run_demo(typer.echo, port, emsp_port))
 
 

@@ -1,37 +1,62 @@
 """Opens what a process needs, from its settings, and closes it again."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import select
 
 from ocpi.client import Client
-from ocpi.context import Context, Interface
+from ocpi.context import Context
 from ocpi.database import Database
+from ocpi.headers import Party
 from ocpi.migrate import upgrade
+from ocpi.parties import OurParty, PlatformID, our_party
 from ocpi.sealing import Seal
 from ocpi.settings import Settings
 
 
 @asynccontextmanager
-async def open_context(
-    settings: Settings | None = None, interfaces: Mapping[str, Sequence[Interface]] | None = None
-) -> AsyncIterator[Context]:
+async def open_context(settings: Settings | None = None) -> AsyncIterator[Context]:
     """A context for as long as the block lasts; without `settings` they come from the environment.
 
-    The database is brought to the newest schema first.
-
-    Raises ``MissingSecret`` when there is no secret key.
+    The database has the newest schema and our first party. Raises ``MissingSecret`` when there is
+    no secret key.
     """
     settings = settings or Settings()
-    seal = Seal(settings.secret())
     context = Context(
         settings=settings,
         database=Database(settings.database_url),
-        seal=seal,
-        client=Client(allow_private=settings.allow_private_networks),
-        interfaces=interfaces or {},
+        seal=Seal(settings.secret()),
+        client=Client(
+            allow_private=settings.allow_private_networks, ports=settings.partner_port_numbers
+        ),
     )
     try:
         await upgrade(context.database)
+        await ensure_first_party(context)
         yield context
     finally:
         await context.close()
+
+
+async def ensure_first_party(context: Context) -> None:
+    """Make the party that the settings name a CPO party of ours, under the name that they give."""
+    settings = context.settings
+    if settings.country_code is None or settings.party_id is None:
+        return
+    party = Party(settings.country_code.upper(), settings.party_id.upper())
+    details = {"name": settings.name or str(party)}
+    # Of several processes that start at once one adds the party.
+    with suppress(IntegrityError):
+        async with context.database.write() as db:
+            found = await db.exec(
+                select(OurParty).where(
+                    OurParty.platform == PlatformID.CPO, OurParty.party == party.key
+                )
+            )
+            known = found.one_or_none()
+            if known is None:
+                db.add(our_party(PlatformID.CPO, party, details))
+            elif settings.name is not None and known.business_details["name"] != settings.name:
+                known.business_details = {**known.business_details, **details}

@@ -31,6 +31,10 @@ class PlatformID(StrEnum):
     HUB = "hub"
 
 
+# Each platform has one kind of party.
+ROLES = {PlatformID.CPO: "CPO", PlatformID.HUB: "HUB"}
+
+
 class State(StrEnum):
     """How far the registration of a partner is (IP-02, AT-09)."""
 
@@ -210,6 +214,10 @@ async def _first_use(
 ) -> None:
     """The first use of a token proves that it arrived, so older ones can go (AT-08)."""
     async with database.write() as db:
+        # Registration locks the partner before its tokens too; the other order would deadlock.
+        await db.exec(
+            select(col(Partner.id)).where(col(Partner.id) == partner_id).with_for_update()
+        )
         now = await clock(db)
         used = await db.exec(
             update(IssuedToken)
@@ -245,3 +253,15 @@ async def our_parties(database: Database, platform: str) -> tuple[Party, ...]:
     """The parties of a platform of ours, oldest first."""
     rows = await database.fetch("parties.ours", _OUR_PARTIES, {"platform_1": platform})
     return tuple(Party(country_code, party_id) for country_code, party_id in rows)
+
+
+def our_party(platform: PlatformID, party: Party, business_details: dict[str, Any]) -> OurParty:
+    """A row for a party of ours; its role is the one that the platform has (CR-28)."""
+    return OurParty(
+        platform=platform.value,
+        role=ROLES[platform],
+        party=party.key,
+        country_code=party.country_code,
+        party_id=party.party_id,
+        business_details=business_details,
+    )

@@ -97,9 +97,14 @@ async def _listing(
     )
 
 
+def _decode_segment(segment: str) -> str:
+    """A path segment as it was meant; no id holds NUL, and PostgreSQL cannot compare with it."""
+    return unquote(segment).replace("\0", "\ufffd")
+
+
 # Path segments reach the routes still percent-encoded, so that an id may hold a slash (AT-26);
 # they are decoded here, once.
-Segment = Annotated[str, AfterValidator(unquote)]
+Segment = Annotated[str, AfterValidator(_decode_segment)]
 
 
 async def _owner(

@@ -60,6 +60,11 @@ class Settings(BaseSettings):
         False,
         description="Whether partners may live at private addresses and plain http: in a lab only.",
     )
+    partner_ports: str = Field(
+        "443",
+        pattern=r"^\d{1,5}(,\d{1,5})*$",
+        description="Ports at which partners may be reached, separated by commas.",
+    )
     page_limit: int = Field(
         100,
         ge=1,
@@ -71,6 +76,11 @@ class Settings(BaseSettings):
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="Least level of log lines: DEBUG, INFO, WARNING or ERROR.",
     )
+
+    @property
+    def partner_port_numbers(self) -> frozenset[int]:
+        """The ports at which partners may be reached."""
+        return frozenset(int(port) for port in self.partner_ports.split(","))
 
     def secret(self) -> str:
         """The secret key, from the setting or the file.

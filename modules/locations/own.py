@@ -2,7 +2,7 @@
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from modules.locations.parts import Place, find_part
+from modules.locations.parts import Place, find_part, raise_parents
 from modules.locations.store import check_complete, locations
 from ocpi.database import clock
 from ocpi.errors import UnknownLocation
@@ -23,9 +23,9 @@ async def put_own(db: AsyncSession, owner: Party, place: Place, body: Document) 
     older than what is stored.
     """
     model = _model(place)
-    before = await _stored(db, owner, place)
-    dated = {**body, "last_updated": date_change(before, body, await clock(db))}
-    document = dump(read(model, _with_dates(dated)))
+    location, before = await _stored(db, owner, place)
+    dated = {**body, "last_updated": _date(location, before, body, await clock(db))}
+    document = raise_parents(dump(read(model, _with_dates(dated))))
     if before is not None and place.evse_uid is None:
         document = _with_removed(before, document)
     # A newer date on the same content is the owner's wish; without one, nothing has happened.
@@ -41,13 +41,13 @@ async def put_own(db: AsyncSession, owner: Party, place: Place, body: Document) 
 
 async def patch_own(db: AsyncSession, owner: Party, place: Place, body: Document) -> Written:
     """Change fields of a Location, EVSE or Connector of ours."""
-    before = await _stored(db, owner, place)
+    location, before = await _stored(db, owner, place)
     if before is None:
         raise UnknownLocation(f"There is no {place} to change.")
-    dated = {**body, "last_updated": date_change(before, body, await clock(db))}
+    dated = {**body, "last_updated": _date(location, before, body, await clock(db))}
     if "evses" in body:
         check_complete(body["evses"])
-    changes = read_patch(_model(place), dated)
+    changes = raise_parents(read_patch(_model(place), dated))
     if "last_updated" not in body and same_content(before, {**before, **changes}):
         return Written(before, changed=False)
     if place.evse_uid is None:
@@ -60,7 +60,7 @@ async def patch_own(db: AsyncSession, owner: Party, place: Place, body: Document
 
 async def remove_own(db: AsyncSession, owner: Party, place: Place) -> None:
     """Withdraw a Location or an EVSE: EVSEs become REMOVED, nothing is ever deleted (LO-13)."""
-    before = await _stored(db, owner, place)
+    _, before = await _stored(db, owner, place)
     if before is None:
         raise UnknownLocation(f"There is no {place} to remove.")
     evses = [before] if place.evse_uid is not None else before.get("evses", [])
@@ -70,19 +70,32 @@ async def remove_own(db: AsyncSession, owner: Party, place: Place) -> None:
             await patch_own(db, owner, at, {"status": REMOVED})
 
 
-async def _stored(db: AsyncSession, owner: Party, place: Place) -> Document | None:
-    """What is stored at a place, locked until the commit; None where there is nothing yet."""
+async def _stored(
+    db: AsyncSession, owner: Party, place: Place
+) -> tuple[Document | None, Document | None]:
+    """The Location, locked until the commit, and what is at the place; None where nothing is yet.
+
+    Raises ``UnknownLocation`` when the place lies in something that is not there (LO-11).
+    """
     location = await locations.lock(db, owner, place.location_id)
     if location is None:
         if place.evse_uid is not None:
             raise UnknownLocation(f"There is no Location {place.location_id}.")
-        return None
+        return None, None
     try:
-        return find_part(location, place)
+        return location, find_part(location, place)
     except UnknownLocation:
         if place.connector_id is not None:
             find_part(location, Place(place.location_id, place.evse_uid))
-        return None
+        return location, None
+
+
+def _date(location: Document | None, before: Document | None, body: Document, now: int) -> str:
+    """The date of a change: as given, or else later than the whole Location's (LO-03).
+
+    A Location whose own date does not grow with each change is missed by those who pull.
+    """
+    return date_change(before if "last_updated" in body else location, body, now)
 
 
 def _model(place: Place) -> type[Location] | type[EVSE] | type[Connector]:

@@ -60,6 +60,17 @@ def edit_part(location: Document, place: Place, edit: Edit) -> Document:
     return raised
 
 
+def raise_parents(document: Document) -> Document:
+    """A document or PATCH whose dates are nowhere older than those of the parts within (IP-15)."""
+    raised = dict(document)
+    for name in ("evses", "connectors"):
+        if name in document:
+            raised[name] = [raise_parents(part) for part in document[name]]
+            for part in raised[name]:
+                raised = _raise(raised, part)
+    return raised
+
+
 def upsert_evses(stored: Document, given: list[Document]) -> list[Document]:
     """A PATCH with EVSEs changes those it names and leaves the others alone (AT-32, IP-16)."""
     evses: list[Document] = stored.get("evses", [])

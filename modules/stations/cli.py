@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from ocpi.opening import open_context
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -26,6 +25,7 @@ from modules.stations.publishing import (
 from ocpi.context import Context
 from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import Party
+from ocpi.opening import open_context
 from ocpi.pagination import Paging
 from ocpi.parties import PlatformID, our_parties
 from ocpi.spec.document import decode

@@ -37,7 +37,10 @@ async def patch_own(db: AsyncSession, owner: Party, tariff_id: str, body: Docume
     if before is None:
         raise UnknownObject(f"There is no Tariff {tariff_id}.")
     changes = {**body, "last_updated": date_change(before, body, await clock(db))}
-    return await put_own(db, owner, tariff_id, {**before, **read_patch(Tariff, changes)})
+    document = {**before, **read_patch(Tariff, changes)}
+    if "last_updated" not in body and same_content(before, document):
+        return Written(before, changed=False)
+    return await put_own(db, owner, tariff_id, document)
 
 
 async def delete_own(db: AsyncSession, owner: Party, tariff_id: str) -> None:

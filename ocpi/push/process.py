@@ -7,13 +7,17 @@ _PROC = Path("/proc")
 
 
 def own_process() -> str | None:
-    """The name of this process among all that ever run: boot, pid namespace, pid and start.
+    """The name of this process."""
+    return process_of(os.getpid())
+
+
+def process_of(pid: int) -> str | None:
+    """The name of a process among all that ever ran: boot, pid namespace, pid and start.
 
     None where the system does not tell; then only the lease does.
     """
-    start = _start(os.getpid())
-    place = _place()
-    return None if start is None or place is None else f"{place} {os.getpid()} {start}"
+    start, place = _start(pid), _place()
+    return None if start is None or place is None else f"{place} {pid} {start}"
 
 
 def is_dead(process: str | None) -> bool:

@@ -4,14 +4,14 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks import imports, pages, push
 from tests.postgres import fresh_database, running_server
 
-BENCHMARKS: dict[str, Callable[[Path, str], Awaitable[dict[str, Any]]]] = {
+BENCHMARKS: dict[str, Callable[[Path, str], Coroutine[Any, Any, dict[str, Any]]]] = {
     "page of 50 Locations": pages.measure,
     "status change to 20 partners": push.measure,
     "import of 29,109 points of charge": imports.measure,

@@ -24,7 +24,8 @@ async def measure(folder: Path, database_url: str) -> dict[str, Any]:
     installation = Installation(database_url, folder)
     await installation.run("station", "import", str(DATA / "locations-tesla-fr.json.gz"))
     async with installation.serving("--no-worker") as served, running(emsp := MockEMSP()):
-        offered = await offer(installation)
+        async with installation.admin() as admin:
+            offered = await offer(admin)
         peer = await emsp.register(offered["versions_url"], offered["token"])
         authorization = f"Token {b64encode(peer.token_out.encode()).decode()}"
         url = f"{installation.base_url}/ocpi/cpo/2.2.1/sender/locations?limit=50"

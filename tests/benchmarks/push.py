@@ -29,7 +29,7 @@ async def measure(folder: Path, database_url: str) -> dict[str, Any]:
         for partner in partners:
             await stack.enter_async_context(running(partner))
             party = partner.parties[0].party_id
-            offered = await offer(installation, party, party)
+            offered = await offer(admin, party, party)
             await partner.register(offered["versions_url"], offered["token"])
         await until(lambda: all(partner.objects["locations"] for partner in partners), 60)
         path = f"/locations/DE/CPO/LOC1/{location['evses'][0]['uid']}"

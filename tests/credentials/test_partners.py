@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from credentials.parties import add_party, ensure_first_party, list_parties
+from credentials.parties import add_party, list_parties
 from credentials.partners import (
     add_partner,
     list_partners,
@@ -18,6 +18,7 @@ from credentials.partners import (
 )
 from ocpi.errors import Conflict, InvalidParameters
 from ocpi.headers import Party
+from ocpi.opening import ensure_first_party
 from ocpi.parties import PlatformID
 from ocpi.spec.moments import parse_moment
 from ocpi.testing.emsp import MockEMSP, create_app

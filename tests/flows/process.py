@@ -144,10 +144,10 @@ async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
             await asyncio.sleep(0.02)
 
 
-async def offer(
-    installation: Installation, name: str = "msp", party: str = "MSP"
-) -> dict[str, str]:
-    """Open a registration by the command line."""
-    words = ("partner", "add", name, "--role", "EMSP", "--country-code", "DE", "--party-id", party)
-    offered: dict[str, str] = await installation.run_json(*words)
+async def offer(admin: httpx.AsyncClient, name: str = "msp", party: str = "MSP") -> dict[str, str]:
+    """Open a registration; gives the versions URL and the token."""
+    role = {"role": "EMSP", "country_code": "DE", "party_id": party}
+    answer = await admin.post("/partners", json={"name": name, "roles": [role]})
+    assert answer.is_success, answer.text
+    offered: dict[str, str] = answer.json()
     return offered

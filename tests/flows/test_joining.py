@@ -32,7 +32,7 @@ async def test_a_partner_that_registers_is_told_everything_and_then_every_change
     async with installation.serving(), installation.admin() as admin:
         await admin.put("/locations/DE/CPO/LOC1", json=location)
         await admin.put("/tariffs/DE/CPO/TAR1", json=samples.tariff(id="TAR1"))
-        offered = await offer(installation)
+        offered = await offer(admin)
         await emsp.register(offered["versions_url"], offered["token"])
         await until(lambda: len(emsp.objects["locations"]) == 1 and bool(emsp.objects["tariffs"]))
         uid = location["evses"][0]["uid"]
@@ -60,8 +60,8 @@ async def test_a_partner_pulls_all_real_stations_page_by_page(
         "tariff", "import", str(DATA / "tariffs-tesla-fr.json.gz")
     )
     assert (tariffs["new"], tariffs["refused"]) == (273, [])
-    async with installation.serving("--no-worker"):
-        offered = await offer(installation)
+    async with installation.serving("--no-worker"), installation.admin() as admin:
+        offered = await offer(admin)
         await emsp.register(offered["versions_url"], offered["token"])
         assert await emsp.pull() == {"locations": 273, "tariffs": 273}
     evses = [evse for each in emsp.objects["locations"].values() for evse in each["evses"]]
@@ -75,15 +75,34 @@ async def test_we_register_with_a_partner_rotate_tokens_and_leave(
 ) -> None:
     async with installation.serving(), installation.admin() as admin:
         await admin.put("/locations/DE/CPO/LOC1", json=samples.location(id="LOC1"))
-        words = ("--versions-url", emsp.versions_url, "--token", emsp.token_a)
-        await installation.run("partner", "connect", "msp", *words)
+        theirs = {"name": "msp", "versions_url": emsp.versions_url, "token": emsp.token_a}
+        connected = await admin.post("/partners/connect", json=theirs)
+        assert connected.is_success, connected.text
         await until(lambda: len(emsp.objects["locations"]) == 1)
         before = set(emsp.tokens_in)
-        await installation.run("partner", "rotate", "msp")
+        rotated = await admin.post("/partners/msp/rotate")
+        assert rotated.is_success, rotated.text
         assert set(emsp.tokens_in) != before
         await admin.put("/locations/DE/CPO/LOC2", json=samples.location(id="LOC2"))
         await until(lambda: len(emsp.objects["locations"]) == 2)
-        await installation.run("partner", "remove", "msp")
+        await admin.delete("/partners/msp")
         assert emsp.peer is None
-        assert await installation.run_json("partner", "list") == []
+        assert (await admin.get("/partners")).json() == []
     assert emsp.violations == []
+
+
+async def test_staff_do_it_all_by_the_command_line(sqlite_url: str, tmp_path: Path) -> None:
+    installation = Installation(sqlite_url, tmp_path)
+    words = ("--role", "EMSP", "--country-code", "DE", "--party-id", "MSP")
+    offered = await installation.run_json("partner", "add", "msp", *words)
+    assert offered.keys() == {"name", "platform", "versions_url", "token", "expires"}
+    emsp = MockEMSP((Party("DE", "MSP", "Test eMSP"),))
+    async with installation.serving(), running(emsp):
+        await emsp.register(offered["versions_url"], offered["token"])
+        shown = await installation.run_json("partner", "show", "msp")
+        assert (shown["state"], shown["roles"][0]["name"]) == ("confirmed", "Test eMSP")
+        (lane,) = await installation.run_json("push", "status")
+        assert (lane["partner"], lane["state"], lane["behind"]) == ("msp", "active", 0)
+        await installation.run("partner", "remove", "msp")
+    assert await installation.run_json("partner", "list") == []
+    assert emsp.peer is None

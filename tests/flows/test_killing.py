@@ -53,7 +53,7 @@ async def test_after_kills_in_full_flight_every_partner_holds_what_we_hold(
         async with installation.serving() as served:
             paths = await put_locations(admin)
             for partner, name in zip(partners, names, strict=True):
-                offered = await offer(installation, name, name)
+                offered = await offer(admin, name, name)
                 await partner.register(offered["versions_url"], offered["token"])
             flow = asyncio.create_task(change_statuses(admin, paths, chance))
             await asyncio.sleep(0.5)

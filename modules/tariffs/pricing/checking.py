@@ -37,7 +37,9 @@ class Comparison:
         return self.claimed - self.computed
 
     def sentence(self) -> str:
-        verdict = "agrees" if not self.difference else "is close enough" if self.within else "differs"
+        verdict = (
+            "agrees" if not self.difference else "is close enough" if self.within else "differs"
+        )
         why = f"; it is met with {self.explained_by}" if self.explained_by else ""
         return (
             f"{self.pointer}: {plain(self.claimed)} is claimed, {plain(self.computed)} was "
@@ -114,13 +116,17 @@ def _amount(bill: Bill, pointer: str, claimed: Decimal, exact: Fraction) -> Comp
 
 def _alternatives(policy: Policy) -> Iterator[Policy]:
     """Every reading of the specification that differs from ours in one setting."""
-    for name, value in policy.settings().items():
-        if isinstance(value, StrEnum):
-            for other in type(value):
-                if other != value and name != "charger_pause":
-                    yield replace(policy, **{name: other})
-    yield replace(policy, apply_step_size=not policy.apply_step_size)
-    yield replace(policy, time_step_tolerance_s=Decimal(0))
+    changes: list[dict[str, Any]] = [
+        {name: other}
+        for name, value in policy.settings().items()
+        if isinstance(value, StrEnum) and name != "charger_pause"
+        for other in type(value)
+        if other != value
+    ]
+    changes.append({"apply_step_size": not policy.apply_step_size})
+    changes.append({"time_step_tolerance_s": Decimal(0)})
+    for change in changes:
+        yield replace(policy, **change)
 
 
 def _explained(

@@ -9,7 +9,7 @@ from itertools import pairwise
 from modules.tariffs.pricing.money import half_up
 
 Point = tuple[datetime, Fraction]
-_SECOND = timedelta(seconds=1)
+SECOND = timedelta(seconds=1)
 
 
 def whole_second(moment: datetime) -> datetime:
@@ -42,7 +42,7 @@ class EnergyCurve:
         for (begun, low), (done, high) in pairwise(points):
             if low < threshold <= high or high <= threshold < low:
                 share = (threshold - low) / (high - low)
-                yield begun + _SECOND * int(half_up(share * seconds(done - begun), 0))
+                yield begun + SECOND * int(half_up(share * seconds(done - begun), 0))
 
     def mean_power(self) -> Iterator[Point]:
         """Yield the mean kW between each two meter values, at the first of them."""
@@ -64,7 +64,7 @@ class HeldValues:
     def within(self, start: datetime, end: datetime) -> Sequence[Fraction]:
         """All values between two moments; empty where the first of them is not known."""
         first = bisect_right(self._moments, start) - 1
-        last = bisect_right(self._moments, end - _SECOND)
+        last = bisect_right(self._moments, end - SECOND)
         return self._values[first:last] if first >= 0 else []
 
     def crossings(self, thresholds: Sequence[Fraction]) -> Iterator[datetime]:

@@ -1,6 +1,6 @@
 """Bills as JSON-able documents: the CDR's own fields, and all that led to them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -95,12 +95,11 @@ def _sum(periods: Sequence[Period], kind: Kind) -> Fraction:
 
 
 def _charging_period(period: Period) -> dict[str, Any]:
-    volumes: Mapping[str, Fraction] = {**period.volumes, **period.ranges}
+    volumes = [*period.volumes.items(), *period.ranges.items()]
     document: dict[str, Any] = {
         "start_date_time": format_moment(period.start),
         "dimensions": [
-            {"type": str(name), "volume": half_up(volume, _PLACES)}
-            for name, volume in volumes.items()
+            {"type": str(name), "volume": half_up(volume, _PLACES)} for name, volume in volumes
         ],
     }
     return document | ({"tariff_id": period.tariff_id} if period.tariff_id else {})

@@ -63,7 +63,9 @@ def read_usage(cdr: CdrToPrice, *, expired: bool | None = None) -> Usage:
     notes: list[Note] = []
     given = sorted(cdr.charging_periods, key=lambda period: period.start_date_time)
     if given != cdr.charging_periods:
-        notes.append(Note("periods_out_of_order", "The charging periods were not in order of time."))
+        notes.append(
+            Note("periods_out_of_order", "The charging periods were not in order of time.")
+        )
     starts = [period.start_date_time for period in given]
     _refuse_equal(starts)
     ends = [*starts[1:], max(cdr.end_date_time, starts[-1])]
@@ -78,9 +80,7 @@ def read_usage(cdr: CdrToPrice, *, expired: bool | None = None) -> Usage:
     )
 
 
-def find_zone(
-    cdr: CdrToPrice, zone: str | None, notes: list[Note]
-) -> ZoneInfo | None:
+def find_zone(cdr: CdrToPrice, zone: str | None, notes: list[Note]) -> ZoneInfo | None:
     """Take the zone given, else the CDR's non-standard one, else that of its country."""
     if zone:
         return open_zone(zone)
@@ -140,5 +140,3 @@ def _not_priced(index: int, name: str) -> Note:
     code = "session_only_dimension" if name in _SESSION_ONLY else "unknown_dimension"
     sentence = f"Period {index + 1} has the dimension {name}, which no price can be for."
     return Note(code, sentence, period=index)
-
-

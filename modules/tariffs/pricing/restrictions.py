@@ -109,8 +109,8 @@ class Weekdays:
         if (moment.weekday() in self.days) == (self._window_start(moment).weekday() in self.days):
             return None
         sentence = (
-            f"{_day(moment)} {moment:%H:%M} lies in a window that began the day before; whether the "
-            f"day of the week of its beginning or of the moment counts is not said by OCPI."
+            f"{_day(moment)} {moment:%H:%M} lies in a window that began the day before; OCPI does "
+            "not say whether the day of its beginning or that of the moment counts."
         )
         return Note("overnight_weekday", sentence, policy=policy.setting("overnight_day"))
 
@@ -166,8 +166,8 @@ class Range:
     def remark(self, now: Situation, policy: Policy) -> Note | None:
         if self._verdict(now, policy.range_rule) is None:
             sentence = (
-                f"The price for a {self.name} {self.words()} could not be judged, because the {self.name} of the "
-                "period was not told; it was taken not to apply."
+                f"The price for a {self.name} {self.words()} could not be judged, because the "
+                f"{self.name} of the period was not told; it was taken not to apply."
             )
             return Note("restriction_undecidable", sentence)
         verdicts = {self._verdict(now, rule) for rule in RangeRule}

@@ -7,9 +7,7 @@ from modules.tariffs.pricing.terms import Terms
 from modules.tariffs.pricing.usage import Note, PricingError, Usage
 
 
-def assign_tariffs(
-    usage: Usage, tariffs: Sequence[Terms], notes: list[Note]
-) -> list[Terms | None]:
+def assign_tariffs(usage: Usage, tariffs: Sequence[Terms], notes: list[Note]) -> list[Terms | None]:
     """Give each period its tariff: the one it names, or the session's where none is named."""
     if not tariffs:
         raise PricingError("no_tariff", "There is no tariff to price the session by.")
@@ -23,7 +21,8 @@ def assign_tariffs(
             notes.append(_without(index))
         elif tariff_id.lower() not in by_id:
             raise PricingError(
-                "unknown_tariff", f"Period {index + 1} names the tariff {tariff_id}, which is missing."
+                "unknown_tariff",
+                f"Period {index + 1} names the tariff {tariff_id}, which is missing.",
             )
     return [by_id[tariff_id.lower()] if tariff_id else None for tariff_id in named]
 
@@ -35,7 +34,9 @@ def first_valid(start: datetime, tariffs: Sequence[Terms], notes: list[Note]) ->
         sentence = "No tariff was valid when the session started; the first was used."
         notes.append(Note("none_valid", sentence))
     elif len(valid) > 1:
-        sentence = f"{len(valid)} tariffs were valid at the start; the first, {valid[0].id}, was used."
+        sentence = (
+            f"{len(valid)} tariffs were valid at the start; the first, {valid[0].id}, was used."
+        )
         notes.append(Note("several_valid", sentence))
     return (valid or list(tariffs))[0]
 
@@ -52,7 +53,9 @@ def pick_tariff(tariffs: Sequence[Terms], start: datetime, preference: str = "RE
         for terms in valid:
             if terms.type in (None, wanted):
                 return terms
-    raise PricingError("no_tariff", f"No tariff for {preference} is valid at {start:%Y-%m-%d %H:%M}.")
+    raise PricingError(
+        "no_tariff", f"No tariff for {preference} is valid at {start:%Y-%m-%d %H:%M}."
+    )
 
 
 def _without(index: int) -> Note:

@@ -13,7 +13,7 @@ from modules.tariffs.pricing.boundaries import (
     duration_boundaries,
     thresholds,
 )
-from modules.tariffs.pricing.curves import EnergyCurve, HeldValues, seconds, whole_second
+from modules.tariffs.pricing.curves import SECOND, EnergyCurve, HeldValues, seconds, whole_second
 from modules.tariffs.pricing.measured import Measured, Reading, State, StateChange, TariffChange
 from modules.tariffs.pricing.money import half_up
 from modules.tariffs.pricing.policy import ChargerPause, Policy
@@ -101,8 +101,10 @@ class _Timeline:
         energies = {moment: self.energy.at(moment) for moment in self._cuts()}
         for threshold in thresholds(self.restrictions, "kwh"):
             for crossing in self.energy.crossings(threshold):
-                if self.start < crossing < self.end:
-                    energies[crossing] = threshold
+                inside = min(max(crossing, self.start + SECOND), self.end - SECOND)
+                reached = crossing != self.end or threshold < energies[self.end]
+                if self.start < inside and reached:
+                    energies[inside] = threshold
         return energies
 
     def _cuts(self) -> Iterator[datetime]:
@@ -143,7 +145,7 @@ class _Timeline:
 
     def _ranges(self, state: State, start: datetime, end: datetime) -> dict[str, Fraction]:
         """Lowest and highest power and current, where a price depends on them; none flows idle."""
-        ranges = {}
+        ranges: dict[str, Fraction] = {}
         for name, held in self.held.items():
             if state == State.RESERVED or not thresholds(self.restrictions, name.lower()):
                 continue
@@ -170,7 +172,9 @@ class _Timeline:
 
 def _held_values(measured: Measured, name: str) -> HeldValues:
     values = ((each.at, getattr(each, name)) for each in _by_time(measured.readings))
-    return HeldValues((whole_second(at), Fraction(value)) for at, value in values if value is not None)
+    return HeldValues(
+        (whole_second(at), Fraction(value)) for at, value in values if value is not None
+    )
 
 
 def _by_time(marks: Iterable[Mark]) -> list[Mark]:
@@ -179,4 +183,4 @@ def _by_time(marks: Iterable[Mark]) -> list[Mark]:
 
 def _held_at(values: Mapping[datetime, Value], moment: datetime) -> Value | None:
     """The last value at or before the moment; the mapping is in order of time."""
-    return next((value for at, value in reversed(values.items()) if at <= moment), None)
+    return next((value for at, value in reversed(list(values.items())) if at <= moment), None)

@@ -72,7 +72,11 @@ def _step(lines: Sequence[Line], kind: Kind, policy: Policy, notes: list[Note]) 
 def _total(lines: Sequence[Line], kind: Kind, policy: Policy) -> Fraction:
     measured = policy.step_total == StepTotal.MEASURED
     return sum(
-        (line.measured for line in lines if line.kind == kind and (measured or line.choice.component)),
+        (
+            line.measured
+            for line in lines
+            if line.kind == kind and (measured or line.choice.component)
+        ),
         Fraction(0),
     )
 

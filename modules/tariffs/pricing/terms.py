@@ -26,14 +26,14 @@ from ocpi.spec.tariffs import (
 )
 from ocpi.spec.types import CiString36, DateTime, OCPIModel, Price, Some, String, String3
 
-_SESSION = {
+_SESSION: Mapping[str, Kind] = {
     TariffDimensionType.FLAT: Kind.FLAT,
     TariffDimensionType.ENERGY: Kind.ENERGY,
     TariffDimensionType.TIME: Kind.TIME,
     TariffDimensionType.PARKING_TIME: Kind.PARKING_TIME,
 }
 # A reservation has fees and time only (TA-20).
-_RESERVATION = {
+_RESERVATION: Mapping[str, Kind] = {
     TariffDimensionType.FLAT: Kind.RESERVATION_FLAT,
     TariffDimensionType.TIME: Kind.RESERVATION_TIME,
 }

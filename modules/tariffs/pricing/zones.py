@@ -24,10 +24,14 @@ def open_zone(name: str) -> ZoneInfo:
 def infer_zone(country: str | None, start: datetime, end: datetime) -> tuple[ZoneInfo, Note] | None:
     """Find the zone of a country (ISO 3166-1) all of whose clocks agreed during the session."""
     zones = [ZoneInfo(name) for name in _zones_of(country or "")]
-    clocks = {(start.astimezone(zone).utcoffset(), end.astimezone(zone).utcoffset()) for zone in zones}
+    clocks = {
+        (start.astimezone(zone).utcoffset(), end.astimezone(zone).utcoffset()) for zone in zones
+    }
     if len(clocks) != 1:
         return None
-    sentence = f"The time zone was not told; that of the country {country}, {zones[0].key}, was used."
+    sentence = (
+        f"The time zone was not told; that of the country {country}, {zones[0].key}, was used."
+    )
     return zones[0], Note("time_zone_inferred", sentence)
 
 

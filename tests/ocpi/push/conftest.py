@@ -6,15 +6,18 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.ocpi.push.world import World
+from tests.ocpi.push.world import World, a_world
 
 
 @pytest.fixture
-async def world(database_url: str) -> AsyncIterator[World]:
-    """Give an empty world, on either database."""
-    world = World(database_url)
-    await world.begin()
-    try:
+async def world(sqlite_url: str) -> AsyncIterator[World]:
+    """Give an empty world on SQLite."""
+    async with a_world(sqlite_url) as world:
         yield world
-    finally:
-        await world.end()
+
+
+@pytest.fixture
+async def either_world(database_url: str) -> AsyncIterator[World]:
+    """Give an empty world, on SQLite and on PostgreSQL."""
+    async with a_world(database_url) as world:
+        yield world

@@ -11,7 +11,7 @@ import structlog
 
 from ocpi.push.lanes import ParkedObject
 from ocpi.push.status import LaneStatus, lane_status, parked_objects, retry, rewind
-from tests.ocpi.push.world import QUICK, Simulated, World, envelope, until
+from tests.ocpi.push.world import QUICK, Found, Simulated, World, envelope, until, until_found
 
 
 def always(response: httpx.Response) -> object:
@@ -43,34 +43,55 @@ async def parked(world: World, name: str = "msp") -> dict[str, ParkedObject]:
 
 
 async def until_state(world: World, state: str, name: str = "msp") -> LaneStatus:
-    async with asyncio.timeout(10):
-        while (status := await status_of(world, name)).state != state:
-            await asyncio.sleep(0.01)
-    return status
+    async def look() -> LaneStatus | None:
+        status = await status_of(world, name)
+        return status if status.state == state else None
+
+    return present(await until_found(look))
 
 
 async def until_parked(world: World, key: str, kind: str) -> ParkedObject:
-    async with asyncio.timeout(10):
-        while (row := (await parked(world)).get(key)) is None or row.kind != kind:
-            await asyncio.sleep(0.01)
-    return row
+    async def look() -> ParkedObject | None:
+        row = (await parked(world)).get(key)
+        return row if row is not None and row.kind == kind else None
+
+    return present(await until_found(look))
+
+
+async def until_nothing_is_parked(world: World) -> None:
+    async def look() -> bool:
+        return not await parked(world)
+
+    await until_found(look)
+
+
+async def until_not_behind(world: World) -> None:
+    async def look() -> bool:
+        return (await status_of(world)).behind == 0
+
+    await until_found(look)
+
+
+def present(found: Found | None) -> Found:
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize(("code", "http"), [(3000, 500), (2001, 400)])
-async def test_a_poison_object_delays_no_other(world: World, code: int, http: int) -> None:
-    partner = await world.add_partner("msp")
+async def test_a_poison_object_delays_no_other(either_world: World, code: int, http: int) -> None:
+    partner = await either_world.add_partner("msp")
     partner.misbehave = failing(code, http, only="/poison")  # type: ignore[assignment]
-    await world.put_location("poison")
-    await world.put_locations(30)
-    await world.post_cdr("c1")
-    world.add_worker()
+    await either_world.put_location("poison")
+    await either_world.put_locations(30)
+    await either_world.post_cdr("c1")
+    either_world.add_worker()
     await until(lambda: len(partner.locations) == 30 and len(partner.cdrs) == 1)
     kind = "transient" if http == 500 else "rejected"
-    row = await until_parked(world, "locations/nl*tnm*poison", kind)
+    row = await until_parked(either_world, "locations/nl*tnm*poison", kind)
     assert row.http_status == http
-    assert (await status_of(world)).state == "active"
+    assert (await status_of(either_world)).state == "active"
     partner.misbehave = None
-    await world.until_told()
+    await either_world.until_told()
 
 
 async def test_a_partner_that_is_down_is_left_alone_until_it_is_back(world: World) -> None:
@@ -91,7 +112,8 @@ async def test_a_partner_that_is_down_is_left_alone_until_it_is_back(world: Worl
     assert len(partner.pushes) - pushes <= 5
     partner.misbehave = None
     await world.until_told()
-    assert (await until_state(world, "active")).behind == 0
+    await until_state(world, "active")
+    await until_not_behind(world)
 
 
 async def test_a_broken_versions_endpoint_alone_stops_nothing_for_ever(world: World) -> None:
@@ -128,22 +150,20 @@ async def test_one_failing_object_of_a_partner_that_is_up_stops_nothing(world: W
     assert partner.of("GET") != []
 
 
-async def test_rejections_end_after_seven_until_the_object_changes(world: World) -> None:
-    partner = await world.add_partner("msp")
+async def test_rejections_end_after_seven_until_the_object_changes(either_world: World) -> None:
+    partner = await either_world.add_partner("msp")
     partner.misbehave = failing(2001, 200)  # type: ignore[assignment]
-    world.add_worker()
-    await world.put_location("a")
-    row = await until_parked(world, "locations/nl*tnm*a", "dead")
+    either_world.add_worker()
+    await either_world.put_location("a")
+    row = await until_parked(either_world, "locations/nl*tnm*a", "dead")
     assert (row.attempts, row.next_at, row.error) == (7, None, "HTTP 200, OCPI 2001: As asked")
     assert len(partner.pushes) == 7
     partner.misbehave = None
     await asyncio.sleep(0.2)
     assert len(partner.pushes) == 7
-    await world.put_location("a")
-    await world.until_told()
-    async with asyncio.timeout(5):
-        while await parked(world):
-            await asyncio.sleep(0.01)
+    await either_world.put_location("a")
+    await either_world.until_told()
+    await until_nothing_is_parked(either_world)
 
 
 async def test_an_operator_revives_what_is_dead(world: World) -> None:
@@ -302,43 +322,41 @@ async def test_a_cdr_that_arrived_although_the_answer_was_lost_is_posted_until_i
     await world.post_cdr("c1")
     await until(lambda: len(partner.of("POST")) == 2)
     await world.until_told()
-    async with asyncio.timeout(5):
-        while await parked(world):
-            await asyncio.sleep(0.01)
+    await until_nothing_is_parked(world)
 
 
-async def test_nothing_is_sent_after_a_partner_has_unregistered(world: World) -> None:
-    partner = await world.add_partner("msp")
+async def test_nothing_is_sent_after_a_partner_has_unregistered(either_world: World) -> None:
+    partner = await either_world.add_partner("msp")
 
     async def dawdle(_request: httpx.Request) -> None:
         await asyncio.sleep(0.02)
 
     partner.misbehave = dawdle
-    world.add_worker()
-    await world.put_locations(50)
+    either_world.add_worker()
+    await either_world.put_locations(50)
     await until(lambda: len(partner.requests) > 5)
-    await world.unregister("msp")
+    await either_world.unregister("msp")
     sent = len(partner.requests)
-    await world.put_location("a")
+    await either_world.put_location("a")
     await asyncio.sleep(0.2)
     assert len(partner.requests) == sent
-    async with world.database.read() as db:
+    async with either_world.database.read() as db:
         assert await lane_status(db) == []
 
 
-async def test_a_rewound_lane_tells_everything_again_but_no_cdr_twice(world: World) -> None:
-    partner = await world.add_partner("msp")
-    world.add_worker()
-    await world.post_cdr("c1")
-    await world.put_locations(20)
+async def test_a_rewound_lane_tells_everything_again_but_no_cdr_twice(either_world: World) -> None:
+    partner = await either_world.add_partner("msp")
+    either_world.add_worker()
+    await either_world.post_cdr("c1")
+    await either_world.put_locations(20)
     await until(lambda: len(partner.locations) > 5)
-    async with world.database.write() as db:
-        assert await rewind(db, world.ids["msp"])
+    async with either_world.database.write() as db:
+        assert await rewind(db, either_world.ids["msp"])
         assert not await rewind(db, 99)
     await until(lambda: len(partner.of("PUT")) >= 26)
-    await world.until_told()
-    async with world.database.write() as db:
-        await rewind(db, world.ids["msp"])
+    await either_world.until_told()
+    async with either_world.database.write() as db:
+        await rewind(db, either_world.ids["msp"])
     before = len(partner.of("PUT"))
     await until(lambda: len(partner.of("PUT")) == before + 20)
     assert len(partner.of("POST")) == 1

@@ -6,10 +6,10 @@ import asyncio
 import copy
 import json
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from pydantic import SecretStr
@@ -38,10 +38,10 @@ QUICK = Pace(
     slack=0.1,
     refresh=0.05,
     recover=0.05,
-    retries=(0.03, 0.06, 0.1, 0.15, 0.2, 0.3),
+    retries=(0.02, 0.03, 0.04, 0.05, 0.06, 0.07),
     again=0.02,
     probe=0.03,
-    probe_cap=0.1,
+    probe_cap=0.06,
     probe_cap_later=0.2,
     auth=0.1,
     gone=0.2,
@@ -49,6 +49,7 @@ QUICK = Pace(
 )
 
 Document = dict[str, Any]
+Found = TypeVar("Found")
 Answerer = Callable[[httpx.Request], Awaitable[httpx.Response | None]]
 
 
@@ -100,9 +101,9 @@ class Simulated:
                 return given
         if request.headers["authorization"] != f"Token {b64encode(self.token.encode()).decode()}":
             return envelope(2000, 401)
-        return self._behave(request.method, module, parts, body)
+        return self.behave(request.method, module, parts, body)
 
-    def _behave(self, method: str, module: str, parts: list[str], body: Any) -> httpx.Response:
+    def behave(self, method: str, module: str, parts: list[str], body: Any) -> httpx.Response:
         if method == "GET":
             return envelope()
         if module == "cdrs":
@@ -186,15 +187,15 @@ class CDRs:
 class World:
     """A database with one party of ours, and whatever partners and workers a test adds."""
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, database: Database | None = None) -> None:
         self.database_url = database_url
-        self.database = Database(database_url)
+        self.database = database or Database(database_url)
         self.seal = Seal("k" * 32)
         self.ours = Ours()
         self.partners: dict[str, Simulated] = {}
         self.ids: dict[str, int] = {}
         self.workers: list[tuple[Worker, asyncio.Task[None], Context]] = []
-        self._version = 0
+        self.count = 0
 
     async def begin(self) -> None:
         await create_schema(self.database)
@@ -211,11 +212,12 @@ class World:
             )
 
     async def end(self) -> None:
-        for worker, task, context in self.workers:
+        for worker, task, _ in self.workers:
             with suppress(asyncio.CancelledError):
                 if not task.done():
                     await worker.stop()
                 await task
+        for _, _, context in self.workers:
             await context.close()
         await self.database.close()
 
@@ -295,8 +297,8 @@ class World:
         return await self.partners[request.url.host.partition(".")[0]].answer(request)
 
     def _next(self) -> int:
-        self._version += 1
-        return self._version
+        self.count += 1
+        return self.count
 
     async def put_location(self, name: str, *evses: str) -> None:
         """Make a location, or replace it as a whole."""
@@ -348,8 +350,30 @@ class World:
         await until(lambda: all(self.is_up_to_date(partner) for partner in wanted))
 
 
+@asynccontextmanager
+async def a_world(database_url: str, database: Database | None = None) -> AsyncIterator[World]:
+    """Give an empty world, and end its workers afterwards."""
+    world = World(database_url, database)
+    await world.begin()
+    try:
+        yield world
+    finally:
+        await world.end()
+
+
 async def until(condition: Callable[[], bool], *, seconds: float = 15) -> None:
     """Wait until something is so, and fail when it does not come about."""
+
+    async def found() -> bool:
+        return condition()
+
+    await until_found(found, seconds=seconds)
+
+
+async def until_found(look: Callable[[], Awaitable[Found]], *, seconds: float = 15) -> Found:
+    """Look until there is something, give it, and fail when it does not come about."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        # What is waited for is in a database or at a partner: no event tells of it.
+        while not (found := await look()):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
+        return found

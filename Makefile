@@ -1,0 +1,60 @@
+# Every target sets up what it needs in .venv, on a machine that has Python 3.11 or newer and git.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+UNFINISHED := $(VENV)/.unfinished
+PYTEST := $(BIN)/pytest -n 4 --dist worksteal
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run test check bench openapi conformance lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: $(INSTALLED) ## start the demo: the service, a mock eMSP, and simulated charging
+	$(BIN)/ocpi demo
+
+test: $(INSTALLED) ## run every test, and compare CONFORMANCE.md with what they proved
+	@mkdir -p build
+	$(PYTEST) --conformance build/CONFORMANCE.md
+	@cmp -s CONFORMANCE.md build/CONFORMANCE.md || \
+		{ echo "CONFORMANCE.md is not what the tests prove: run make conformance" >&2; exit 1; }
+
+check: $(INSTALLED) ## lint, format, types, import rules, and the rules of the house
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/test_house.py
+
+bench: $(INSTALLED) ## measure
+	$(BIN)/python -m tests.benchmarks
+
+openapi: $(INSTALLED) ## export the OpenAPI documents to openapi/
+	$(BIN)/ocpi openapi
+
+conformance: $(INSTALLED) ## run every test and write CONFORMANCE.md
+	$(PYTEST) --conformance CONFORMANCE.md
+
+lock: $(INSTALLED) ## pin the newest releases that pyproject.toml allows in requirements.lock
+	$(BIN)/uv pip compile --no-config --quiet --upgrade --universal --python-version 3.11 \
+		--extra dev --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements.lock
+
+clean: ## remove everything that these targets made
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# An installation that was interrupted may be broken anywhere, so the next one begins anew.
+$(INSTALLED): requirements.lock pyproject.toml
+	@test ! -e $(UNFINISHED) || rm -rf $(VENV)
+	@mkdir -p $(VENV) && touch $(UNFINISHED)
+	@for python in python3.11 python3; do \
+		$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+			&& exec $$python -m venv $(VENV); \
+	done; echo "Python 3.11 or newer is needed, as python3.11 or python3" >&2; exit 1
+	@echo 'Installing into $(VENV), once; this takes a minute'
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm $(UNFINISHED) && touch $@

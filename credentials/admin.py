@@ -1,0 +1,127 @@
+"""Partners and parties in the admin API."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+
+from credentials import handshake, partners
+from credentials.forms import NewConnection, NewPartner, NewParty, Offered, PartnerView, PartyView
+from credentials.options import PartnerOptions
+from credentials.parties import add_party, list_parties
+from ocpi.headers import Party
+from ocpi.request import Here
+
+router = APIRouter()
+
+Name = Annotated[str, Path(description="Your name for the partner.", examples=["acme"])]
+
+
+class Outcome(BaseModel):
+    """What a handshake came to."""
+
+    partner: PartnerView
+    remarks: list[str] = Field(
+        description="What staff should know, a sentence each.",
+        examples=[["locations SENDER is listed twice; the first URL was taken."]],
+    )
+
+
+class Changes(BaseModel):
+    """The options to change; those that are absent stay."""
+
+    options: dict[str, bool] = Field(
+        description=f"Any of {', '.join(PartnerOptions.model_fields)}.",
+        examples=[{"put_only": True}],
+    )
+
+
+class Removal(BaseModel):
+    """Whether the partner was told that the relation has ended."""
+
+    told: bool
+    problem: str | None = Field(None, description="Why it could not be told.")
+
+
+@router.get("/partners", tags=["partners"], summary="All partners")
+async def list_all(here: Here) -> list[PartnerView]:
+    """How things stand with each."""
+    return await partners.list_partners(here)
+
+
+@router.post("/partners", tags=["partners"], summary="Open a registration", status_code=201)
+async def add(here: Here, wish: NewPartner) -> Offered:
+    """The answer holds the partner's registration token, this once; it is good for seven days."""
+    pairs = [role.pair() for role in wish.roles]
+    return await partners.add_partner(here, wish.name, wish.platform, pairs)
+
+
+@router.post(
+    "/partners/connect", tags=["partners"], summary="Register with a partner", status_code=201
+)
+async def connect(here: Here, wish: NewConnection) -> Outcome:
+    """The partner calls us back meanwhile. A failure leaves nothing behind."""
+    remarks = await handshake.connect(here, wish)
+    return Outcome(partner=await partners.show_partner(here, wish.name), remarks=remarks)
+
+
+@router.get("/partners/{name}", tags=["partners"], summary="One partner")
+async def show(here: Here, name: Name) -> PartnerView:
+    """With its endpoints and options."""
+    return await partners.show_partner(here, name)
+
+
+@router.patch("/partners/{name}", tags=["partners"], summary="Change a partner's options")
+async def change(here: Here, name: Name, changes: Changes) -> PartnerView:
+    """What is done this partner's own way."""
+    return await partners.set_options(here, name, changes.options)
+
+
+@router.delete("/partners/{name}", tags=["partners"], summary="Unregister and forget a partner")
+async def remove(
+    here: Here,
+    name: Name,
+    *,
+    force: Annotated[bool, Query(description="Also when the partner cannot be told.")] = False,
+) -> Removal:
+    """The partner is told first; when that fails nothing is removed, unless by force."""
+    problem = await partners.remove(here, name, force=force)
+    return Removal(told=problem is None, problem=problem)
+
+
+@router.post("/partners/{name}/rotate", tags=["partners"], summary="Exchange new tokens")
+async def rotate(here: Here, name: Name) -> Outcome:
+    """On both sides the old token works until the new one is known to have arrived."""
+    remarks = await handshake.rotate(here, name)
+    return Outcome(partner=await partners.show_partner(here, name), remarks=remarks)
+
+
+@router.post("/partners/{name}/reissue", tags=["partners"], summary="Open a registration again")
+async def reissue(here: Here, name: Name) -> Offered:
+    """For a partner that lost its token or its data; a token that works goes on working."""
+    return await partners.reissue(here, name)
+
+
+@router.post("/partners/{name}/suspend", tags=["partners"], summary="Suspend a partner")
+async def suspend(here: Here, name: Name) -> PartnerView:
+    """Its requests are refused with 401 and nothing is sent to it."""
+    return await partners.suspend(here, name, suspended=True)
+
+
+@router.post("/partners/{name}/resume", tags=["partners"], summary="End a suspension")
+async def resume(here: Here, name: Name) -> PartnerView:
+    """As if it had not been suspended."""
+    return await partners.suspend(here, name, suspended=False)
+
+
+@router.get("/parties", tags=["parties"], summary="The parties that we speak for")
+async def list_own(here: Here) -> list[PartyView]:
+    """By platform and age."""
+    return await list_parties(here)
+
+
+@router.post("/parties", tags=["parties"], summary="Add a party of ours", status_code=201)
+async def add_own(here: Here, wish: NewParty) -> PartyView:
+    """On the platform `cpo` it is a CPO, on `hub` the hub itself (CR-28)."""
+    party = Party(wish.country_code, wish.party_id)
+    return await add_party(here, wish.platform, party, wish.name, wish.website)

@@ -1,0 +1,113 @@
+"""What a partner's platform offers: its versions, and the endpoints of the one that we speak."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from credentials.exchange import Unusable, ask
+from ocpi.client import Target
+from ocpi.context import Context
+from ocpi.egress import EgressRefused, check_url
+from ocpi.errors import EndpointsMissing, VersionUnsupported
+from ocpi.messages import log
+from ocpi.parties import VERSION
+from ocpi.spec.reading import problems, read
+from ocpi.spec.types import OCPIModel
+from ocpi.spec.versions import Version, VersionDetails
+
+Model = TypeVar("Model", bound=OCPIModel)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """The endpoints of version 2.2.1 by (identifier, role), and what staff should know of them."""
+
+    endpoints: Mapping[tuple[str, str], str]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def credentials_url(self) -> str:
+        """Where the partner exchanges credentials; its role there says nothing (VE-07)."""
+        return next(url for (module, _), url in self.endpoints.items() if module == "credentials")
+
+
+async def discover(
+    context: Context, target: Target, url: str, *, correlation_id: str | None = None
+) -> Offer:
+    """Read versions and details, for exactly 2.2.1, never by order of the list (IP-29, TA-27).
+
+    A URL that answers with the details themselves is taken as well (IP-03, PD-11).
+    Raises ``PeerUnusable``, ``VersionUnsupported`` or ``EndpointsMissing``.
+    """
+    data = await ask(context, target, "GET", url, correlation_id=correlation_id)
+    remarks: list[str] = []
+    details_url = url
+    if isinstance(data, dict) and "endpoints" in data:
+        remarks.append(
+            f"{url} is the URL of the version details, not of the versions; it was used."
+        )
+    else:
+        details_url = _details_url(data, url)
+        data = await ask(context, target, "GET", details_url, correlation_id=correlation_id)
+    details = _read(VersionDetails, data, details_url)
+    if details.version != VERSION:
+        raise Unusable(f"GET {details_url} answers with the details of version {details.version}.")
+    endpoints = _endpoints(context, details, target.name, remarks)
+    return Offer(endpoints, (*remarks, *_foreign_hosts(url, [details_url, *endpoints.values()])))
+
+
+def _details_url(data: Any, url: str) -> str:
+    if not isinstance(data, list):
+        raise Unusable(f"GET {url} answers with neither a list of versions nor version details.")
+    offered: list[str] = []
+    for item in data:
+        try:
+            version = read(Version, item)
+        except ValidationError:
+            # One entry that cannot be read must not hide the others (IP-09).
+            continue
+        if version.version == VERSION:
+            return version.url
+        offered.append(str(version.version)[:20])
+    listed = ", ".join(offered) or "none"
+    raise VersionUnsupported(f"GET {url} does not list version {VERSION}; it lists {listed}.")
+
+
+def _read(model: type[Model], data: Any, url: str) -> Model:
+    try:
+        return read(model, data)
+    except ValidationError as error:
+        raise Unusable(f"GET {url} answers with unusable details: {problems(error)}.") from None
+
+
+def _endpoints(
+    context: Context, details: VersionDetails, name: str, remarks: list[str]
+) -> dict[tuple[str, str], str]:
+    found: dict[tuple[str, str], str] = {}
+    for endpoint in details.endpoints:
+        key = (str(endpoint.identifier), str(endpoint.role))
+        if key in found:
+            log.warning("endpoint listed twice", partner=name, module=key[0], role=key[1])
+            remarks.append(f"{key[0]} {key[1]} is listed twice; the first URL was taken.")
+            continue
+        try:
+            check_url(endpoint.url, allow_private=context.settings.allow_private_networks)
+        except EgressRefused as error:
+            raise Unusable(
+                f"The endpoint {key[0]} {key[1]} cannot be called: {error.reason}."
+            ) from None
+        found[key] = endpoint.url
+    if not any(module == "credentials" for module, _ in found):
+        raise EndpointsMissing("The version details list no credentials endpoint.")
+    return found
+
+
+def _foreign_hosts(url: str, others: Iterable[str]) -> list[str]:
+    """Endpoints away from home are legal, but staff should see where our token goes (TA-27)."""
+    hosts = {urlsplit(other).hostname for other in others} - {urlsplit(url).hostname}
+    return [
+        f"Another host than that of the versions URL: {host}." for host in sorted(map(str, hosts))
+    ]

@@ -1,0 +1,118 @@
+"""One request to a partner during a handshake, and what its answer is worth."""
+
+from typing import Any
+
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_fixed
+
+from ocpi.client import ExchangeFailed, Reply, Target
+from ocpi.context import Context
+from ocpi.errors import PeerUnusable
+
+# Seconds for reading what a partner offers, while one that registers waits for our answer, and for
+# the exchange itself, in which the partner reads what we offer.
+READING = 10.0
+EXCHANGING = 30.0
+
+
+class Unusable(PeerUnusable):
+    """The partner's platform could not be used."""
+
+    def __init__(
+        self, message: str, *, their_status: int | None = 200, unclear: bool = False
+    ) -> None:
+        """`their_status` is the HTTP status of the partner's answer, None without an answer.
+
+        `unclear` says that the partner may have done what it was asked all the same.
+        """
+        super().__init__(message)
+        self.their_status = their_status
+        self.unclear = unclear
+
+
+async def ask(
+    context: Context,
+    target: Target,
+    method: str,
+    url: str,
+    *,
+    body: str | None = None,
+    correlation_id: str | None = None,
+) -> Any:
+    """The `data` of a successful answer; raises ``Unusable`` with the precise reason."""
+    reply = await exchange(context, target, method, url, body=body, correlation_id=correlation_id)
+    if not reply.success():
+        raise Unusable(
+            f"{method} {url} {describe(reply)}.",
+            their_status=reply.http_status,
+            unclear=method != "GET" and _is_unclear(reply),
+        )
+    return reply.data
+
+
+async def exchange(
+    context: Context,
+    target: Target,
+    method: str,
+    url: str,
+    *,
+    body: str | None = None,
+    correlation_id: str | None = None,
+) -> Reply:
+    """Whatever is answered; raises ``Unusable`` when nothing is."""
+    try:
+        return await _send(context, target, method, url, body, correlation_id)
+    except ExchangeFailed as error:
+        reason = error.sentence.removeprefix(f"{target.name}: ")
+        raise Unusable(
+            f"{method} {url}: {reason}.",
+            their_status=None,
+            unclear=method != "GET" and error.kind in {"timeout", "too_large", "protocol"},
+        ) from None
+
+
+def _nothing_was_sent(error: BaseException) -> bool:
+    return isinstance(error, ExchangeFailed) and error.kind == "connect"
+
+
+@retry(
+    retry=retry_if_exception(_nothing_was_sent),
+    stop=stop_after_attempt(3),
+    wait=wait_fixed(0.2),
+    reraise=True,
+)
+async def _send(
+    context: Context,
+    target: Target,
+    method: str,
+    url: str,
+    body: str | None,
+    correlation_id: str | None,
+) -> Reply:
+    return await context.client.request(
+        target,
+        method,
+        url,
+        body=body,
+        correlation_id=correlation_id,
+        timeout=READING if method == "GET" else EXCHANGING,
+    )
+
+
+def describe(reply: Reply) -> str:
+    """What is wrong with an answer that is no success, to follow method and URL."""
+    if 300 <= reply.http_status < 400:
+        return f"redirects with HTTP {reply.http_status}, and redirects are not followed"
+    if reply.status_code is not None:
+        said = f": {reply.status_message[:200].rstrip('.')}" if reply.status_message else ""
+        return f"answers HTTP {reply.http_status} with status_code {reply.status_code}{said}"
+    page = reply.excerpt.lstrip().startswith("<")
+    if not 200 <= reply.http_status < 300:
+        return f"answers HTTP {reply.http_status}{' with an HTML page' if page else ''}"
+    if page:
+        return "answers HTML where JSON in OCPI's envelope is due"
+    return "answers without OCPI's envelope: there is no status_code"
+
+
+def _is_unclear(reply: Reply) -> bool:
+    """An envelope or a 4xx says that nothing was done; a gateway's 504 or a web page does not."""
+    return reply.status_code is None and not 300 <= reply.http_status < 500

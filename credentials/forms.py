@@ -1,0 +1,133 @@
+"""What staff fill in and what they are shown, in the admin API and on the command line."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from credentials.options import PartnerOptions
+from ocpi.headers import Party
+from ocpi.parties import PlatformID, State
+from ocpi.spec.types import Role
+
+CountryCode = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z]{2}$", to_upper=True), Field(examples=["DE"])
+]
+PartyID = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9]{3}$", to_upper=True), Field(examples=["ABC"])
+]
+PartnerName = Annotated[
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+    Field(
+        description="Your name for the partner: letters, digits, dot, dash and underscore.",
+        examples=["acme"],
+    ),
+]
+
+
+class PartyRoleForm(BaseModel):
+    """A party role that a partner may claim."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Role = Field(examples=["EMSP"])
+    country_code: CountryCode
+    party_id: PartyID
+
+    def pair(self) -> tuple[str, Party]:
+        """Role and party as values."""
+        return self.role.value, Party(self.country_code, self.party_id)
+
+
+class NewPartner(BaseModel):
+    """A partner that is to register with us."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: PartnerName
+    platform: PlatformID = PlatformID.CPO
+    roles: list[PartyRoleForm] = Field(
+        min_length=1, description="All that it may claim, now and later."
+    )
+
+
+class NewConnection(BaseModel):
+    """A partner with whom we are to register."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: PartnerName
+    platform: PlatformID = PlatformID.CPO
+    versions_url: Annotated[str, StringConstraints(strip_whitespace=True)] = Field(
+        examples=["https://emsp.example/ocpi/versions"]
+    )
+    token: Annotated[
+        str, StringConstraints(strip_whitespace=True, pattern=r"^[\x21-\x7e]{1,64}$")
+    ] = Field(description="Their registration token, not Base64-encoded.", examples=["Zx8-token-A"])
+    raw_token: bool = Field(default=False, description="Send tokens to them un-encoded (IP-01).")
+
+
+class NewParty(BaseModel):
+    """A party of our own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    country_code: CountryCode
+    party_id: PartyID
+    name: str = Field(min_length=1, max_length=100, examples=["Example Charging"])
+    website: str | None = Field(
+        default=None, max_length=255, pattern=r"^https?://\S+$", examples=["https://example.com"]
+    )
+    platform: PlatformID = PlatformID.CPO
+
+
+class PartyView(BaseModel):
+    """A party of our own, as partners see it."""
+
+    platform: PlatformID
+    role: str
+    country_code: str
+    party_id: str
+    name: str
+    website: str | None = None
+
+
+class Offered(BaseModel):
+    """What a partner needs to register with us; the token is shown this once."""
+
+    name: str
+    platform: PlatformID
+    versions_url: str = Field(examples=["https://ocpi.example/ocpi/cpo/versions"])
+    token: str = Field(examples=["pSk3v0qL7Zr5m1X9aYdN2uWcB8hTfGjE4iKoRQ6tVxs"])
+    expires: str = Field(examples=["2026-01-08T12:00:00Z"])
+
+
+class RoleView(BaseModel):
+    role: str
+    country_code: str
+    party_id: str
+    name: str | None = Field(None, description="Absent until the partner has presented the role.")
+
+
+class EndpointView(BaseModel):
+    identifier: str
+    role: str
+    url: str
+
+
+class PartnerView(BaseModel):
+    """A partner and how things stand with it."""
+
+    name: str
+    platform: PlatformID
+    state: State
+    suspended: bool
+    roles: list[RoleView]
+    versions_url: str | None
+    endpoints: list[EndpointView]
+    options: PartnerOptions
+    token_expires: str | None = Field(
+        description="Until when a registration token is open; null: there is none."
+    )
+    registered_at: str | None
+    note: str | None = Field(description="What the last handshake came to.")

@@ -1,0 +1,261 @@
+"""What a handshake changes in the database: tokens, party roles, endpoints and a partner's state.
+
+Every change happens under a lock on the partner's row, and no transaction is open while a partner
+is waited for (AT-09, AT-10).
+"""
+
+from collections.abc import Sequence
+
+from sqlmodel import col, delete, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from credentials.discovery import Offer
+from credentials.options import PartnerOptions
+from credentials.parties import holder_of, is_ours
+from ocpi.context import Context
+from ocpi.database import clock
+from ocpi.errors import (
+    AlreadyRegistered,
+    Conflict,
+    InvalidParameters,
+    NotAuthenticated,
+    UnknownObject,
+)
+from ocpi.headers import Party
+from ocpi.parties import Caller, IssuedToken, Partner, PartnerEndpoint, PartnerRole, State
+from ocpi.push.lanes import close_lane, open_lane
+from ocpi.sealing import hash_token, new_token
+from ocpi.spec.credentials import Credentials, CredentialsRole
+from ocpi.spec.reading import dump
+
+# Microseconds for which a registration token is good (TA-11).
+REGISTRATION_LIFE = 7 * 24 * 3600 * 1_000_000
+
+
+async def find_partner(db: AsyncSession, name: str, *, lock: bool = False) -> Partner:
+    """The partner of this name; raises ``UnknownObject``."""
+    query = select(Partner).where(Partner.name == name)
+    found = await db.exec(query.with_for_update() if lock else query)
+    partner = found.one_or_none()
+    if partner is None:
+        raise UnknownObject(f"There is no partner {name}: see `ocpi partner list`.")
+    return partner
+
+
+async def check_name(db: AsyncSession, name: str) -> None:
+    """Raises ``Conflict`` when a partner of this name exists."""
+    found = await db.exec(select(Partner.id).where(Partner.name == name))
+    if found.first() is not None:
+        raise Conflict(f"There is a partner {name} already: remove it or take another name.")
+
+
+async def add_partner(
+    db: AsyncSession, name: str, platform: str, state: State, options: PartnerOptions
+) -> Partner:
+    """A new partner; raises ``Conflict`` when its name is taken."""
+    await check_name(db, name)
+    partner = Partner(
+        name=name,
+        platform=platform,
+        state=state,
+        options=options.model_dump(exclude_defaults=True),
+        created_at=await clock(db),
+    )
+    db.add(partner)
+    await db.flush()
+    return partner
+
+
+async def issue_token(db: AsyncSession, partner: Partner, *, in_advance: bool = False) -> str:
+    """A new token that the partner may present; only its hash is kept.
+
+    The first use of a token retires the older ones. One that is issued `in_advance` of a PUT to the
+    partner is used by its call-back before the PUT has succeeded, so it counts as used already.
+    """
+    now = await clock(db)
+    token = new_token()
+    row = IssuedToken(
+        hash=hash_token(token),
+        partner_id=partner.key,
+        registration=False,
+        created_at=now,
+        used_at=now if in_advance else None,
+    )
+    db.add(row)
+    await db.flush()
+    return token
+
+
+async def issue_registration_token(db: AsyncSession, partner: Partner) -> tuple[str, int]:
+    """A new registration token, the only one of the partner, and when it expires (CR-02, TA-11)."""
+    await db.exec(
+        delete(IssuedToken).where(
+            col(IssuedToken.partner_id) == partner.key, col(IssuedToken.registration).is_(True)
+        )
+    )
+    now = await clock(db)
+    token, expires_at = new_token(), now + REGISTRATION_LIFE
+    row = IssuedToken(
+        hash=hash_token(token),
+        partner_id=partner.key,
+        registration=True,
+        created_at=now,
+        expires_at=expires_at,
+    )
+    db.add(row)
+    await db.flush()
+    return token, expires_at
+
+
+async def bind_roles(
+    db: AsyncSession, partner: Partner, roles: Sequence[tuple[str, Party]]
+) -> None:
+    """Fix the party roles of a partner (TA-04); raises ``Conflict`` for one that another holds."""
+    distinct = {(role, party.key): party for role, party in roles}
+    for (role, _), party in distinct.items():
+        if await is_ours(db, role, party.key):
+            raise Conflict(f"{role} {party} is a party of our own.")
+        holder = await holder_of(db, role, party.key, platform=partner.platform)
+        if holder is not None:
+            raise Conflict(f"{role} {party} is a party of the partner {holder} already.")
+        db.add(
+            PartnerRole(
+                partner_id=partner.key,
+                platform=partner.platform,
+                role=role,
+                party=party.key,
+                country_code=party.country_code,
+                party_id=party.party_id,
+            )
+        )
+        await db.flush()
+
+
+async def check_roles(db: AsyncSession, partner_id: int, credentials: Credentials) -> None:
+    """Raises ``InvalidParameters`` when a role is presented that is not the partner's (TA-04)."""
+    bound = await roles_of(db, partner_id)
+    known = {(row.role, row.party) for row in bound}
+    strange = [
+        f"{role} {party}"
+        for role, party in presented_roles(credentials)
+        if (role, party.key) not in known
+    ]
+    if strange:
+        agreed = ", ".join(f"{row.role} {Party(row.country_code, row.party_id)}" for row in bound)
+        raise InvalidParameters(
+            f"roles: {', '.join(strange)} is not among the roles agreed for this connection "
+            f"({agreed}); new roles must be agreed with the operator first"
+        )
+
+
+async def accept(context: Context, caller: Caller, credentials: Credentials, offer: Offer) -> str:
+    """Take the credentials that a partner POSTs or PUTs, and issue its new token (CR-06, CR-10).
+
+    After a POST the new token is the only one that waits for its first use. After a PUT older
+    tokens stay good until the new one is used, so nobody is locked out (AT-08).
+    """
+    async with context.database.write() as db:
+        partner = await db.get(Partner, caller.partner_id, with_for_update=True)
+        if partner is None:
+            raise NotAuthenticated
+        await _check_alive(db, partner, caller)
+        if caller.registration:
+            await _drop_unused(db, partner)
+            partner.state = State.ISSUED
+        partner.versions_url = credentials.url
+        await keep_credentials(context, db, partner, credentials)
+        moved = await keep_endpoints(db, partner, offer)
+        if moved or caller.registration:
+            await open_lane(db, partner.key)
+        return await issue_token(db, partner)
+
+
+async def _check_alive(db: AsyncSession, partner: Partner, caller: Caller) -> None:
+    """The caller's token must have outlived the call-back: another exchange may have retired it."""
+    if await db.get(IssuedToken, hash_token(caller.token)) is not None:
+        return
+    if caller.registration and partner.state == State.CONFIRMED:
+        raise AlreadyRegistered
+    raise NotAuthenticated
+
+
+async def _drop_unused(db: AsyncSession, partner: Partner) -> None:
+    await db.exec(
+        delete(IssuedToken).where(
+            col(IssuedToken.partner_id) == partner.key,
+            col(IssuedToken.registration).is_(False),
+            col(IssuedToken.used_at).is_(None),
+        )
+    )
+
+
+async def keep_credentials(
+    context: Context, db: AsyncSession, partner: Partner, credentials: Credentials
+) -> None:
+    """Keep the partner's token, sealed, and the business details of those roles that are bound."""
+    partner.token_out = context.seal.close(credentials.token)
+    partner.registered_at = partner.registered_at or await clock(db)
+    partner.note = None
+    presented = {
+        (str(role.role), _party(role).key): dump(role.business_details)
+        for role in credentials.roles
+    }
+    for row in await roles_of(db, partner.key):
+        row.business_details = presented.get((row.role, row.party))
+    await db.flush()
+
+
+async def keep_endpoints(db: AsyncSession, partner: Partner, offer: Offer) -> bool:
+    """Replace the partner's endpoints, and note what is remarkable; gives whether any changed."""
+    of_partner = col(PartnerEndpoint.partner_id) == partner.key
+    rows = await db.exec(
+        select(PartnerEndpoint.identifier, PartnerEndpoint.role, PartnerEndpoint.url).where(
+            of_partner
+        )
+    )
+    before = {(identifier, role): url for identifier, role, url in rows}
+    await db.exec(delete(PartnerEndpoint).where(of_partner))
+    for (identifier, role), url in offer.endpoints.items():
+        db.add(PartnerEndpoint(partner_id=partner.key, identifier=identifier, role=role, url=url))
+    if offer.remarks:
+        partner.note = " ".join(offer.remarks)
+    await db.flush()
+    return before != offer.endpoints
+
+
+async def retire(db: AsyncSession, partner: Partner) -> None:
+    """End the relation in both directions at once (CR-15, AT-14); the bound roles stay."""
+    for table in (IssuedToken, PartnerEndpoint):
+        await db.exec(delete(table).where(col(table.partner_id) == partner.key))
+    for row in await roles_of(db, partner.key):
+        row.business_details = None
+    partner.state = State.UNREGISTERED
+    partner.token_out = None
+    partner.versions_url = None
+    partner.registered_at = None
+    await close_lane(db, partner.key)
+
+
+async def note(context: Context, partner_id: int, sentence: str) -> None:
+    """Write down for staff what a handshake came to."""
+    async with context.database.write() as db:
+        await db.exec(update(Partner).where(col(Partner.id) == partner_id).values(note=sentence))
+
+
+async def roles_of(db: AsyncSession, partner_id: int) -> Sequence[PartnerRole]:
+    """The party roles that are bound to a partner, presented or not."""
+    found = await db.exec(
+        select(PartnerRole)
+        .where(PartnerRole.partner_id == partner_id)
+        .order_by(col(PartnerRole.id))
+    )
+    return found.all()
+
+
+def presented_roles(credentials: Credentials) -> list[tuple[str, Party]]:
+    """The party roles that a Credentials object claims."""
+    return [(str(role.role), _party(role)) for role in credentials.roles]
+
+
+def _party(role: CredentialsRole) -> Party:
+    return Party(role.country_code, role.party_id)

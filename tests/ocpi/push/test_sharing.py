@@ -1,0 +1,211 @@
+"""Several workers on one database, workers that die, and a database that goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import httpx
+from sqlalchemy import Executable, update
+from sqlalchemy.exc import OperationalError
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ocpi.database import Database, clock
+from ocpi.push.lanes import PartnerLane, WorkerBeat
+from ocpi.push.process import is_dead, own_process, process_of
+from tests.ocpi.push.world import QUICK, World, a_world, until, until_found
+
+PATIENT = replace(QUICK, exchange=5, lease=20)
+
+
+async def owners(world: World) -> Counter[str | None]:
+    async with world.database.read() as db:
+        found = await db.exec(select(col(PartnerLane.owner)))
+        return Counter(found)
+
+
+async def until_shared(world: World, *shares: int) -> None:
+    async def look() -> bool:
+        shared = await owners(world)
+        return None not in shared and sorted(shared.values()) == sorted(shares)
+
+    await until_found(look)
+
+
+async def test_workers_share_the_lanes_and_take_over_those_of_the_dead(
+    either_world: World,
+) -> None:
+    world = either_world
+    for number in range(5):
+        await world.add_partner(f"p{number}")
+    first = world.add_worker(own_database=True)
+    await until_shared(world, 5)
+    second = world.add_worker(own_database=True)
+    await until_shared(world, 2, 3)
+    await world.put_locations(5)
+    await world.until_told()
+    await world.kill(first)
+    await world.put_location("a")
+    await world.until_told()
+    await until_shared(world, 5)
+    # A worker that ends properly hands its lanes over at once.
+    third = world.add_worker(own_database=True)
+    await until_shared(world, 2, 3)
+    await second.stop()
+    await until_shared(world, 5)
+    await world.put_location("b")
+    await world.until_told()
+    await third.stop()
+    assert await owners(world) == {None: 5}
+    async with world.database.read() as db:
+        assert (await db.exec(select(WorkerBeat))).all() == []
+
+
+async def test_lanes_are_told_by_one_worker_at_a_time(either_world: World) -> None:
+    world = either_world
+    partners = [await world.add_partner(f"p{number}") for number in range(4)]
+    for _ in range(4):
+        world.add_worker(own_database=True)
+    await world.put_locations(20)
+    await world.until_told()
+    await until_shared(world, 1, 1, 1, 1)
+    for partner in partners:
+        assert len(partner.pushes) <= 25
+
+
+async def test_what_a_worker_sent_that_had_lost_its_lane_is_sent_again(
+    either_world: World,
+) -> None:
+    world = either_world
+    partner = await world.add_partner("msp")
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hold_the_first(_request: httpx.Request) -> None:
+        if not arrived.is_set():
+            arrived.set()
+            await go_on.wait()
+
+    partner.misbehave = hold_the_first
+    world.add_worker(own_database=True, pace=PATIENT)
+    await world.put_location("a")
+    await arrived.wait()
+    old = dict(world.ours.locations)
+    world.add_worker(own_database=True, pace=PATIENT)
+    async with world.database.write() as db:
+        await db.exec(update(PartnerLane).values(owner=None))
+    await world.put_location("a")
+    await world.until_told()
+    go_on.set()
+    await until(lambda: partner.locations == old)
+    await world.until_told()
+
+
+async def test_a_worker_that_lost_its_lease_sends_nothing(world: World) -> None:
+    partner = await world.add_partner("msp")
+    # A lease this short is over before a request may start.
+    worker = world.add_worker(pace=replace(QUICK, lease=0.3))
+    await world.put_location("a")
+    await asyncio.sleep(0.3)
+    assert partner.requests == []
+    await worker.stop()
+    world.add_worker()
+    await world.until_told()
+
+
+async def test_a_stopping_worker_ends_what_is_in_flight_and_stores_it(world: World) -> None:
+    partner = await world.add_partner("msp")
+    arrived = asyncio.Event()
+
+    async def dawdle(_request: httpx.Request) -> None:
+        arrived.set()
+        await asyncio.sleep(0.1)
+
+    partner.misbehave = dawdle
+    worker = world.add_worker()
+    await world.post_cdr("c1")
+    await arrived.wait()
+    await worker.stop()
+    assert world.is_up_to_date(partner)
+    partner.misbehave = None
+    again = world.add_worker()
+    await world.put_location("a")
+    await world.until_told()
+    await again.stop()
+    assert len(partner.of("POST")) == 1
+
+
+async def test_the_lanes_of_a_dead_process_need_not_wait_for_its_lease(world: World) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        known = process_of(process.pid)
+        assert not is_dead(known)
+        process.kill()
+    await world.add_partner("msp")
+    async with world.database.write() as db:
+        db.add(WorkerBeat(id="dead", beat_at=await clock(db), process=known))
+        await db.exec(update(PartnerLane).values(owner="dead"))
+    world.add_worker(pace=replace(QUICK, lease=3600))
+    await world.put_location("a")
+    await world.until_told()
+
+
+def test_only_a_process_of_this_machine_can_be_seen_to_be_dead() -> None:
+    own = own_process()
+    assert own is not None
+    assert not is_dead(own)
+    assert not is_dead(None)
+    assert not is_dead(f"another-{own}")
+    assert is_dead(f"{own}0")
+
+
+class Unreliable(Database):
+    """A database that can be away."""
+
+    away = False
+
+    async def fetch(
+        self, key: Any, statement: Executable, given: Mapping[str, Any]
+    ) -> Sequence[Sequence[Any]]:
+        self._fail()
+        return await super().fetch(key, statement, given)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncSession]:
+        self._fail()
+        async with super().write() as db:
+            yield db
+
+    def _fail(self) -> None:
+        if self.away:
+            raise OperationalError("", {}, Exception("The database is away."))
+
+
+async def test_the_worker_outlives_its_database(sqlite_url: str) -> None:
+    database = Unreliable(sqlite_url)
+    async with a_world(sqlite_url, database) as world:
+        partner = await world.add_partner("msp")
+
+        async def lose_the_database(_request: httpx.Request) -> None:
+            database.away = len(partner.requests) % 7 == 0
+
+        partner.misbehave = lose_the_database
+        world.add_worker()
+        await world.put_locations(30)
+        for number in range(3):
+            await world.post_cdr(f"c{number}")
+        for _ in range(300):
+            await asyncio.sleep(0.02)
+            database.away = False
+            if world.is_up_to_date(partner):
+                break
+        assert world.is_up_to_date(partner)
+        assert len(partner.of("POST")) <= 5
+        partner.misbehave = None
+        await world.put_location("a")
+        await world.until_told()
