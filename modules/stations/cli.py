@@ -1,5 +1,6 @@
 """Commands for the registry: import stations and tariffs, look at them, set a status."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -152,7 +153,7 @@ def _as_document(report: Report, *, dry_run: bool) -> dict[str, Any]:
 def _print_report(report: Report, *, dry_run: bool) -> None:
     counts = ", ".join(f"{report.counts[outcome]} {outcome.value}" for outcome in Outcome)
     typer.echo(f"{'Would be: ' if dry_run else ''}{counts}, {len(report.refusals)} refused.")
-    kinds = Counter((each.field, each.reason) for each in report.remarks)
+    kinds = Counter((re.sub(r"\d+", "*", each.field), each.reason) for each in report.remarks)
     if kinds:
         typer.echo("\nKept or repaired:")
         columns = ("times", "field", "what")

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import islice
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -18,9 +17,6 @@ from ocpi.database import Database, clock
 from ocpi.headers import Party
 from ocpi.spec.moments import parse_moment
 from ocpi.store import Document, later
-
-# Few enough that nobody waits long for the write lock, many enough that commits do not count.
-BATCH = 200
 
 
 class Outcome(StrEnum):
@@ -52,28 +48,28 @@ async def publish_records(
     dry_run: bool,
     seen: Callable[[int], None],
 ) -> Report:
-    """Publish records as objects of one of our parties, a transaction for each batch.
+    """Publish records as objects of one of our parties, each in a transaction of its own.
 
-    `seen` hears how many records each batch had. With `dry_run` nothing is kept.
+    More than one object in a transaction could lock out, on PostgreSQL, a station that reports on
+    the second one while the first one holds the feed. `seen` hears how many records were done. With
+    `dry_run` nothing is kept.
     """
     report = Report()
-    stream = iter(records)
-    while batch := list(islice(stream, BATCH)):
-        async with database.write() as db:
-            for record in batch:
+    for record in records:
+        if isinstance(record, Refusal):
+            report.refusals.append(record)
+        else:
+            async with database.write() as db:
                 await _publish_record(db, record, publish, owner, report)
-            if dry_run:
-                await db.rollback()
-        seen(len(batch))
+                if dry_run:
+                    await db.rollback()
+        seen(1)
     return report
 
 
 async def _publish_record(
-    db: AsyncSession, record: Imported | Refusal, publish: Publish, owner: Party, report: Report
+    db: AsyncSession, record: Imported, publish: Publish, owner: Party, report: Report
 ) -> None:
-    if isinstance(record, Refusal):
-        report.refusals.append(record)
-        return
     report.remarks.extend(record.remarks)
     named = Party(*record.owner)
     if named.key != owner.key:

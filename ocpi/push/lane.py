@@ -1,8 +1,7 @@
 """One partner's lane: reads what it is behind on, tells it, and keeps account of that."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Mapping
 from typing import Any
 
 import structlog
@@ -10,8 +9,8 @@ import structlog
 from ocpi.context import Context
 from ocpi.push.breaker import REASONS, Breaker
 from ocpi.push.feed import Stream, SyncObject
-from ocpi.push.lanes import DATABASE_ERRORS, PartnerLane, Receipt
-from ocpi.push.ledger import Entry, Ledger, Notes, Why
+from ocpi.push.lanes import DATABASE_ERRORS, PartnerLane, Progress, Receipt
+from ocpi.push.ledger import Entry, Ledger, Why
 from ocpi.push.outcome import Kind, Outcome
 from ocpi.push.pace import Pace, micros
 from ocpi.push.reading import read_page, read_parked, read_row
@@ -20,20 +19,6 @@ from ocpi.push.teller import NotOurs, Teller, Told
 from ocpi.push.watch import Watch
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a lane has to store, taken at one moment."""
-
-    cursors: dict[str, int]
-    breaker: dict[str, Any] | None
-    last_success_at: int | None
-    last_error: str | None
-    notes: Notes
-    receipts: Sequence[Receipt]
-    sent: frozenset[str]
-    """Objects that the partner was told; should the lane be lost, they are told again."""
 
 
 class Lane:
@@ -305,7 +290,7 @@ class Lane:
         self._note()
 
     def _deliver(self, entry: Entry, row: SyncObject, told: Told, now: int) -> None:
-        self._ledger.complete(entry, row.seq, told=told.sent)
+        self._ledger.complete(entry, row.seq, told=told.sent and told.exact)
         if told.receipt is not None:
             self._receipts.append(told.receipt)
             self._watch.urgent.set()

@@ -1,7 +1,8 @@
 """What is stored of the push: lanes, the workers that drive them, parked objects, receipts."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import asyncpg
@@ -93,6 +94,20 @@ class Receipt(SQLModel, table=True):
     http_status: int
     url: str | None = None
     request_id: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a lane has to store, taken at one moment."""
+
+    cursors: dict[str, int]
+    breaker: dict[str, Any] | None
+    last_success_at: int | None
+    last_error: str | None
+    notes: Notes
+    receipts: Sequence[Receipt]
+    sent: frozenset[str]
+    """Objects that the partner was told; should the lane be lost, they are told again."""
 
 
 async def open_lane(db: AsyncSession, partner_id: int) -> None:

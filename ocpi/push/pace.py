@@ -34,6 +34,9 @@ class Pace:
     """No request starts that could last to within this of the lease's end."""
     refresh: float = 2.0
     recover: float = 1.0
+    """The pause after the database has failed."""
+    crash: float = 60.0
+    """The pause after a lane has failed otherwise: by a mistake, or a wrong key."""
     in_flight: int = 8
     batch: int = 128
     """Objects of one stream that a lane holds in memory."""

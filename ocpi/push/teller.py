@@ -32,6 +32,12 @@ class Told:
 
     outcome: Outcome
     sent: bool = True
+    """A state of the object went over the wire, other than as a POST."""
+    exact: bool = False
+    """It was the state at the row's number: the object had not changed when it had been read.
+
+    Where it had, the next change must not be told as a PATCH: its additions would be added twice.
+    """
     receipt: Receipt | None = None
     sealed: str | None = None
     """The token that was presented, as stored."""
@@ -39,7 +45,14 @@ class Told:
 
 _NOTHING_TO_TELL = Told(Outcome(Kind.DELIVERED, "There is nothing to tell."), sent=False)
 _FENCE = (
-    select(col(PartnerLane.owner), col(PartnerLane.epoch), col(Partner.token_out))
+    select(
+        col(PartnerLane.owner),
+        col(PartnerLane.epoch),
+        col(Partner.token_out),
+        select(col(SyncObject.seq))
+        .where(col(SyncObject.key) == bindparam("key"))
+        .scalar_subquery(),
+    )
     .join(Partner, col(Partner.id) == col(PartnerLane.partner_id))
     .where(*SERVED, col(PartnerLane.partner_id) == bindparam("partner_id"))
 )
@@ -90,21 +103,27 @@ class Teller:
 
     async def token(self) -> str:
         """The partner's token as stored now. Raises ``NotOurs`` where nothing may be sent."""
-        rows = await self._context.database.fetch(
-            "teller.fence", _FENCE, {"partner_id": self._partner_id}
-        )
+        return (await self._look_up(""))[0]
+
+    async def _look_up(self, key: str) -> tuple[str, int | None]:
+        """The token, and an object's newest number. Raises ``NotOurs``."""
+        given = {"partner_id": self._partner_id, "key": key}
+        rows = await self._context.database.fetch("teller.fence", _FENCE, given)
         if not rows or (rows[0][0], rows[0][1]) != self._mine:
             raise NotOurs
-        sealed: str = rows[0][2]
-        return sealed
+        return rows[0][2], rows[0][3]
 
-    async def _admit(self) -> Addressee:
-        """The partner, if a request may go to it now; nothing else is awaited before the wire."""
+    async def _admit(self, key: str) -> tuple[Addressee, int | None]:
+        """The partner, if a request may go to it now, and an object's newest number.
+
+        Nothing else is awaited between this and the wire.
+        """
         for _ in range(3):
             stale = monotonic() - self._read_at > self._pace.refresh
             addressee = await self.read() if stale else self.addressee
-            if await self.token() == addressee.sealed and self._watch.may_send():
-                return addressee
+            sealed, seq = await self._look_up(key)
+            if sealed == addressee.sealed and self._watch.may_send():
+                return addressee, seq
             self._read_at = float("-inf")
         raise NotOurs
 
@@ -138,7 +157,7 @@ class Teller:
         return bool(await self._context.database.fetch("teller.receipt", _RECEIPT, given))
 
     async def _exchange(self, send: Send, row: SyncObject, *, doubtful: bool) -> Told:
-        addressee = await self._admit()
+        addressee, newest = await self._admit(row.key)
         if not addressee.concerns(row.module, row.owner, row.audience):
             return _NOTHING_TO_TELL
         url = addressee.url(row.module, send.path)
@@ -148,7 +167,13 @@ class Teller:
         receipt = None
         if send.method == "POST" and outcome.kind is Kind.DELIVERED and isinstance(answer, Reply):
             receipt = self._receipt(row.key, url, answer)
-        return Told(outcome, sent=send.method != "POST", receipt=receipt, sealed=addressee.sealed)
+        return Told(
+            outcome,
+            sent=send.method != "POST",
+            exact=newest == row.seq,
+            receipt=receipt,
+            sealed=addressee.sealed,
+        )
 
     async def _request(
         self,
@@ -184,7 +209,7 @@ class Teller:
 
     async def probe(self) -> str | None:
         """Ask for the partner's versions, which changes nothing there. Returns why that failed."""
-        addressee = await self._admit()
+        addressee, _ = await self._admit("")
         if addressee.versions_url is None:
             return None
         answer = await self._request(addressee, "GET", addressee.versions_url)

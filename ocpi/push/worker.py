@@ -16,11 +16,12 @@ from ocpi.database import CLOCK, clock
 from ocpi.parties import Partner
 from ocpi.push.addressee import SERVED
 from ocpi.push.feed import FeedHead, Stream
-from ocpi.push.lane import Lane, Progress
+from ocpi.push.lane import Lane
 from ocpi.push.lanes import (
     DATABASE_ERRORS,
     ParkedObject,
     PartnerLane,
+    Progress,
     WorkerBeat,
     park_late,
     put_notes,
@@ -72,7 +73,7 @@ class Worker:
         self._lanes: dict[int, Lane] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._leftovers: list[tuple[int, Progress]] = []
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
         self._committing = asyncio.Lock()
@@ -82,7 +83,7 @@ class Worker:
         self._ended.clear()
         committer = asyncio.create_task(self._commit_on())
         try:
-            while not self._stopping:
+            while not self._stopping.is_set():
                 await self._turn_safely()
                 await asyncio.sleep(self._pace.gather)
                 await self._wait_for_changes()
@@ -95,7 +96,7 @@ class Worker:
 
     async def stop(self) -> None:
         """Start no more requests, let those in flight end, store what came of them, hand back."""
-        self._stopping = True
+        self._stopping.set()
         self._database.changed.set()
         await self._ended.wait()
 
@@ -110,12 +111,17 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - the worker outlives whatever fails.
             log.warning("push: the worker's turn failed", error=repr(error))
             self._drop_lanes()
-            await asyncio.sleep(self._pace.recover)
+            await self._pause(self._pace.recover)
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
     async def _turn(self) -> None:
         """Look once at everything: heads, lanes; take those that are free."""
         # Cleared before reading: what is stamped from here on is seen by the next turn.
-        if not self._stopping:
+        if not self._stopping.is_set():
             self._database.changed.clear()
         await self._read_heads()
         if self._watch.beat_due():
@@ -204,24 +210,23 @@ class Worker:
 
     async def _keep(self, lane: Lane) -> None:
         """Drive a lane to its end; then give it free, or have it taken up again."""
+        pause = self._pace.recover
         try:
             await lane.run()
             if not lane.dropped:
                 await self._commit(release=lane)
-        except Exception as error:
-            database = isinstance(error, DATABASE_ERRORS)
-            log.warning(
-                "push: a lane is dropped",
-                partner_id=lane.partner_id,
-                error=repr(error),
-                exc_info=not database,
-            )
+        except DATABASE_ERRORS as error:
+            log.warning("push: a lane is dropped", partner_id=lane.partner_id, error=repr(error))
             lane.drop()
+        except Exception:
+            log.exception("push: a lane crashed", partner_id=lane.partner_id)
+            lane.drop()
+            pause = self._pace.crash
         finally:
             if lane.dropped:
                 self._leftovers.append((lane.partner_id, lane.take()))
                 self._watch.noted.set()
-                await asyncio.sleep(self._pace.recover)
+                await self._pause(pause)
             del self._lanes[lane.partner_id], self._tasks[lane.partner_id]
             self._database.changed.set()
 
@@ -252,6 +257,8 @@ class Worker:
             lanes = [release] if release else self._noted()
             taken = [(lane, lane.take()) for lane in lanes]
             left, self._leftovers = self._leftovers, []
+            if not taken and not left:
+                return
             try:
                 async with self._database.write() as db:
                     for lane, progress in taken:

@@ -15,7 +15,13 @@ from tests.service import open_database
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
+async def database(sqlite_url: str) -> AsyncIterator[Database]:
+    async with open_database(sqlite_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def each_database(database_url: str) -> AsyncIterator[Database]:
     async with open_database(database_url) as opened:
         yield opened
 
@@ -57,23 +63,28 @@ async def fail_after_writing(database: Database) -> None:
         raise LookupError
 
 
-async def test_a_block_that_raises_leaves_nothing(database: Database) -> None:
+async def test_a_block_that_raises_leaves_nothing(each_database: Database) -> None:
     with pytest.raises(LookupError):
-        await fail_after_writing(database)
-    assert await rows_of(database) == []
-    assert not database.changed.is_set()
-    async with database.read() as db:
+        await fail_after_writing(each_database)
+    assert await rows_of(each_database) == []
+    assert not each_database.changed.is_set()
+    async with each_database.read() as db:
         assert await head(db, "state") == 0
 
 
-async def test_a_prepared_read_takes_its_parameters_each_time(database: Database) -> None:
-    async with database.write() as db:
+async def test_a_prepared_read_takes_its_parameters_each_time(each_database: Database) -> None:
+    async with each_database.write() as db:
         db.add_all([tariff_row(1), tariff_row(2)])
-    assert [len(await rows_of(database, position)) for position in (0, 1, 2, 0)] == [2, 1, 0, 2]
+    assert [len(await rows_of(each_database, position)) for position in (0, 1, 2, 0)] == [
+        2,
+        1,
+        0,
+        2,
+    ]
 
 
-async def test_the_clock_tells_microseconds_since_1970(database: Database) -> None:
-    async with database.read() as db:
+async def test_the_clock_tells_microseconds_since_1970(each_database: Database) -> None:
+    async with each_database.read() as db:
         before = time.time_ns() // 1000
         now = await clock(db)
         after = time.time_ns() // 1000
@@ -106,8 +117,8 @@ async def count_up(database: Database, times: int) -> list[int]:
     return numbers
 
 
-async def test_concurrent_writers_get_each_number_once(database: Database) -> None:
-    given = await asyncio.gather(*(count_up(database, 15) for _ in range(6)))
+async def test_concurrent_writers_get_each_number_once(each_database: Database) -> None:
+    given = await asyncio.gather(*(count_up(each_database, 15) for _ in range(6)))
     assert sorted(number for numbers in given for number in numbers) == list(range(1, 91))
 
 
@@ -121,10 +132,10 @@ async def test_two_processes_on_one_database_wait_for_each_other(database_url: s
     assert sorted(number for numbers in given for number in numbers) == list(range(1, 41))
 
 
-async def test_a_long_write_does_not_stop_readers(database: Database) -> None:
-    async with database.write() as db:
+async def test_a_long_write_does_not_stop_readers(each_database: Database) -> None:
+    async with each_database.write() as db:
         db.add(tariff_row(1))
         await db.flush()
-        async with database.read() as other:
+        async with each_database.read() as other:
             assert await head(other, "state") == 0
-        assert await rows_of(database) == []
+        assert await rows_of(each_database) == []

@@ -111,7 +111,8 @@ def _amount(bill: Bill, pointer: str, claimed: Decimal, exact: Fraction) -> Comp
     decimals = -exponent if isinstance(exponent, int) else 0
     computed = half_up(exact, min(max(decimals, bill.places), _FINEST))
     tolerance = Fraction(bill.policy.money_tolerance_units) / 10**bill.places
-    return Comparison(pointer, claimed, computed, abs(Fraction(claimed) - exact) <= tolerance)
+    within = abs(Fraction(claimed - computed)) <= tolerance
+    return Comparison(pointer, claimed, computed, within)
 
 
 def _alternatives(policy: Policy) -> Iterator[Policy]:

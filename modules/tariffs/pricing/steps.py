@@ -40,6 +40,8 @@ def _timed_kind(lines: Sequence[Line], policy: Policy, notes: list[Note]) -> Kin
     last = lines[timed[-1]].kind if timed else Kind.TIME
     if last == Kind.PARKING_TIME or not _priced(lines, Kind.PARKING_TIME):
         return last
+    if not any(_step_size(lines[index]) > 1 for index in timed):
+        return Kind.PARKING_TIME
     parking = policy.time_step == TimeStep.PARKING_IF_ANY
     sentence = (
         "Charging came after parking; the step size was applied to the "
@@ -47,6 +49,10 @@ def _timed_kind(lines: Sequence[Line], policy: Policy, notes: list[Note]) -> Kin
     )
     notes.append(Note("parking_before_charging", sentence, policy=policy.setting("time_step")))
     return Kind.PARKING_TIME if parking else Kind.TIME
+
+
+def _step_size(line: Line) -> int:
+    return line.choice.component.step_size if line.choice.component else 0
 
 
 def _step(lines: Sequence[Line], kind: Kind, policy: Policy, notes: list[Note]) -> Step | None:

@@ -221,6 +221,7 @@ def _unusable(index: int, error: UnreadableRestriction) -> Note:
         "unknown_restriction",
         f"Element {index + 1} has a restriction that can't be understood ({error}), "
         "so it was left out.",
+        element=index,
     )
 
 
@@ -229,4 +230,5 @@ def _unknown_dimension(index: int, name: str) -> Note:
         "unknown_dimension",
         f"Element {index + 1} has a price for {name}, which OCPI 2.2.1 does not know; "
         "it was left out.",
+        element=index,
     )

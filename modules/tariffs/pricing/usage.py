@@ -32,13 +32,17 @@ RANGES = frozenset({"MIN_CURRENT", "MAX_CURRENT", "MIN_POWER", "MAX_POWER"})
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something a reader of the price should know; `policy` names a setting that mattered."""
+    """Something a reader of the price should know; `policy` names a setting that mattered.
+
+    Periods and elements count from 0, in sentences from 1.
+    """
 
     code: str
     sentence: str
     period: int | None = None
     kind: Kind | None = None
     policy: str | None = None
+    element: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,7 +223,7 @@ async def test_what_is_not_there_is_unknown(each_service: Service) -> None:
 async def test_only_the_addressed_partys_locations_are_told(service: Service) -> None:
     second = Party("BE", "TWO")
     await add_party(service.database, second)
-    theirs = location(country_code="BE", party_id="TWO", name="theirs")
+    theirs = location(country_code="BE", party_id="TWO", city="Elsewhere")
     await put(service, location(), small("ONLY-OURS"))
     await put(service, theirs, owner=second)
     to = {"OCPI-to-country-code": "be", "OCPI-to-party-id": "two"}

@@ -9,8 +9,10 @@ import httpx
 import pytest
 import structlog
 
+from ocpi.parties import Partner
 from ocpi.push.lanes import ParkedObject
 from ocpi.push.status import LaneStatus, lane_status, parked_objects, retry, rewind
+from ocpi.sealing import Seal
 from tests.ocpi.push.world import QUICK, Found, Simulated, World, envelope, until, until_found
 
 
@@ -342,6 +344,48 @@ async def test_nothing_is_sent_after_a_partner_has_unregistered(either_world: Wo
     assert len(partner.requests) == sent
     async with either_world.database.read() as db:
         assert await lane_status(db) == []
+
+
+async def test_who_registers_again_is_told_everything_again(world: World) -> None:
+    partner = await world.add_partner("msp")
+    world.add_worker()
+    await world.put_locations(10)
+    await world.until_told()
+    await world.unregister("msp")
+    partner.locations.clear()
+    await world.put_location("a")
+    await world.register_again("msp", "another-token")
+    await world.until_told()
+
+
+async def test_a_suspended_partner_is_told_nothing_until_it_is_resumed(world: World) -> None:
+    partner = await world.add_partner("msp")
+    world.add_worker()
+    await world.put_location("a")
+    await world.until_told()
+    await world.suspend("msp")
+    sent = len(partner.requests)
+    await world.put_location("b")
+    await asyncio.sleep(0.15)
+    status = await status_of(world)
+    assert (len(partner.requests), status.state) == (sent, "suspended")
+    assert (status.behind, status.oldest) == (1, "locations/nl*tnm*b")
+    await world.suspend("msp", suspended=False)
+    await world.until_told()
+
+
+async def test_a_token_sealed_with_another_key_harms_no_other_partner(world: World) -> None:
+    await world.add_partner("sealed")
+    other = await world.add_partner("other")
+    async with world.database.write() as db:
+        partner = await db.get(Partner, world.ids["sealed"])
+        assert partner is not None
+        partner.token_out = Seal("x" * 32).close("token")
+        db.add(partner)
+    world.add_worker()
+    await world.put_locations(10)
+    await world.until_told(other)
+    assert world.partners["sealed"].requests == []
 
 
 async def test_a_rewound_lane_tells_everything_again_but_no_cdr_twice(either_world: World) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -142,10 +141,11 @@ async def test_a_stopping_worker_ends_what_is_in_flight_and_stores_it(world: Wor
 
 
 async def test_the_lanes_of_a_dead_process_need_not_wait_for_its_lease(world: World) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
-        known = process_of(process.pid)
-        assert not is_dead(known)
-        process.kill()
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()")
+    known = process_of(process.pid)
+    assert not is_dead(known)
+    process.kill()
+    await process.wait()
     await world.add_partner("msp")
     async with world.database.write() as db:
         db.add(WorkerBeat(id="dead", beat_at=await clock(db), process=known))

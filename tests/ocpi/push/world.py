@@ -266,6 +266,22 @@ class World:
             db.add(partner)
             await close_lane(db, partner.key)
 
+    async def register_again(self, name: str, token: str) -> None:
+        self.partners[name].token = token
+        async with self.database.write() as db:
+            partner = await db.get(Partner, self.ids[name])
+            assert partner is not None
+            partner.state, partner.token_out = State.ISSUED, self.seal.close(token)
+            db.add(partner)
+            await open_lane(db, partner.key)
+
+    async def suspend(self, name: str, *, suspended: bool = True) -> None:
+        async with self.database.write() as db:
+            partner = await db.get(Partner, self.ids[name])
+            assert partner is not None
+            partner.suspended = suspended
+            db.add(partner)
+
     async def rotate(self, name: str, token: str) -> None:
         """Store a new token to present; the simulated partner is not told."""
         async with self.database.write() as db:

@@ -10,11 +10,14 @@ from modules.tariffs.pricing.zones import clock_jumps, open_zone
 from ocpi.spec.tariffs import TariffElement, TariffRestrictions
 
 _BOUNDED = ("kwh", "current", "power", "duration")
+_NOT_USED = {"unknown_restriction": "unusable_element", "unknown_dimension": "unknown_dimension"}
 _UNLIKELY = {"current": Decimal(500), "power": Decimal(1000)}
 _UNITS = {"current": "A", "power": "kW"}
 
 
 def lint_restrictions(subject: Subject) -> Iterator[Finding]:
+    for note in subject.terms.notes:
+        yield error(_NOT_USED[note.code], f"/elements/{note.element}", note.sentence)
     for index, element in enumerate(subject.tariff.elements):
         given, pointer = element.restrictions, f"/elements/{index}/restrictions"
         if given:
@@ -47,10 +50,6 @@ def _window(subject: Subject, given: TariffRestrictions, pointer: str) -> Iterat
     if not start and end == "00:00":
         sentence = "end_time 00:00 alone is taken for the whole day; others take it for never."
         yield warning("midnight_alone", f"{pointer}/end_time", sentence)
-    for name in ("start_time", "end_time"):
-        if getattr(given, name) == "24:00":
-            sentence = "24:00 is no time in OCPI; the end of the day is 00:00."
-            yield error("bad_time", f"{pointer}/{name}", sentence)
     if end == "23:59":
         sentence = "end_time is exclusive, so the last minute of the day is not covered."
         yield warning("lost_minute", f"{pointer}/end_time", sentence)

@@ -1,0 +1,193 @@
+"""What a file's records become: Locations and Tariffs of ours, touched only where they changed."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from modules.locations.own import patch_own, put_own, remove_own
+from modules.locations.parts import Place
+from modules.locations.store import locations
+from modules.stations.imports.records import Imported, Refusal, Remark
+from modules.stations.publishing import (
+    Outcome,
+    Publish,
+    Report,
+    publish_location,
+    publish_records,
+    publish_tariff,
+)
+from modules.tariffs.store import tariffs
+from ocpi.database import Database
+from ocpi.headers import Party
+from ocpi.push.feed import SyncObject
+from ocpi.spec.document import decode
+from ocpi.spec.moments import parse_moment
+from ocpi.store import Document
+from ocpi.testing import samples
+from tests.service import OURS, OWNER, open_database
+
+T1, T2 = "2026-01-16T00:00:00Z", "2026-01-17T00:00:00Z"
+
+
+@pytest.fixture
+async def database(sqlite_url: str) -> AsyncIterator[Database]:
+    async with open_database(sqlite_url) as opened:
+        yield opened
+
+
+def location(name: str = "LOC-1", **over: Any) -> Document:
+    return samples.location(**{**OWNER, "id": name, **over})
+
+
+def tariff(**over: Any) -> Document:
+    return samples.tariff(**{**OWNER, **over})
+
+
+async def publish(
+    database: Database,
+    *documents: Document,
+    by: Publish = publish_location,
+    dry_run: bool = False,
+    seen: Callable[[int], None] = lambda _: None,
+) -> Report:
+    records = [Imported(document, []) for document in documents]
+    return await publish_records(database, records, by, OURS, dry_run=dry_run, seen=seen)
+
+
+async def stored(database: Database, name: str = "LOC-1") -> Document:
+    document: Document = decode(await locations.text(database, (OURS,), name))
+    return document
+
+
+async def change(database: Database, place: Place, **changes: Any) -> None:
+    async with database.write() as db:
+        await patch_own(db, OURS, place, changes)
+
+
+async def feed(database: Database) -> list[str]:
+    async with database.read() as db:
+        found = await db.exec(select(col(SyncObject.key)).order_by(col(SyncObject.seq)))
+        return list(found.all())
+
+
+async def test_what_is_new_is_published_as_it_is(database: Database) -> None:
+    report = await publish(database, location(), location("LOC-2"))
+    assert report == Report(Counter({Outcome.NEW: 2}))
+    assert await stored(database) == location()
+    assert await feed(database) == ["locations/nl*tnm*loc-1", "locations/nl*tnm*loc-2"]
+
+
+async def test_what_is_unchanged_stays_untouched(database: Database) -> None:
+    await publish(database, location(), location("LOC-2"))
+    report = await publish(database, location(last_updated=T1), location("LOC-2", city="Neustadt"))
+    assert report.counts == {Outcome.UNCHANGED: 1, Outcome.UPDATED: 1}
+    assert await stored(database) == location()
+    assert (await feed(database))[0] == "locations/nl*tnm*loc-1"
+
+
+@pytest.mark.req("LO-03")
+async def test_a_change_is_dated_newer_than_what_it_changes(database: Database) -> None:
+    await publish(database, location(last_updated=T2))
+    await publish(database, location(city="Neustadt", last_updated=T1))
+    assert parse_moment((await stored(database))["last_updated"]) > parse_moment(T2)
+
+
+async def test_the_state_that_a_station_told_outlives_an_older_file(database: Database) -> None:
+    await publish(database, location())
+    await change(database, Place("LOC-1", "EVSE-1"), status="CHARGING")
+    before = await stored(database)
+    assert (await publish(database, location())).counts == {Outcome.UNCHANGED: 1}
+    assert await stored(database) == before
+    await publish(database, location(city="Neustadt"))
+    assert (await stored(database))["evses"][0]["status"] == "CHARGING"
+
+
+@pytest.mark.req("LO-12", "LO-13")
+async def test_an_evse_that_the_file_lacks_is_removed_once(database: Database) -> None:
+    await publish(database, location())
+    shorter = location(evses=[samples.evse(1), samples.evse(3)])
+    assert (await publish(database, shorter)).counts == {Outcome.UPDATED: 1}
+    statuses = {evse["uid"]: evse["status"] for evse in (await stored(database))["evses"]}
+    assert statuses == {"EVSE-1": "AVAILABLE", "EVSE-3": "AVAILABLE", "EVSE-2": "REMOVED"}
+    assert (await publish(database, shorter)).counts == {Outcome.UNCHANGED: 1}
+
+
+async def test_tariffs_are_published_the_same_way(database: Database) -> None:
+    for document, outcome in (
+        (tariff(), Outcome.NEW),
+        (tariff(last_updated=T1), Outcome.UNCHANGED),
+        (tariff(currency="CHF"), Outcome.UPDATED),
+    ):
+        report = await publish(database, document, by=publish_tariff)
+        assert report.counts == {outcome: 1}
+    now = decode(await tariffs.text(database, (OURS,), "TARIFF-1"))
+    assert parse_moment(now["last_updated"]) > parse_moment(T2)
+
+
+async def test_records_of_others_are_published_as_ours_and_remarked(database: Database) -> None:
+    report = await publish(database, location(country_code="FR", party_id="XYZ"))
+    assert await stored(database) == location()
+    assert report.remarks == [Remark("LOC-1", "party_id", "was FR*XYZ; it is published as NL*TNM")]
+
+
+async def test_refusals_and_remarks_are_passed_on(database: Database) -> None:
+    refusal, remark = Refusal("X", "id", "is required"), Remark("LOC-1", "name", "was cut")
+    records: list[Imported | Refusal] = [refusal, Imported(location(), [remark])]
+    report = await publish_records(
+        database, records, publish_location, OURS, dry_run=False, seen=lambda _: None
+    )
+    assert report == Report(Counter({Outcome.NEW: 1}), [refusal], [remark])
+
+
+async def test_a_dry_run_counts_and_keeps_nothing(database: Database) -> None:
+    await publish(database, location())
+    documents = [location(city="Neustadt"), location("LOC-2")]
+    report = await publish(database, *documents, dry_run=True)
+    assert report.counts == {Outcome.UPDATED: 1, Outcome.NEW: 1}
+    assert await stored(database) == location()
+    assert await feed(database) == ["locations/nl*tnm*loc-1"]
+
+
+async def test_every_record_is_seen_once(database: Database) -> None:
+    counts: list[int] = []
+    documents = [location(f"L{number}", evses=[]) for number in range(7)]
+    await publish(database, *documents, seen=counts.append)
+    assert sum(counts) == 7
+
+
+async def test_an_import_and_a_live_report_do_not_lock_each_other_out(postgres_url: str) -> None:
+    async with open_database(postgres_url) as database:
+        await publish(database, location("A"), location("B"))
+        reported = asyncio.Event()
+
+        async def publish_slowly(db: AsyncSession, owner: Party, document: Document) -> Outcome:
+            outcome = await publish_location(db, owner, document)
+            reported.set()
+            await asyncio.sleep(0.1)
+            return outcome
+
+        async def report() -> None:
+            async with database.write() as db:
+                await locations.lock(db, OURS, "B")
+                await reported.wait()
+                await patch_own(db, OURS, Place("B", "EVSE-1"), {"status": "CHARGING"})
+
+        files = [location("A", city="Neustadt"), location("B", city="Neustadt")]
+        await asyncio.gather(report(), publish(database, *files, by=publish_slowly))
+        document = await stored(database, "B")
+        assert (document["city"], document["evses"][0]["status"]) == ("Neustadt", "CHARGING")
+
+
+async def test_a_removed_evse_comes_back_with_a_newer_file_only(database: Database) -> None:
+    async with database.write() as db:
+        await put_own(db, OURS, Place("LOC-1"), location())
+        await remove_own(db, OURS, Place("LOC-1", "EVSE-1"))
+    assert (await publish(database, location())).counts == {Outcome.UNCHANGED: 1}
+    newer = location(evses=[samples.evse(1, last_updated="2099-01-01T00:00:00Z")])
+    await publish(database, newer)
+    assert (await stored(database))["evses"][0]["status"] == "AVAILABLE"

@@ -1,0 +1,117 @@
+"""Our Tariffs: changed by staff, read by eMSPs, and told to them."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlmodel import col, select
+
+from modules.tariffs.source import TariffSource
+from ocpi.push.feed import SyncObject
+from ocpi.push.source import Send
+from ocpi.spec.document import decode, encode
+from ocpi.testing import samples
+from tests.service import OWNER, SENDER, Service, codes_of, data_of, open_service
+
+URL = "/admin/tariffs/NL/TNM/TARIFF-1"
+LIST = f"{SENDER}/tariffs"
+T1 = "2026-01-16T00:00:00Z"
+
+
+@pytest.fixture
+async def service(sqlite_url: str) -> AsyncIterator[Service]:
+    async with open_service(sqlite_url) as opened:
+        yield opened
+
+
+def tariff(**over: Any) -> dict[str, Any]:
+    return samples.tariff(**{**OWNER, **over})
+
+
+async def feed(service: Service) -> list[SyncObject]:
+    async with service.database.read() as db:
+        return list((await db.exec(select(SyncObject).order_by(col(SyncObject.seq)))).all())
+
+
+async def told(service: Service) -> list[list[Send]]:
+    source, rows = TariffSource(), await feed(service)
+    return [list(await source.sends(service.database, row, patch=True)) for row in rows]
+
+
+@pytest.mark.req("TA-01", "TA-03", "LO-01")
+async def test_a_tariff_is_put_listed_and_told(service: Service) -> None:
+    answer = await service.admin.put(URL, json=tariff())
+    assert (answer.status_code, answer.json()) == (201, tariff())
+    page = await service.partner.get(LIST)
+    assert data_of(page) == decode(encode([tariff()]))
+    assert page.headers["x-total-count"] == "1"
+    assert await told(service) == [[Send("PUT", "NL/TNM/TARIFF-1", answer.text)]]
+
+
+@pytest.mark.req("TA-01", "TR-11")
+async def test_there_is_no_single_tariff_to_get(service: Service) -> None:
+    await service.admin.put(URL, json=tariff())
+    for method in ("GET", "PUT", "PATCH", "DELETE"):
+        assert codes_of(await service.partner.request(method, f"{LIST}/TARIFF-1")) == (404, 2000)
+
+
+async def test_without_a_date_it_is_dated_now_unless_nothing_changed(service: Service) -> None:
+    body = {name: value for name, value in tariff().items() if name != "last_updated"}
+    first = await service.admin.put(URL, json=body)
+    assert first.json()["last_updated"] > samples.UPDATED
+    for again in (
+        await service.admin.put(URL, json=body),
+        await service.admin.patch(URL, json={"currency": "EUR"}),
+    ):
+        assert (again.status_code, again.json()) == (200, first.json())
+    assert [row.seq for row in await feed(service)] == [1]
+    changed = await service.admin.patch(URL, json={"currency": "CHF"})
+    assert changed.json()["last_updated"] > first.json()["last_updated"]
+    assert [row.seq for row in await feed(service)] == [2]
+
+
+@pytest.mark.req("TA-03", "CO-08")
+async def test_a_deleted_tariff_is_deleted_at_partners_as_its_owner_spelled_it(
+    service: Service,
+) -> None:
+    url = "/admin/tariffs/NL/TNM/Tariff%2F1"
+    await service.admin.put(url, json=tariff(id="Tariff/1", country_code="nl"))
+    answer = await service.admin.delete(url.upper().replace("/ADMIN/TARIFFS", "/admin/tariffs"))
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert data_of(await service.partner.get(LIST)) == []
+    assert await told(service) == [[Send("DELETE", "nl/TNM/Tariff%2F1", None)]]
+    assert (await service.admin.delete(url)).status_code == 404
+    await service.admin.put(url, json=tariff(id="Tariff/1"))
+    assert [send.method for (send,) in await told(service)] == ["PUT"]
+
+
+@pytest.mark.req("TA-05")
+async def test_bad_requests_say_why_and_change_nothing(service: Service) -> None:
+    await service.admin.put(URL, json=tariff())
+    bad: list[tuple[str, str, Any, int, str]] = [
+        ("PUT", URL, {}, 400, "is required"),
+        ("PUT", URL, tariff(elements=[]), 400, "elements: needs at least one item"),
+        ("PUT", URL, tariff(elements=[{"price_components": []}]), 400, "price_components"),
+        ("PUT", URL, tariff(id="OTHER"), 400, "id: the URL says"),
+        ("PUT", URL, tariff(last_updated="2020-01-01T00:00:00Z"), 409, "older"),
+        ("PATCH", URL, {"currency": None}, 400, "currency: "),
+        ("PATCH", "/admin/tariffs/NL/TNM/NO", {}, 404, "There is no Tariff NO"),
+        ("DELETE", "/admin/tariffs/NL/TNM/NO", None, 404, "There is no Tariff NO"),
+        ("GET", "/admin/tariffs/NL/TNM/NO", None, 404, "no such object"),
+        ("GET", "/admin/tariffs/XX/TNM/TARIFF-1", None, 404, "no party of ours"),
+        ("POST", URL, {}, 405, "Not Allowed"),
+    ]
+    for method, url, body, status, sentence in bad:
+        answer = await service.admin.request(method, url, json=body)
+        assert (method, url, answer.status_code) == (method, url, status), answer.text
+        assert sentence in answer.json()["error"]
+    assert (await service.admin.get(URL)).json() == tariff()
+    assert [row.seq for row in await feed(service)] == [1]
+
+
+async def test_prices_stay_as_they_were_written(service: Service) -> None:
+    component = '{"type":"ENERGY","price":0.2500,"vat":19.0,"step_size":1}'
+    elements = f'[{{"price_components":[{component}]}}]'
+    body = encode(tariff() | {"elements": "HERE"}).replace('"HERE"', elements)
+    await service.admin.put(URL, content=body)
+    assert elements in (await service.partner.get(LIST)).text

@@ -1,0 +1,198 @@
+"""What a lane remembers, step by step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ocpi.push.feed import Stream
+from ocpi.push.ledger import Entry, Ledger, Parking, Why
+from ocpi.push.outcome import Kind, Outcome
+from ocpi.push.pace import Pace, micros
+
+PACE = Pace(jitter=0, batch=4, remembered=2)
+NOW = 1_000_000_000
+STATE = Stream.STATE
+REFUSED = Outcome(Kind.OBJECT_FAULT, "No.", http_status=400, status_code=2001)
+
+
+@pytest.fixture
+def ledger() -> Ledger:
+    return Ledger(PACE, {Stream.MONEY: 0, STATE: 0}, {Stream.MONEY: 0, STATE: 0})
+
+
+def see(ledger: Ledger, key: str, seq: int, *, stream: Stream = STATE) -> None:
+    """Read a change as a lane does."""
+    ledger.positions[stream] = seq
+    ledger.see(key, key.partition("/")[0], stream, seq, NOW)
+
+
+def pick(ledger: Ledger, now: int = NOW) -> Entry:
+    entry = ledger.pick(now)
+    assert entry is not None
+    return entry
+
+
+def test_the_watermark_waits_for_the_oldest_change_that_was_not_told(ledger: Ledger) -> None:
+    for seq, key in enumerate("abc", 1):
+        see(ledger, key, seq)
+    marks = [ledger.watermark(STATE)]
+    a, b, c = (pick(ledger) for _ in range(3))
+    for entry, seq in ((b, 2), (a, 1), (c, 3)):
+        ledger.complete(entry, seq, told=True)
+        marks.append(ledger.watermark(STATE))
+    assert marks == [0, 0, 2, 3]
+    assert len(ledger) == 0
+
+
+def test_a_change_seen_while_its_predecessor_is_in_flight_is_told_too(ledger: Ledger) -> None:
+    see(ledger, "a", 1)
+    entry = pick(ledger)
+    see(ledger, "a", 2)
+    assert ledger.pick(NOW) is None
+    ledger.complete(entry, 1, told=True)
+    assert ledger.watermark(STATE) == 1
+    assert pick(ledger) is entry
+
+
+def test_a_change_that_was_read_when_it_was_sent_is_not_told_twice(ledger: Ledger) -> None:
+    see(ledger, "a", 1)
+    ledger.complete(pick(ledger), 5, told=True)
+    see(ledger, "a", 5)
+    assert (ledger.pick(NOW), ledger.watermark(STATE)) == (None, 5)
+
+
+def test_money_goes_first_and_objects_that_belong_together_one_by_one(ledger: Ledger) -> None:
+    see(ledger, "loc", 1)
+    see(ledger, "loc/evse", 2)
+    see(ledger, "cdr", 1, stream=Stream.MONEY)
+    assert [pick(ledger).key, pick(ledger).key] == ["cdr", "loc"]
+    assert (ledger.pick(NOW), ledger.busy) == (None, 2)
+
+
+def test_a_parked_object_waits_its_turn_and_holds_nothing_back(ledger: Ledger) -> None:
+    see(ledger, "a", 1)
+    waits = []
+    now = NOW
+    for _ in range(7):
+        parking = ledger.park(pick(ledger, now), 1, REFUSED, Why.REJECTED, now)
+        assert (ledger.watermark(STATE), ledger.pick(now)) == (1, None)
+        waits.append(parking.next_at and (parking.next_at - now) / 1e6)
+        now = parking.next_at or now
+    assert waits == [5, 60, 600, 3600, 21600, 86400, None]
+    assert ledger.notes.parked["a"].kind is Why.DEAD
+
+
+@pytest.mark.parametrize(("stream", "why"), [(Stream.MONEY, Why.REJECTED), (STATE, Why.TRANSIENT)])
+def test_what_bills_and_what_failed_by_the_partner_never_die(
+    ledger: Ledger, stream: Stream, why: Why
+) -> None:
+    see(ledger, "a", 1, stream=stream)
+    now = NOW
+    for _ in range(50):
+        now = ledger.park(pick(ledger, now), 1, REFUSED, why, now).next_at or 0
+    assert ledger.pick(now) is not None
+
+
+def test_a_change_revives_what_is_dead_but_not_at_once_again(ledger: Ledger) -> None:
+    see(ledger, "a", 1)
+    now = NOW
+    for _ in range(7):
+        now = ledger.park(pick(ledger, now), 1, REFUSED, Why.REJECTED, now).next_at or now
+    ledger.take_notes()
+    ledger.see("a", "a", STATE, 2, now)
+    parking = ledger.notes.parked["a"]
+    assert (parking.kind, parking.attempts) == (Why.REJECTED, 0)
+    assert parking.next_at == now + micros(PACE.again)
+
+
+def test_a_change_during_a_try_that_fails_is_tried_soon(ledger: Ledger) -> None:
+    see(ledger, "a", 1)
+    entry = pick(ledger)
+    entry.parking = Parking(1, Why.REJECTED, NOW, attempts=4)
+    see(ledger, "a", 2)
+    assert ledger.park(entry, 1, REFUSED, Why.REJECTED, NOW).next_at == NOW + micros(PACE.again)
+
+
+def test_a_parked_object_that_changed_during_a_try_stays_parked_and_due(ledger: Ledger) -> None:
+    see(ledger, "a", 1)
+    parking = ledger.park(pick(ledger), 1, REFUSED, Why.REJECTED, NOW)
+    now = parking.next_at or 0
+    entry = pick(ledger, now)
+    see(ledger, "a", 2)
+    ledger.complete(entry, 1, told=True)
+    # The watermark has passed the change: only the row of `parked` remembers it.
+    assert (ledger.watermark(STATE), ledger.notes.parked["a"].next_at) == (2, 0)
+    assert pick(ledger, now) is entry
+    ledger.complete(entry, 2, told=True)
+    assert (ledger.notes.parked, ledger.notes.unparked) == ({}, {"a": Why.TRANSIENT})
+
+
+def test_what_is_known_here_is_newer_than_what_is_read_again(ledger: Ledger) -> None:
+    see(ledger, "a", 1)
+    parking = ledger.park(pick(ledger), 1, REFUSED, Why.REJECTED, NOW)
+    ledger.load("a", "a", STATE, Parking(1, Why.REJECTED, NOW, attempts=0))
+    assert ledger.pick(NOW) is None
+    ledger.take_notes()
+    ledger.load("a", "a", STATE, replace(parking, next_at=NOW))
+    assert pick(ledger).key == "a"
+    # In flight it is left alone, parked or not.
+    ledger.load("a", "a", STATE, Parking(1, Why.LATE, NOW))
+    see(ledger, "b", 2)
+    busy = pick(ledger)
+    ledger.load("b", "b", STATE, Parking(2, Why.LATE, NOW))
+    assert busy.parking is None
+    ledger.complete(busy, 2, told=True)
+    assert ledger.parked == 1
+
+
+def test_a_late_row_has_an_object_told_whole(ledger: Ledger) -> None:
+    see(ledger, "a", 1)
+    ledger.complete(pick(ledger), 1, told=True)
+    assert ledger.holds("a") == 1
+    ledger.load("a", "a", STATE, Parking(0, Why.LATE, NOW))
+    assert ledger.holds("a") == 0
+    assert pick(ledger).parking is not None
+
+
+def test_in_a_trial_what_was_not_tried_for_longest_goes_first(ledger: Ledger) -> None:
+    see(ledger, "a", 1)
+    ledger.park(pick(ledger), 1, REFUSED, Why.TRANSIENT, NOW)
+    see(ledger, "b", 2)
+    see(ledger, "c", 3)
+    tried = []
+    for turn in range(1, 7):
+        entry = ledger.pick(NOW + turn, trial=True)
+        assert entry is not None
+        tried.append(entry.key)
+        ledger.release(entry)
+    assert "".join(tried) == "bcabca"
+
+
+def test_when_the_partner_is_back_nothing_waits_any_longer(ledger: Ledger) -> None:
+    see(ledger, "a", 1)
+    ledger.park(pick(ledger), 1, REFUSED, Why.TRANSIENT, NOW)
+    assert (ledger.pick(NOW), ledger.next_due()) == (None, NOW + micros(5))
+    ledger.hurry(NOW)
+    assert ledger.next_due() == NOW
+    assert pick(ledger).key == "a"
+
+
+def test_memory_is_bounded(ledger: Ledger) -> None:
+    assert ledger.hungry(STATE)
+    for seq, key in enumerate("abcd", 1):
+        assert not ledger.full(STATE)
+        see(ledger, key, seq)
+    assert ledger.full(STATE)
+    assert not ledger.hungry(STATE)
+    for seq in range(1, 5):
+        ledger.complete(pick(ledger), seq, told=True)
+    assert [ledger.holds(key) for key in "abcd"] == [0, 0, 3, 4]
+
+
+def test_what_was_there_at_the_claim_may_have_been_sent_before() -> None:
+    ledger = Ledger(PACE, {Stream.MONEY: 0, STATE: 0}, {Stream.MONEY: 1, STATE: 0})
+    see(ledger, "old", 1, stream=Stream.MONEY)
+    see(ledger, "new", 2, stream=Stream.MONEY)
+    assert [pick(ledger).doubtful, pick(ledger).doubtful] == [True, False]

@@ -1,0 +1,126 @@
+"""The admin API's frame: its token, its limits, and its one form of error."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+import ocpi.route
+from tests.service import ADMIN_TOKEN, TOKEN, Service, calling, open_service, present
+
+URL = "/admin/tariffs/NL/TNM/T1"
+
+
+@pytest.fixture
+async def service(sqlite_url: str) -> AsyncIterator[Service]:
+    async with open_service(sqlite_url) as opened:
+        yield opened
+
+
+def error_of(answer: httpx.Response) -> tuple[int, str]:
+    document = answer.json()
+    assert set(document) == {"error"}
+    assert answer.headers["content-type"] == "application/json"
+    return answer.status_code, document["error"]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        ADMIN_TOKEN,
+        f"Token {ADMIN_TOKEN}",
+        f"Bearer {ADMIN_TOKEN}x",
+        "Bearer ",
+        "Bearer é",
+    ],
+)
+async def test_only_the_admin_token_opens_it(service: Service, value: str | None) -> None:
+    headers = {} if value is None else {b"Authorization": value.encode("latin-1")}
+    for path in (URL, "/admin/", "/admin/nowhere", "/admin//partners"):
+        for method in ("GET", "PUT", "DELETE", "OPTIONS"):
+            answer = await service.stranger.request(method, path, headers=headers)
+            assert error_of(answer)[0] == 401, (method, path)
+
+
+async def test_a_partners_token_does_not_open_it(service: Service) -> None:
+    assert error_of(await service.stranger.get(URL, headers=present(TOKEN)))[0] == 401
+
+
+async def test_without_a_setting_it_is_off(sqlite_url: str) -> None:
+    async with open_service(sqlite_url, admin_token=None) as service:
+        for token in ("", "None", ADMIN_TOKEN):
+            async with calling(service.app, {"Authorization": f"Bearer {token}"}) as client:
+                status, sentence = error_of(await client.get(URL))
+                assert (status, "OCPI_ADMIN_TOKEN" in sentence) == (401, True)
+
+
+BODIES: list[tuple[dict[str, Any], int]] = [
+    ({"content": b""}, 400),
+    ({"content": b"{"}, 400),
+    ({"content": b"[]"}, 400),
+    ({"content": b'"text"'}, 400),
+    ({"content": b'{"a":1e999}'}, 400),
+    ({"content": b"[" * 99_999}, 400),
+    ({"content": b" " * (4 * 2**20 + 1)}, 413),
+    ({"content": b"{}", "headers": {"Content-Encoding": "gzip"}}, 415),
+]
+
+
+@pytest.mark.parametrize(("how", "status"), BODIES, ids=range(len(BODIES)))
+async def test_a_body_that_cannot_be_read_is_refused(
+    service: Service, how: dict[str, Any], status: int
+) -> None:
+    assert error_of(await service.admin.put(URL, **how))[0] == status
+
+
+async def endless() -> AsyncIterator[bytes]:
+    while True:
+        yield b" " * 2**20
+
+
+async def slow() -> AsyncIterator[bytes]:
+    while True:
+        yield b" "
+        await asyncio.sleep(0.01)
+
+
+async def test_a_body_without_end_is_cut_off(service: Service) -> None:
+    assert error_of(await service.admin.put(URL, content=endless()))[0] == 413
+
+
+async def test_the_token_is_judged_before_the_body_is_read(service: Service) -> None:
+    assert error_of(await service.stranger.put(URL, content=endless()))[0] == 401
+
+
+async def test_a_slow_body_is_given_up(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ocpi.route, "BODY_DEADLINE", 0.05)
+    assert error_of(await service.admin.put(URL, content=slow()))[0] == 408
+
+
+async def test_a_crash_says_nothing_and_is_logged(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def crash(*_: Any) -> None:
+        raise RuntimeError("what nobody should see")
+
+    monkeypatch.setattr("modules.tariffs.admin.delete_own", crash)
+    with capture_logs() as lines:
+        answer = await service.admin.delete(URL)
+    assert error_of(answer) == (500, "An unexpected failure; it is logged.")
+    assert [line["event"] for line in lines] == ["crash", "admin"]
+
+
+async def test_slashes_more_or_less_change_nothing(service: Service) -> None:
+    for form in (URL, f"{URL}/", f"{URL}//", f"/{URL}", URL.replace("/", "//")):
+        answer = await service.admin.get(f"https://cpo.example{form}")
+        assert error_of(answer) == (404, "There is no such object."), form
+
+
+async def test_what_is_not_there_is_told_in_the_same_form(service: Service) -> None:
+    assert error_of(await service.admin.get("/admin/nowhere")) == (404, "Not Found")
+    assert error_of(await service.admin.post(URL)) == (405, "Method Not Allowed")

@@ -1,0 +1,66 @@
+"""The exported OpenAPI documents are fresh, valid and complete."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from ocpi.documents import admin_document, as_text, ocpi_document
+
+FOLDER = Path(__file__).parents[2] / "openapi"
+DOCUMENTS = {"ocpi-2.2.1": ocpi_document(), "admin": admin_document()}
+
+
+@pytest.fixture(params=DOCUMENTS)
+def name(request: pytest.FixtureRequest) -> str:
+    given: str = request.param
+    return given
+
+
+def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (f"{method} {path}", operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def test_the_exported_document_is_fresh(name: str) -> None:
+    exported = (FOLDER / f"{name}.json").read_text()
+    assert exported == as_text(DOCUMENTS[name]), "run `make openapi`"
+
+
+def test_the_document_is_valid(name: str) -> None:
+    validate(DOCUMENTS[name])
+
+
+def test_no_operation_speaks_of_422(name: str) -> None:
+    assert [
+        where for where, each in operations(DOCUMENTS[name]) if "422" in each["responses"]
+    ] == []
+
+
+def test_every_operation_has_a_summary_a_schema_and_errors(name: str) -> None:
+    for where, operation in operations(DOCUMENTS[name]):
+        assert operation["summary"], where
+        answers = operation["responses"]
+        assert any(status.startswith("4") for status in answers), where
+        good = {status: each for status, each in answers.items() if status.startswith("2")}
+        assert good, where
+        for status, answer in good.items():
+            if status != "204":
+                assert answer["content"]["application/json"]["schema"], where
+
+
+def test_every_operation_that_takes_a_body_shows_its_schema(name: str) -> None:
+    for where, operation in operations(DOCUMENTS[name]):
+        if where.split()[0] in ("put", "patch"):
+            schema = operation["requestBody"]["content"]["application/json"]["schema"]
+            assert "$ref" in schema or schema["type"] == "object", where
+
+
+def test_every_object_has_an_example() -> None:
+    schemas = DOCUMENTS["ocpi-2.2.1"]["components"]["schemas"]
+    for model in ("Location", "EVSE", "Connector", "Tariff", "Credentials"):
+        assert schemas[model]["example"], model

@@ -1,0 +1,49 @@
+"""What the documents say is so."""
+
+import re
+from pathlib import Path
+
+from typer.main import get_command
+
+from ocpi.cli import app
+from ocpi.settings import Settings
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def test_the_readme_explains_every_setting_with_its_default() -> None:
+    rows = dict(re.findall(r"^\| `(OCPI_\w+)` (\|.*\|.*) \|$", README, re.MULTILINE))
+    expected = {}
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        text = str(default).lower() if isinstance(default, bool) else str(default)
+        shown = "" if default is None else f"`{text}`"
+        expected[f"OCPI_{name.upper()}"] = f"| {shown} | {field.description}"
+    assert rows == expected
+
+
+def test_the_commands_that_the_readme_names_exist() -> None:
+    root = get_command(app)
+    for line in re.findall(r"`?ocpi ([a-z][a-z -]*)", README):
+        words = line.split()
+        command = root
+        while words and hasattr(command, "commands"):
+            name = words.pop(0)
+            assert name in command.commands, f"ocpi {line}"
+            command = command.commands[name]
+
+
+def test_every_command_and_option_explains_itself() -> None:
+    def walk(name: str, command: object) -> None:
+        for child_name, child in getattr(command, "commands", {}).items():
+            assert child.help, f"{name} {child_name}"
+            walk(f"{name} {child_name}", child)
+
+    walk("ocpi", get_command(app))
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    for document in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md"):
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / document).read_text()):
+            assert (ROOT / target).exists(), f"{document}: {target}"
