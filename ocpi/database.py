@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import asyncpg
-from sqlalchemy import Executable, event, text
+from sqlalchemy import Executable, LargeBinary, event, text
 from sqlalchemy.engine import Connection, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 SQLITE_PRAGMAS = (
@@ -95,6 +98,24 @@ class PostgresReader:
         """Let go of the connections."""
         if self._pool is not None:
             await self._pool.close()
+
+
+class AsBytes(FunctionElement[bytes]):
+    """A text as its UTF-8 bytes, which can be sent on without decoding and encoding them."""
+
+    name = "as_bytes"
+    inherit_cache = True
+    type = LargeBinary()
+
+
+@compiles(AsBytes, "sqlite")
+def _as_blob(element: AsBytes, compiler: SQLCompiler, **options: Any) -> str:
+    return f"CAST({compiler.process(element.clauses, **options)} AS BLOB)"
+
+
+@compiles(AsBytes, "postgresql")
+def _as_bytea(element: AsBytes, compiler: SQLCompiler, **options: Any) -> str:
+    return f"convert_to({compiler.process(element.clauses, **options)}, 'UTF8')"
 
 
 class Database:

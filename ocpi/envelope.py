@@ -39,41 +39,45 @@ class Failure(BaseModel):
     )
 
 
-def wrap(data: str | None, status_code: int = 1000, message: str | None = None) -> bytes:
-    """The envelope's bytes around `data`, which is JSON text already; None leaves `data` out."""
-    parts = [f'"data":{data}'] if data is not None else []
-    parts.append(f'"status_code":{status_code}')
-    if message is not None:
-        parts.append(f'"status_message":{encode(message)}')
-    parts.append(f'"timestamp":"{format_moment(datetime.now(UTC))}"')
-    return ("{" + ",".join(parts) + "}").encode()
+def wrap(data: Iterable[bytes], status_code: int = 1000, message: str | None = None) -> bytes:
+    """The envelope's bytes around `data`, which is JSON text in pieces; none leaves `data` out.
+
+    The pieces are joined once: each copy of a page costs as much as reading it.
+    """
+    said = "" if message is None else f'"status_message":{encode(message)},'
+    tail = f'"status_code":{status_code},{said}"timestamp":"{format_moment(datetime.now(UTC))}"}}'
+    pieces = list(data)
+    if not pieces:
+        return f"{{{tail}".encode()
+    return b"".join((b'{"data":', *pieces, b",", tail.encode()))
 
 
 def ok(
-    data: str | None = None,
+    data: bytes | str | None = None,
     *,
     created: bool = False,
     message: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Success, with `data` as JSON text; HTTP 201 where the request created the object (ST-05)."""
-    return Response(
-        wrap(data, message=message),
-        status_code=201 if created else 200,
-        headers=headers,
-        media_type="application/json",
-    )
+    text = data.encode() if isinstance(data, str) else data
+    body = wrap(() if text is None else (text,), message=message)
+    return _answer(body, 201 if created else 200, headers)
 
 
-def ok_page(bodies: Iterable[str], headers: Mapping[str, str]) -> Response:
+def ok_page(bodies: Iterable[bytes], headers: Mapping[str, str]) -> Response:
     """A page of a list, spliced from stored JSON texts without parsing them."""
-    return ok("[" + ",".join(bodies) + "]", headers=headers)
+    pieces = [b"["]
+    for body in bodies:
+        pieces += (body, b",")
+    pieces[-1 if len(pieces) > 1 else 1 :] = [b"]"]
+    return _answer(wrap(pieces), 200, headers)
+
+
+def _answer(body: bytes, status: int, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(body, status, headers, "application/json")
 
 
 def failure(error: OCPIError) -> Response:
     """The answer to a request that failed."""
-    return Response(
-        wrap(None, error.status_code, error.message),
-        status_code=error.http_status,
-        media_type="application/json",
-    )
+    return _answer(wrap((), error.status_code, error.message), error.http_status)

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, func
+from sqlalchemy import BigInteger, BindParameter, ColumnElement, Executable, Text, bindparam, func
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ocpi.database import Database, stamp
+from ocpi.database import AsBytes, Database, stamp
 from ocpi.errors import Conflict, InvalidParameters, UnknownObject
 from ocpi.headers import Party
 from ocpi.pagination import DEEPEST, Paging
@@ -27,7 +28,7 @@ class StoredObject(SQLModel):
     """Grows with each object in commit order, so pages stand still while objects come (PG-09)."""
     key: str = Field(unique=True)
     """Owner and id in lower case, `nl*tnm*loc1`: both compare without regard to case (CO-08)."""
-    owner: str = Field(index=True)
+    owner: str
     last_updated: int = Field(sa_type=BigInteger)
     """Microseconds since 1970, for the date filters."""
     body: str = Field(sa_type=Text)
@@ -40,7 +41,7 @@ Row = TypeVar("Row", bound=StoredObject)
 class Page:
     """Some objects of a list as JSON texts, and how many match in all."""
 
-    bodies: Sequence[str]
+    bodies: Sequence[bytes]
     total: int
 
 
@@ -58,6 +59,31 @@ class Written:
 def object_key(owner: Party, identifier: str) -> str:
     """The key of an owner's object."""
     return f"{owner.key}*{identifier.lower()}"
+
+
+# The statements below are built once for each shape: building costs more than running them does.
+
+
+@cache
+def _list_queries(table: type[StoredObject], *given: str) -> tuple[Executable, Executable]:
+    """How many objects match the parameters given, and a page of them."""
+    owners: list[BindParameter[str]] = [
+        bindparam(name) for name in given if name.startswith("owner_")
+    ]
+    where: list[ColumnElement[bool]] = [col(table.owner).in_(owners)]
+    if "date_from" in given:
+        where.append(col(table.last_updated) >= bindparam("date_from"))
+    if "date_to" in given:
+        where.append(col(table.last_updated) < bindparam("date_to"))
+    page = select(AsBytes(col(table.body))).where(*where).order_by(col(table.position))
+    window = page.limit(bindparam("limit")).offset(bindparam("offset"))
+    return select(func.count()).select_from(table).where(*where), window
+
+
+@cache
+def _text_query(table: type[StoredObject], count: int) -> Executable:
+    keys: list[BindParameter[str]] = [bindparam(f"key_{n}") for n in range(count)]
+    return select(AsBytes(col(table.body))).where(col(table.key).in_(keys))
 
 
 class Store(Generic[Row]):
@@ -81,46 +107,28 @@ class Store(Generic[Row]):
     async def page(self, database: Database, paging: Paging, owners: Sequence[Party]) -> Page:
         """A page of the objects of some owners, oldest creation first (PG-02, PG-09)."""
         given: dict[str, Any] = {f"owner_{n}": owner.key for n, owner in enumerate(owners)}
-        where: list[ColumnElement[bool]] = [
-            col(self.table.owner).in_([bindparam(f"owner_{n}") for n in range(len(owners))])
-        ]
         if paging.date_from is not None:
-            where.append(col(self.table.last_updated) >= bindparam("date_from"))
             given["date_from"] = paging.date_from
         if paging.date_to is not None:
-            where.append(col(self.table.last_updated) < bindparam("date_to"))
             given["date_to"] = paging.date_to
-        shape = (self.table.__tablename__, *given)
-        counted = await database.fetch(
-            ("count", shape), select(func.count()).select_from(self.table).where(*where), given
-        )
-        total: int = counted[0][0]
+        shape = (self.table, *given)
+        count, page = _list_queries(*shape)
+        total: int = (await database.fetch(("count", shape), count, given))[0][0]
         if paging.offset >= min(total, DEEPEST) or paging.limit == 0:
             return Page((), total)
-        rows = await database.fetch(
-            ("page", shape),
-            select(col(self.table.body))
-            .where(*where)
-            .order_by(col(self.table.position))
-            .limit(bindparam("limit"))
-            .offset(bindparam("offset")),
-            {**given, "limit": paging.limit, "offset": paging.offset},
-        )
+        window = {"limit": paging.limit, "offset": paging.offset}
+        rows = await database.fetch(("page", shape), page, given | window)
         return Page([row[0] for row in rows], total)
 
-    async def text(self, database: Database, owners: Sequence[Party], identifier: str) -> str:
+    async def text(self, database: Database, owners: Sequence[Party], identifier: str) -> bytes:
         """An object's JSON text; where several owners use the same id, none is meant (AT-41)."""
         keys = {f"key_{n}": object_key(owner, identifier) for n, owner in enumerate(owners)}
         rows = await database.fetch(
-            ("text", self.table.__tablename__, len(keys)),
-            select(col(self.table.body)).where(
-                col(self.table.key).in_([bindparam(name) for name in keys])
-            ),
-            keys,
+            ("text", self.table, len(keys)), _text_query(self.table, len(keys)), keys
         )
         if len(rows) != 1:
             raise self.missing()
-        text: str = rows[0][0]
+        text: bytes = rows[0][0]
         return text
 
     async def text_of(self, database: Database, key: str) -> str | None:

@@ -1,5 +1,6 @@
 """Locations as they are stored: whole, with their EVSEs and Connectors inside."""
 
+from sqlalchemy import Index
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.locations.parts import Edit, Place, edit_part, find_part, upsert_evses
@@ -16,6 +17,7 @@ class LocationRow(StoredObject, table=True):
     """A Location."""
 
     __tablename__ = "location"
+    __table_args__ = (Index("ix_location_owner", "owner", "position"),)
 
 
 class LocationStore(Store[LocationRow]):

@@ -1,5 +1,7 @@
 """Tariffs as they are stored."""
 
+from sqlalchemy import Index
+
 from ocpi.spec.tariffs import Tariff
 from ocpi.store import Store, StoredObject
 
@@ -8,6 +10,7 @@ class TariffRow(StoredObject, table=True):
     """A Tariff."""
 
     __tablename__ = "tariff"
+    __table_args__ = (Index("ix_tariff_owner", "owner", "position"),)
 
 
 tariffs = Store(TariffRow, Tariff)

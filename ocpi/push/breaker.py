@@ -110,11 +110,11 @@ class Breaker:
         return False
 
     def trip(self, reason: str, sentence: str, now: int) -> bool:
-        """Open, or stay open after a trial that failed. Returns whether it was closed before."""
+        """Open, or stay open after a trial that failed. Returns whether the reason is new."""
         if self.open and self.reason == reason:
             return False
-        anew = self.reason is None
-        if anew:
+        anew = self.reason != reason
+        if self.reason is None:
             self.opened_at, self.failures = now, 0
         else:
             self.failures += 1

@@ -44,6 +44,7 @@ class Lane:
         self._watch = watch
         self._teller = Teller(context, sources, pace, watch, lane)
         self._breaker = Breaker.load(pace, lane.breaker, watch.now())
+        # Cursors beyond the feed's end come from a database that was restored in part.
         positions = {s: min(lane.cursors.get(s, 0), watch.heads[s]) for s in Stream}
         self._ledger = Ledger(pace, positions, watch.heads)
         self._last_success_at = lane.last_success_at
@@ -141,8 +142,8 @@ class Lane:
             if entry is None:
                 break
             self._start(self._send(entry))
-        if trial and not self._ledger.busy and self._breaker.succeed():
-            self._resume()
+        if trial and not self._ledger.busy:
+            self._count_success()
 
     async def _rest(self) -> None:
         """Wait until there may be something to do."""
@@ -297,8 +298,7 @@ class Lane:
         if told.sent or told.receipt is not None:
             self._last_success_at = now
             self._log.debug("pushed", key=entry.key, seq=row.seq)
-            if self._breaker.succeed():
-                self._resume()
+            self._count_success()
 
     def _fail(
         self, entry: Entry, row: SyncObject, outcome: Outcome, why: Why, *, opened: bool
@@ -371,11 +371,13 @@ class Lane:
         finally:
             self._probing = False
 
-    def _resume(self) -> None:
-        """The breaker has closed."""
-        self._ledger.hurry(self._watch.now())
-        self._note()
-        self._log.info("push resumed")
+    def _count_success(self) -> None:
+        """The partner does as it should; if the breaker was open, it is closed now."""
+        reason = self._breaker.reason
+        if self._breaker.succeed():
+            self._ledger.hurry(self._watch.now(), rejected=reason != "down")
+            self._note()
+            self._log.info("push resumed", after=reason)
 
     def _log_breaker(self) -> None:
         reason = self._breaker.reason or ""

@@ -260,11 +260,13 @@ class Ledger:
             self._revive(entry, now)
         return entry.parking
 
-    def hurry(self, now: int) -> None:
-        """The partner is back: what waited because of it need not wait any longer."""
+    def hurry(self, now: int, *, rejected: bool) -> None:
+        """The partner is back: what waited because of it, perhaps the rejected too, is due."""
         for entry in self._parked.values():
             parking = entry.parking
-            if parking is not None and parking.next_at is not None:
+            if parking is None or (parking.kind is Why.REJECTED and not rejected):
+                continue
+            if parking.next_at is not None:
                 parking.next_at = min(parking.next_at, now)
                 self.notes.park(entry.key, parking)
 

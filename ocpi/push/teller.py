@@ -195,6 +195,8 @@ class Teller:
             )
         except ExchangeFailed as failure:
             return failure
+        except Exception as error:  # noqa: BLE001 - no answer may end more than its exchange.
+            return ExchangeFailed("protocol", f"{addressee.target.name}: {error!r}")
 
     def _receipt(self, key: str, url: str, reply: Reply) -> Receipt:
         place = reply.headers.get("location")

@@ -1,6 +1,7 @@
 """The push worker: takes lanes, drives them, stores what came of it, hands them back."""
 
 import asyncio
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -200,6 +201,8 @@ class Worker:
             for lane in claimed:
                 lane.owner, lane.epoch = me, lane.epoch + 1
                 db.add(lane)
+        # Heads that are older than the cursors would look like a database that was set back.
+        await self._read_heads()
         for row in claimed:
             self._drive(row)
 
@@ -218,8 +221,10 @@ class Worker:
         except DATABASE_ERRORS as error:
             log.warning("push: a lane is dropped", partner_id=lane.partner_id, error=repr(error))
             lane.drop()
-        except Exception:
-            log.exception("push: a lane crashed", partner_id=lane.partner_id)
+        except Exception as error:  # noqa: BLE001 - the worker outlives whatever fails.
+            # As text: a renderer that shows local variables would show tokens.
+            trace = "".join(traceback.format_exception(error))
+            log.error("push: a lane crashed", partner_id=lane.partner_id, trace=trace)  # noqa: TRY400
             lane.drop()
             pause = self._pace.crash
         finally:

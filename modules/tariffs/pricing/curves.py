@@ -18,18 +18,18 @@ def whole_second(moment: datetime) -> datetime:
 
 
 class EnergyCurve:
-    """kWh since the first meter value, linear between two; points come in order of time."""
+    """kWh since a moment, linear between two; points come in order of time."""
 
-    def __init__(self, points: Iterable[Point]) -> None:
+    def __init__(self, points: Iterable[Point], since: datetime) -> None:
         values = dict(points)
-        first = next(iter(values.values()), Fraction(0))
-        self._moments = list(values)
-        self._values = [value - first for value in values.values()]
+        self._moments, self._values = list(values), list(values.values())
+        first = self.at(since)
+        self._values = [value - first for value in self._values]
 
     def at(self, moment: datetime) -> Fraction:
         index = bisect_right(self._moments, moment)
         if index == 0:
-            return Fraction(0)
+            return self._values[0] if self._values else Fraction(0)
         if index == len(self._moments):
             return self._values[-1]
         begun, done = self._moments[index - 1 : index + 1]

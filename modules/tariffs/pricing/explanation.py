@@ -35,7 +35,7 @@ def explain(bill: Bill) -> list[str]:
         *(_step(bill, step) for step in bill.steps if step.billed > step.measured),
         *_totals(bill),
         *dict.fromkeys(
-            note.sentence + _policy(note.policy)
+            f"{note.sentence.removesuffix('.')}{_policy(note.policy)}."
             for note in bill.notes
             if note.code != "no_price_component"  # The lines of the periods have said so.
         ),

@@ -67,6 +67,7 @@ def read_usage(cdr: CdrToPrice, *, expired: bool | None = None) -> Usage:
             Note("periods_out_of_order", "The charging periods were not in order of time.")
         )
     starts = [period.start_date_time for period in given]
+    _refuse_far([cdr.start_date_time, cdr.end_date_time, *starts])
     _refuse_equal(starts)
     ends = [*starts[1:], max(cdr.end_date_time, starts[-1])]
     periods = tuple(
@@ -98,6 +99,13 @@ def find_zone(cdr: CdrToPrice, zone: str | None, notes: list[Note]) -> ZoneInfo 
         return None
     notes.append(inferred[1])
     return inferred[0]
+
+
+def _refuse_far(moments: Sequence[datetime]) -> None:
+    """Years at the ends of the calendar have no local time."""
+    for moment in moments:
+        if not 1 < moment.year < 9999:
+            raise PricingError("unreadable_cdr", f"Nobody charged in the year {moment.year}.")
 
 
 def _refuse_equal(starts: Sequence[datetime]) -> None:

@@ -13,7 +13,14 @@ from modules.tariffs.pricing.boundaries import (
     duration_boundaries,
     thresholds,
 )
-from modules.tariffs.pricing.curves import SECOND, EnergyCurve, HeldValues, seconds, whole_second
+from modules.tariffs.pricing.curves import (
+    SECOND,
+    EnergyCurve,
+    HeldValues,
+    Point,
+    seconds,
+    whole_second,
+)
 from modules.tariffs.pricing.measured import Measured, Reading, State, StateChange, TariffChange
 from modules.tariffs.pricing.money import half_up
 from modules.tariffs.pricing.policy import ChargerPause, Policy
@@ -57,25 +64,21 @@ class _Timeline:
         if self.end <= self.start:
             raise PricingError("no_duration", "The session does not last a second.")
         self.zone, self.policy = zone, policy
+        self.notes: list[Note] = []
         self.states = {whole_second(each.at): each.state for each in _by_time(measured.states)}
         self.tariffs = {
             whole_second(each.at): each.tariff_id for each in _by_time(measured.tariff_changes)
         }
-        self.first_tariff = first_valid(self.start, tariffs, []).id
+        self.first_tariff = first_valid(self.start, tariffs, self.notes).id
         used = {name.lower() for name in (self.first_tariff, *self.tariffs.values())}
         self.restrictions = [
             each for terms in tariffs if terms.id.lower() in used for each in terms.restrictions()
         ]
-        self.energy = EnergyCurve(
-            (whole_second(each.at), Fraction(each.kwh))
-            for each in _by_time(measured.readings)
-            if each.kwh is not None
-        )
+        self.energy = EnergyCurve(_values(measured, "kwh"), self.start)
         self.held = {
-            "POWER": _held_values(measured, "power_kw") or HeldValues(self.energy.mean_power()),
-            "CURRENT": _held_values(measured, "current_a"),
+            "POWER": HeldValues(_values(measured, "power_kw") or self.energy.mean_power()),
+            "CURRENT": HeldValues(_values(measured, "current_a")),
         }
-        self.notes: list[Note] = []
         self._remark(measured)
 
     def periods(self) -> Iterator[Period]:
@@ -102,8 +105,8 @@ class _Timeline:
         for threshold in thresholds(self.restrictions, "kwh"):
             for crossing in self.energy.crossings(threshold):
                 inside = min(max(crossing, self.start + SECOND), self.end - SECOND)
-                reached = crossing != self.end or threshold < energies[self.end]
-                if self.start < inside and reached:
+                reached = crossing < self.end or threshold < energies[self.end]
+                if self.start <= crossing <= self.end and self.start < inside and reached:
                     energies[inside] = threshold
         return energies
 
@@ -170,11 +173,10 @@ class _Timeline:
             self.notes.append(Note("power_from_energy", sentence))
 
 
-def _held_values(measured: Measured, name: str) -> HeldValues:
+def _values(measured: Measured, name: str) -> list[Point]:
+    """What the readings tell of one thing, in order of time."""
     values = ((each.at, getattr(each, name)) for each in _by_time(measured.readings))
-    return HeldValues(
-        (whole_second(at), Fraction(value)) for at, value in values if value is not None
-    )
+    return [(whole_second(at), Fraction(value)) for at, value in values if value is not None]
 
 
 def _by_time(marks: Iterable[Mark]) -> list[Mark]:

@@ -40,14 +40,13 @@ def _timed_kind(lines: Sequence[Line], policy: Policy, notes: list[Note]) -> Kin
     last = lines[timed[-1]].kind if timed else Kind.TIME
     if last == Kind.PARKING_TIME or not _priced(lines, Kind.PARKING_TIME):
         return last
-    if not any(_step_size(lines[index]) > 1 for index in timed):
-        return Kind.PARKING_TIME
     parking = policy.time_step == TimeStep.PARKING_IF_ANY
-    sentence = (
-        "Charging came after parking; the step size was applied to the "
-        f"{'parking' if parking else 'charging'} time."
-    )
-    notes.append(Note("parking_before_charging", sentence, policy=policy.setting("time_step")))
+    if any(_step_size(lines[index]) > 1 for index in timed):
+        sentence = (
+            "Charging came after parking; the step size was applied to the "
+            f"{'parking' if parking else 'charging'} time."
+        )
+        notes.append(Note("parking_before_charging", sentence, policy=policy.setting("time_step")))
     return Kind.PARKING_TIME if parking else Kind.TIME
 
 
@@ -63,7 +62,7 @@ def _step(lines: Sequence[Line], kind: Kind, policy: Policy, notes: list[Note]) 
     unit = Fraction(STEPS_IN_ONE[kind])
     total = _total(lines, kind, policy) * unit
     if total <= 0:
-        sentence = "The energy adds up to nothing or less, so no step size was applied."
+        sentence = "The volumes add up to nothing or less, so no step size was applied."
         notes.append(Note("negative_total", sentence, kind=kind))
         return None
     billed = _next_step(total, component.step_size, kind, policy, notes)
@@ -96,13 +95,13 @@ def _next_step(
     forgiving = -(-(total - tolerance) // size) * size
     if forgiving == literal:
         return Fraction(literal)
-    sentence = (
-        f"{plain(total)} s is more than a multiple of {size} s only because hours are written "
-        "with few decimals; no further step was begun."
-    )
-    notes.append(
-        Note("step_tolerance", sentence, kind=kind, policy=policy.setting("time_step_tolerance_s"))
-    )
+    if size > 1:
+        sentence = (
+            f"{plain(total)} s is more than a multiple of {size} s only because hours are written "
+            "with few decimals; no further step was begun."
+        )
+        setting = policy.setting("time_step_tolerance_s")
+        notes.append(Note("step_tolerance", sentence, kind=kind, policy=setting))
     return max(Fraction(forgiving), total)
 
 

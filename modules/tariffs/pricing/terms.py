@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from modules.tariffs.pricing.restrictions import (
     LOCAL,
-    Range,
     Restriction,
     UnreadableRestriction,
     read_restrictions,
@@ -104,10 +103,6 @@ class Terms:
 
     def needs_local_time(self) -> bool:
         return any(isinstance(restriction, LOCAL) for restriction in self.restrictions())
-
-    def needs(self, name: str) -> bool:
-        """Whether a price depends on the measured `current` or `power`."""
-        return any(each.name == name for each in self.restrictions() if isinstance(each, Range))
 
 
 def read_tariff(document: Mapping[str, Any]) -> Terms:
@@ -203,7 +198,7 @@ def _taxed(tariff: TariffToPrice, given: PriceComponent) -> tuple[Fraction, Frac
     vat = None if given.vat is None else Fraction(given.vat) / 100
     if tariff.tax_included == "N/A":
         return price, None
-    if tariff.tax_included == "YES" and vat is not None:
+    if tariff.tax_included == "YES" and vat is not None and vat > -1:
         return price / (1 + vat), vat
     return price, vat
 

@@ -26,7 +26,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("position"),
         sa.UniqueConstraint("key"),
     )
-    op.create_index("ix_location_owner", "location", ["owner"])
+    op.create_index("ix_location_owner", "location", ["owner", "position"])
 
     op.create_table(
         "our_party",
@@ -84,7 +84,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("position"),
         sa.UniqueConstraint("key"),
     )
-    op.create_index("ix_tariff_owner", "tariff", ["owner"])
+    op.create_index("ix_tariff_owner", "tariff", ["owner", "position"])
 
     op.create_table(
         "worker",

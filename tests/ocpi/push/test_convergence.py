@@ -122,7 +122,7 @@ def check_order(story: Story) -> None:
     )
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(history=HISTORIES)
 def test_a_partner_ends_up_with_what_we_hold(history: list[tuple[str, str]]) -> None:
     asyncio.run(tell(history))

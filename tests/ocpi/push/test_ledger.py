@@ -174,9 +174,14 @@ def test_when_the_partner_is_back_nothing_waits_any_longer(ledger: Ledger) -> No
     see(ledger, "a", 1)
     ledger.park(pick(ledger), 1, REFUSED, Why.TRANSIENT, NOW)
     assert (ledger.pick(NOW), ledger.next_due()) == (None, NOW + micros(5))
-    ledger.hurry(NOW)
+    see(ledger, "b", 2)
+    ledger.park(pick(ledger), 2, REFUSED, Why.REJECTED, NOW)
+    ledger.hurry(NOW, rejected=False)
     assert ledger.next_due() == NOW
     assert pick(ledger).key == "a"
+    assert ledger.pick(NOW) is None
+    ledger.hurry(NOW, rejected=True)
+    assert pick(ledger).key == "b"
 
 
 def test_memory_is_bounded(ledger: Ledger) -> None:

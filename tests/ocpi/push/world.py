@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import httpx
 from pydantic import SecretStr
+from sqlalchemy import Column, MetaData, Table, Text, bindparam, delete, insert, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.client import Client
 from ocpi.context import Context
@@ -32,11 +34,13 @@ QUICK = Pace(
     poll=0.03,
     gather=0.002,
     commit=0.01,
-    beat=0.1,
+    beat=0.25,
     lease=1.5,
     exchange=0.4,
     slack=0.1,
     refresh=0.05,
+    batch=32,
+    page=20,
     recover=0.05,
     retries=(0.02, 0.03, 0.04, 0.05, 0.06, 0.07),
     again=0.02,
@@ -142,26 +146,35 @@ class Simulated:
 
 @dataclass
 class Ours:
-    """What we hold; the source reads it when it tells, as modules read their tables."""
+    """What we hold, as the table below has it once a change is committed."""
 
     locations: dict[str, Document] = field(default_factory=dict)
     cdrs: dict[str, Document] = field(default_factory=dict)
+
+
+THINGS = Table("thing", MetaData(), Column("key", Text, primary_key=True), Column("body", Text))
+
+
+async def body_of(database: Database, key: str) -> Any:
+    """Read an object's document as it is now."""
+    query = select(THINGS.c.body).where(THINGS.c.key == bindparam("key"))
+    rows = await database.fetch("thing", query, {"key": key})
+    return json.loads(rows[0][0]) if rows else None
 
 
 @dataclass
 class Locations:
     """Tells locations whole, or their EVSEs."""
 
-    ours: Ours
     module: str = "locations"
 
-    async def sends(self, _database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
+    async def sends(self, database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
         whole_key, uid = read_key(row.key)
         name = whole_key.removeprefix(f"{OWNER}*")
         path = f"NL/TNM/{name}"
         if row.deleted:
             return [Send("DELETE", path, None)]
-        location = self.ours.locations.get(name)
+        location = await body_of(database, row.order_key)
         if location is None:
             return []
         whole = Send("PUT", path, json.dumps(location))
@@ -176,12 +189,11 @@ class Locations:
 class CDRs:
     """Posts CDRs."""
 
-    ours: Ours
     module: str = "cdrs"
 
-    async def sends(self, _database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
+    async def sends(self, database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
         assert not patch
-        return [Send("POST", "", json.dumps(self.ours.cdrs[row.key.rpartition("*")[2]]))]
+        return [Send("POST", "", json.dumps(await body_of(database, row.key)))]
 
 
 class World:
@@ -199,6 +211,8 @@ class World:
 
     async def begin(self) -> None:
         await create_schema(self.database)
+        async with self.database.engine.begin() as connection:
+            await connection.run_sync(THINGS.metadata.create_all)
         async with self.database.write() as db:
             db.add(
                 OurParty(
@@ -298,16 +312,18 @@ class World:
             seal=self.seal,
             client=Client(allow_private=True, transport=httpx.MockTransport(self._answer)),
         )
-        sources = {source.module: source for source in (Locations(self.ours), CDRs(self.ours))}
+        sources = {source.module: source for source in (Locations(), CDRs())}
         worker = Worker(context, sources, pace=pace)
         self.workers.append((worker, asyncio.create_task(worker.run()), context))
         return worker
 
     async def kill(self, worker: Worker) -> None:
         """End a worker as a crash would: it stores nothing and hands nothing back."""
-        task = next(task for known, task, _ in self.workers if known is worker)
-        task.cancel()
-        await asyncio.wait([task])
+        task, context = next((t, c) for known, t, c in self.workers if known is worker)
+        # Not in the middle of a transaction, which SQLite's driver does not survive in one process.
+        async with context.database.write():
+            task.cancel()
+            await asyncio.wait([task])
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         return await self.partners[request.url.host.partition(".")[0]].answer(request)
@@ -320,16 +336,16 @@ class World:
         """Make a location, or replace it as a whole."""
         version = self._next()
         parts = {uid: {"version": version, "a": 0, "b": 0} for uid in evses}
-        self.ours.locations[name] = {"version": version, "evses": parts}
-        await self._stamp(Change("locations", f"{OWNER}*{name}"))
+        location = self.ours.locations[name] = {"version": version, "evses": parts}
+        await self._stamp(Change("locations", f"{OWNER}*{name}"), location)
 
     async def put_locations(self, count: int) -> None:
         """Make that many locations in one transaction, `l0` and so on."""
-        for number in range(count):
-            self.ours.locations[f"l{number}"] = {"version": self._next(), "evses": {}}
         async with self.database.write() as db:
             for number in range(count):
-                await changed(db, Change("locations", f"{OWNER}*l{number}"))
+                location = {"version": self._next(), "evses": {}}
+                self.ours.locations[f"l{number}"] = location
+                await store(db, Change("locations", f"{OWNER}*l{number}"), location)
 
     async def change_evse(self, name: str, uid: str, letter: str = "a") -> None:
         """Change one field of an EVSE."""
@@ -339,22 +355,22 @@ class World:
         evse = location["evses"].setdefault(uid, {"version": version, "a": 0, "b": 0})
         evse.update(patch)
         self.ours.locations[name] = location
-        await self._stamp(Change("locations", f"{OWNER}*{name}", part=uid, patch=patch))
+        await self._stamp(Change("locations", f"{OWNER}*{name}", part=uid, patch=patch), location)
 
     async def delete_location(self, name: str) -> None:
         self.ours.locations.pop(name)
-        await self._stamp(Change("locations", f"{OWNER}*{name}", deleted=True))
+        await self._stamp(Change("locations", f"{OWNER}*{name}", deleted=True), None)
 
     async def post_cdr(self, name: str, audience: str | None = None) -> None:
-        self.ours.cdrs[name] = {"id": name, "version": self._next()}
+        cdr = self.ours.cdrs[name] = {"id": name, "version": self._next()}
         partner_id = None if audience is None else self.ids[audience]
         await self._stamp(
-            Change("cdrs", f"{OWNER}*{name}", stream=Stream.MONEY, audience=partner_id)
+            Change("cdrs", f"{OWNER}*{name}", stream=Stream.MONEY, audience=partner_id), cdr
         )
 
-    async def _stamp(self, change: Change) -> None:
+    async def _stamp(self, change: Change, document: Document | None) -> None:
         async with self.database.write() as db:
-            await changed(db, change)
+            await store(db, change, document)
 
     def is_up_to_date(self, partner: Simulated) -> bool:
         sent = sorted(cdr["id"] for cdr in partner.cdrs)
@@ -364,6 +380,15 @@ class World:
         """Wait until partners hold what we hold; all of them when none is named."""
         wanted = partners or tuple(self.partners.values())
         await until(lambda: all(self.is_up_to_date(partner) for partner in wanted))
+
+
+async def store(db: AsyncSession, change: Change, document: Document | None) -> None:
+    """Store a document, or none any more, with its place in the feed."""
+    key = change.order_key
+    await db.exec(delete(THINGS).where(THINGS.c.key == key))
+    if document is not None:
+        await db.exec(insert(THINGS).values(key=key, body=json.dumps(document)))
+    await changed(db, change)
 
 
 @asynccontextmanager
@@ -391,5 +416,5 @@ async def until_found(look: Callable[[], Awaitable[Found]], *, seconds: float = 
     async with asyncio.timeout(seconds):
         # What is waited for is in a database or at a partner: no event tells of it.
         while not (found := await look()):  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.02)
         return found

@@ -31,6 +31,7 @@ from modules.tariffs.pricing.usage import Kind
 _MOST_CASES = 50_000
 _A_MONDAY = date(2024, 1, 1)
 _AMOUNTS = ("kwh", "duration", "power", "current")
+_FIRST_YEAR, _LAST_YEAR = 1900, 9000  # Beyond lies the end of the calendar.
 _AN_HOUR = timedelta(hours=1)
 
 
@@ -77,7 +78,7 @@ class _Cases:
             for each in self.restrictions
             if isinstance(each, Dates)
             for bound in (each.start, each.end)
-            if bound
+            if bound and _FIRST_YEAR < bound.year < _LAST_YEAR
         }
         wanted = 7 if any(isinstance(each, Weekdays) for each in self.restrictions) else 1
         firsts = sorted(bounds) or [_A_MONDAY]

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from modules.tariffs.pricing import Bill
 from ocpi.spec.document import decode
 
 Document = dict[str, Any]
@@ -56,6 +57,16 @@ def cdr(*periods: Document, end: str = "12:00", **members: Any) -> Document:
         "currency": "EUR",
         "charging_periods": list(periods),
     } | members
+
+
+def outcome(bill: Bill) -> tuple[object, list[str]]:
+    """The total without VAT, and what was noted."""
+    return bill.total.excl, bill.codes()
+
+
+def amounts(bill: Bill) -> tuple[object, object]:
+    """The total without and with VAT."""
+    return bill.total.excl, bill.total.incl
 
 
 def costs(fields: Mapping[str, Any]) -> dict[str, Decimal]:

@@ -9,10 +9,12 @@ from modules.tariffs.pricing import PricingError, cost_fields, pick_tariff, pric
 from tests.modules.tariffs.pricing.sample import (
     MONDAY,
     Document,
+    amounts,
     cdr,
     component,
     costs,
     element,
+    outcome,
     period,
     tariff,
 )
@@ -70,19 +72,19 @@ def test_an_element_that_is_not_understood_applies_to_nobody(
     restrictions: Document, code: str
 ) -> None:
     bill = price_cdr(ENERGY, [tariff(element(component("ENERGY", "0"), **restrictions), LAST)])
-    assert (bill.total.excl, bill.codes()) == (5, [code])
+    assert outcome(bill) == (5, [code])
 
 
 def test_a_restriction_that_is_null_restricts_nothing() -> None:
     bill = price_cdr(ENERGY, [tariff(element(component("ENERGY", "1"), booking=None))])
-    assert (bill.total.excl, bill.codes()) == (10, [])
+    assert outcome(bill) == (10, [])
 
 
 def test_unknown_dimensions_are_left_out_and_noted() -> None:
     congested = tariff(element(component("CONGESTION_TIME", "30"), component("ENERGY", "0.5")))
     received = cdr(period("08:00", ENERGY="10", CONGESTION_TIME="1"))
     bill = price_cdr(received, [congested])
-    assert (bill.total.excl, bill.codes()) == (5, ["unknown_dimension"])
+    assert outcome(bill) == (5, ["unknown_dimension"])
 
 
 @pytest.mark.req("TA-17", "TA-19")
@@ -128,7 +130,7 @@ def test_several_tariffs_are_told_apart_by_the_periods() -> None:
     assert price_cdr(received, [day, night]).total.excl == Decimal("2.5")
     partly = cdr(period("08:00", "t1", ENERGY="1"), period("09:00", ENERGY="10"))
     bill = price_cdr(partly, [day, night])
-    assert (bill.total.excl, bill.codes()) == (Decimal("0.5"), ["period_without_tariff"])
+    assert outcome(bill) == (Decimal("0.5"), ["period_without_tariff"])
 
 
 TWICE = cdr(period("08:00", ENERGY="1"), period("08:00", TIME="1"))
@@ -143,6 +145,7 @@ BY_THE_CLOCK = tariff(element(component("ENERGY", "1"), end_time="10:00"))
         (TWICE, [tariff(LAST)], "equal_period_starts"),
         (ENERGY, [BY_THE_CLOCK], "time_zone_unknown"),
         (ENERGY | {"charging_periods": []}, [tariff(LAST)], "unreadable_cdr"),
+        (ENERGY | {"start_date_time": "0001-01-01T00:00:00Z"}, [tariff(LAST)], "unreadable_cdr"),
         (ENERGY, [tariff()], "unreadable_tariff"),
     ],
 )
@@ -179,7 +182,7 @@ def test_a_time_zone_that_is_not_told_is_inferred(
     morning = tariff(element(component("ENERGY", "0.1"), start_time="09:00"), LAST)
     received = cdr(period("08:00", ENERGY="10"), end="08:30", cdr_location=place)
     bill = price_cdr(received, [morning])
-    assert (bill.total.excl, bill.codes()) == (total, codes)
+    assert outcome(bill) == (total, codes)
 
 
 @pytest.mark.parametrize(
@@ -211,20 +214,22 @@ def test_a_tariff_without_type_is_for_every_session() -> None:
 )
 def test_a_doubtful_tariff_is_used_and_noted(members: dict[str, Any], code: str) -> None:
     bill = price_cdr(ENERGY, [tariff(LAST, **members)])
-    assert (bill.total.excl, bill.codes()) == (5, [code])
+    assert outcome(bill) == (5, [code])
 
 
 @pytest.mark.req("TA-14")
 def test_without_vat_both_amounts_are_the_same() -> None:
     for vat, incl in ((None, 5), ("0", 5), ("21", Decimal("6.05"))):
-        total = price_cdr(ENERGY, [tariff(element(component("ENERGY", "0.5", vat=vat)))]).total
-        assert (total.excl, total.incl) == (5, incl)
+        bill = price_cdr(ENERGY, [tariff(element(component("ENERGY", "0.5", vat=vat)))])
+        assert amounts(bill) == (5, incl)
 
 
 def test_prices_that_include_tax_are_taken_apart() -> None:
     taxed = tariff(element(component("ENERGY", "0.605", vat="21")), tax_included="YES")
-    total = price_cdr(ENERGY, [taxed]).total
-    assert (total.excl, total.incl) == (5, Decimal("6.05"))
+    bill = price_cdr(ENERGY, [taxed])
+    assert amounts(bill) == (5, Decimal("6.05"))
+    odd = tariff(element(component("ENERGY", "0.5", vat="-100")), tax_included="YES")
+    assert amounts(price_cdr(ENERGY, [odd])) == (5, 0)
     exempt = tariff(element(component("ENERGY", "0.5", vat="21")), tax_included="N/A")
     assert price_cdr(ENERGY, [exempt]).total.incl == 5
 
@@ -261,3 +266,26 @@ def test_a_mere_reservation_has_no_minimum_price() -> None:
     bill = price_cdr(cdr(period("08:00", RESERVATION_TIME="2")), [cheap])
     assert [limit.name for limit in bill.limits] == ["max_price"]
     assert bill.total.excl == 1
+
+
+@pytest.mark.req("TA-10")
+def test_the_limits_of_the_first_of_several_tariffs_count() -> None:
+    first = tariff(LAST, max_price={"excl_vat": 1, "incl_vat": 1})
+    second = tariff(LAST, id="T2", max_price={"excl_vat": 2, "incl_vat": 2})
+    received = cdr(period("08:00", "T1", ENERGY="10"), period("09:00", "T2", ENERGY="10"))
+    assert outcome(price_cdr(received, [second, first])) == (1, ["limits_of_first_tariff"])
+
+
+@pytest.mark.req("TA-10")
+def test_a_limit_without_vat_moves_vat_in_proportion() -> None:
+    limit = {"excl_vat": Decimal(4)}
+    for price, expected in (("0.2", (4, Decimal("4.8"))), ("0", (4, 4)), ("0.5", (5, 6))):
+        offer = tariff(element(component("ENERGY", price, vat="20")), min_price=limit)
+        assert amounts(price_cdr(ENERGY, [offer])) == expected
+    dear = tariff(element(component("ENERGY", "0.5", vat="20")), max_price=limit)
+    assert amounts(price_cdr(ENERGY, [dear])) == (4, Decimal("4.8"))
+
+
+def test_of_several_valid_tariffs_the_first_is_used() -> None:
+    dear = tariff(element(component("ENERGY", "0.9")), id="T2")
+    assert outcome(price_cdr(ENERGY, [tariff(LAST), dear])) == (5, ["several_valid"])

@@ -33,17 +33,25 @@ def told(name: str) -> list[str]:
 
 def test_prices_steps_and_totals_are_told() -> None:
     assert told("spec-22-step-size-switch-time") == [
-        "The session lasted from 2024-01-15 16:35 to 2024-01-15 17:10 (Europe/Amsterdam) and is "
-        "priced in EUR by the tariff 22.",
+        (
+            "The session lasted from 2024-01-15 16:35 to 2024-01-15 17:10 (Europe/Amsterdam) and "
+            "is priced in EUR by the tariff 22."
+        ),
         "Period 1, 16:35 to 17:00:",
-        "- Charging time: 25 min at EUR 1.20 per hour is EUR 0.50, no VAT applies. The price is "
-        "that of element 1, which applies from 00:00 to 17:00 (it was 16:35).",
+        (
+            "- Charging time: 25 min at EUR 1.20 per hour is EUR 0.50, no VAT applies. The price "
+            "is that of element 1, which applies from 00:00 to 17:00 (it was 16:35)."
+        ),
         "Period 2, 17:00 to 17:10:",
-        "- Charging time: 10 min, billed as 20 min at EUR 2.40 per hour is EUR 0.80, no VAT "
-        "applies. The price is that of element 2, which applies from 17:00 to 20:00 (it was "
-        "17:00). Not used: element 1 applies from 00:00 to 17:00, and it was 17:00.",
-        "Charging time is billed in steps of 15 min: 35 min in all became 45 min; the difference "
-        "is part of period 2.",
+        (
+            "- Charging time: 10 min, billed as 20 min at EUR 2.40 per hour is EUR 0.80, no VAT "
+            "applies. The price is that of element 2, which applies from 17:00 to 20:00 (it was "
+            "17:00). Not used: element 1 applies from 00:00 to 17:00, and it was 17:00."
+        ),
+        (
+            "Charging time is billed in steps of 15 min: 35 min in all became 45 min; the "
+            "difference is part of period 2."
+        ),
         "Charging time: EUR 1.30 without VAT, EUR 1.30 with VAT.",
         "In all: EUR 1.30 without VAT, EUR 1.30 with VAT.",
         "Amounts were rounded only at the end, each by itself (rounding=total).",
@@ -53,14 +61,23 @@ def test_prices_steps_and_totals_are_told() -> None:
 def test_limits_notes_and_policies_are_told() -> None:
     lines = [line for name in ("spec-04", "spec-06", "edge-10", "edge-20") for line in _named(name)]
     for sentence in (
-        "The minimum price of the tariff raised the total from EUR 0.30 without VAT, "
-        "EUR 0.33 with VAT.",
-        "The maximum price of the tariff lowered the total from EUR 13.00 without VAT, "
-        "EUR 14.35 with VAT.",
-        "A second fixed fee, that of element 2, applied from period 2; it was not charged "
-        "(flat=once_per_session).",
-        "The price of energy changed within period 1, which should have been split there: "
-        "element 1 applied at its start and element 2 at its end. It was priced as at its start.",
+        (
+            "The minimum price of the tariff raised the total from EUR 0.30 without VAT, "
+            "EUR 0.33 with VAT."
+        ),
+        (
+            "The maximum price of the tariff lowered the total from EUR 13.00 without VAT, "
+            "EUR 14.35 with VAT."
+        ),
+        (
+            "A second fixed fee, that of element 2, applied from period 2; it was not charged "
+            "(flat=once_per_session)."
+        ),
+        (
+            "The price of energy changed within period 1, which should have been split there: "
+            "element 1 applied at its start and element 2 at its end. "
+            "It was priced as at its start."
+        ),
     ):
         assert sentence in lines
 
