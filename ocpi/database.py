@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import asyncpg
 from sqlalchemy import Executable, LargeBinary, event, text
 from sqlalchemy.engine import Connection, make_url
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -23,6 +24,16 @@ SQLITE_PRAGMAS = (
     "PRAGMA synchronous=FULL",
     "PRAGMA busy_timeout=20000",
     "PRAGMA foreign_keys=ON",
+)
+
+
+# What both ways to the database raise when it is away or refuses.
+DATABASE_ERRORS = (
+    SQLAlchemyError,
+    sqlite3.Error,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    OSError,
 )
 
 

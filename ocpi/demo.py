@@ -20,7 +20,7 @@ from modules.locations.own import patch_own
 from modules.locations.parts import Place
 from modules.locations.store import locations
 from modules.stations.imports.reading import read_stations, read_tariffs
-from modules.stations.publishing import Report, publish_location, publish_records, publish_tariff
+from modules.stations.publishing import LOCATIONS, TARIFFS, Report, publish_records
 from ocpi.app import create_app
 from ocpi.context import Context
 from ocpi.headers import Party
@@ -97,7 +97,7 @@ async def _import_stations(context: Context, say: Say) -> None:
         report = await publish_records(
             context.database,
             read_tariffs(path, country_code=OWNER.country_code, party_id=OWNER.party_id),
-            publish_tariff,
+            TARIFFS,
             OWNER,
             dry_run=False,
             seen=lambda _: None,
@@ -107,7 +107,7 @@ async def _import_stations(context: Context, say: Say) -> None:
         report = await publish_records(
             context.database,
             read_stations(path, country_code=OWNER.country_code, party_id=OWNER.party_id),
-            publish_location,
+            LOCATIONS,
             OWNER,
             dry_run=False,
             seen=lambda _: None,

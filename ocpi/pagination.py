@@ -27,8 +27,8 @@ def read_paging(
     """Read the four parameters as they stand in the query (PG-12: 2001 for what cannot be read)."""
     return Paging(
         offset=_number("offset", offset, 0),
-        # limit=0 asks for nothing but the headers.
-        limit=min(_number("limit", limit, cap), cap),
+        # A page of none would look like the end of the list to those who crawl (TA-18).
+        limit=max(1, min(_number("limit", limit, cap), cap)),
         date_from=_moment("date_from", date_from),
         date_to=_moment("date_to", date_to),
     )

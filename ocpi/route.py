@@ -16,10 +16,10 @@ from ocpi.errors import (
     Malformed,
     NotAuthenticated,
     OCPIError,
+    ServerFailure,
     TooLarge,
     TooSlow,
     UnknownObject,
-    UnknownReceiver,
     UnsupportedEncoding,
 )
 from ocpi.headers import (
@@ -146,11 +146,12 @@ def _meant(to: Party | None, ours: tuple[Party, ...]) -> Party:
         for party in ours:
             if party.key == to.key:
                 return party
-        raise UnknownReceiver(f"OCPI-to: {to} is no party of this platform.")
+        # Codes 4xxx are for hubs alone (ST-12, RT-39).
+        raise InvalidParameters(f"OCPI-to: {to} is no party of this platform.")
     if len(ours) == 1:
         return ours[0]
     if not ours:
-        raise UnknownReceiver("This platform has no party yet.")
+        raise ServerFailure("This platform has no party yet.")
     raise InvalidParameters(
         "OCPI-to-country-code and OCPI-to-party-id are needed: this platform speaks for "
         + ", ".join(str(party) for party in ours)

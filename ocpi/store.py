@@ -1,11 +1,20 @@
 """OCPI objects as documents: stored whole as JSON text, beside the columns they are searched by."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import BigInteger, BindParameter, ColumnElement, Executable, Text, bindparam, func
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Executable,
+    Text,
+    bindparam,
+    func,
+    insert,
+)
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,8 +23,9 @@ from ocpi.errors import Conflict, InvalidParameters, UnknownObject
 from ocpi.headers import Party
 from ocpi.pagination import DEEPEST, Paging
 from ocpi.spec.document import decode, encode
+from ocpi.spec.kinds import Tolerance
 from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
-from ocpi.spec.reading import read
+from ocpi.spec.reading import defects, read
 from ocpi.spec.types import OCPIModel
 
 Document = dict[str, Any]
@@ -114,7 +124,7 @@ class Store(Generic[Row]):
         shape = (self.table, *given)
         count, page = _list_queries(*shape)
         total: int = (await database.fetch(("count", shape), count, given))[0][0]
-        if paging.offset >= min(total, DEEPEST) or paging.limit == 0:
+        if paging.offset >= min(total, DEEPEST):
             return Page((), total)
         window = {"limit": paging.limit, "offset": paging.offset}
         rows = await database.fetch(("page", shape), page, given | window)
@@ -145,6 +155,31 @@ class Store(Generic[Row]):
         row = await self._row(db, owner, identifier, lock=True)
         return None if row is None else decode(row.body)
 
+    async def lock_many(
+        self, db: AsyncSession, owner: Party, identifiers: Iterable[str]
+    ) -> dict[str, Document]:
+        """The documents of those objects that exist, by key, locked until the commit.
+
+        Who changes several objects in a transaction locks them all before the first stamp: a change
+        of a single object locks in the same order, so neither waits for the other for ever.
+        """
+        keys = [object_key(owner, identifier) for identifier in identifiers]
+        found = await db.exec(
+            select(self.table)
+            .where(col(self.table.key).in_(keys))
+            .order_by(col(self.table.key))
+            .with_for_update()
+        )
+        return {row.key: decode(row.body) for row in found}
+
+    async def create_many(
+        self, db: AsyncSession, owner: Party, documents: Sequence[Document]
+    ) -> None:
+        """Store objects that `lock_many` has not found; IntegrityError if one came meanwhile."""
+        first = await stamp(db, "created", len(documents))
+        rows = [_columns(owner, each, first + n) for n, each in enumerate(documents)]
+        await db.exec(insert(self.table), params=rows)
+
     async def put(
         self, db: AsyncSession, owner: Party, identifier: str, document: Document
     ) -> Written:
@@ -162,16 +197,7 @@ class Store(Generic[Row]):
             # Whoever created it meanwhile has committed: creators wait for each other's stamps.
             row = await self._row(db, owner, identifier, lock=True)
         if row is None:
-            db.add(
-                self.table(
-                    position=position,
-                    key=object_key(owner, identifier),
-                    owner=owner.key,
-                    last_updated=moment,
-                    body=body,
-                )
-            )
-            await db.flush()
+            await db.exec(insert(self.table), params=[_columns(owner, document, position)])
             return Written(document, created=True)
         if moment < row.last_updated:
             return Written(decode(row.body), changed=False, stale=True)
@@ -229,16 +255,18 @@ class Store(Generic[Row]):
         await db.flush()
 
     def _same(self, owner: Party, identifier: str, document: Document) -> None:
-        """The body names the same object as the URL (CO-04, CO-05)."""
-        for field, wanted in (
-            ("country_code", owner.country_code),
-            ("party_id", owner.party_id),
-            (self.identifier, identifier),
-        ):
-            if str(document.get(field, "")).lower() != wanted.lower():
-                raise InvalidParameters(
-                    f"{field}: the URL says {wanted!r}, the body {document.get(field)!r}"
-                )
+        codes = {"country_code": owner.country_code, "party_id": owner.party_id}
+        _require_same({**codes, self.identifier: identifier}, document)
+
+
+def _columns(owner: Party, document: Document, position: int) -> dict[str, Any]:
+    return {
+        "position": position,
+        "key": object_key(owner, document["id"]),
+        "owner": owner.key,
+        "last_updated": microseconds(parse_moment(document["last_updated"])),
+        "body": encode(document),
+    }
 
 
 def later(stored: str | None, now: int) -> str:
@@ -253,8 +281,8 @@ def later(stored: str | None, now: int) -> str:
 def date_change(before: Document | None, body: Document, now: int) -> str:
     """The `last_updated` of a change of ours: the one given, or now, but later than the stored one.
 
-    `now` is in microseconds. Raises ``Conflict`` when the one given is older than the stored one
-    (PP-09), ``InvalidParameters`` when it is no moment.
+    `now` is in microseconds. The one given may equal the stored one, see `grown`. Raises
+    ``Conflict`` when it is older (PP-09), ``InvalidParameters`` when it is no moment.
     """
     stored = None if before is None else before["last_updated"]
     given = body.get("last_updated")
@@ -267,3 +295,40 @@ def date_change(before: Document | None, body: Document, now: int) -> str:
     if stored is not None and moment < parse_moment(stored):
         raise Conflict(f"last_updated: {given} is older than the stored {stored}")
     return format_moment(moment)
+
+
+def grown(before: Document | None, document: Document) -> Document:
+    """The document with a date later than before: receivers skip a change that is not (IP-14)."""
+    if before is None or document["last_updated"] != before["last_updated"]:
+        return document
+    return {**document, "last_updated": later(before["last_updated"], 0)}
+
+
+def spelled(owner: Party, document: Document) -> Document:
+    """The document with its owner's codes as the owner spells them (IP-25).
+
+    Raises ``InvalidParameters`` when it names another owner.
+    """
+    codes = {"country_code": owner.country_code, "party_id": owner.party_id}
+    _require_same(codes, document)
+    return {**document, **codes}
+
+
+def _require_same(wanted: dict[str, str], document: Document) -> None:
+    """The body names the same object as the URL (CO-04, CO-05)."""
+    for field, value in wanted.items():
+        if str(document.get(field, "")).lower() != value.lower():
+            raise InvalidParameters(
+                f"{field}: the URL says {value!r}, the body {document.get(field)!r}"
+            )
+
+
+def refuse_defects(model: type[OCPIModel], document: Document) -> None:
+    """Raises ``InvalidParameters`` for what a strict receiver would refuse in an object of ours.
+
+    A word that OCPI 2.2.1 does not know yet is let through: it costs nobody the object (TY-15).
+    """
+    unknown = f": {Tolerance.ENUM}"
+    found = [line for line in defects(document, model) if not line.endswith(unknown)]
+    if found:
+        raise InvalidParameters("; ".join(found))

@@ -1,5 +1,7 @@
 """Changes of our own Locations: validated, dated, stored, and remembered for the partners."""
 
+from collections.abc import Sequence
+
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.locations.parts import Place, find_part, raise_parents
@@ -7,10 +9,18 @@ from modules.locations.store import check_complete, locations
 from ocpi.database import clock
 from ocpi.errors import UnknownLocation
 from ocpi.headers import Party
-from ocpi.push.feed import Change, changed
+from ocpi.push.feed import Change, changed, created
 from ocpi.spec.locations import EVSE, Connector, Location
 from ocpi.spec.reading import dump, read, read_patch
-from ocpi.store import Document, Written, date_change, object_key
+from ocpi.store import (
+    Document,
+    Written,
+    date_change,
+    grown,
+    object_key,
+    refuse_defects,
+    spelled,
+)
 
 MODULE = "locations"
 REMOVED = "REMOVED"
@@ -19,18 +29,29 @@ REMOVED = "REMOVED"
 async def put_own(db: AsyncSession, owner: Party, place: Place, body: Document) -> Written:
     """Put a Location, EVSE or Connector of ours; a missing `last_updated` is now.
 
-    Raises ValidationError for a document that OCPI does not allow, ``Conflict`` for one that is
-    older than what is stored.
+    Raises ValidationError or ``InvalidParameters`` for a document that OCPI does not allow,
+    ``Conflict`` for one that is older than what is stored.
     """
-    model = _model(place)
     location, before = await _stored(db, owner, place)
     dated = {**body, "last_updated": _date(location, before, body, await clock(db))}
-    document = raise_parents(dump(read(model, _with_dates(dated))))
-    if before is not None and place.evse_uid is None:
-        document = _with_removed(before, document)
-    # A newer date on the same content is the owner's wish; without one, nothing has happened.
-    if before is not None and "last_updated" not in body and same_content(before, document):
+    document = raise_parents(dump(read(_model(place), _with_dates(dated))))
+    if place.evse_uid is None:
+        document = with_removed(before, spelled(owner, document))
+    if before is not None and _nothing_new(before, document, body):
         return Written(before, changed=False)
+    refuse_defects(_model(place), document)
+    return await store_own(db, owner, place, grown(before, document))
+
+
+async def create_own(db: AsyncSession, owner: Party, documents: Sequence[Document]) -> None:
+    """Store new Locations that are fit to be sent, and have partners told."""
+    await locations.create_many(db, owner, documents)
+    keys = [object_key(owner, document["id"]) for document in documents]
+    await created(db, [Change(MODULE, key) for key in keys])
+
+
+async def store_own(db: AsyncSession, owner: Party, place: Place, document: Document) -> Written:
+    """Store a document that is fit to be sent, and have partners told."""
     if place.evse_uid is None:
         written = await locations.put(db, owner, place.location_id, document)
     else:
@@ -48,8 +69,10 @@ async def patch_own(db: AsyncSession, owner: Party, place: Place, body: Document
     if "evses" in body:
         check_complete(body["evses"])
     changes = raise_parents(read_patch(_model(place), dated))
-    if "last_updated" not in body and same_content(before, {**before, **changes}):
+    if _nothing_new(before, {**before, **changes}, body):
         return Written(before, changed=False)
+    changes = grown(before, changes)
+    refuse_defects(_model(place), {**before, **changes})
     if place.evse_uid is None:
         written = await locations.patch(db, owner, place.location_id, changes)
     else:
@@ -118,6 +141,12 @@ def _with_dates(document: Document) -> Document:
     return dated
 
 
+def _nothing_new(before: Document, document: Document, body: Document) -> bool:
+    """A newer date on the same content is the owner's wish; without one, nothing has happened."""
+    redated = "last_updated" in body and document["last_updated"] != before["last_updated"]
+    return not redated and same_content(before, document)
+
+
 def same_content(before: Document, after: Document) -> bool:
     """Whether nothing but dates differs, at any level."""
     return _undated(before) == _undated(after)
@@ -131,8 +160,10 @@ def _undated(document: Document) -> Document:
     return plain
 
 
-def _with_removed(before: Document, document: Document) -> Document:
+def with_removed(before: Document | None, document: Document) -> Document:
     """EVSEs that the new document leaves out stay, as REMOVED (LO-12, IP-19)."""
+    if before is None:
+        return document
     kept = {evse["uid"].lower() for evse in document.get("evses", [])}
     gone = [evse for evse in before.get("evses", []) if evse["uid"].lower() not in kept]
     if not gone:

@@ -16,12 +16,12 @@ from modules.locations.parts import Place
 from modules.locations.store import locations
 from modules.stations.imports.reading import count_records, read_stations, read_tariffs
 from modules.stations.publishing import (
+    LOCATIONS,
+    TARIFFS,
+    Kind,
     Outcome,
-    Publish,
     Report,
-    publish_location,
     publish_records,
-    publish_tariff,
 )
 from ocpi.context import Context
 from ocpi.errors import InvalidParameters, UnknownObject
@@ -70,7 +70,7 @@ def import_stations(
                 default_time_zone=time_zone,
             )
             await _publish(
-                context, file, records, publish_location, owner, dry_run=dry_run, as_json=as_json
+                context, file, records, LOCATIONS, owner, dry_run=dry_run, as_json=as_json
             )
 
     run(act())
@@ -86,9 +86,7 @@ def import_tariffs(
         async with open_context() as context:
             owner = await _party(context, party)
             records = read_tariffs(file, country_code=owner.country_code, party_id=owner.party_id)
-            await _publish(
-                context, file, records, publish_tariff, owner, dry_run=dry_run, as_json=as_json
-            )
+            await _publish(context, file, records, TARIFFS, owner, dry_run=dry_run, as_json=as_json)
 
     run(act())
 
@@ -110,7 +108,7 @@ async def _publish(
     context: Context,
     file: Path,
     records: Iterator[Any],
-    publish: Publish,
+    kind: Kind,
     owner: Party,
     *,
     dry_run: bool,
@@ -118,7 +116,7 @@ async def _publish(
 ) -> None:
     with _progress(file, as_json=as_json) as seen:
         report = await publish_records(
-            context.database, records, publish, owner, dry_run=dry_run, seen=seen
+            context.database, records, kind, owner, dry_run=dry_run, seen=seen
         )
     if as_json:
         print_json(_as_document(report, dry_run=dry_run))

@@ -1,10 +1,13 @@
 """Imported records become Locations and Tariffs of ours; what is unchanged stays untouched."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
+from typing import Any
 
+from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 import modules.locations.own
@@ -15,8 +18,11 @@ from modules.stations.imports.records import Imported, Refusal, Remark
 from modules.tariffs.store import tariffs
 from ocpi.database import Database, clock
 from ocpi.headers import Party
-from ocpi.spec.moments import parse_moment
-from ocpi.store import Document, later
+from ocpi.spec.moments import microseconds, parse_moment
+from ocpi.store import Document, Store, later, object_key
+
+# Few enough that nobody waits long for the lock, many enough that commits do not count.
+BATCH = 200
 
 
 class Outcome(StrEnum):
@@ -36,95 +42,139 @@ class Report:
     remarks: list[Remark] = field(default_factory=list)
 
 
-Publish = Callable[[AsyncSession, Party, Document], Awaitable[Outcome]]
+@dataclass(frozen=True)
+class Kind:
+    """How records of one kind are published."""
+
+    store: Store[Any]
+    create: Callable[[AsyncSession, Party, Sequence[Document]], Awaitable[None]]
+    update: Callable[[AsyncSession, Party, Document, Document, str], Awaitable[Outcome]]
+    """Takes what is stored, the record's document, and the date of what changes."""
 
 
 async def publish_records(
     database: Database,
     records: Iterable[Imported | Refusal],
-    publish: Publish,
+    kind: Kind,
     owner: Party,
     *,
     dry_run: bool,
     seen: Callable[[int], None],
 ) -> Report:
-    """Publish records as objects of one of our parties, each in a transaction of its own.
+    """Publish records as objects of one of our parties, a transaction for each batch.
 
-    More than one object in a transaction could lock out, on PostgreSQL, a station that reports on
-    the second one while the first one holds the feed. `seen` hears how many records were done. With
-    `dry_run` nothing is kept.
+    `seen` hears how many records each batch had. With `dry_run` nothing is kept.
     """
     report = Report()
-    for record in records:
-        if isinstance(record, Refusal):
-            report.refusals.append(record)
-        else:
-            async with database.write() as db:
-                await _publish_record(db, record, publish, owner, report)
-                if dry_run:
-                    await db.rollback()
-        seen(1)
+    stream = iter(records)
+    while batch := list(islice(stream, BATCH)):
+        report.refusals.extend(record for record in batch if isinstance(record, Refusal))
+        imported = [record for record in batch if isinstance(record, Imported)]
+        documents = [_owned(record, owner, report) for record in imported]
+        try:
+            counts = await _publish_batch(database, kind, owner, documents, dry_run=dry_run)
+        except IntegrityError:
+            # Somebody has created one of them meanwhile, so now it is known.
+            counts = await _publish_batch(database, kind, owner, documents, dry_run=dry_run)
+        report.counts += counts
+        seen(len(batch))
     return report
 
 
-async def _publish_record(
-    db: AsyncSession, record: Imported, publish: Publish, owner: Party, report: Report
-) -> None:
+async def _publish_batch(
+    database: Database, kind: Kind, owner: Party, documents: Sequence[Document], *, dry_run: bool
+) -> Counter[Outcome]:
+    async with database.write() as db:
+        counts = await _publish(db, kind, owner, documents)
+        if dry_run:
+            await db.rollback()
+    return counts
+
+
+async def _publish(
+    db: AsyncSession, kind: Kind, owner: Party, documents: Sequence[Document]
+) -> Counter[Outcome]:
+    """New objects by a few statements for all of them, known ones each by itself."""
+    stored = await kind.store.lock_many(db, owner, [each["id"] for each in documents])
+    now = later(None, await clock(db))
+    counts: Counter[Outcome] = Counter()
+    new: list[Document] = []
+    for document in documents:
+        known = stored.get(object_key(owner, document["id"]))
+        if known is None:
+            # By an older date, partners that pull what is new would miss it (IP-24).
+            new.append({**document, "last_updated": now})
+        else:
+            counts[await kind.update(db, owner, known, document, now)] += 1
+    if new:
+        await kind.create(db, owner, new)
+        counts[Outcome.NEW] = len(new)
+    return counts
+
+
+def _owned(record: Imported, owner: Party, report: Report) -> Document:
     report.remarks.extend(record.remarks)
     named = Party(*record.owner)
     if named.key != owner.key:
         reason = f"was {named}; it is published as {owner}"
         report.remarks.append(Remark(record.document["id"], "party_id", reason))
     owned = {"country_code": owner.country_code, "party_id": owner.party_id}
-    report.counts[await publish(db, owner, {**record.document, **owned})] += 1
+    return {**record.document, **owned}
 
 
-async def publish_location(db: AsyncSession, owner: Party, document: Document) -> Outcome:
-    """Publish a Location from a file; the live status of a known EVSE outlives an older file."""
-    place = Place(document["id"])
-    stored = await locations.lock(db, owner, place.location_id)
-    if stored is not None:
-        document = _beside_stored(stored, document, later(None, await clock(db)))
-        if modules.locations.own.same_content(stored, document):
-            return Outcome.UNCHANGED
-    await modules.locations.own.put_own(db, owner, place, document)
-    return Outcome.NEW if stored is None else Outcome.UPDATED
+async def _update_location(
+    db: AsyncSession, owner: Party, stored: Document, document: Document, now: str
+) -> Outcome:
+    """The live status of an EVSE outlives an older file."""
+    document = modules.locations.own.with_removed(
+        stored, {**_beside_stored(stored, document, now), "last_updated": _after(stored, now)}
+    )
+    if modules.locations.own.same_content(stored, document):
+        return Outcome.UNCHANGED
+    await modules.locations.own.store_own(db, owner, Place(document["id"]), document)
+    return Outcome.UPDATED
 
 
-async def publish_tariff(db: AsyncSession, owner: Party, document: Document) -> Outcome:
-    """Publish a Tariff from a file."""
-    stored = await tariffs.lock(db, owner, document["id"])
-    if stored is not None:
-        if modules.tariffs.own.same_content(stored, document):
-            return Outcome.UNCHANGED
-        document = _newer(stored, document, later(None, await clock(db)))
-    await modules.tariffs.own.put_own(db, owner, document["id"], document)
-    return Outcome.NEW if stored is None else Outcome.UPDATED
+async def _update_tariff(
+    db: AsyncSession, owner: Party, stored: Document, document: Document, now: str
+) -> Outcome:
+    if modules.tariffs.own.same_content(stored, document):
+        return Outcome.UNCHANGED
+    dated = {**document, "last_updated": _after(stored, now)}
+    await modules.tariffs.own.store_own(db, owner, document["id"], dated)
+    return Outcome.UPDATED
+
+
+async def _create_tariffs(db: AsyncSession, owner: Party, documents: Sequence[Document]) -> None:
+    # One by one: the feed may still know a Tariff of that name that was deleted.
+    for document in documents:
+        await modules.tariffs.own.store_own(db, owner, document["id"], document)
+
+
+LOCATIONS = Kind(locations, modules.locations.own.create_own, _update_location)
+TARIFFS = Kind(tariffs, _create_tariffs, _update_tariff)
 
 
 def _beside_stored(stored: Document, document: Document, now: str) -> Document:
-    """The Location as the file has it, with live states kept and every change dated."""
+    """The Location as the file has it, with live states kept and every changed EVSE dated."""
+    if "evses" not in document:
+        return document
     known = {evse["uid"].lower(): evse for evse in stored.get("evses", [])}
-    evses = [_live(known.get(evse["uid"].lower()), evse, now) for evse in document.get("evses", [])]
-    gone = known.keys() - {evse["uid"].lower() for evse in evses}
-    removed = [known[uid] for uid in known if uid in gone and known[uid]["status"] == "REMOVED"]
-    merged = _newer(stored, document, now)
-    return {**merged, "evses": [*evses, *removed]} if evses or removed else merged
+    evses = [_live(known.get(evse["uid"].lower()), evse, now) for evse in document["evses"]]
+    return {**document, "evses": evses}
 
 
 def _live(stored: Document | None, evse: Document, now: str) -> Document:
     if stored is None:
         return evse
     if parse_moment(stored["last_updated"]) > parse_moment(evse["last_updated"]):
-        # The station has reported since the file was made.
+        # The station has reported, or was withdrawn, since the file was made.
         evse = {**evse, "status": stored["status"]}
     if modules.locations.own.same_content(stored, evse):
         return stored
-    return _newer(stored, evse, now)
+    return {**evse, "last_updated": _after(stored, now)}
 
 
-def _newer(stored: Document, document: Document, now: str) -> Document:
-    """The document, dated now where its own date would hide the change from those who pull."""
-    if parse_moment(document["last_updated"]) > parse_moment(stored["last_updated"]):
-        return document
-    return {**document, "last_updated": max(now, stored["last_updated"], key=parse_moment)}
+def _after(stored: Document, now: str) -> str:
+    """The date of a change made now, later than the stored one in any case."""
+    return later(stored["last_updated"], microseconds(parse_moment(now)))

@@ -9,7 +9,15 @@ from ocpi.headers import Party
 from ocpi.push.feed import Change, changed
 from ocpi.spec.reading import dump, read, read_patch
 from ocpi.spec.tariffs import Tariff
-from ocpi.store import Document, Written, date_change, object_key
+from ocpi.store import (
+    Document,
+    Written,
+    date_change,
+    grown,
+    object_key,
+    refuse_defects,
+    spelled,
+)
 
 MODULE = "tariffs"
 
@@ -17,14 +25,20 @@ MODULE = "tariffs"
 async def put_own(db: AsyncSession, owner: Party, tariff_id: str, body: Document) -> Written:
     """Put a Tariff of ours; a missing `last_updated` is now.
 
-    Raises ValidationError for a document that OCPI does not allow, ``Conflict`` for one that is
-    older than what is stored.
+    Raises ValidationError or ``InvalidParameters`` for a document that OCPI does not allow,
+    ``Conflict`` for one that is older than what is stored.
     """
     before = await tariffs.lock(db, owner, tariff_id)
     dated = {**body, "last_updated": date_change(before, body, await clock(db))}
-    document = dump(read(Tariff, dated))
-    if before is not None and "last_updated" not in body and same_content(before, document):
+    document = spelled(owner, dump(read(Tariff, dated)))
+    if before is not None and _nothing_new(before, document, body):
         return Written(before, changed=False)
+    refuse_defects(Tariff, document)
+    return await store_own(db, owner, tariff_id, grown(before, document))
+
+
+async def store_own(db: AsyncSession, owner: Party, tariff_id: str, document: Document) -> Written:
+    """Store a document that is fit to be sent, and have partners told."""
     written = await tariffs.put(db, owner, tariff_id, document)
     if written.changed:
         await changed(db, Change(MODULE, object_key(owner, tariff_id)))
@@ -36,10 +50,9 @@ async def patch_own(db: AsyncSession, owner: Party, tariff_id: str, body: Docume
     before = await tariffs.lock(db, owner, tariff_id)
     if before is None:
         raise UnknownObject(f"There is no Tariff {tariff_id}.")
-    changes = {**body, "last_updated": date_change(before, body, await clock(db))}
-    document = {**before, **read_patch(Tariff, changes)}
-    if "last_updated" not in body and same_content(before, document):
-        return Written(before, changed=False)
+    document = {**before, **read_patch(Tariff, {"last_updated": before["last_updated"], **body})}
+    if "last_updated" not in body:
+        del document["last_updated"]
     return await put_own(db, owner, tariff_id, document)
 
 
@@ -51,6 +64,12 @@ async def delete_own(db: AsyncSession, owner: Party, tariff_id: str) -> None:
     await tariffs.delete(db, owner, tariff_id)
     name = {field: stored[field] for field in ("country_code", "party_id", "id")}
     await changed(db, Change(MODULE, object_key(owner, tariff_id), patch=name, deleted=True))
+
+
+def _nothing_new(before: Document, document: Document, body: Document) -> bool:
+    """A newer date on the same content is the owner's wish; without one, nothing has happened."""
+    redated = "last_updated" in body and document["last_updated"] != before["last_updated"]
+    return not redated and same_content(before, document)
 
 
 def same_content(before: Document, after: Document) -> bool:

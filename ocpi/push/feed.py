@@ -5,11 +5,13 @@ once, in its newest state, and an absent partner costs nothing: OCPI asks that m
 queued (TR-19). The numbers are given out in commit order, see `ocpi.database.stamp`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 from urllib.parse import quote, unquote
 
-from sqlalchemy import BigInteger, ColumnElement, Index, Text, delete, func
+from sqlalchemy import BigInteger, ColumnElement, Index, Text, delete, func, insert, update
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -101,38 +103,63 @@ def read_key(key: str) -> tuple[str, str | None]:
 async def changed(db: AsyncSession, change: Change) -> int:
     """Remember, in the transaction that made it, that partners are behind on a change."""
     seq = await stamp(db, change.stream)
-    row = await db.get(SyncObject, change.key, with_for_update=True)
-    if row is None:
-        row = SyncObject(
-            key=change.key,
-            module=change.module,
-            owner="*".join(change.object_key.split("*", 2)[:2]),
-            stream=change.stream,
-            seq=0,
-            prev_seq=0,
-            order_key=change.order_key,
-        )
-    row.seq, row.prev_seq = seq, await _known_before(db, change, row)
-    row.audience = change.audience
-    row.deleted = change.deleted
-    row.patch = None if change.patch is None else encode(change.patch)
-    row.correlation_id = change.correlation_id
-    db.add(row)
+    news: dict[str, Any] = {
+        "seq": seq,
+        "prev_seq": await _known_before(db, change),
+        "audience": change.audience,
+        "deleted": change.deleted,
+        "patch": None if change.patch is None else encode(change.patch),
+        "correlation_id": change.correlation_id,
+    }
+    if not await _update(db, change, news):
+        await db.exec(insert(SyncObject), params=[_names(change) | news])
     if change.part is None:
         await _cover_parts(db, change)
-    await db.flush()
     return seq
 
 
-async def _known_before(db: AsyncSession, change: Change, row: SyncObject) -> int:
+async def created(db: AsyncSession, changes: Sequence[Change]) -> None:
+    """Remember objects of the state stream of which partners have never heard."""
+    first = await stamp(db, Stream.STATE, len(changes))
+    news = {
+        "prev_seq": 0,
+        "audience": None,
+        "deleted": False,
+        "patch": None,
+        "correlation_id": None,
+    }
+    rows = [_names(each) | news | {"seq": first + n} for n, each in enumerate(changes)]
+    await db.exec(insert(SyncObject), params=rows)
+
+
+def _names(change: Change) -> dict[str, Any]:
+    return {
+        "key": change.key,
+        "module": change.module,
+        "owner": "*".join(change.object_key.split("*", 2)[:2]),
+        "stream": change.stream.value,
+        "order_key": change.order_key,
+    }
+
+
+async def _update(db: AsyncSession, change: Change, news: dict[str, Any]) -> bool:
+    """Move the row of what changed to the end of the feed; False where there is none yet."""
+    found = await db.exec(
+        update(SyncObject).where(col(SyncObject.key) == change.key).values(**news)
+    )
+    return bool(found.rowcount)
+
+
+async def _known_before(db: AsyncSession, change: Change) -> int:
     """The newest change told before of what changed, 0 for none.
 
     A part that changes for the first time was told with its whole object. A whole object is told
     with its parts, so a change of theirs counts: who missed it must not be sent a PATCH.
     """
-    if change.part is not None:
-        return row.seq or await _newest(db, col(SyncObject.key) == change.order_key)
-    return await _newest(db, col(SyncObject.order_key) == change.order_key)
+    if change.part is None:
+        return await _newest(db, col(SyncObject.order_key) == change.order_key)
+    own = await _newest(db, col(SyncObject.key) == change.key)
+    return own or await _newest(db, col(SyncObject.key) == change.order_key)
 
 
 async def _newest(db: AsyncSession, where: ColumnElement[bool]) -> int:

@@ -7,9 +7,10 @@ from typing import Any
 import structlog
 
 from ocpi.context import Context
+from ocpi.database import DATABASE_ERRORS
 from ocpi.push.breaker import REASONS, Breaker
 from ocpi.push.feed import Stream, SyncObject
-from ocpi.push.lanes import DATABASE_ERRORS, PartnerLane, Progress, Receipt
+from ocpi.push.lanes import PartnerLane, Progress, Receipt
 from ocpi.push.ledger import Entry, Ledger, Why
 from ocpi.push.outcome import Kind, Outcome
 from ocpi.push.pace import Pace, micros

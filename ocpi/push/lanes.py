@@ -1,28 +1,16 @@
 """What is stored of the push: lanes, the workers that drive them, parked objects, receipts."""
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import asyncpg
 from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, delete
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Field, SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock
 from ocpi.push.ledger import Notes, Parking, Why
-
-# What the two ways to the database raise when it is away or refuses.
-DATABASE_ERRORS = (
-    SQLAlchemyError,
-    sqlite3.Error,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    OSError,
-)
 
 
 def _of_partner() -> Column[int]:

@@ -12,10 +12,11 @@ from sqlmodel import col
 
 from ocpi.client import ExchangeFailed, Reply
 from ocpi.context import Context
+from ocpi.database import DATABASE_ERRORS
 from ocpi.parties import Partner
 from ocpi.push.addressee import SERVED, Addressee, read_addressee
 from ocpi.push.feed import SyncObject
-from ocpi.push.lanes import DATABASE_ERRORS, PartnerLane, Receipt
+from ocpi.push.lanes import PartnerLane, Receipt
 from ocpi.push.outcome import Kind, Outcome, judge
 from ocpi.push.pace import Pace
 from ocpi.push.source import Send, Source

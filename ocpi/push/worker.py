@@ -13,13 +13,12 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.context import Context
-from ocpi.database import CLOCK, clock
+from ocpi.database import CLOCK, DATABASE_ERRORS, clock
 from ocpi.parties import Partner
 from ocpi.push.addressee import SERVED
 from ocpi.push.feed import FeedHead, Stream
 from ocpi.push.lane import Lane
 from ocpi.push.lanes import (
-    DATABASE_ERRORS,
     ParkedObject,
     PartnerLane,
     Progress,

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 import ocpi.route
-from tests.service import ADMIN_TOKEN, TOKEN, Service, calling, open_service, present
+from tests.house import ADMIN_TOKEN, TOKEN, Service, calling, open_service, present
 
 URL = "/admin/tariffs/NL/TNM/T1"
 

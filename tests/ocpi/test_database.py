@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from modules.tariffs.store import TariffRow
 from ocpi.database import Database, clock, stamp
 from ocpi.push.feed import head
-from tests.service import open_database
+from tests.house import open_database
 
 
 @pytest.fixture

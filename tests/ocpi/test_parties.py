@@ -21,7 +21,7 @@ from ocpi.parties import (
     our_parties,
 )
 from ocpi.sealing import hash_token
-from tests.service import OURS, THEIRS, TOKEN, add_partner, add_party, open_database, present
+from tests.house import OURS, THEIRS, TOKEN, add_partner, add_party, open_database, present
 
 NOW = 2**60
 

@@ -18,7 +18,7 @@ from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.spec.tariffs import Tariff
 from ocpi.store import Document, Store, Written, date_change, later
 from ocpi.testing import samples
-from tests.service import OURS, OWNER, open_database
+from tests.house import OURS, OWNER, open_database
 
 OTHER = Party("DE", "ABC")
 T0, T1, T2 = "2026-01-15T08:30:00Z", "2026-01-15T08:30:00.001Z", "2026-01-15T08:30:01Z"
@@ -59,7 +59,7 @@ async def patch(database: Database, identifier: str, changes: Document) -> Writt
 
 
 async def text(database: Database, identifier: str = "TARIFF-1") -> str:
-    return await tariffs.text(database, (OURS,), identifier)
+    return (await tariffs.text(database, (OURS,), identifier)).decode()
 
 
 async def ids(database: Database, paging: Paging, owners: tuple[Party, ...] = (OURS,)) -> list[str]:

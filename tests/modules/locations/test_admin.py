@@ -7,7 +7,7 @@ import pytest
 
 from ocpi.spec.document import decode
 from ocpi.testing import samples
-from tests.service import OWNER, SENDER, Service, data_of, open_service
+from tests.house import OWNER, SENDER, Service, data_of, open_service
 
 URL = "/admin/locations/NL/TNM/LOC-1"
 T1 = "2026-01-16T00:00:00Z"

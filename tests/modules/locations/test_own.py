@@ -20,7 +20,7 @@ from ocpi.spec.document import decode
 from ocpi.spec.moments import parse_moment
 from ocpi.store import Document, Written
 from ocpi.testing import samples
-from tests.service import OURS, OWNER, open_database
+from tests.house import OURS, OWNER, open_database
 
 T0, T1, T2 = samples.UPDATED, "2026-01-16T00:00:00Z", "2026-01-17T00:00:00Z"
 LOC, EVSE, PLUG = Place("LOC-1"), Place("LOC-1", "EVSE-1"), Place("LOC-1", "EVSE-1", "1")

@@ -15,7 +15,7 @@ from ocpi.headers import Party
 from ocpi.links import next_link
 from ocpi.spec.document import decode
 from ocpi.testing import samples
-from tests.service import (
+from tests.house import (
     BASE,
     OURS,
     OWNER,

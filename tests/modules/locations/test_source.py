@@ -15,7 +15,7 @@ from ocpi.push.feed import SyncObject
 from ocpi.push.source import Send
 from ocpi.spec.document import decode, encode
 from ocpi.testing import samples
-from tests.service import OURS, OWNER, open_database
+from tests.house import OURS, OWNER, open_database
 
 LOC, EVSE, PLUG = Place("Loc/1"), Place("Loc/1", "EVSE 1"), Place("Loc/1", "EVSE 1", "1")
 PATH = "NL/TNM/Loc%2F1"
@@ -51,7 +51,7 @@ async def change(database: Database, place: Place, body: dict[str, Any]) -> None
 
 
 async def whole(database: Database) -> Send:
-    return Send("PUT", PATH, await locations.text(database, (OURS,), "loc/1"))
+    return Send("PUT", PATH, (await locations.text(database, (OURS,), "loc/1")).decode())
 
 
 @pytest.mark.req("LO-04", "CO-01")

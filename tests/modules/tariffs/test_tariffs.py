@@ -11,7 +11,7 @@ from ocpi.push.feed import SyncObject
 from ocpi.push.source import Send
 from ocpi.spec.document import decode, encode
 from ocpi.testing import samples
-from tests.service import OWNER, SENDER, Service, codes_of, data_of, open_service
+from tests.house import OWNER, SENDER, Service, codes_of, data_of, open_service
 
 URL = "/admin/tariffs/NL/TNM/TARIFF-1"
 LIST = f"{SENDER}/tariffs"
@@ -79,7 +79,7 @@ async def test_a_deleted_tariff_is_deleted_at_partners_as_its_owner_spelled_it(
     answer = await service.admin.delete(url.upper().replace("/ADMIN/TARIFFS", "/admin/tariffs"))
     assert (answer.status_code, answer.content) == (204, b"")
     assert data_of(await service.partner.get(LIST)) == []
-    assert await told(service) == [[Send("DELETE", "nl/TNM/Tariff%2F1", None)]]
+    assert await told(service) == [[Send("DELETE", "NL/TNM/Tariff%2F1", None)]]
     assert (await service.admin.delete(url)).status_code == 404
     await service.admin.put(url, json=tariff(id="Tariff/1"))
     assert [send.method for (send,) in await told(service)] == ["PUT"]

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from ocpi.database import Database
 from ocpi.push.feed import Change, Stream, SyncObject, changed, head
 from ocpi.spec.document import decode
-from tests.service import open_database
+from tests.house import open_database
 
 LOC1 = "nl*tnm*loc1"
 

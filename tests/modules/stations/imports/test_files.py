@@ -49,7 +49,7 @@ def test_a_file_of_no_use_is_refused_with_what_was_seen_and_expected(
     [
         ('{"data": [}', "file.json is not JSON: JSON is malformed: "),
         ('{"data": null, "status_code": 2000}', "file.json is an OCPI envelope without data"),
-        (gzip.compress(b"[" * 9_000)[:40], "file.json can't be read: "),
+        (gzip.compress(b"[" * 9_000, mtime=0)[:40], "file.json can't be read: "),
         (b"\x1f\x8bnonsense", "file.json can't be read: "),
     ],
 )
@@ -77,7 +77,7 @@ def test_a_file_of_the_other_kind_says_which_it_is(tmp_path: Path) -> None:
         (TEMPLATE, FileFormat.STATION_CSV),
         ("standard;location_id\n", FileFormat.STATION_CSV),
         (REGISTER_COLUMNS, FileFormat.IRVE_CSV),
-        (gzip.compress(REGISTER_COLUMNS.encode()), FileFormat.IRVE_CSV),
+        (gzip.compress(REGISTER_COLUMNS.encode(), mtime=0), FileFormat.IRVE_CSV),
     ],
 )
 def test_a_table_is_known_by_its_header(
