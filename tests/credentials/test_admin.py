@@ -102,7 +102,7 @@ async def test_connecting_gives_the_partner_and_remarks(
             "POST",
             "/partners/connect",
             {"name": "acme", "versions_url": "http://gone.test", "token": "a"},
-            400,
+            502,
             "GET http://gone.test: no connection. Nothing is kept here.",
         ),
         (

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ocpi.push.status import retry
-from tests.ocpi.push.world import Simulated, World, a_world, envelope, until_found
+from tests.ocpi.push.simulated import Simulated, envelope
+from tests.ocpi.push.world import World, a_world, until_found
 
 NAMES = st.sampled_from("abc")
 CHANGES = st.one_of(

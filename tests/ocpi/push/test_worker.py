@@ -8,7 +8,8 @@ import httpx
 from sqlalchemy import update
 
 from ocpi.push.lanes import Receipt
-from tests.ocpi.push.world import THINGS, Request, Simulated, World, until
+from tests.ocpi.push.simulated import Request, Simulated
+from tests.ocpi.push.world import THINGS, World, until
 
 
 def told(partner: Simulated) -> list[tuple[str, str]]:
