@@ -30,14 +30,24 @@ from ocpi.errors import Crash, InvalidParameters, MethodNotOffered, OCPIError, U
 from ocpi.module import Module
 from ocpi.parties import VERSION, PlatformID
 from ocpi.push.worker import Worker
-from ocpi.route import Front, path_of
+from ocpi.route import Front, List, path_of
 from ocpi.spec.reading import problems
 
 MODULES = (
     Module(
-        "locations", cpo="SENDER", sender=modules.locations.sender.router, source=LocationSource()
+        "locations",
+        cpo="SENDER",
+        sender=modules.locations.sender.router,
+        list=modules.locations.sender.list_locations,
+        source=LocationSource(),
     ),
-    Module("tariffs", cpo="SENDER", sender=modules.tariffs.sender.router, source=TariffSource()),
+    Module(
+        "tariffs",
+        cpo="SENDER",
+        sender=modules.tariffs.sender.router,
+        list=modules.tariffs.sender.list_tariffs,
+        source=TariffSource(),
+    ),
 )
 SOURCES = {module.id: module.source for module in MODULES if module.source is not None}
 
@@ -93,6 +103,16 @@ def _router(interface: Interface) -> APIRouter:
     router = module.router(interface.role)
     assert router is not None
     return router
+
+
+def _lists(offers: Mapping[str, Sequence[Interface]]) -> dict[str, List]:
+    """The list of each sender that is mounted, by its path."""
+    return {
+        f"/ocpi/{platform}/{VERSION}/sender/{module.id}": module.list
+        for platform, interfaces in offers.items()
+        for module in MODULES
+        if module.list is not None and Interface(module.id, "SENDER") in interfaces
+    }
 
 
 def create_admin_api() -> FastAPI:
@@ -153,7 +173,7 @@ class _Service:
         self.worker = worker
         ocpi_api, admin_api = create_ocpi_api(context.interfaces), create_admin_api()
         ocpi_api.state.context = admin_api.state.context = context
-        self.ocpi = Front(context, ocpi_api)
+        self.ocpi = Front(context, ocpi_api, _lists(context.interfaces))
         self.admin = AdminFront(context, admin_api)
         self.rest = self._rest()
 

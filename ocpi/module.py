@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 
 from ocpi.push.source import Source
+from ocpi.route import List
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,8 @@ class Module:
     """The interface that a CPO platform offers: SENDER or RECEIVER."""
     sender: APIRouter | None = None
     receiver: APIRouter | None = None
+    list: List | None = None
+    """The endpoint of the sender's list, which the front door calls itself."""
     source: Source | None = None
 
     def router(self, role: str) -> APIRouter | None:

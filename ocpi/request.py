@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import unquote
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Path, Request
 from pydantic import AfterValidator
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from ocpi.context import Context
@@ -73,28 +74,50 @@ async def _body(request: Request) -> dict[str, Any]:
     return document
 
 
-async def _listing(
-    request: Request,
-    date_from: Annotated[
-        str | None,
-        Query(description="Only objects with `last_updated` from this moment on, it included."),
-    ] = None,
-    date_to: Annotated[
-        str | None, Query(description="Only objects with `last_updated` before this moment.")
-    ] = None,
-    offset: Annotated[str | None, Query(description="How many objects to pass over.")] = None,
-    limit: Annotated[
-        str | None, Query(description="Most objects wanted; cut to the X-Limit of the answer.")
-    ] = None,
-) -> Listing:
-    settings = request.app.state.context.settings
-    dates = {"date_from": date_from, "date_to": date_to}
-    return Listing(
-        read_paging(date_from, date_to, offset, limit, cap=settings.page_limit),
-        f"{settings.base_url}{request.scope['path']}",
-        {name: text for name, text in dates.items() if text},
-        settings.page_limit,
+async def _listing(request: Request) -> Listing:
+    context: Context = request.app.state.context
+    return read_listing(context, request.scope["path"], request.query_params)
+
+
+def read_listing(context: Context, path: str, query: QueryParams) -> Listing:
+    """What a list is asked for; raises ``InvalidParameters``."""
+    cap = context.settings.page_limit
+    dates = {name: query[name] for name in ("date_from", "date_to") if query.get(name)}
+    paging = read_paging(
+        dates.get("date_from"),
+        dates.get("date_to"),
+        query.get("offset"),
+        query.get("limit"),
+        cap=cap,
     )
+    return Listing(paging, f"{context.settings.base_url}{path}", dates, cap)
+
+
+def pages() -> dict[str, Any]:
+    """The query parameters of a list, for the OpenAPI document.
+
+    They are read by `List` and not declared to FastAPI, which would spend as long on them as the
+    database spends on the page.
+    """
+    explained = {
+        "date_from": "Only objects with `last_updated` from this moment on, it included.",
+        "date_to": "Only objects with `last_updated` before this moment.",
+        "offset": "How many objects to pass over.",
+        "limit": "Most objects wanted; cut to the X-Limit of the answer.",
+    }
+    moment, count = {"type": "string", "format": "date-time"}, {"type": "integer", "minimum": 0}
+    return {
+        "parameters": [
+            {
+                "name": name,
+                "in": "query",
+                "required": False,
+                "description": text,
+                "schema": moment if name.startswith("date") else count,
+            }
+            for name, text in explained.items()
+        ]
+    }
 
 
 def _decode_segment(segment: str) -> str:

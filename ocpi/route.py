@@ -6,6 +6,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from starlette.datastructures import QueryParams
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocpi.context import Context
@@ -32,12 +34,17 @@ from ocpi.headers import (
 )
 from ocpi.messages import log
 from ocpi.parties import Caller, authenticate, our_parties
+from ocpi.request import Listing, read_listing
 
 BODY_LIMIT = 1024 * 1024
 BODY_DEADLINE = 15.0
 _ONCE = ("authorization", "ocpi-to-", "ocpi-from-", "x-request-id", "x-correlation-id")
 # What partners may ask for with a registration token (TR-06), and what is never routed (RT-03).
 _CONFIGURATION = {"versions", "2.2.1", "2.2.1/credentials"}
+
+
+# An endpoint that gives a page of a list to a partner that asks one of our parties.
+List = Callable[[Context, Party, Listing], Awaitable[Response]]
 
 
 class Front:
@@ -47,9 +54,14 @@ class Front:
     somebody else must not meet module code, and errors of every kind must wear the envelope.
     """
 
-    def __init__(self, context: Context, api: ASGIApp) -> None:
+    def __init__(self, context: Context, api: ASGIApp, lists: Mapping[str, List]) -> None:
+        """`lists` are endpoints by path that need no more than who asks and for which page.
+
+        They are answered here, since FastAPI takes longer to find and call them than they run.
+        """
         self.context = context
         self.api = api
+        self.lists = lists
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request below /ocpi."""
@@ -60,9 +72,11 @@ class Front:
         path = path_of(scope)
         try:
             inner = await self._identify(scope, path, headers, exchange)
-            await self.api(
-                inner, await read_whole(scope, headers, receive, BODY_LIMIT), exchange.send
-            )
+            if scope["method"] == "GET" and path in self.lists:
+                await self._list(inner, receive, exchange.send)
+            else:
+                body = await read_whole(scope, headers, receive, BODY_LIMIT)
+                await self.api(inner, body, exchange.send)
         except OCPIError as error:
             await failure(error)(scope, receive, exchange.send)
         except Exception:  # noqa: BLE001 - Nobody behind us answers, and it is logged here.
@@ -81,6 +95,11 @@ class Front:
                 request_id=ids.request_id,
                 correlation_id=ids.correlation_id,
             )
+
+    async def _list(self, scope: Scope, receive: Receive, send: Send) -> None:
+        listing = read_listing(self.context, scope["path"], QueryParams(scope["query_string"]))
+        answer = await self.lists[scope["path"]](self.context, scope["state"]["addressed"], listing)
+        await answer(scope, receive, send)
 
     async def _identify(
         self, scope: Scope, path: str, headers: dict[str, str], exchange: "_Exchange"

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from modules.locations.parts import Place, find_part
 from modules.locations.store import locations
 from ocpi.envelope import Answer, ok
-from ocpi.request import Addressed, Here, List, Segment
+from ocpi.request import Addressed, Here, List, Segment, pages
 from ocpi.spec.document import decode, encode
 from ocpi.spec.locations import EVSE, Connector, Location
 
@@ -19,7 +19,9 @@ EVSEUID = Annotated[Segment, Path(description="EVSE.uid")]
 ConnectorID = Annotated[Segment, Path(description="Connector.id")]
 
 
-@router.get("", response_model=Answer[list[Location]], summary="List Locations")
+@router.get(
+    "", response_model=Answer[list[Location]], summary="List Locations", openapi_extra=pages()
+)
 async def list_locations(here: Here, party: Addressed, listing: List) -> Response:
     """A page of Locations with all their EVSEs and Connectors, oldest creation first."""
     return listing.answer(await locations.page(here.database, listing.paging, (party,)))

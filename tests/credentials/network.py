@@ -97,7 +97,7 @@ async def open_house(
     )
     await create_schema(context.database)
     await add_party(context, PlatformID.CPO, Party("NL", party), "Example Charging")
-    network.hosts[host] = httpx.ASGITransport(Front(context, _api(context)))
+    network.hosts[host] = httpx.ASGITransport(Front(context, _api(context), {}))
     try:
         yield House(context, network)
     finally:
