@@ -18,7 +18,7 @@ run: $(INSTALLED) ## start the demo: the service, a mock eMSP, and simulated cha
 
 test: $(INSTALLED) ## run every test, and compare CONFORMANCE.md with what they proved
 	@mkdir -p build
-	$(PYTEST) --conformance build/CONFORMANCE.md
+	$(PYTEST) --conformance=build/CONFORMANCE.md
 	@cmp -s CONFORMANCE.md build/CONFORMANCE.md || \
 		{ echo "CONFORMANCE.md is not what the tests prove: run make conformance" >&2; exit 1; }
 
@@ -36,7 +36,7 @@ openapi: $(INSTALLED) ## export the OpenAPI documents to openapi/
 	$(BIN)/ocpi openapi
 
 conformance: $(INSTALLED) ## run every test and write CONFORMANCE.md
-	$(PYTEST) --conformance CONFORMANCE.md
+	$(PYTEST) --conformance=CONFORMANCE.md
 
 lock: $(INSTALLED) ## pin the newest releases that pyproject.toml allows in requirements.lock
 	$(BIN)/uv pip compile --no-config --quiet --upgrade --universal --python-version 3.11 \

@@ -27,12 +27,18 @@ SQLITE_PRAGMAS = (
 )
 
 
+# Seconds after which a connection, or a single read, counts as lost: a server that went away
+# without a word would otherwise be waited for until TCP gives up.
+PATIENCE = 5.0
+
 # What both ways to the database raise when it is away or refuses.
 DATABASE_ERRORS = (
     SQLAlchemyError,
     sqlite3.Error,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
+    # What asyncpg says when a connection is cut while it prepares a statement.
+    asyncpg.InternalClientError,
     OSError,
 )
 
@@ -94,14 +100,17 @@ class PostgresReader:
     async def fetch(self, query: Prepared, given: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """The rows of a query, committed state only."""
         pool = self._pool or await self._open()
-        rows: Sequence[Sequence[Any]] = await pool.fetch(query.sql, *query.values(given))
+        async with pool.acquire(timeout=PATIENCE) as connection:
+            rows: Sequence[Sequence[Any]] = await connection.fetch(
+                query.sql, *query.values(given), timeout=PATIENCE
+            )
         return rows
 
     async def _open(self) -> asyncpg.Pool:
         async with self._opening:
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
-                    self._dsn, min_size=1, max_size=8, reset=_keep
+                    self._dsn, min_size=0, max_size=8, reset=_keep, timeout=PATIENCE
                 )
             return self._pool
 
@@ -208,7 +217,14 @@ class Database:
 
 
 def _postgres_engine(url: str) -> AsyncEngine:
-    return create_async_engine(url, pool_size=8, max_overflow=0, pool_pre_ping=True)
+    return create_async_engine(
+        url,
+        pool_size=8,
+        max_overflow=0,
+        pool_pre_ping=True,
+        pool_timeout=PATIENCE,
+        connect_args={"timeout": PATIENCE, "command_timeout": 6 * PATIENCE},
+    )
 
 
 def _sqlite_engine(url: str) -> AsyncEngine:
