@@ -97,8 +97,15 @@ async def test_what_a_worker_sent_that_had_lost_its_lane_is_sent_again(
     await world.put_location("a")
     await arrived.wait()
     world.add_worker(own_database=True, pace=PATIENT)
+
+    async def find_the_other() -> str | None:
+        async with world.database.read() as db:
+            owner = select(PartnerLane.owner).scalar_subquery()
+            return (await db.exec(select(WorkerBeat.id).where(WorkerBeat.id != owner))).first()
+
+    other = await until_found(find_the_other)
     async with world.database.write() as db:
-        await db.exec(update(PartnerLane).values(owner=None))
+        await db.exec(update(PartnerLane).values(owner=other))
     await world.put_location("a")
     await world.until_told()
     go_on.set()
