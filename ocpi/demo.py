@@ -153,13 +153,13 @@ async def _live(context: Context, emsp: MockEMSP, stopped: asyncio.Event, say: S
     changes = 0
     told = time.monotonic()
     while not stopped.is_set():
+        if time.monotonic() - told >= 5:
+            told = time.monotonic()
+            say(await _view(context, emsp, changes))
         place, status = chance.choice(places), chance.choice(STATUSES)
         async with context.database.write() as db:
             written = await patch_own(db, OWNER, place, {"status": status})
         changes += written.changed
-        if time.monotonic() - told >= 5:
-            told = time.monotonic()
-            say(await _view(context, emsp, changes))
         try:
             await asyncio.wait_for(stopped.wait(), 1 / CHANGES_PER_SECOND)
         except TimeoutError:
