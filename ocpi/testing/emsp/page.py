@@ -25,6 +25,7 @@ body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72re
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 1.5rem }
 td, th { text-align: left; vertical-align: top; padding: .3rem .6rem;
   border-bottom: 1px solid #dcdcd4; overflow-wrap: anywhere }
+th { white-space: nowrap } .place { min-width: 14rem }
 h1 { margin-bottom: 0 } .bad { color: #a3201c } .good { color: #1c6b3a } code { font-size: .9em }
 .evse { display: inline-block; margin: 0 .4rem .2rem 0; padding: 0 .4rem; background: #ecece4 }
 """
@@ -47,8 +48,8 @@ def render(mock: MockEMSP) -> str:
 {_registration(mock)}
 <h2>Objects</h2>{_counts(mock)}
 <h2>Violations</h2>{_violations(mock)}
-<h2>Locations</h2>{_locations(mock)}
 <h2>Newest messages</h2>{_messages(mock)}
+<h2>Locations</h2>{_locations(mock)}
 </body></html>"""
 
 
@@ -78,18 +79,20 @@ def _violations(mock: MockEMSP) -> str:
 
 def _locations(mock: MockEMSP) -> str:
     documents = mock.documents("locations")[:MOST_LOCATIONS]
-    head = "<tr><th>Owner</th><th>Id</th><th>Name</th><th>City</th><th>EVSEs</th></tr>"
+    head = '<tr><th class="place">Location</th><th>EVSEs</th></tr>'
     return f"<table>{head}{''.join(_location(document) for document in documents)}</table>"
 
 
 def _location(document: Document) -> str:
     owner = f"{document['country_code']}*{document['party_id']}"
-    cells = (owner, document["id"], document.get("name") or "", document["city"])
+    name = ", ".join((document.get("name") or document["address"], document["city"]))
+    place = f"{escape(name)}<br><code>{escape(owner)} {escape(document['id'])}</code>"
     evses = "".join(
-        f'<span class="evse">{escape(evse["uid"])} {escape(evse["status"])}</span>'
+        f'<span class="evse">{escape(evse.get("evse_id") or evse["uid"])} '
+        f"{escape(evse['status'])}</span>"
         for evse in document.get("evses") or []
     )
-    return f"<tr>{_cells(cells)}<td>{evses}</td></tr>"
+    return f"<tr><td>{place}</td><td>{evses}</td></tr>"
 
 
 def _messages(mock: MockEMSP) -> str:

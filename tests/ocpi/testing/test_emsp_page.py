@@ -17,7 +17,7 @@ HOSTILE = "<script>alert('x')</script>"
 async def test_the_page_escapes_what_a_peer_says() -> None:
     mock = MockEMSP((Party(name=HOSTILE),))
     introduce(mock, [samples.credentials_role(name=HOSTILE)])
-    evse = samples.evse(1, uid="<b>uid</b>")
+    evse = samples.evse(1, uid="<b>uid</b>", evse_id="<b>uid</b>")
     document = samples.location(id="<i>id</i>", name=HOSTILE, city=HOSTILE, evses=[evse])
     async with connect(mock) as http:
         caller = Caller(mock, http)
