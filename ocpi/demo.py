@@ -14,7 +14,6 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from credentials.parties import add_party
 from credentials.partners import add_partner
 from modules.locations.own import patch_own
 from modules.locations.parts import Place
@@ -66,8 +65,11 @@ async def run_demo(say: Say, port: int, emsp_port: int) -> None:
 
 
 def demo_settings(folder: Path, port: int) -> Settings:
-    """Settings for a lab on this machine, with secrets of its own."""
+    """Settings for a lab on this machine, with secrets and a party of its own."""
     return Settings(
+        country_code=OWNER.country_code,
+        party_id=OWNER.party_id,
+        name="Tesla France (published data)",
         base_url=f"http://127.0.0.1:{port}",
         database_url=f"sqlite+aiosqlite:///{folder / 'ocpi.sqlite'}",
         secret_key=SecretStr(secrets.token_urlsafe(32)),
@@ -91,7 +93,6 @@ def _free(port: int) -> int:
 
 
 async def _import_stations(context: Context, say: Say) -> None:
-    await add_party(context, PlatformID.CPO, OWNER, "Tesla France (published data)")
     data = files("ocpi.testing") / "data"
     with as_file(data / "tariffs-tesla-fr.json.gz") as path:
         report = await publish_records(
