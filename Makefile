@@ -13,7 +13,7 @@ PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-run: $(INSTALLED) ## start the demo: the service, a mock eMSP, and simulated charging
+run: $(INSTALLED) ## start the demo: the service, a mock eMSP, and real stations that change
 	$(BIN)/ocpi demo
 
 test: $(INSTALLED) ## run every test, and compare CONFORMANCE.md with what they proved
