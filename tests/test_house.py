@@ -81,7 +81,7 @@ def _is_module(path: Path) -> bool:
 def locked_versions() -> dict[str, str]:
     lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
     pins = [line.split(";")[0].rstrip(" \\") for line in lines if "==" in line]
-    return dict(pin.split("==", 1) for pin in pins)
+    return {Requirement(pin).name: pin.partition("==")[2] for pin in pins}
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,15 @@ def locked_versions() -> dict[str, str]:
 def test_the_lock_satisfies_the_project(wanted: str) -> None:
     requirement = Requirement(wanted)
     assert requirement.specifier.contains(locked_versions()[requirement.name])
+
+
+def test_the_lock_pins_extras_by_name() -> None:
+    """Otherwise pip takes the newest release of what is wanted with an extra, which has no pin."""
+    text = (ROOT / "requirements.lock").read_text(encoding="utf-8")
+    wanted = [Requirement(each) for each in PROJECT["project"]["dependencies"]]
+    for requirement in wanted:
+        for extra in requirement.extras:
+            assert f"{requirement.name}[{extra}]==" in text
 
 
 def test_the_lock_names_no_host() -> None:
