@@ -16,6 +16,7 @@ import credentials.admin
 import modules.locations.admin
 import modules.locations.sender
 import modules.tariffs.admin
+import modules.tariffs.pricingadmin
 import modules.tariffs.sender
 import ocpi.push.admin
 from credentials.endpoints import credentials_router
@@ -57,14 +58,17 @@ OFFERS: Mapping[str, Sequence[Interface]] = {
 }
 
 
-def mounted(context: Context) -> Context:
+Offers = Mapping[str, Sequence[Interface]]
+
+
+def mounted(context: Context, offers: Offers = OFFERS) -> Context:
     """The context of a process that serves: it knows what each platform offers."""
-    return replace(context, interfaces=OFFERS)
+    return replace(context, interfaces=offers)
 
 
-def create_app(context: Context, *, worker: bool = True) -> ASGIApp:
+def create_app(context: Context, *, worker: bool = True, offers: Offers = OFFERS) -> ASGIApp:
     """The whole service; with `worker` it also tells partners what changed."""
-    context = mounted(context)
+    context = mounted(context, offers)
     return _Service(context, worker=Worker(context, SOURCES) if worker else None)
 
 
@@ -131,6 +135,7 @@ def create_admin_api() -> FastAPI:
         ocpi.push.admin.router,
         modules.locations.admin.router,
         modules.tariffs.admin.router,
+        modules.tariffs.pricingadmin.router,
     ):
         api.include_router(router)
     add_error_handlers(api)

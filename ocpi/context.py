@@ -1,10 +1,12 @@
 """What a running process has at hand: settings, database, seal, client, and what is mounted."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ocpi.client import Client
 from ocpi.database import Database
+from ocpi.gateway import Gateway, NoGateway
 from ocpi.parties import VERSION
 from ocpi.sealing import Seal
 from ocpi.settings import Settings
@@ -29,6 +31,10 @@ class Context:
     client: Client
     interfaces: Mapping[str, Sequence[Interface]] = field(default_factory=dict)
     """What each platform has mounted; version details are made from it (VE-08)."""
+    gateway: Gateway = field(default_factory=NoGateway)
+    """The way to our stations."""
+    errands: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set after a commit that left an errand to run, so that this process need not poll for it."""
 
     def platform_url(self, platform: str) -> str:
         """The address under which a platform's versions, credentials and modules lie."""

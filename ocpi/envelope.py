@@ -56,12 +56,16 @@ def ok(
     data: bytes | str | None = None,
     *,
     created: bool = False,
+    status_code: int = 1000,
     message: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Success, with `data` as JSON text; HTTP 201 where the request created the object (ST-05)."""
+    """Success, with `data` as JSON text; HTTP 201 where the request created the object (ST-05).
+
+    Another `status_code` is for the answers that have data beside it (CM-04).
+    """
     text = data.encode() if isinstance(data, str) else data
-    body = wrap(() if text is None else (text,), message=message)
+    body = wrap(() if text is None else (text,), status_code, message)
     return _answer(body, 201 if created else 200, headers)
 
 

@@ -156,6 +156,11 @@ class Caller:
     token: str
     """The token as presented, since GET credentials must tell it again (AT-07)."""
 
+    @property
+    def parties(self) -> tuple[Party, ...]:
+        """The parties that it speaks for, each once."""
+        return tuple({role.party.key: role.party for role in self.roles}.values())
+
     def __repr__(self) -> str:
         return f"Caller({self.name})"
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from ocpi.context import Context
 from ocpi.envelope import ok_page
-from ocpi.errors import InvalidParameters, NotJSON
+from ocpi.errors import InvalidParameters, NotJSON, UnknownObject
 from ocpi.headers import MessageIDs, Party
 from ocpi.pagination import Paging, page_headers, read_paging
 from ocpi.parties import Caller
@@ -28,6 +28,8 @@ class Listing:
     filters: dict[str, str]
     """The date filters as they were given; the next page's link repeats them (PG-06)."""
     cap: int
+    parties: tuple[Party, ...]
+    """The parties of the partner that asks."""
 
     def answer(self, page: Page) -> Response:
         """The page in its envelope, with the headers that lead to the next one."""
@@ -76,11 +78,12 @@ async def _body(request: Request) -> dict[str, Any]:
 
 async def _listing(request: Request) -> Listing:
     context: Context = request.app.state.context
-    return read_listing(context, request.scope["path"], request.query_params)
+    caller: Caller = request.state.caller
+    return read_listing(context, caller, request.scope["path"], request.query_params)
 
 
-def read_listing(context: Context, path: str, query: QueryParams) -> Listing:
-    """What a list is asked for; raises ``InvalidParameters``."""
+def read_listing(context: Context, caller: Caller, path: str, query: QueryParams) -> Listing:
+    """What a list is asked for, and by whom; raises ``InvalidParameters``."""
     cap = context.settings.page_limit
     dates = {name: query[name] for name in ("date_from", "date_to") if query.get(name)}
     paging = read_paging(
@@ -90,7 +93,8 @@ def read_listing(context: Context, path: str, query: QueryParams) -> Listing:
         query.get("limit"),
         cap=cap,
     )
-    return Listing(paging, f"{context.settings.base_url}{path}", dates, cap)
+    url = f"{context.settings.base_url}{path}"
+    return Listing(paging, url, dates, cap, caller.parties)
 
 
 def pages() -> dict[str, Any]:
@@ -145,3 +149,15 @@ IDs = Annotated[MessageIDs, Depends(_ids)]
 Body = Annotated[dict[str, Any], Depends(_body)]
 List = Annotated[Listing, Depends(_listing)]
 Owner = Annotated[Party, Depends(_owner)]
+
+
+async def _their_party(caller: CallerOf, owner: Owner) -> Party:
+    for party in caller.parties:
+        if party.key == owner.key:
+            return party
+    raise UnknownObject(f"{owner} is no party of {caller.name}.")
+
+
+# The owner in the path of an object that the caller pushes: one of its own parties, in its own
+# spelling. Another one's objects are unknown to it, and it cannot make any (CO-06, PD-05).
+TheirParty = Annotated[Party, Depends(_their_party)]

@@ -97,8 +97,9 @@ class Front:
             )
 
     async def _list(self, scope: Scope, receive: Receive, send: Send) -> None:
-        listing = read_listing(self.context, scope["path"], QueryParams(scope["query_string"]))
-        answer = await self.lists[scope["path"]](self.context, scope["state"]["addressed"], listing)
+        state, query = scope["state"], QueryParams(scope["query_string"])
+        listing = read_listing(self.context, state["caller"], scope["path"], query)
+        answer = await self.lists[scope["path"]](self.context, state["addressed"], listing)
         await answer(scope, receive, send)
 
     async def _identify(

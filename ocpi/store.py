@@ -32,7 +32,7 @@ Document = dict[str, Any]
 
 
 class StoredObject(SQLModel):
-    """The columns that every kind of object has."""
+    """The columns that every kind of object has; see `Store.columns` for those of one kind."""
 
     position: int = Field(primary_key=True, sa_type=BigInteger)
     """Grows with each object in commit order, so pages stand still while objects come (PG-09)."""
@@ -71,6 +71,12 @@ def object_key(owner: Party, identifier: str) -> str:
     return f"{owner.key}*{identifier.lower()}"
 
 
+def audience_of(document: Document) -> Party:
+    """The party whose token was used, in a Session or a CDR: the one that it concerns (AT-58)."""
+    token = document["cdr_token"]
+    return Party(token["country_code"], token["party_id"])
+
+
 # The statements below are built once for each shape: building costs more than running them does.
 
 
@@ -81,6 +87,11 @@ def _list_queries(table: type[StoredObject], *given: str) -> tuple[Executable, E
         bindparam(name) for name in given if name.startswith("owner_")
     ]
     where: list[ColumnElement[bool]] = [col(table.owner).in_(owners)]
+    audience: list[BindParameter[str]] = [
+        bindparam(name) for name in given if name.startswith("audience_")
+    ]
+    if audience:
+        where.append(table.__table__.c.audience.in_(audience))  # type: ignore[attr-defined]
     if "date_from" in given:
         where.append(col(table.last_updated) >= bindparam("date_from"))
     if "date_to" in given:
@@ -114,9 +125,21 @@ class Store(Generic[Row]):
         self.missing = missing
         self.appended = appended
 
-    async def page(self, database: Database, paging: Paging, owners: Sequence[Party]) -> Page:
-        """A page of the objects of some owners, oldest creation first (PG-02, PG-09)."""
+    async def page(
+        self,
+        database: Database,
+        paging: Paging,
+        owners: Sequence[Party],
+        audience: Sequence[Party] | None = None,
+    ) -> Page:
+        """A page of the objects of some owners, oldest creation first (PG-02, PG-09).
+
+        With an `audience`, of a kind that has that column, only what concerns one of these parties.
+        """
+        if audience is not None and not audience:
+            return Page((), 0)
         given: dict[str, Any] = {f"owner_{n}": owner.key for n, owner in enumerate(owners)}
+        given |= {f"audience_{n}": party.key for n, party in enumerate(audience or ())}
         if paging.date_from is not None:
             given["date_from"] = paging.date_from
         if paging.date_to is not None:
@@ -177,7 +200,7 @@ class Store(Generic[Row]):
     ) -> None:
         """Store objects that `lock_many` has not found; IntegrityError if one came meanwhile."""
         first = await stamp(db, "created", len(documents))
-        rows = [_columns(owner, each, first + n) for n, each in enumerate(documents)]
+        rows = [self._row_of(owner, each, first + n) for n, each in enumerate(documents)]
         await db.exec(insert(self.table), params=rows)
 
     async def put(
@@ -197,7 +220,7 @@ class Store(Generic[Row]):
             # Whoever created it meanwhile has committed: creators wait for each other's stamps.
             row = await self._row(db, owner, identifier, lock=True)
         if row is None:
-            await db.exec(insert(self.table), params=[_columns(owner, document, position)])
+            await db.exec(insert(self.table), params=[self._row_of(owner, document, position)])
             return Written(document, created=True)
         if moment < row.last_updated:
             return Written(decode(row.body), changed=False, stale=True)
@@ -251,22 +274,38 @@ class Store(Generic[Row]):
     async def _replace(self, db: AsyncSession, row: Row, document: Document, body: str) -> None:
         row.body = body
         row.last_updated = microseconds(parse_moment(document["last_updated"]))
+        for name, value in self.columns(document).items():
+            setattr(row, name, value)
         db.add(row)
         await db.flush()
 
+    def columns(self, document: Document) -> dict[str, Any]:
+        """The columns that only this kind of object has, for a kind to tell."""
+        del document
+        return {}
+
+    def named(self, identifier: str) -> dict[str, str]:
+        """The fields that make up the identifier of an object, as it is in a URL."""
+        return {self.identifier: identifier}
+
+    def identify(self, document: Document) -> str:
+        """The identifier of a document, which `named` takes apart."""
+        identifier: str = document[self.identifier]
+        return identifier
+
     def _same(self, owner: Party, identifier: str, document: Document) -> None:
         codes = {"country_code": owner.country_code, "party_id": owner.party_id}
-        _require_same({**codes, self.identifier: identifier}, document)
+        _require_same({**codes, **self.named(identifier)}, document)
 
-
-def _columns(owner: Party, document: Document, position: int) -> dict[str, Any]:
-    return {
-        "position": position,
-        "key": object_key(owner, document["id"]),
-        "owner": owner.key,
-        "last_updated": microseconds(parse_moment(document["last_updated"])),
-        "body": encode(document),
-    }
+    def _row_of(self, owner: Party, document: Document, position: int) -> dict[str, Any]:
+        return {
+            "position": position,
+            "key": object_key(owner, self.identify(document)),
+            "owner": owner.key,
+            "last_updated": microseconds(parse_moment(document["last_updated"])),
+            "body": encode(document),
+            **self.columns(document),
+        }
 
 
 def later(stored: str | None, now: int) -> str:

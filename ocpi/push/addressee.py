@@ -37,8 +37,10 @@ class Addressee:
     """The RECEIVER endpoints, by module."""
     owners: Mapping[str, Party]
     """Our parties of the partner's platform, by key: what they own concerns it."""
+    parties: Mapping[str, Party]
+    """The partner's own parties, by key: what is meant for one of them concerns it alone."""
     party: Party | None
-    """To whom messages are addressed."""
+    """To whom messages are addressed that are not for one party."""
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -46,11 +48,11 @@ class Addressee:
         """It does not understand PATCH (IP-40)."""
         return bool(self.options.get("put_only"))
 
-    def may_hear(self, audience: int | None) -> bool:
+    def may_hear(self, audience: str | None) -> bool:
         """Whether an object is meant for this partner, if it has anywhere to send it."""
-        return audience in (None, self.partner_id)
+        return audience is None or audience in self.parties
 
-    def concerns(self, module: str, owner: str, audience: int | None) -> bool:
+    def concerns(self, module: str, owner: str, audience: str | None) -> bool:
         """Whether this partner must hear of an object."""
         return self.may_hear(audience) and owner in self.owners and module in self.endpoints
 
@@ -59,9 +61,10 @@ class Addressee:
         endpoint = self.endpoints[module]
         return f"{endpoint.rstrip('/')}/{path.lstrip('/')}" if path else endpoint
 
-    def headers(self, owner: str) -> dict[str, str]:
+    def headers(self, owner: str, audience: str | None) -> dict[str, str]:
         """The routing headers of a message about an object of ours (RT-01)."""
-        return routing_headers(self.party, self.owners.get(owner))
+        to = self.party if audience is None else self.parties[audience]
+        return routing_headers(to, self.owners.get(owner))
 
 
 _PARTNER = select(
@@ -110,6 +113,7 @@ async def read_addressee(
         versions_url=versions_url,
         endpoints={module: url for module, url in endpoints if module in modules},
         owners={key: Party(country, party) for key, country, party in owners},
+        parties={party.key: party for party in (Party(*codes) for _, *codes in roles)},
         party=_addressed(roles),
         options=options,
     )

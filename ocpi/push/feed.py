@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, unquote
 
-from sqlalchemy import BigInteger, ColumnElement, Index, Text, delete, func, insert, update
+from sqlalchemy import BigInteger, ColumnElement, Index, Text, delete, func, insert, or_, update
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -58,8 +58,8 @@ class SyncObject(SQLModel, table=True):
     """The number of the change before: who has seen it can take the newest as a PATCH. 0: none."""
     order_key: str
     """Objects that share it are sent one after the other: a Location and its EVSEs."""
-    audience: int | None = None
-    """The one partner concerned; None for all that may see the owner's objects."""
+    audience: str | None = None
+    """The one party concerned, as `de*msp`; None for all that may see the owner's objects."""
     deleted: bool = False
     patch: str | None = Field(default=None, sa_type=Text)
     """The fields of the newest change as JSON text, where they are known."""
@@ -78,20 +78,32 @@ class Change:
     patch: Document | None = None
     deleted: bool = False
     stream: Stream = Stream.STATE
-    audience: int | None = None
+    audience: str | None = None
     correlation_id: str | None = None
+    behind: str | None = None
+    """The feed's key of an object of another module that is never in flight at the same time."""
+
+    @property
+    def whole_key(self) -> str:
+        """The whole object's key in the feed."""
+        return feed_key(self.module, self.object_key)
 
     @property
     def order_key(self) -> str:
-        """The whole object's key in the feed."""
-        return f"{self.module}/{quote(self.object_key, safe='*')}"
+        """What it is sent in order with."""
+        return self.behind or self.whole_key
 
     @property
     def key(self) -> str:
         """The key in the feed of what changed."""
         if self.part is None:
-            return self.order_key
-        return f"{self.order_key}/{quote(self.part.lower(), safe='*')}"
+            return self.whole_key
+        return f"{self.whole_key}/{quote(self.part.lower(), safe='*')}"
+
+
+def feed_key(module: str, object_key: str) -> str:
+    """An object's key in the feed."""
+    return f"{module}/{quote(object_key, safe='*')}"
 
 
 def read_key(key: str) -> tuple[str, str | None]:
@@ -157,23 +169,26 @@ async def _known_before(db: AsyncSession, change: Change) -> int:
     with its parts, so a change of theirs counts: who missed it must not be sent a PATCH.
     """
     if change.part is None:
-        return await _newest(db, col(SyncObject.order_key) == change.order_key)
+        return await _newest(db, *_whole(change))
     own = await _newest(db, col(SyncObject.key) == change.key)
-    return own or await _newest(db, col(SyncObject.key) == change.order_key)
+    return own or await _newest(db, col(SyncObject.key) == change.whole_key)
 
 
-async def _newest(db: AsyncSession, where: ColumnElement[bool]) -> int:
-    found = await db.exec(select(func.max(SyncObject.seq)).where(where))
+def _whole(change: Change) -> tuple[ColumnElement[bool], ...]:
+    """The rows of an object and of its parts; what is only sent in order with it is not its own."""
+    key = col(SyncObject.key)
+    parts = key.startswith(f"{change.whole_key}/", autoescape=True)
+    return col(SyncObject.order_key) == change.order_key, or_(key == change.whole_key, parts)
+
+
+async def _newest(db: AsyncSession, *where: ColumnElement[bool]) -> int:
+    found = await db.exec(select(func.max(SyncObject.seq)).where(*where))
     return found.one() or 0
 
 
 async def _cover_parts(db: AsyncSession, change: Change) -> None:
     """The whole object will be told, and its parts with it."""
-    await db.exec(
-        delete(SyncObject).where(
-            col(SyncObject.order_key) == change.order_key, col(SyncObject.key) != change.key
-        )
-    )
+    await db.exec(delete(SyncObject).where(*_whole(change), col(SyncObject.key) != change.key))
 
 
 async def head(db: AsyncSession, stream: str) -> int:

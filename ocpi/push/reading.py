@@ -49,7 +49,7 @@ class Line(NamedTuple):
     seq: int
     module: str
     owner: str
-    audience: int | None
+    audience: str | None
 
 
 class ParkedLine(NamedTuple):

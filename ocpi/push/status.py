@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock
-from ocpi.parties import OurParty, Partner, PartnerEndpoint, State
+from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, State
 from ocpi.push.breaker import REASONS
 from ocpi.push.feed import Stream, SyncObject
 from ocpi.push.lanes import ParkedObject, PartnerLane, rewind_lane
@@ -85,6 +85,7 @@ async def _lag(db: AsyncSession, lane: PartnerLane, partner: Partner) -> tuple[i
         col(PartnerEndpoint.partner_id) == lane.partner_id,
         col(PartnerEndpoint.role) == "RECEIVER",
     )
+    parties = select(col(PartnerRole.party)).where(col(PartnerRole.partner_id) == lane.partner_id)
     ahead = or_(
         *(
             (col(SyncObject.stream) == stream) & (col(SyncObject.seq) > lane.cursors.get(stream, 0))
@@ -95,7 +96,7 @@ async def _lag(db: AsyncSession, lane: PartnerLane, partner: Partner) -> tuple[i
         ahead,
         col(SyncObject.owner).in_(owners),
         col(SyncObject.module).in_(modules),
-        or_(col(SyncObject.audience).is_(None), col(SyncObject.audience) == lane.partner_id),
+        or_(col(SyncObject.audience).is_(None), col(SyncObject.audience).in_(parties)),
     )
     count = await db.exec(select(func.count()).select_from(SyncObject).where(*where))
     oldest = await db.exec(

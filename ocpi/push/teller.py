@@ -190,7 +190,7 @@ class Teller:
                 method,
                 url,
                 body=body,
-                headers={} if row is None else addressee.headers(row.owner),
+                headers={} if row is None else addressee.headers(row.owner, row.audience),
                 correlation_id=None if row is None else row.correlation_id,
                 timeout=self._pace.exchange,
             )

@@ -63,10 +63,10 @@ async def test_a_change_is_remembered_with_all_that_its_telling_needs(database: 
 @pytest.mark.req("TR-19")
 async def test_a_second_change_takes_the_place_of_the_first(database: Database) -> None:
     await tell(database, Change("tariffs", "nl*tnm*t1"), Change("tariffs", "nl*tnm*t2"))
-    await tell(database, Change("tariffs", "nl*tnm*t1", deleted=True, audience=7))
+    await tell(database, Change("tariffs", "nl*tnm*t1", deleted=True, audience="de*msp"))
     assert await seqs(database) == [("tariffs/nl*tnm*t2", 0, 2), ("tariffs/nl*tnm*t1", 1, 3)]
     newest = (await rows(database))[-1]
-    assert (newest["deleted"], newest["audience"], newest["patch"]) == (True, 7, None)
+    assert (newest["deleted"], newest["audience"], newest["patch"]) == (True, "de*msp", None)
 
 
 async def test_the_streams_count_apart(database: Database) -> None:

@@ -274,9 +274,9 @@ class World:
 
     async def post_cdr(self, name: str, audience: str | None = None) -> None:
         cdr = self.ours.cdrs[name] = {"id": name, "version": self._next()}
-        partner_id = None if audience is None else self.ids[audience]
+        party = None if audience is None else f"de*{self.ids[audience]:03}"
         await self._stamp(
-            Change("cdrs", f"{OWNER}*{name}", stream=Stream.MONEY, audience=partner_id), cdr
+            Change("cdrs", f"{OWNER}*{name}", stream=Stream.MONEY, audience=party), cdr
         )
 
     async def _stamp(self, change: Change, document: Document | None) -> None:

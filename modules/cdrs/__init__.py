@@ -1,0 +1,1 @@
+"""The module cdrs: what charging sessions came to, told once and for all."""

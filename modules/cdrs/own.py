@@ -1,0 +1,112 @@
+"""CDRs of ours: validated, stored once and for all, and remembered for their eMSP."""
+
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from modules.cdrs.store import cdrs
+from ocpi.database import clock
+from ocpi.errors import Conflict, InvalidParameters
+from ocpi.headers import Party
+from ocpi.push.feed import Change, Stream, changed, feed_key
+from ocpi.spec.cdrs import CDR
+from ocpi.spec.reading import dump, read
+from ocpi.store import (
+    Document,
+    Written,
+    audience_of,
+    later,
+    object_key,
+    refuse_defects,
+    spelled,
+)
+
+MODULE = "cdrs"
+# What a credit CDR does not repeat of the CDR that it takes back (CD-09, CD-10).
+_ITS_OWN = ("id", "credit", "credit_reference_id", "total_cost", "last_updated", "remark")
+# What a session may hold and a CDR never does (CD-19).
+_SESSIONS_ONLY = {"CURRENT", "ENERGY_EXPORT", "ENERGY_IMPORT", "POWER", "STATE_OF_CHARGE"}
+
+
+async def post_own(db: AsyncSession, owner: Party, body: Document) -> Written:
+    """Store a CDR of ours; a missing `last_updated` is now. The same one again changes nothing.
+
+    Raises ValidationError or ``InvalidParameters`` for a document that OCPI does not allow,
+    ``Conflict`` for another CDR under a known id (CD-08).
+    """
+    dated = {**body, "last_updated": body.get("last_updated") or later(None, await clock(db))}
+    document = spelled(owner, dump(read(CDR, dated)))
+    before = await cdrs.lock(db, owner, document["id"])
+    if before is not None:
+        if _undated(before) != _undated(document):
+            raise Conflict(f"id: there is another CDR {document['id']}, and CDRs never change")
+        return Written(before, changed=False)
+    refuse_defects(CDR, document)
+    _refuse_session_dimensions(document)
+    if document.get("credit"):
+        await _refuse_wrong_credit(db, owner, document)
+    return await store_own(db, owner, document)
+
+
+async def store_own(db: AsyncSession, owner: Party, document: Document) -> Written:
+    """Store a new CDR that is fit to be sent, and have its eMSP told, behind its Session."""
+    written = await cdrs.put(db, owner, document["id"], document)
+    await changed(
+        db,
+        Change(
+            MODULE,
+            object_key(owner, document["id"]),
+            stream=Stream.MONEY,
+            audience=audience_of(document).key,
+            behind=_session_of(owner, document),
+        ),
+    )
+    return written
+
+
+def _session_of(owner: Party, document: Document) -> str | None:
+    session_id = document.get("session_id")
+    return None if session_id is None else feed_key("sessions", object_key(owner, session_id))
+
+
+def _undated(document: Document) -> Document:
+    return {**document, "last_updated": None}
+
+
+def _refuse_session_dimensions(document: Document) -> None:
+    for number, period in enumerate(document["charging_periods"]):
+        for dimension in period["dimensions"]:
+            if dimension["type"] in _SESSIONS_ONLY:
+                raise InvalidParameters(
+                    f"charging_periods.{number}: {dimension['type']} is for Sessions only (CD-19)"
+                )
+
+
+async def _refuse_wrong_credit(db: AsyncSession, owner: Party, document: Document) -> None:
+    """A credit CDR repeats what it takes back, but for the sign of its total (CD-09, CD-10)."""
+    reference = document["credit_reference_id"]
+    original = await cdrs.lock(db, owner, reference)
+    if original is None or original.get("credit"):
+        raise InvalidParameters(f"credit_reference_id: there is no CDR {reference} to take back")
+    if document["total_cost"] != negated(original["total_cost"]):
+        raise InvalidParameters("total_cost: a credit CDR has the negative of the original's")
+    for name in sorted((original.keys() | document.keys()) - set(_ITS_OWN)):
+        if document.get(name) != original.get(name):
+            raise InvalidParameters(f"{name}: a credit CDR repeats what it takes back (CD-10)")
+
+
+def negated(price: Document) -> dict[str, Any]:
+    """A Price with the other sign."""
+    return {name: -amount for name, amount in price.items()}
+
+
+def credit_of(original: Document, credit_id: str) -> Document:
+    """The credit CDR that takes a CDR back, still undated (CD-09, CD-10)."""
+    kept = {name: value for name, value in original.items() if name not in _ITS_OWN}
+    return {
+        **kept,
+        "id": credit_id,
+        "total_cost": negated(original["total_cost"]),
+        "credit": True,
+        "credit_reference_id": original["id"],
+    }

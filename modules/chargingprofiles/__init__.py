@@ -1,0 +1,1 @@
+"""The module chargingprofiles: limits over time for running sessions."""

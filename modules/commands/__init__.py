@@ -1,0 +1,1 @@
+"""The module commands: what eMSPs have stations do."""

@@ -1,0 +1,86 @@
+"""Changes of our own Sessions: validated, dated, stored, and remembered for their eMSP."""
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from modules.sessions.store import FINAL, sessions
+from ocpi.database import clock
+from ocpi.errors import Conflict, UnknownObject
+from ocpi.headers import Party
+from ocpi.push.feed import Change, Stream, changed
+from ocpi.spec.reading import dump, read, read_patch
+from ocpi.spec.sessions import Session
+from ocpi.store import (
+    Document,
+    Written,
+    audience_of,
+    date_change,
+    grown,
+    object_key,
+    refuse_defects,
+    spelled,
+)
+
+MODULE = "sessions"
+
+
+async def put_own(db: AsyncSession, owner: Party, session_id: str, body: Document) -> Written:
+    """Put a Session of ours; a missing `last_updated` is now.
+
+    Raises ValidationError or ``InvalidParameters`` for a document that OCPI does not allow,
+    ``Conflict`` for one that is older than what is stored, or after the end of the Session.
+    """
+    before = await sessions.lock(db, owner, session_id)
+    dated = {**body, "last_updated": date_change(before, body, await clock(db))}
+    document = spelled(owner, dump(read(Session, dated)))
+    if before is not None and same_content(before, document):
+        return Written(before, changed=False)
+    _refuse_change(before)
+    refuse_defects(Session, document)
+    return await store_own(db, owner, grown(before, document))
+
+
+async def patch_own(db: AsyncSession, owner: Party, session_id: str, body: Document) -> Written:
+    """Change fields of a Session of ours; charging periods given are appended (SE-11)."""
+    before = await sessions.lock(db, owner, session_id)
+    if before is None:
+        raise UnknownObject(f"There is no Session {session_id}.")
+    dated = {**body, "last_updated": date_change(before, body, await clock(db))}
+    changes = grown(before, read_patch(Session, dated))
+    document = sessions.merged(before, changes)
+    if same_content(before, document):
+        return Written(before, changed=False)
+    _refuse_change(before)
+    refuse_defects(Session, document)
+    return await store_own(db, owner, document, patch=changes)
+
+
+async def store_own(
+    db: AsyncSession, owner: Party, document: Document, *, patch: Document | None = None
+) -> Written:
+    """Store a Session that is fit to be sent, and have its eMSP told, and nobody else (SE-09).
+
+    `patch` are the changes alone, where a PATCH can bring them: periods in it are those appended.
+    """
+    written = await sessions.put(db, owner, document["id"], document)
+    if written.changed:
+        await changed(
+            db,
+            Change(
+                MODULE,
+                object_key(owner, document["id"]),
+                patch=patch,
+                stream=Stream.MONEY,
+                audience=audience_of(document).key,
+            ),
+        )
+    return written
+
+
+def _refuse_change(before: Document | None) -> None:
+    if before is not None and before["status"] in FINAL:
+        raise Conflict(f"status: the Session {before['id']} is {before['status']}, which is final")
+
+
+def same_content(before: Document, after: Document) -> bool:
+    """Whether nothing but the date differs."""
+    return {**before, "last_updated": None} == {**after, "last_updated": None}

@@ -1,0 +1,49 @@
+"""Sessions as they are stored, with the party whose driver charges."""
+
+from typing import Any
+
+from sqlalchemy import Index
+
+from ocpi.spec.moments import parse_moment
+from ocpi.spec.sessions import Session
+from ocpi.store import Document, Store, StoredObject, audience_of
+
+FINAL = ("COMPLETED", "INVALID")
+
+
+class SessionRow(StoredObject, table=True):
+    """A Session."""
+
+    __tablename__ = "session"
+    __table_args__ = (
+        Index("ix_session_owner", "owner", "position"),
+        Index("ix_session_audience", "audience", "position"),
+    )
+
+    audience: str
+    """The key of the party in its cdr_token, which alone may read it (SE-02, AT-58)."""
+
+
+class SessionStore(Store[SessionRow]):
+    """Sessions, whose charging periods grow by PATCH."""
+
+    def merged(self, stored: Document, changes: Document) -> Document:
+        """As for every object, but periods are appended, each once (SE-11, AT-54)."""
+        merged = super().merged(stored, changes)
+        if "charging_periods" in changes:
+            periods = stored.get("charging_periods", [])
+            known = {parse_moment(period["start_date_time"]) for period in periods}
+            new = [
+                period
+                for period in changes["charging_periods"]
+                if parse_moment(period["start_date_time"]) not in known
+            ]
+            merged["charging_periods"] = [*periods, *new]
+        return merged
+
+    def columns(self, document: Document) -> dict[str, Any]:
+        """The audience."""
+        return {"audience": audience_of(document).key}
+
+
+sessions = SessionStore(SessionRow, Session)

@@ -1,0 +1,30 @@
+"""What stations reported of each charging session: the raw material of its Session and CDR."""
+
+from sqlalchemy import BigInteger, Index, Text
+from sqlmodel import Field, SQLModel
+
+
+class Charge(SQLModel, table=True):
+    """One session at one station, as its reports tell."""
+
+    __tablename__ = "charge"
+    __table_args__ = (
+        Index("ix_charge_transaction", "owner", "transaction_key", unique=True),
+        Index("ix_charge_evse", "owner", "evse_key", "open"),
+        Index("ix_charge_session", "owner", "session_key"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    owner: str
+    """The key of our party."""
+    transaction_key: str
+    """Location and the station's own id of the session, in lower case: `loc1*4711`."""
+    evse_key: str | None = None
+    """Location and EVSE, in lower case: `loc1*evse1`; None until the start is known."""
+    session_key: str | None = None
+    """The id of its Session, in lower case; None until there is one."""
+    open: bool = True
+    """No stop was reported yet."""
+    record: str = Field(sa_type=Text)
+    """Everything reported, as JSON text; see modules.stations.record."""
+    changed_at: int = Field(sa_type=BigInteger)

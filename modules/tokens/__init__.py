@@ -1,0 +1,1 @@
+"""The module tokens: who may charge."""

@@ -1,0 +1,53 @@
+"""Who was allowed to charge where: kept until the station reports the start of the session."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, Index, Text
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ocpi.spec.document import decode
+
+
+class Authorization(SQLModel, table=True):
+    """One permission to charge, as `POST /admin/authorize` gave it."""
+
+    __tablename__ = "authorization"
+    __table_args__ = (Index("ix_authorization_token", "token_key", "at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    token_key: str
+    """See ocpi.errands.token_key."""
+    owner: str
+    """The key of our party whose station asked."""
+    location_id: str | None = None
+    token: str = Field(sa_type=Text)
+    """The Token, as JSON text: an eMSP may have told it only in its answer."""
+    method: str
+    """The AuthMethod of Session and CDR: AUTH_REQUEST or WHITELIST."""
+    reference: str | None = None
+    """The eMSP's authorization_reference (TK-20)."""
+    at: int = Field(sa_type=BigInteger)
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The Token."""
+        document: dict[str, Any] = decode(self.token)
+        return document
+
+
+async def authorizations_of(
+    db: AsyncSession, owner_key: str, wanted: str, since: int
+) -> Sequence[Authorization]:
+    """What a token was allowed at stations of a party of ours since a moment, newest first."""
+    found = await db.exec(
+        select(Authorization)
+        .where(
+            Authorization.token_key == wanted,
+            Authorization.owner == owner_key,
+            col(Authorization.at) >= since,
+        )
+        .order_by(col(Authorization.at).desc(), col(Authorization.id).desc())
+    )
+    return found.all()
