@@ -124,7 +124,8 @@ def _problem(status: int, sentence: str) -> Response:
     return JSONResponse({"error": sentence}, status)
 
 
-async def _own_party(here: Here, owner: Owner) -> Party:
+async def own_party(here: Here, owner: Owner) -> Party:
+    """The party of ours that is named, in our spelling; raises ``UnknownObject``."""
     for party in await our_parties(here.database, PlatformID.CPO):
         if party.key == owner.key:
             return party
@@ -132,10 +133,10 @@ async def _own_party(here: Here, owner: Owner) -> Party:
 
 
 # One of our own CPO parties, in our spelling.
-OwnParty = Annotated[Party, Depends(_own_party)]
+OwnParty = Annotated[Party, Depends(own_party)]
 
 
-def document_answer(document: Document, *, created: bool = False) -> Response:
+def document_answer(document: Document | list[Document], *, created: bool = False) -> Response:
     """An OCPI document as it is, without envelope."""
     return Response(
         encode(document), status_code=201 if created else 200, media_type="application/json"

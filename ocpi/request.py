@@ -1,5 +1,6 @@
 """What endpoints ask of a request: who calls, whose object, which page, what body."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import unquote
@@ -10,13 +11,14 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from ocpi.context import Context
-from ocpi.envelope import ok_page
+from ocpi.envelope import ok, ok_page
 from ocpi.errors import InvalidParameters, NotJSON, UnknownObject
 from ocpi.headers import MessageIDs, Party
+from ocpi.messages import log
 from ocpi.pagination import Paging, page_headers, read_paging
 from ocpi.parties import Caller
 from ocpi.spec.document import decode
-from ocpi.store import Page
+from ocpi.store import Page, Written
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def read_listing(context: Context, caller: Caller, path: str, query: QueryParams
     return Listing(paging, url, dates, cap, caller.parties)
 
 
-def pages() -> dict[str, Any]:
+def pages(*, required: Collection[str] = ()) -> dict[str, Any]:
     """The query parameters of a list, for the OpenAPI document.
 
     They are read by `List` and not declared to FastAPI, which would spend as long on them as the
@@ -115,7 +117,7 @@ def pages() -> dict[str, Any]:
             {
                 "name": name,
                 "in": "query",
-                "required": False,
+                "required": name in required,
                 "description": text,
                 "schema": moment if name.startswith("date") else count,
             }
@@ -151,13 +153,30 @@ List = Annotated[Listing, Depends(_listing)]
 Owner = Annotated[Party, Depends(_owner)]
 
 
-async def _their_party(caller: CallerOf, owner: Owner) -> Party:
+def party_of(caller: Caller, owner: Party) -> Party:
+    """The caller's party that is meant, in its own spelling; raises ``UnknownObject`` (PD-05)."""
     for party in caller.parties:
         if party.key == owner.key:
             return party
     raise UnknownObject(f"{owner} is no party of {caller.name}.")
 
 
+async def _their_party(caller: CallerOf, owner: Owner) -> Party:
+    return party_of(caller, owner)
+
+
 # The owner in the path of an object that the caller pushes: one of its own parties, in its own
 # spelling. Another one's objects are unknown to it, and it cannot make any (CO-06, PD-05).
 TheirParty = Annotated[Party, Depends(_their_party)]
+
+
+def answer_written(caller: Caller, written: Written, note: str | None = None) -> Response:
+    """The answer to a push: HTTP 201 where it made the object, and a note where it did not count.
+
+    What is older than the stored object is not applied, and that is no error (PP-09, AT-75).
+    """
+    if not written.stale:
+        return ok(created=written.created, message=note)
+    newer = written.document["last_updated"]
+    log.info("stale push", partner=caller.name, id=written.document.get("id"), stored=newer)
+    return ok(message=f"Not applied: what is stored here was last updated at {newer}.")

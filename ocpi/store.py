@@ -1,5 +1,6 @@
 """OCPI objects as documents: stored whole as JSON text, beside the columns they are searched by."""
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -29,6 +30,7 @@ from ocpi.spec.reading import defects, read
 from ocpi.spec.types import OCPIModel
 
 Document = dict[str, Any]
+AHEAD = 5 * 60 * 1_000_000
 
 
 class StoredObject(SQLModel):
@@ -64,6 +66,14 @@ class Written:
     changed: bool = True
     stale: bool = False
     """The change was older than what is stored, and was not applied (PP-09)."""
+
+
+def is_stale(moment: int, stored: int) -> bool:
+    """Whether a change is older than what is stored, both in microseconds since 1970 (PP-09).
+
+    What is dated more than five minutes ahead is no measure: arrival orders its changes (PD-06).
+    """
+    return moment < stored <= time.time_ns() // 1000 + AHEAD
 
 
 def object_key(owner: Party, identifier: str) -> str:
@@ -173,6 +183,11 @@ class Store(Generic[Row]):
         )
         return rows[0][0] if rows else None
 
+    async def get(self, db: AsyncSession, owner: Party, identifier: str) -> Document | None:
+        """An object's document as the transaction sees it; None without one."""
+        row = await self._row(db, owner, identifier)
+        return None if row is None else decode(row.body)
+
     async def lock(self, db: AsyncSession, owner: Party, identifier: str) -> Document | None:
         """An object's document, which nobody else changes until the commit; None without one."""
         row = await self._row(db, owner, identifier, lock=True)
@@ -211,9 +226,8 @@ class Store(Generic[Row]):
         The document is stored as given: whoever calls has validated it. An older `last_updated`
         than the stored one is not applied; the same document changes nothing (PP-09, AT-75).
         """
-        self._same(owner, identifier, document)
+        self.require_same(owner, identifier, document)
         moment = microseconds(parse_moment(document["last_updated"]))
-        body = encode(document)
         row = await self._row(db, owner, identifier, lock=True)
         if row is None:
             position = await stamp(db, "created")
@@ -222,8 +236,10 @@ class Store(Generic[Row]):
         if row is None:
             await db.exec(insert(self.table), params=[self._row_of(owner, document, position)])
             return Written(document, created=True)
-        if moment < row.last_updated:
+        if is_stale(moment, row.last_updated):
             return Written(decode(row.body), changed=False, stale=True)
+        document = self.settled(decode(row.body), document)
+        body = encode(document)
         if body == row.body:
             return Written(document, changed=False)
         await self._replace(db, row, document, body)
@@ -237,10 +253,10 @@ class Store(Generic[Row]):
         if row is None:
             raise self.missing()
         stored: Document = decode(row.body)
-        if microseconds(parse_moment(changes["last_updated"])) < row.last_updated:
+        if is_stale(microseconds(parse_moment(changes["last_updated"])), row.last_updated):
             return Written(stored, changed=False, stale=True)
-        merged = self.merged(stored, changes)
-        self._same(owner, identifier, merged)
+        merged = self.settled(stored, self.merged(stored, changes))
+        self.require_same(owner, identifier, merged)
         read(self.model, merged)
         body = encode(merged)
         if body == row.body:
@@ -254,6 +270,11 @@ class Store(Generic[Row]):
         for name in self.appended & changes.keys():
             merged[name] = [*stored.get(name, []), *changes[name]]
         return merged
+
+    def settled(self, stored: Document, document: Document) -> Document:
+        """What is kept of a newer document; for a kind to tell of which something is final."""
+        del stored
+        return document
 
     async def delete(self, db: AsyncSession, owner: Party, identifier: str) -> None:
         """Forget an object."""
@@ -293,7 +314,8 @@ class Store(Generic[Row]):
         identifier: str = document[self.identifier]
         return identifier
 
-    def _same(self, owner: Party, identifier: str, document: Document) -> None:
+    def require_same(self, owner: Party, identifier: str, document: Document) -> None:
+        """Raises ``InvalidParameters`` for a document of another object than this (CO-05)."""
         codes = {"country_code": owner.country_code, "party_id": owner.party_id}
         _require_same({**codes, **self.named(identifier)}, document)
 

@@ -14,12 +14,12 @@ import httpx
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
-from ocpi.app import create_app, mounted
+from ocpi.app import OFFERS, Offers, create_app, mounted
 from ocpi.client import Client
-from ocpi.context import Context
+from ocpi.context import Context, Interface
 from ocpi.database import Database, clock
 from ocpi.headers import Party
-from ocpi.parties import IssuedToken, OurParty, Partner, PartnerRole, State
+from ocpi.parties import ROLES, IssuedToken, OurParty, Partner, PartnerRole, PlatformID, State
 from ocpi.sealing import Seal, hash_token
 from ocpi.settings import Settings
 from ocpi.spec.document import decode
@@ -32,6 +32,17 @@ BASE = "https://cpo.example"
 OCPI = "/ocpi/cpo/2.2.1"
 SENDER = f"{OCPI}/sender"
 TOKEN = "partner-token_0123456789"
+HUB = Party("NL", "HUB")
+CPO = Party("DE", "CPO")
+CPO_TOKEN = "cpo-token_0123456789"
+RECEIVER = "/ocpi/hub/2.2.1/receiver"
+# What a service offers whose platform "hub" takes what CPOs push, for `open_service`.
+RECEIVING: Offers = {
+    **OFFERS,
+    PlatformID.HUB: [
+        Interface(module, "RECEIVER") for module in ("locations", "tariffs", "sessions", "cdrs")
+    ],
+}
 TOKEN_A = "registration-token_0123456789"
 ADMIN_TOKEN = "admin-token-of-the-tests"
 
@@ -54,6 +65,8 @@ class Service:
     admin: httpx.AsyncClient
     stranger: httpx.AsyncClient
     """Presents nothing."""
+    cpo: httpx.AsyncClient
+    """Presents the token of a confirmed partner of the platform hub, DE*CPO, see `RECEIVING`."""
 
     @property
     def database(self) -> Database:
@@ -107,10 +120,14 @@ async def open_database(url: str) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def open_service(
-    database_url: str, *, parties: Sequence[Party] = (OURS,), **over: Any
+    database_url: str,
+    *,
+    parties: Sequence[Party] = (OURS,),
+    offers: Offers = OFFERS,
+    **over: Any,
 ) -> AsyncIterator[Service]:
-    """Give the whole service without its push worker."""
-    context = mounted(context_of(settings_of(database_url, **over)))
+    """Give the whole service without its push worker; with the platform hub if it is offered."""
+    context = mounted(context_of(settings_of(database_url, **over)), offers)
     try:
         await fill(context.database)
         for party in parties:
@@ -124,13 +141,19 @@ async def open_service(
             state=State.OFFERED,
             registration=True,
         )
-        app = create_app(context, worker=False)
+        if PlatformID.HUB in offers:
+            await add_party(context.database, HUB, PlatformID.HUB)
+            await add_partner(
+                context.database, "Example CPO", CPO_TOKEN, CPO, role="CPO", platform=PlatformID.HUB
+            )
+        app = create_app(context, worker=False, offers=offers)
         async with (
             calling(app, present(TOKEN)) as partner,
             calling(app, {"Authorization": f"Bearer {ADMIN_TOKEN}"}) as admin,
             calling(app, {}) as stranger,
+            calling(app, present(CPO_TOKEN)) as cpo,
         ):
-            yield Service(context, app, partner, admin, stranger)
+            yield Service(context, app, partner, admin, stranger, cpo)
     finally:
         await context.close()
 
@@ -141,12 +164,12 @@ def calling(app: ASGIApp, headers: Mapping[str, str]) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=transport, base_url=BASE, headers=dict(headers))
 
 
-async def add_party(database: Database, party: Party, platform: str = "cpo") -> None:
+async def add_party(database: Database, party: Party, platform: str = PlatformID.CPO) -> None:
     async with database.write() as db:
         db.add(
             OurParty(
-                platform=platform,
-                role="CPO",
+                platform=str(platform),
+                role=ROLES[PlatformID(platform)],
                 party=party.key,
                 country_code=party.country_code,
                 party_id=party.party_id,
@@ -161,20 +184,22 @@ async def add_partner(
     token: str,
     party: Party = THEIRS,
     *,
+    role: str = "EMSP",
+    platform: PlatformID = PlatformID.CPO,
     state: State = State.CONFIRMED,
     registration: bool = False,
 ) -> int:
-    """Add a partner with one eMSP role and one token; gives its id."""
+    """Add a partner with one role and one token; gives its id."""
     async with database.write() as db:
         now = await clock(db)
-        partner = Partner(name=name, platform="cpo", state=state, created_at=now)
+        partner = Partner(name=name, platform=platform.value, state=state, created_at=now)
         db.add(partner)
         await db.flush()
         db.add(
             PartnerRole(
                 partner_id=partner.key,
-                platform="cpo",
-                role="EMSP",
+                platform=platform.value,
+                role=role,
                 party=party.key,
                 country_code=party.country_code,
                 party_id=party.party_id,

@@ -6,7 +6,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.cdrs.store import cdrs
 from ocpi.database import clock
-from ocpi.errors import Conflict, InvalidParameters
+from ocpi.errors import Conflict, InvalidParameters, UnknownObject
 from ocpi.headers import Party
 from ocpi.push.feed import Change, Stream, changed, feed_key
 from ocpi.spec.cdrs import CDR
@@ -38,19 +38,32 @@ async def post_own(db: AsyncSession, owner: Party, body: Document) -> Written:
     document = spelled(owner, dump(read(CDR, dated)))
     before = await cdrs.lock(db, owner, document["id"])
     if before is not None:
-        if _undated(before) != _undated(document):
-            raise Conflict(f"id: there is another CDR {document['id']}, and CDRs never change")
-        return Written(before, changed=False)
+        return _known(before, document)
     refuse_defects(CDR, document)
     _refuse_session_dimensions(document)
-    if document.get("credit"):
-        await _refuse_wrong_credit(db, owner, document)
+    await _refuse_wrong_credit(db, owner, document)
     return await store_own(db, owner, document)
+
+
+async def credit_own(
+    db: AsyncSession, owner: Party, cdr_id: str, credit_id: str | None = None
+) -> Written:
+    """Take a CDR of ours back; its credit CDR has its id and "-C" unless one is given (CD-12).
+
+    Raises ``UnknownObject``, ``InvalidParameters`` for a credit CDR, and ``Conflict`` for a CDR
+    that was taken back under another id.
+    """
+    original = await cdrs.lock(db, owner, cdr_id)
+    if original is None:
+        raise UnknownObject(f"There is no CDR {cdr_id}.")
+    return await post_own(db, owner, credit_of(original, credit_id or f"{original['id']}-C"))
 
 
 async def store_own(db: AsyncSession, owner: Party, document: Document) -> Written:
     """Store a new CDR that is fit to be sent, and have its eMSP told, behind its Session."""
     written = await cdrs.put(db, owner, document["id"], document)
+    if not written.created:
+        return _known(written.document, document)
     await changed(
         db,
         Change(
@@ -62,6 +75,12 @@ async def store_own(db: AsyncSession, owner: Party, document: Document) -> Writt
         ),
     )
     return written
+
+
+def _known(stored: Document, document: Document) -> Written:
+    if _undated(stored) != _undated(document):
+        raise Conflict(f"id: there is another CDR {stored['id']}, and CDRs never change")
+    return Written(stored, changed=False)
 
 
 def _session_of(owner: Party, document: Document) -> str | None:
@@ -83,11 +102,18 @@ def _refuse_session_dimensions(document: Document) -> None:
 
 
 async def _refuse_wrong_credit(db: AsyncSession, owner: Party, document: Document) -> None:
-    """A credit CDR repeats what it takes back, but for the sign of its total (CD-09, CD-10)."""
+    """A credit CDR takes one CDR back, once, and repeats it but for the total's sign (CD-10)."""
+    if not document.get("credit"):
+        if "credit_reference_id" in document:
+            raise InvalidParameters("credit_reference_id: is for credit CDRs only (CD-11)")
+        return
     reference = document["credit_reference_id"]
     original = await cdrs.lock(db, owner, reference)
     if original is None or original.get("credit"):
         raise InvalidParameters(f"credit_reference_id: there is no CDR {reference} to take back")
+    known = await cdrs.credit_of(db, owner, reference)
+    if known is not None:
+        raise Conflict(f"credit_reference_id: {known['id']} has taken {reference} back")
     if document["total_cost"] != negated(original["total_cost"]):
         raise InvalidParameters("total_cost: a credit CDR has the negative of the original's")
     for name in sorted((original.keys() | document.keys()) - set(_ITS_OWN)):

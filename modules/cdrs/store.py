@@ -3,9 +3,12 @@
 from typing import Any
 
 from sqlalchemy import BigInteger, Index, Text
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
+from ocpi.headers import Party
 from ocpi.spec.cdrs import CDR
+from ocpi.spec.document import decode
 from ocpi.store import Document, Store, StoredObject, audience_of
 
 
@@ -17,14 +20,20 @@ class CDRRow(StoredObject, table=True):
         Index("ix_cdr_owner", "owner", "position"),
         Index("ix_cdr_audience", "audience", "position"),
         Index("ix_cdr_session", "owner", "session_key"),
+        Index("ix_cdr_credited", "owner", "credited_key"),
+        Index("ix_cdr_verdict", "verdict", "position"),
     )
 
     audience: str
     """The key of the party in its cdr_token, which alone may read it (CD-06, AT-58)."""
     session_key: str | None = None
     """The id of its Session, in lower case."""
-    verdict: str | None = Field(default=None, sa_type=Text)
-    """What came of checking its price, as JSON text; None for a CDR of ours."""
+    credited_key: str | None = None
+    """Of a credit CDR, the id of the CDR that it takes back, in lower case."""
+    verdict: str | None = None
+    """What came of checking the price of one that we received: agrees, disputed, unpriceable."""
+    finding: str | None = Field(default=None, sa_type=Text)
+    """Why, as JSON text, see `modules.tariffs.verdicts.judge_received`."""
 
 
 class CDRConflict(SQLModel, table=True):
@@ -43,13 +52,32 @@ class CDRConflict(SQLModel, table=True):
 class CDRStore(Store[CDRRow]):
     """CDRs, found by their party and by their Session."""
 
+    def settled(self, stored: Document, document: Document) -> Document:
+        """What is stored stays: a CDR never changes (CD-08)."""
+        del document
+        return stored
+
     def columns(self, document: Document) -> dict[str, Any]:
-        """The audience and the Session."""
-        session_id = document.get("session_id")
+        """The audience, the Session, and the CDR that is taken back."""
         return {
             "audience": audience_of(document).key,
-            "session_key": None if session_id is None else session_id.lower(),
+            "session_key": _lower(document.get("session_id")),
+            "credited_key": _lower(document.get("credit_reference_id")),
         }
+
+    async def credit_of(self, db: AsyncSession, owner: Party, cdr_id: str) -> Document | None:
+        """The CDR that takes another one back, None where there is none."""
+        found = await db.exec(
+            select(CDRRow.body).where(
+                col(CDRRow.owner) == owner.key, col(CDRRow.credited_key) == cdr_id.lower()
+            )
+        )
+        body = found.first()
+        return None if body is None else decode(body)
+
+
+def _lower(identifier: str | None) -> str | None:
+    return None if identifier is None else identifier.lower()
 
 
 cdrs = CDRStore(CDRRow, CDR)

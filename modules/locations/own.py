@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from modules.locations.parts import Place, find_part, raise_parents
+from modules.locations.parts import Place, find_part, model_of, raise_parents
 from modules.locations.store import check_complete, locations
 from ocpi.database import clock
 from ocpi.errors import UnknownLocation
 from ocpi.headers import Party
 from ocpi.push.feed import Change, changed, created
-from ocpi.spec.locations import EVSE, Connector, Location
 from ocpi.spec.reading import dump, read, read_patch
 from ocpi.store import (
     Document,
@@ -34,12 +33,12 @@ async def put_own(db: AsyncSession, owner: Party, place: Place, body: Document) 
     """
     location, before = await _stored(db, owner, place)
     dated = {**body, "last_updated": _date(location, before, body, await clock(db))}
-    document = raise_parents(dump(read(_model(place), _with_dates(dated))))
+    document = raise_parents(dump(read(model_of(place), _with_dates(dated))))
     if place.evse_uid is None:
         document = with_removed(before, spelled(owner, document))
     if before is not None and _nothing_new(before, document, body):
         return Written(before, changed=False)
-    refuse_defects(_model(place), document)
+    refuse_defects(model_of(place), document)
     return await store_own(db, owner, place, grown(before, document))
 
 
@@ -68,11 +67,11 @@ async def patch_own(db: AsyncSession, owner: Party, place: Place, body: Document
     dated = {**body, "last_updated": _date(location, before, body, await clock(db))}
     if "evses" in body:
         check_complete(body["evses"])
-    changes = raise_parents(read_patch(_model(place), dated))
+    changes = raise_parents(read_patch(model_of(place), dated))
     if _nothing_new(before, {**before, **changes}, body):
         return Written(before, changed=False)
     changes = grown(before, changes)
-    refuse_defects(_model(place), {**before, **changes})
+    refuse_defects(model_of(place), {**before, **changes})
     if place.evse_uid is None:
         written = await locations.patch(db, owner, place.location_id, changes)
     else:
@@ -119,12 +118,6 @@ def _date(location: Document | None, before: Document | None, body: Document, no
     A Location whose own date does not grow with each change is missed by those who pull.
     """
     return date_change(before if "last_updated" in body else location, body, now)
-
-
-def _model(place: Place) -> type[Location] | type[EVSE] | type[Connector]:
-    if place.connector_id is not None:
-        return Connector
-    return Location if place.evse_uid is None else EVSE
 
 
 def _with_dates(document: Document) -> Document:

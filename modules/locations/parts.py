@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ocpi.errors import InvalidParameters, UnknownLocation
+from ocpi.spec.locations import EVSE, Connector, Location
 from ocpi.spec.moments import parse_moment
 from ocpi.store import Document
 
@@ -21,6 +22,13 @@ class Place:
     def __str__(self) -> str:
         parts = (self.location_id, self.evse_uid, self.connector_id)
         return "/".join(part for part in parts if part is not None)
+
+
+def model_of(place: Place) -> type[Location] | type[EVSE] | type[Connector]:
+    """What OCPI says of the document at a place."""
+    if place.connector_id is not None:
+        return Connector
+    return Location if place.evse_uid is None else EVSE
 
 
 def find_part(location: Document, place: Place) -> Document:

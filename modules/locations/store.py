@@ -8,9 +8,9 @@ from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.headers import Party
 from ocpi.spec.document import decode, encode
 from ocpi.spec.locations import Location
-from ocpi.spec.moments import parse_moment
+from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.spec.reading import read
-from ocpi.store import Document, Store, StoredObject, Written
+from ocpi.store import Document, Store, StoredObject, Written, is_stale
 
 
 class LocationRow(StoredObject, table=True):
@@ -56,7 +56,7 @@ class LocationStore(Store[LocationRow]):
             raise UnknownLocation(f"There is no Location {place.location_id}.")
         location: Document = decode(row.body)
         before = _part_or_none(location, place)
-        if before is not None and parse_moment(moment) < parse_moment(before["last_updated"]):
+        if before is not None and _is_older(moment, before["last_updated"]):
             return Written(before, changed=False, stale=True)
         edited = edit_part(location, place, edit)
         part = find_part(edited, place)
@@ -65,6 +65,10 @@ class LocationStore(Store[LocationRow]):
         read(self.model, edited)
         await self._replace(db, row, edited, encode(edited))
         return Written(part, created=before is None)
+
+
+def _is_older(moment: str, stored: str) -> bool:
+    return is_stale(microseconds(parse_moment(moment)), microseconds(parse_moment(stored)))
 
 
 def _part_or_none(location: Document, place: Place) -> Document | None:

@@ -32,6 +32,7 @@ async def put_own(db: AsyncSession, owner: Party, session_id: str, body: Documen
     before = await sessions.lock(db, owner, session_id)
     dated = {**body, "last_updated": date_change(before, body, await clock(db))}
     document = spelled(owner, dump(read(Session, dated)))
+    sessions.require_same(owner, session_id, document)
     if before is not None and same_content(before, document):
         return Written(before, changed=False)
     _refuse_change(before)
@@ -47,10 +48,15 @@ async def patch_own(db: AsyncSession, owner: Party, session_id: str, body: Docum
     dated = {**body, "last_updated": date_change(before, body, await clock(db))}
     changes = grown(before, read_patch(Session, dated))
     document = sessions.merged(before, changes)
+    sessions.require_same(owner, session_id, document)
     if same_content(before, document):
         return Written(before, changed=False)
     _refuse_change(before)
     refuse_defects(Session, document)
+    if "charging_periods" in changes:
+        # Receivers may add what they know already a second time.
+        known = len(before.get("charging_periods", []))
+        changes["charging_periods"] = document.get("charging_periods", [])[known:]
     return await store_own(db, owner, document, patch=changes)
 
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import ColumnElement, Index
+from sqlmodel import col
 
 from ocpi.spec.moments import parse_moment
 from ocpi.spec.sessions import Session
@@ -18,10 +19,12 @@ class SessionRow(StoredObject, table=True):
     __table_args__ = (
         Index("ix_session_owner", "owner", "position"),
         Index("ix_session_audience", "audience", "position"),
+        Index("ix_session_status", "status", "position"),
     )
 
     audience: str
     """The key of the party in its cdr_token, which alone may read it (SE-02, AT-58)."""
+    status: str
 
 
 class SessionStore(Store[SessionRow]):
@@ -39,11 +42,25 @@ class SessionStore(Store[SessionRow]):
                 if parse_moment(period["start_date_time"]) not in known
             ]
             merged["charging_periods"] = [*periods, *new]
+            if not merged["charging_periods"]:
+                del merged["charging_periods"]
         return merged
 
+    def settled(self, stored: Document, document: Document) -> Document:
+        """A Session that has ended stays so, whatever else is still told of it (IP-18, SE-14)."""
+        if stored["status"] not in FINAL or document["status"] in FINAL:
+            return document
+        end = {name: stored[name] for name in ("end_date_time",) if name in stored}
+        return {**end, **document, "status": stored["status"]}
+
     def columns(self, document: Document) -> dict[str, Any]:
-        """The audience."""
-        return {"audience": audience_of(document).key}
+        """The audience and the status."""
+        return {"audience": audience_of(document).key, "status": document["status"]}
+
+
+def with_status(status: str | None) -> tuple[ColumnElement[bool], ...]:
+    """What picks the Sessions with a status; None picks all."""
+    return () if status is None else (col(SessionRow.status) == status,)
 
 
 sessions = SessionStore(SessionRow, Session)

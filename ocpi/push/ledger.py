@@ -209,6 +209,7 @@ class Ledger:
         entry.doubtful = False
         if entry.seq > seq and entry.parking is None:
             entry.first = entry.seq
+            self._queue_behind(entry)
         elif entry.seq > seq:
             # It stays parked, but due: the watermark has passed its change and must not go back.
             entry.parking = Parking(entry.seq, Why.TRANSIENT, next_at=0)
@@ -218,6 +219,13 @@ class Ledger:
         else:
             del self._parked[entry.key]
             self.notes.unpark(entry.key, entry.parking.kind)
+
+    def _queue_behind(self, entry: Entry) -> None:
+        """What came after it stays behind it: a CDR behind the end of its Session (IP-18)."""
+        entries = self._entries[entry.stream]
+        for other in list(entries.values()):
+            if other.order_key == entry.order_key and other.seq > entry.seq:
+                entries[other.key] = entries.pop(other.key)
 
     def _hold(self, key: str, seq: int) -> None:
         self._held[key] = seq

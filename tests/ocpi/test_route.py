@@ -132,6 +132,10 @@ async def test_header_names_are_matched_without_case(service: Service) -> None:
     assert answer.headers["X-Request-ID"] == "1"
 
 
+SESSIONS, CDRS = f"{SENDER}/sessions", f"{SENDER}/cdrs"
+COMMANDS, PROFILES, TOKENS = (
+    f"{OCPI}/receiver/{module}" for module in ("commands", "chargingprofiles", "tokens")
+)
 PATHS = [VERSIONS, OCPI, CREDENTIALS, LOCATIONS, f"{LOCATIONS}/1", f"{LOCATIONS}/1/2", TARIFFS]
 
 
@@ -167,6 +171,12 @@ OFFERED = {
     f"{LOCATIONS}/1/2": {"GET"},
     f"{LOCATIONS}/1/2/3": {"GET"},
     TARIFFS: {"GET"},
+    SESSIONS: {"GET"},
+    f"{SESSIONS}/1/charging_preferences": {"PUT"},
+    CDRS: {"GET"},
+    f"{COMMANDS}/START_SESSION": {"POST"},
+    f"{PROFILES}/1": {"GET", "PUT", "DELETE"},
+    f"{TOKENS}/DE/MSP/1": {"GET", "PUT", "PATCH"},
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 
@@ -187,7 +197,8 @@ async def test_every_route_stands_in_the_table_above(service: Service) -> None:
     """A new route must be given its methods, and with them its place in these tests."""
     details = data_of(await service.partner.get(OCPI))
     urls = {endpoint["url"].removeprefix(BASE) for endpoint in details["endpoints"]}
-    assert urls == {CREDENTIALS, LOCATIONS, TARIFFS}
+    senders = {LOCATIONS, TARIFFS, SESSIONS, CDRS}
+    assert urls == {CREDENTIALS, *senders, COMMANDS, PROFILES, TOKENS}
 
 
 async def test_slashes_more_or_less_change_nothing(service: Service) -> None:

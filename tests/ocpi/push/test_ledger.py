@@ -56,6 +56,19 @@ def test_a_change_seen_while_its_predecessor_is_in_flight_is_told_too(ledger: Le
     assert pick(ledger) is entry
 
 
+def test_what_came_after_a_change_in_the_same_order_is_told_after_it(ledger: Ledger) -> None:
+    see(ledger, "s", 1)
+    entry = pick(ledger)
+    for seq, key in enumerate(("s/early", "s", "s/cdr", "x"), 2):
+        see(ledger, key, seq)
+    ledger.complete(entry, 1, told=True)
+    order = []
+    for _ in range(4):
+        order.append(pick(ledger))
+        ledger.complete(order[-1], order[-1].seq, told=True)
+    assert [each.key for each in order] == ["s/early", "x", "s", "s/cdr"]
+
+
 def test_a_change_that_was_read_when_it_was_sent_is_not_told_twice(ledger: Ledger) -> None:
     see(ledger, "a", 1)
     ledger.complete(pick(ledger), 5, told=True)

@@ -1,0 +1,60 @@
+"""The prices of CDRs that we received: checked when they come, shown and counted afterwards."""
+
+import asyncio
+
+from sqlalchemy import func
+from sqlmodel import col, select
+
+from modules.cdrs.store import CDRRow
+from modules.tariffs.store import tariffs
+from modules.tariffs.verdicts import judge_received
+from ocpi.database import Database
+from ocpi.headers import Party
+from ocpi.spec.document import decode
+from ocpi.store import Document, object_key
+
+
+async def check_price(database: Database, owner: Party, cdr: Document) -> Document:
+    """The verdict on a CDR, also held against the Tariffs as its owner told them to us."""
+    named = [period.get("tariff_id") for period in cdr["charging_periods"]]
+    wanted = {*named, *(tariff["id"] for tariff in cdr.get("tariffs", []))} - {None}
+    texts = [
+        await tariffs.text_of(database, object_key(owner, tariff_id))
+        for tariff_id in sorted(wanted)
+    ]
+    stored = [decode(text) for text in texts if text is not None]
+    return await asyncio.to_thread(judge_received, cdr, stored)
+
+
+async def count_checks(database: Database) -> list[Document]:
+    """How many CDRs of each party came to which verdict."""
+    query = (
+        select(col(CDRRow.owner), col(CDRRow.verdict), func.count())
+        .where(col(CDRRow.verdict).is_not(None))
+        .group_by(col(CDRRow.owner), col(CDRRow.verdict))
+        .order_by(col(CDRRow.owner), col(CDRRow.verdict))
+    )
+    async with database.read() as db:
+        return [
+            {"party": party, "verdict": verdict, "count": count}
+            for party, verdict, count in await db.exec(query)
+        ]
+
+
+async def list_checks(
+    database: Database, verdict: str | None, *, limit: int, offset: int = 0
+) -> list[Document]:
+    """The CDRs that were checked, the newest first, each with what was found."""
+    which = col(CDRRow.verdict).is_not(None) if verdict is None else CDRRow.verdict == verdict
+    query = (
+        select(col(CDRRow.body), col(CDRRow.finding))
+        .where(which)
+        .order_by(col(CDRRow.position).desc())
+        .limit(limit)
+        .offset(offset)
+    )
+    async with database.read() as db:
+        return [
+            {"cdr": decode(body), "finding": decode(finding or "{}")}
+            for body, finding in await db.exec(query)
+        ]

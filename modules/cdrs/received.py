@@ -1,0 +1,48 @@
+"""CDRs of others: each is stored once, and what contradicts it is kept beside it."""
+
+from sqlalchemy import update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from modules.cdrs.checks import check_price
+from modules.cdrs.store import CDRConflict, CDRRow, cdrs
+from modules.tariffs.verdicts import AGREES
+from ocpi.database import Database, clock
+from ocpi.errors import InvalidParameters
+from ocpi.headers import Party
+from ocpi.messages import log
+from ocpi.spec.document import decode, encode
+from ocpi.store import Document, object_key
+
+
+async def keep(database: Database, partner: str, owner: Party, document: Document) -> bool:
+    """Store a CDR that a partner posted; False where the same one is known (CD-05, PD-08).
+
+    Its price is checked, and what came of that is stored with it; no price costs it its place.
+    Raises ``InvalidParameters`` for another one under a known id; both are kept.
+    """
+    key = object_key(owner, document["id"])
+    known = await cdrs.text_of(database, key) is not None
+    finding = None if known else await check_price(database, owner, document)
+    async with database.write() as db:
+        written = await cdrs.put(db, owner, document["id"], document)
+        if written.created and finding is not None:
+            checked = {"verdict": finding["verdict"], "finding": encode(finding)}
+            await db.exec(update(CDRRow).where(col(CDRRow.key) == key).values(**checked))
+        conflict = not written.created and written.document != document
+        if conflict:
+            await _keep_aside(db, partner, key, document)
+    if written.created and finding is not None and finding["verdict"] != AGREES:
+        log.warning("cdr price", partner=partner, id=document["id"], why=finding["sentence"])
+    if conflict:
+        log.error("cdr conflict", partner=partner, owner=str(owner), id=document["id"])
+        raise InvalidParameters(f"id: another CDR {document['id']} is known, and CDRs never change")
+    return written.created
+
+
+async def _keep_aside(db: AsyncSession, partner: str, key: str, document: Document) -> None:
+    """Keep a contradicting CDR, each once, however often it is sent; the CDR is locked."""
+    found = await db.exec(select(CDRConflict.body).where(col(CDRConflict.key) == key))
+    if not any(decode(body) == document for body in found):
+        now = await clock(db)
+        db.add(CDRConflict(key=key, partner=partner, body=encode(document), at=now))

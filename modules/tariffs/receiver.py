@@ -1,0 +1,47 @@
+"""What CPOs push: their Tariffs, whole or withdrawn (mod_tariffs, Receiver interface)."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from starlette.responses import Response
+
+from modules.tariffs.store import tariffs
+from ocpi.admin import takes
+from ocpi.envelope import Answer, ok
+from ocpi.request import Body, CallerOf, Here, Segment, TheirParty, answer_written
+from ocpi.spec.reading import dump, read
+from ocpi.spec.tariffs import Tariff
+
+router = APIRouter(prefix="/{country_code}/{party_id}")
+
+TariffID = Annotated[Segment, Path(description="Tariff.id")]
+
+
+@router.get("/{tariff_id}", response_model=Answer[Tariff], summary="Get a pushed Tariff")
+async def get_tariff(here: Here, owner: TheirParty, tariff_id: TariffID) -> Response:
+    """The Tariff as it is stored here, for its owner to compare."""
+    return ok(await tariffs.text(here.database, (owner,), tariff_id))
+
+
+@router.put(
+    "/{tariff_id}",
+    response_model=Answer[Tariff],
+    summary="Push a Tariff",
+    openapi_extra=takes(Tariff),
+)
+async def put_tariff(
+    here: Here, caller: CallerOf, owner: TheirParty, tariff_id: TariffID, body: Body
+) -> Response:
+    """Create or replace a Tariff."""
+    document = dump(read(Tariff, body))
+    async with here.database.write() as db:
+        written = await tariffs.put(db, owner, tariff_id, document)
+    return answer_written(caller, written)
+
+
+@router.delete("/{tariff_id}", response_model=Answer[Tariff], summary="Withdraw a Tariff")
+async def delete_tariff(here: Here, owner: TheirParty, tariff_id: TariffID) -> Response:
+    """Forget a Tariff that is not used any more; what CDRs hold of it stays (TA-03)."""
+    async with here.database.write() as db:
+        await tariffs.delete(db, owner, tariff_id)
+    return ok()

@@ -1,0 +1,92 @@
+"""The price of a CDR that comes is checked, stored with it, shown and counted; none is refused."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from typer.testing import CliRunner
+
+from ocpi.cli import app
+from ocpi.spec.document import decode, encode
+from ocpi.testing import samples
+from tests.house import RECEIVER, RECEIVING, Service, codes_of, open_service
+
+Document = dict[str, Any]
+
+
+@pytest.fixture
+async def each_service(database_url: str) -> AsyncIterator[Service]:
+    async with open_service(database_url, offers=RECEIVING) as opened:
+        yield opened
+
+
+def cdr(name: str, **over: Any) -> Document:
+    """Ten and a half kWh at half a euro, in half an hour."""
+    return samples.cdr(**{"id": name, "total_cost": {"excl_vat": 5.25, "incl_vat": 6.25}, **over})
+
+
+async def post(service: Service, body: Document) -> tuple[int, int]:
+    return codes_of(await service.cpo.post(f"{RECEIVER}/cdrs", content=encode(body)))
+
+
+async def checks(service: Service, query: str = "") -> Document:
+    answer = await service.admin.get(f"/admin/cdrs/checks{query}")
+    assert answer.status_code == 200, answer.text
+    return dict(decode(answer.content))
+
+
+async def test_every_cdr_is_taken_whatever_its_price_and_each_verdict_is_counted(
+    each_service: Service,
+) -> None:
+    wrong = {"excl_vat": 99, "incl_vat": 117.81}
+    strange = {**samples.tariff(), "id": "OTHER"}
+    assert await post(each_service, cdr("RIGHT")) == (201, 1000)
+    assert await post(each_service, cdr("WRONG", total_cost=wrong)) == (201, 1000)
+    assert await post(each_service, cdr("UNKNOWN", tariffs=[strange])) == (201, 1000)
+    found = await checks(each_service)
+    verdicts = {each["cdr"]["id"]: each["finding"]["verdict"] for each in found["cdrs"]}
+    assert verdicts == {"RIGHT": "agrees", "WRONG": "disputed", "UNKNOWN": "unpriceable"}
+    assert found["counts"] == [
+        {"party": "de*cpo", "verdict": verdict, "count": 1}
+        for verdict in ("agrees", "disputed", "unpriceable")
+    ]
+    disputed = await checks(each_service, "?verdict=disputed")
+    assert [each["cdr"]["id"] for each in disputed["cdrs"]] == ["WRONG"]
+    finding = disputed["cdrs"][0]["finding"]
+    assert (finding["claimed"]["excl_vat"], finding["computed"]["excl_vat"]) == (99, decode("5.25"))
+
+
+async def test_a_cdr_that_comes_again_keeps_its_verdict(each_service: Service) -> None:
+    for expected in ((201, 1000), (200, 1000)):
+        assert await post(each_service, cdr("RIGHT")) == expected
+    assert [each["count"] for each in (await checks(each_service))["counts"]] == [1]
+
+
+async def test_a_tariff_that_differs_from_the_one_told_before_is_remarked(
+    each_service: Service,
+) -> None:
+    other = samples.tariff()
+    other["elements"][0]["price_components"][0]["price"] = 0.6
+    path = f"{RECEIVER}/tariffs/DE/CPO/TARIFF-1"
+    assert codes_of(await each_service.cpo.put(path, content=encode(other))) == (201, 1000)
+    await post(each_service, cdr("RIGHT"))
+    (checked,) = (await checks(each_service))["cdrs"]
+    assert "tariff_differs" in [note["code"] for note in checked["finding"]["notes"]]
+
+
+async def test_an_unknown_verdict_is_no_filter(each_service: Service) -> None:
+    answer = await each_service.admin.get("/admin/cdrs/checks?verdict=odd")
+    assert answer.status_code == 400
+    assert "verdict" in answer.json()["error"]
+
+
+def test_the_command_shows_the_checks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OCPI_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/ocpi.sqlite")
+    monkeypatch.setenv("OCPI_SECRET_KEY", "k" * 32)
+    result = CliRunner().invoke(app, ["cdr", "checks", "--json"])
+    structlog.reset_defaults()
+    assert (result.exit_code, decode(result.stdout)) == (0, {"counts": [], "cdrs": []})
