@@ -30,10 +30,7 @@ class Outcome(BaseModel):
 class Changes(BaseModel):
     """The options to change; those that are absent stay."""
 
-    options: dict[str, bool] = Field(
-        description=f"Any of {', '.join(PartnerOptions.model_fields)}.",
-        examples=[{"put_only": True}],
-    )
+    options: PartnerOptions = Field(description="Any of them.", examples=[{"put_only": True}])
 
 
 class Removal(BaseModel):
@@ -74,7 +71,9 @@ async def show(here: Here, name: Name) -> PartnerView:
 @router.patch("/partners/{name}", tags=["partners"], summary="Change a partner's options")
 async def change(here: Here, name: Name, changes: Changes) -> PartnerView:
     """What is done this partner's own way."""
-    return await partners.set_options(here, name, changes.options)
+    return await partners.set_options(
+        here, name, changes.options.model_dump(mode="json", exclude_unset=True)
+    )
 
 
 @router.delete("/partners/{name}", tags=["partners"], summary="Unregister and forget a partner")

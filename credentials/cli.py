@@ -272,7 +272,8 @@ def _print_partner(view: PartnerView, *, as_json: bool) -> None:
     if as_json:
         print_json(view.model_dump(mode="json"))
         return
-    options = ", ".join(f"{key}={value}" for key, value in view.options.model_dump().items())
+    values = view.options.model_dump(mode="json").items()
+    options = ", ".join(f"{key}={_option(value)}" for key, value in values)
     rows = [
         ("name", view.name),
         ("platform", view.platform),
@@ -286,6 +287,11 @@ def _print_partner(view: PartnerView, *, as_json: bool) -> None:
         *((f"{each.identifier} {each.role}", each.url) for each in view.endpoints),
     ]
     print_table(("", ""), [(title, value) for title, value in rows if value is not None])
+
+
+def _option(value: Any) -> str:
+    """A value as `ocpi partner set` takes it."""
+    return ",".join(value) if isinstance(value, list) else str(value)
 
 
 def _standing(view: PartnerView) -> str:

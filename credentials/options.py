@@ -1,11 +1,19 @@
 """What a single partner wants done its own way."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ocpi.errors import InvalidParameters
+from ocpi.spec.commands import FOR_DRIVERS, CommandType
 from ocpi.spec.reading import problems
+
+
+def _items(value: Any) -> Any:
+    """The items of a list that the command line has as text, separated by commas."""
+    if not isinstance(value, str):
+        return value
+    return [item.strip() for item in value.split(",") if item.strip()]
 
 
 class PartnerOptions(BaseModel):
@@ -18,6 +26,20 @@ class PartnerOptions(BaseModel):
     )
     put_only: bool = Field(
         default=False, description="Send whole objects by PUT, never a PATCH with the changes."
+    )
+    offline_authorization: Literal["deny", "allow"] = Field(
+        default="deny",
+        description="Whether its drivers may charge when it cannot be asked although it should be, "
+        "also with Tokens that are unknown here.",
+    )
+    commands: Annotated[list[CommandType], BeforeValidator(_items)] = Field(
+        default=list(FOR_DRIVERS),
+        description="The commands that it may give; UNLOCK_CONNECTOR is for its help desk only.",
+    )
+    token_type_from_body: bool = Field(
+        default=False,
+        description="File its Tokens by the type in their body where the URL tells another, or "
+        "none, which means RFID (AT-64).",
     )
 
 
@@ -33,4 +55,4 @@ def change_options(stored: dict[str, Any], changes: dict[str, Any]) -> dict[str,
     except ValidationError as error:
         known = ", ".join(PartnerOptions.model_fields)
         raise InvalidParameters(f"{problems(error)} (the options are {known})") from None
-    return changed.model_dump(exclude_defaults=True)
+    return changed.model_dump(mode="json", exclude_defaults=True)

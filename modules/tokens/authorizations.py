@@ -25,7 +25,7 @@ class Authorization(SQLModel, table=True):
     token: str = Field(sa_type=Text)
     """The Token, as JSON text: an eMSP may have told it only in its answer."""
     method: str
-    """The AuthMethod of Session and CDR: AUTH_REQUEST or WHITELIST."""
+    """The AuthMethod of Session and CDR."""
     reference: str | None = None
     """The eMSP's authorization_reference (TK-20)."""
     at: int = Field(sa_type=BigInteger)

@@ -3,10 +3,12 @@
 from typing import Any
 
 from sqlalchemy import Index
-from sqlmodel import Field
+from sqlmodel import Field, col, select
 
+from ocpi.database import Database
 from ocpi.errands import token_key
 from ocpi.errors import UnknownToken
+from ocpi.spec.document import decode
 from ocpi.spec.tokens import Token
 from ocpi.store import Document, Store, StoredObject
 
@@ -36,6 +38,19 @@ class TokenStore(Store[TokenRow]):
     def identify(self, document: Document) -> str:
         """`uid*type`."""
         return f"{document['uid']}*{document['type']}"
+
+
+async def find_tokens(database: Database, uid: str, offset: int, limit: int) -> list[Document]:
+    """Tokens whose uid begins so, the newest first."""
+    async with database.read() as db:
+        found = await db.exec(
+            select(TokenRow)
+            .where(col(TokenRow.token_key).startswith(uid.lower(), autoescape=True))
+            .order_by(col(TokenRow.position).desc())
+            .offset(offset)
+            .limit(limit)
+        )
+        return [decode(row.body) for row in found]
 
 
 tokens = TokenStore(TokenRow, Token, identifier="uid", missing=UnknownToken)

@@ -1,7 +1,26 @@
 """How far our copy of a partner's Tokens is, and when it is brought up to date again."""
 
-from sqlalchemy import BigInteger, Column, ForeignKey
-from sqlmodel import Field, SQLModel
+import random
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, ForeignKey, or_, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Field, SQLModel, col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ocpi.database import clock
+
+MINUTE = 60_000_000
+HOUR = 60 * MINUTE
+# A change may be committed by the partner after its clock was read for it (IP-24).
+OVERLAP = 10 * MINUTE
+# Whatever was missed is found again by asking for everything now and then (IP-24).
+FULL_EVERY = 7 * 24 * HOUR
+# How long one process has a partner to itself; each page that is stored extends it.
+LEASE = 10 * MINUTE
+# After a pull that failed, in place of the whole interval.
+RETRY = HOUR
 
 
 class TokenSync(SQLModel, table=True):
@@ -20,3 +39,76 @@ class TokenSync(SQLModel, table=True):
     """When the last complete crawl began: the next one asks for what changed since."""
     note: str | None = None
     """What the last pull came to, in a sentence for staff."""
+
+    def since(self, now: int) -> int | None:
+        """From when on changes are asked for; None when it is time for everything."""
+        if self.synced_at is None or self.full_at is None or self.full_at <= now - FULL_EVERY:
+            return None
+        return self.synced_at - OVERLAP
+
+
+async def take_due(db: AsyncSession, partners: Collection[int]) -> list[int]:
+    """Those of the partners whose Tokens are to be pulled now, and by nobody else for a while."""
+    await _ensure(db, partners)
+    now = await clock(db)
+    taken = await db.exec(
+        update(TokenSync)
+        .where(col(TokenSync.partner_id).in_(partners), col(TokenSync.next_at) <= now)
+        .values(next_at=now + LEASE)
+        .returning(col(TokenSync.partner_id))
+    )
+    return list(taken.scalars())
+
+
+async def catch_up(db: AsyncSession) -> None:
+    """Pull soon what was not pulled lately: who was down has missed what partners pushed."""
+    now = await clock(db)
+    await db.exec(
+        update(TokenSync)
+        # Where a lease runs, somebody is at it.
+        .where(
+            or_(col(TokenSync.synced_at).is_(None), col(TokenSync.synced_at) < now - OVERLAP),
+            col(TokenSync.next_at) > now + LEASE,
+        )
+        .values(next_at=now)
+    )
+
+
+async def begin(db: AsyncSession, partner_id: int) -> tuple[TokenSync, int]:
+    """How far the copy is, and the time; nobody else begins for a while."""
+    await _ensure(db, [partner_id])
+    await extend(db, partner_id)
+    return await db.get_one(TokenSync, partner_id), await clock(db)
+
+
+async def extend(db: AsyncSession, partner_id: int) -> None:
+    """Keep the partner to this process for a while longer."""
+    await _set(db, partner_id, next_at=await clock(db) + LEASE)
+
+
+async def finish(
+    db: AsyncSession, partner_id: int, note: str, interval: int, *, since: int | None, full: bool
+) -> None:
+    """Note what a pull came to; `since` is when it began, None when it was not complete.
+
+    The next one is due after about `interval` microseconds: partners must not all be asked at
+    once (TR-18).
+    """
+    wait = min(interval, RETRY) if since is None else interval
+    splayed = int(wait * random.uniform(1, 1.2))  # noqa: S311 - no secret.
+    values: dict[str, Any] = {"note": note, "next_at": await clock(db) + splayed}
+    if since is not None:
+        values |= {"synced_at": since} | ({"full_at": since} if full else {})
+    await _set(db, partner_id, **values)
+
+
+async def _set(db: AsyncSession, partner_id: int, **values: Any) -> None:
+    await db.exec(update(TokenSync).where(col(TokenSync.partner_id) == partner_id).values(**values))
+
+
+async def _ensure(db: AsyncSession, partners: Collection[int]) -> None:
+    if not partners:
+        return
+    insert = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
+    rows = [{"partner_id": partner_id, "next_at": 0} for partner_id in partners]
+    await db.exec(insert(TokenSync).values(rows).on_conflict_do_nothing())

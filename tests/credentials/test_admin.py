@@ -62,7 +62,10 @@ async def test_a_partner_from_offer_to_removal(
     )
     assert (await ask(admin, "GET", "/partners"))[1] == [shown]
     status, changed = await ask(admin, "PATCH", "/partners/acme", {"options": {"put_only": True}})
-    assert changed["options"] == {"raw_token": False, "put_only": True}
+    assert changed["options"] == shown["options"] | {"put_only": True}
+    options = {"offline_authorization": "allow", "put_only": False}
+    status, changed = await ask(admin, "PATCH", "/partners/acme", {"options": options})
+    assert changed["options"] == shown["options"] | options
     assert (await ask(admin, "POST", "/partners/acme/suspend"))[1]["suspended"] is True
     assert (await ask(admin, "POST", "/partners/acme/resume"))[1]["suspended"] is False
     puppet.answers["PUT /credentials"] = envelope(credentials("theirs"))
@@ -91,6 +94,14 @@ async def test_connecting_gives_the_partner_and_remarks(
         ("POST", "/partners/nobody/rotate", None, 404, "There is no partner nobody"),
         ("POST", "/partners", {**ACME, "name": "a b"}, 400, "name: "),
         ("POST", "/partners", {**ACME, "roles": []}, 400, "roles: "),
+        ("PATCH", "/partners/nobody", {"options": {"put_always": True}}, 400, "options.put_always"),
+        (
+            "PATCH",
+            "/partners/nobody",
+            {"options": {"offline_authorization": "perhaps"}},
+            400,
+            "options.offline_authorization: Input should be 'deny' or 'allow'",
+        ),
         (
             "POST",
             "/partners/connect",

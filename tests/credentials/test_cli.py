@@ -100,7 +100,14 @@ def test_a_partner_is_listed_suspended_set_and_removed() -> None:
     assert "offered, suspended" in run("list")[1]
     assert run_json("resume", "acme")["suspended"] is False
     assert run_json("set", "acme", "put_only=true")["options"]["put_only"] is True
-    assert "put_only=True" in run("show", "acme")[1]
+    options = run_json("set", "acme", "offline_authorization=allow")["options"]
+    assert (options["put_only"], options["offline_authorization"]) == (True, "allow")
+    assert "put_only=True, offline_authorization=allow" in run("show", "acme")[1]
+    options = run_json("set", "acme", "commands=START_SESSION, STOP_SESSION,")["options"]
+    assert options["commands"] == ["START_SESSION", "STOP_SESSION"]
+    assert "commands=START_SESSION,STOP_SESSION, " in run("show", "acme")[1]
+    assert run_json("set", "acme", "commands=")["options"]["commands"] == []
+    assert "commands.0: " in run("set", "acme", "commands=DANCE")[2]
     assert run_json("reissue", "acme")["name"] == "acme"
     assert "acme is not registered (offered)" in run("rotate", "acme")[2]
     assert run("remove", "acme") == (0, "Removed acme.\n", "")

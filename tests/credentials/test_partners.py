@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from credentials.options import PartnerOptions
 from credentials.parties import add_party, list_parties
 from credentials.partners import (
     add_partner,
@@ -42,7 +43,7 @@ async def test_a_registration_is_open_for_seven_days_and_bound_to_its_parties(
         "roles": [{"role": "EMSP", "country_code": "DE", "party_id": "MSP", "name": None}],
         "versions_url": None,
         "endpoints": [],
-        "options": {"raw_token": False, "put_only": False},
+        "options": PartnerOptions().model_dump(mode="json"),
         "token_expires": offered.expires,
         "registered_at": None,
         "note": None,
@@ -94,8 +95,14 @@ async def test_options_are_checked_and_kept(house: House) -> None:
     await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])
 
     shown = await set_options(house.context, "acme", {"put_only": "true"})
-    assert shown.options.model_dump() == {"raw_token": False, "put_only": True}
-    for changes in ({"put_always": True}, {"put_only": "perhaps"}):
+    assert shown.options == PartnerOptions(put_only=True)
+    shown = await set_options(house.context, "acme", {"offline_authorization": "allow"})
+    assert shown.options == PartnerOptions(put_only=True, offline_authorization="allow")
+    for changes in (
+        {"put_always": True},
+        {"put_only": "perhaps"},
+        {"offline_authorization": "true"},
+    ):
         with pytest.raises(InvalidParameters, match="the options are raw_token, put_only"):
             await set_options(house.context, "acme", changes)
     assert (await show_partner(house.context, "acme")).options == shown.options

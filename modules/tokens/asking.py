@@ -1,0 +1,88 @@
+"""Real-time authorization: one eMSP is asked, and its answer is believed as far as it may be."""
+
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from modules.tokens.deciding import Heard, Outcome
+from modules.tokens.issuers import Issuer
+from modules.tokens.questions import Question
+from ocpi.client import ExchangeFailed, Reply
+from ocpi.context import Context
+from ocpi.headers import Party, routing_headers
+from ocpi.spec.document import encode
+from ocpi.spec.reading import dump, problems, read
+from ocpi.spec.tokens import AllowedType, AuthorizationInfo, LocationReferences
+
+# Seconds: the driver stands in front of the station (IP-12).
+DEADLINE = 2.5
+
+
+async def ask(
+    context: Context, owner: Party, issuer: Issuer, to: Party, question: Question
+) -> Outcome:
+    """Ask one party of a partner whether a driver may charge at a station of ours."""
+    if issuer.url is None:
+        name = issuer.target.name
+        return Outcome(Heard.UNREACHABLE, f"{name} offers no real-time authorization.")
+    uid, kind = quote(question.uid, safe=""), quote(question.kind, safe="")
+    references = question.references
+    try:
+        reply = await context.client.request(
+            issuer.target,
+            "POST",
+            f"{issuer.url.rstrip('/')}/{uid}/authorize?type={kind}",
+            body=None if references is None else encode(references),
+            headers=routing_headers(to, owner),
+            timeout=DEADLINE,
+        )
+    except ExchangeFailed as error:
+        return Outcome(Heard.UNREACHABLE, f"{error.sentence}.")
+    return judge(reply, issuer, question)
+
+
+def judge(reply: Reply, issuer: Issuer, question: Question) -> Outcome:
+    """What an answer comes to: 404 and 2004 are the same, and only success gives a verdict."""
+    name, http, code = issuer.target.name, reply.http_status, reply.status_code
+    if reply.success():
+        return _read_verdict(reply, issuer, question)
+    if http == 404 or code == 2004:
+        return Outcome(Heard.UNKNOWN, f"{name} does not know the Token.")
+    if code == 2002:
+        return Outcome(Heard.NEEDS_MORE, f"{name} wants to know more, such as the Location.")
+    said = f"{name} answered HTTP {http} with status code {code}."
+    judged = code is not None and 2000 <= code < 3000
+    silent = http >= 500 or http in (408, 429) or (http < 400 and not judged)
+    return Outcome(Heard.UNREACHABLE if silent else Heard.UNUSABLE, said)
+
+
+def _read_verdict(reply: Reply, issuer: Issuer, question: Question) -> Outcome:
+    name = issuer.target.name
+    try:
+        info = read(AuthorizationInfo, reply.data)
+    except ValidationError as error:
+        return Outcome(Heard.UNUSABLE, f"{name} answered badly: {problems(error)}.")
+    owner = Party(info.token.country_code, info.token.party_id)
+    if owner.key not in issuer.parties or info.token.uid.lower() != question.uid.lower():
+        told = f"{info.token.uid} of {owner}"
+        return Outcome(Heard.UNUSABLE, f"{name} answered with another Token, {told}.")
+    elsewhere = info.allowed == AllowedType.ALLOWED and not _here(info.location, question)
+    allowed = AllowedType.NOT_ALLOWED if elsewhere else info.allowed
+    return Outcome(
+        Heard.VERDICT,
+        f"{name} says {info.allowed}{', but not here' if elsewhere else ''}.",
+        str(allowed),
+        dump(info.token),
+        info.authorization_reference,
+        dump(info.location) if info.location else None,
+        dump(info.info) if info.info else None,
+    )
+
+
+def _here(location: LocationReferences | None, question: Question) -> bool:
+    """Whether a verdict holds where it was asked for; an empty list of EVSEs names none (TK-06)."""
+    if location is None or question.location_id is None:
+        return True
+    if "evse_uids" not in location.model_fields_set:
+        return question.within(location.location_id, None)
+    return any(question.within(location.location_id, uid) for uid in location.evse_uids)

@@ -1,0 +1,176 @@
+"""May this driver charge here? Read what is known, ask who can tell, remember what was allowed."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from modules.tokens.asking import ask
+from modules.tokens.authorizations import Authorization
+from modules.tokens.covering import covering_command
+from modules.tokens.deciding import (
+    UNKNOWN,
+    Decision,
+    Heard,
+    Outcome,
+    decide,
+    settled,
+)
+from modules.tokens.issuers import Issuer, read_issuers
+from modules.tokens.questions import Question
+from modules.tokens.store import TokenRow
+from ocpi.context import Context
+from ocpi.database import clock
+from ocpi.errors import InvalidParameters
+from ocpi.headers import Party
+from ocpi.messages import log
+from ocpi.spec.document import decode, encode
+from ocpi.spec.moments import format_moment
+from ocpi.spec.tokens import WhitelistType
+from ocpi.store import Document
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is known before anybody is asked."""
+
+    issuers: Sequence[Issuer]
+    tokens: Sequence[tuple[Document, Issuer]]
+    """The Tokens stored of that uid and type whose owners are partners still, newest first."""
+    command: Document | None
+
+
+async def authorize(context: Context, owner: Party, question: Question) -> Decision:
+    """Decide whether a driver may charge at a station of ours, `owner`'s; takes 2.5 s at most.
+
+    What is allowed is stored for the start of the session. No connection to the database is held
+    while a partner is asked. Raises ``InvalidParameters`` for a uid that cannot stand in a URL.
+    """
+    if not question.uid.strip("."):
+        raise InvalidParameters(f"uid: {question.uid!r} is no Token's")
+    known = await _read(context, owner, question)
+    decision = await _decide(context, owner, question, known)
+    if decision.granted:
+        await _remember(context, owner, question, decision)
+    log.info("authorization", allowed=decision.allowed, reason=decision.reason)
+    return decision
+
+
+async def _read(context: Context, owner: Party, question: Question) -> _Known:
+    issuers = await read_issuers(context)
+    homes = {key: issuer for issuer in issuers for key in issuer.parties}
+    partners = {issuer.partner_id for issuer in issuers}
+    async with context.database.read() as db:
+        now = await clock(db)
+        command = await covering_command(db, owner, question, partners, now)
+        rows = await _stored(db, question)
+    # Those of a partner that left, or is suspended, are as good as unknown.
+    tokens = [(decode(row.body), homes[row.owner]) for row in rows if row.owner in homes]
+    return _Known(issuers, tokens, command)
+
+
+async def _stored(db: AsyncSession, question: Question) -> Sequence[TokenRow]:
+    found = await db.exec(
+        select(TokenRow)
+        .where(TokenRow.token_key == question.key)
+        .order_by(col(TokenRow.last_updated).desc())
+    )
+    return found.all()
+
+
+async def _decide(context: Context, owner: Party, question: Question, known: _Known) -> Decision:
+    decision = settled(None, known.command)
+    if decision is not None:
+        return decision
+    if not known.tokens:
+        return await _ask_everybody(context, owner, question, known.issuers)
+    decisions = await asyncio.gather(
+        *(_decide_stored(context, owner, question, *each) for each in known.tokens)
+    )
+    return next((each for each in decisions if each.granted), decisions[0])
+
+
+async def _decide_stored(
+    context: Context, owner: Party, question: Question, token: Document, issuer: Issuer
+) -> Decision:
+    decision = settled(token, None)
+    if decision is not None:
+        return decision
+    to = Party(token["country_code"], token["party_id"])
+    outcome = await ask(context, owner, issuer, to, question)
+    return decide(token, outcome, allows_unasked=issuer.allows_unasked)
+
+
+async def _ask_everybody(
+    context: Context, owner: Party, question: Question, issuers: Sequence[Issuer]
+) -> Decision:
+    """Ask every eMSP at once about a Token unknown here; the first that allows it wins (TK-19)."""
+    asked = [
+        asyncio.create_task(_ask_stranger(context, owner, question, issuer, party))
+        for issuer in issuers
+        if issuer.url is not None
+        for party in issuer.emsps
+    ]
+    answers: list[tuple[Outcome, Decision]] = []
+    try:
+        for answered in asyncio.as_completed(asked):
+            outcome, decision = await answered
+            if outcome.heard is Heard.VERDICT and decision.granted:
+                return decision
+            answers.append((outcome, decision))
+    finally:
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+    if not answers:
+        return Decision(UNKNOWN, "The Token is not known here, and no partner can be asked.")
+    return min(answers, key=_weight)[1]
+
+
+def _weight(answer: tuple[Outcome, Decision]) -> tuple[int, bool]:
+    """Who knows the Token is believed before those who do not; see `Heard`."""
+    outcome, decision = answer
+    return list(Heard).index(outcome.heard), not decision.granted
+
+
+async def _ask_stranger(
+    context: Context, owner: Party, question: Question, issuer: Issuer, party: Party
+) -> tuple[Outcome, Decision]:
+    outcome = await ask(context, owner, issuer, party, question)
+    if outcome.heard is Heard.UNREACHABLE and issuer.allows_unasked:
+        outcome = replace(outcome, token=_presumed(issuer, party, question))
+    return outcome, decide(None, outcome, allows_unasked=issuer.allows_unasked)
+
+
+def _presumed(issuer: Issuer, party: Party, question: Question) -> Document:
+    """A Token for Session and CDR of a driver who is let in unasked; its contract is not known."""
+    return {
+        "country_code": party.country_code,
+        "party_id": party.party_id,
+        "uid": question.uid,
+        "type": question.kind,
+        "contract_id": question.uid,
+        "issuer": issuer.target.name,
+        "valid": True,
+        "whitelist": WhitelistType.NEVER.value,
+        "last_updated": format_moment(datetime.now(UTC)),
+    }
+
+
+async def _remember(context: Context, owner: Party, question: Question, decision: Decision) -> None:
+    assert decision.method is not None
+    async with context.database.write() as db:
+        db.add(
+            Authorization(
+                token_key=question.key,
+                owner=owner.key,
+                location_id=question.location_id,
+                token=encode(decision.token),
+                method=decision.method.value,
+                reference=decision.reference,
+                at=await clock(db),
+            )
+        )

@@ -1,0 +1,69 @@
+"""What eMSPs push: Tokens of their drivers (mod_tokens, Receiver interface)."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from modules.tokens.issuers import trusts_type
+from modules.tokens.names import TokenKind, TokenUID, named_token
+from modules.tokens.store import tokens
+from ocpi.admin import takes
+from ocpi.envelope import Answer, ok
+from ocpi.request import Body, CallerOf, Here, TheirParty, answer_written
+from ocpi.spec.reading import dump, read, read_patch
+from ocpi.spec.tokens import Token
+
+router = APIRouter(prefix="/{country_code}/{party_id}")
+
+
+@router.get("/{token_uid}", response_model=Answer[Token], summary="Get a pushed Token")
+async def get_token(
+    here: Here, owner: TheirParty, token_uid: TokenUID, kind: TokenKind = "RFID"
+) -> Response:
+    """The Token as it is stored here, for its owner to compare."""
+    return ok(await tokens.text(here.database, (owner,), named_token(token_uid, kind)))
+
+
+@router.put(
+    "/{token_uid}",
+    response_model=Answer[Token],
+    summary="Push a Token",
+    openapi_extra=takes(Token),
+)
+async def put_token(
+    *,
+    here: Here,
+    caller: CallerOf,
+    owner: TheirParty,
+    token_uid: TokenUID,
+    body: Body,
+    kind: TokenKind = "RFID",
+) -> Response:
+    """Create or replace a Token (TK-11); its type must be the one in the URL (AT-64)."""
+    document = dump(read(Token, body))
+    if document["type"] != kind and await trusts_type(here.database, caller.partner_id):
+        kind = document["type"]
+    async with here.database.write() as db:
+        written = await tokens.put(db, owner, named_token(token_uid, kind), document)
+    return answer_written(caller, written)
+
+
+@router.patch(
+    "/{token_uid}",
+    response_model=Answer[Token],
+    summary="Push changes of a Token",
+    openapi_extra=takes(Token, partial=True),
+)
+async def patch_token(
+    *,
+    here: Here,
+    caller: CallerOf,
+    owner: TheirParty,
+    token_uid: TokenUID,
+    body: Body,
+    kind: TokenKind = "RFID",
+) -> Response:
+    """Change the fields given, such as `valid` of a Token that is withdrawn (TK-12)."""
+    changes = read_patch(Token, body)
+    async with here.database.write() as db:
+        written = await tokens.patch(db, owner, named_token(token_uid, kind), changes)
+    return answer_written(caller, written)

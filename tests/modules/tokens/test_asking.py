@@ -1,0 +1,124 @@
+"""Asking an eMSP in real time: slow, absent and hostile ones, and where a yes holds."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from ocpi.headers import Party
+from ocpi.testing.emsp import Rule
+from tests.modules.tokens.world import UID, World, open_world, presented, token
+
+XYZ = Party("FR", "XYZ")
+HERE = ("RFID", "LOC-1", "EVSE-1")
+
+
+@pytest.fixture
+async def world(sqlite_url: str) -> AsyncIterator[World]:
+    async with open_world(sqlite_url) as opened:
+        yield opened
+
+
+# How the eMSP fails -> what NEVER comes to, and ALLOWED_OFFLINE.
+FAILURES: list[tuple[Rule, str, str]] = [
+    (Rule("status", http_status=404), "UNKNOWN", "UNKNOWN"),
+    (Rule("envelope", status_code=2004), "UNKNOWN", "UNKNOWN"),
+    (Rule("envelope", status_code=2002), "NOT_ALLOWED", "NOT_ALLOWED"),
+    (Rule("envelope", status_code=2000), "NOT_ALLOWED", "NOT_ALLOWED"),
+    (Rule("status", http_status=401), "NOT_ALLOWED", "NOT_ALLOWED"),
+    (Rule("status", http_status=405), "NOT_ALLOWED", "NOT_ALLOWED"),
+    (Rule("status", http_status=429), "NOT_ALLOWED", "ALLOWED"),
+    (Rule("status", http_status=500), "NOT_ALLOWED", "ALLOWED"),
+    (Rule("envelope", status_code=3000), "NOT_ALLOWED", "ALLOWED"),
+    (Rule("envelope", status_code=4003), "NOT_ALLOWED", "ALLOWED"),
+    (Rule("garbage"), "NOT_ALLOWED", "ALLOWED"),
+    (Rule("garbage", garbage="truncated"), "NOT_ALLOWED", "ALLOWED"),
+    (Rule("empty"), "NOT_ALLOWED", "ALLOWED"),
+    (Rule("drop"), "NOT_ALLOWED", "ALLOWED"),
+    (Rule("envelope", status_code=1000), "NOT_ALLOWED", "NOT_ALLOWED"),
+]
+
+
+@pytest.mark.req("TK-16", "TK-17")
+@pytest.mark.parametrize(("rule", "never", "offline"), FAILURES)
+async def test_an_emsp_that_fails_denies_unless_the_whitelist_is_for_that(
+    world: World, rule: Rule, never: str, offline: str
+) -> None:
+    emsp = await world.add_emsp()
+    for uid, whitelist in (("N", "NEVER"), ("O", "ALLOWED_OFFLINE")):
+        await world.store(token(uid=uid, whitelist=whitelist))
+        emsp.issue_token(token(uid=uid, whitelist=whitelist))
+    emsp.rules.append(rule)
+    assert [(await world.ask(uid, *HERE)).allowed for uid in "NO"] == [never, offline]
+    assert len(await world.authorizations()) == (offline == "ALLOWED")
+
+
+@pytest.mark.req("TK-16")
+async def test_an_emsp_that_is_slow_or_gone_is_not_waited_for(world: World) -> None:
+    """IP-12: the driver stands at the station."""
+    emsp = await world.add_emsp()
+    await world.store(
+        token(uid="N", whitelist="NEVER"), token(uid="O", whitelist="ALLOWED_OFFLINE")
+    )
+    emsp.rules.append(Rule("slow", seconds=60))
+    started = monotonic()
+    decisions = await asyncio.gather(*(world.ask(uid) for uid in "NO"))
+    assert 2.4 < monotonic() - started < 4
+    assert [each.allowed for each in decisions] == ["NOT_ALLOWED", "ALLOWED"]
+    del world.network.hosts["acme.test"]
+    decisions = [await world.ask("N"), await world.ask("O")]
+    assert [each.allowed for each in decisions] == ["NOT_ALLOWED", "ALLOWED"]
+
+
+ANSWERS: list[Any] = [
+    None,
+    [],
+    {},
+    {"allowed": "ALLOWED"},
+    {"token": token()},
+    {"allowed": "ALLOWED", "token": {}},
+    {"allowed": "ALLOWED", "token": token(XYZ)},
+    {"allowed": "ALLOWED", "token": token(uid="OTHER")},
+    {"allowed": None, "token": token()},
+    {"allowed": "ALLOWED", "token": token(), "location": {"evse_uids": []}},
+]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+async def test_a_hostile_answer_is_a_no(world: World, answer: Any) -> None:
+    """A Token of another eMSP in the answer would have that one billed."""
+    await world.add_emsp()
+    await world.add_emsp("other", [XYZ])
+    await world.store(token(whitelist="ALLOWED_OFFLINE"))
+    asked = world.serve("acme", answer)
+    decision = await world.ask(UID, *HERE)
+    assert (decision.allowed, decision.granted) == ("NOT_ALLOWED", False)
+    assert [presented(request) for request in asked] == ["what-we-present-to-the-emsp"]
+    assert await world.authorizations() == []
+
+
+# What an ALLOWED names as its location -> does it hold at LOC-1 and EVSE-1?
+PLACES: list[tuple[Any, bool]] = [
+    (None, True),
+    ({"location_id": "LOC-1", "evse_uids": ["EVSE-1"]}, True),
+    ({"location_id": "loc-1", "evse_uids": ["EVSE-9", "evse-1"]}, True),
+    ({"location_id": "LOC-1"}, True),
+    ({"location_id": "LOC-1", "evse_uids": None}, True),
+    ({"location_id": "LOC-1", "evse_uids": []}, False),
+    ({"location_id": "LOC-1", "evse_uids": ["EVSE-2"]}, False),
+    ({"location_id": "LOC-2"}, False),
+    ({"location_id": "LOC-2", "evse_uids": ["EVSE-1"]}, False),
+]
+
+
+@pytest.mark.parametrize(("place", "here"), PLACES)
+async def test_a_yes_holds_only_where_it_was_given(world: World, place: Any, *, here: bool) -> None:
+    await world.add_emsp()
+    told = {"allowed": "ALLOWED", "token": token(), "location": place}
+    await world.store(token(whitelist="NEVER"))
+    world.serve("acme", told)
+    decision = await world.ask(UID, *HERE)
+    assert decision.allowed == ("ALLOWED" if here else "NOT_ALLOWED")
+    assert (await world.ask(UID)).allowed == "ALLOWED"
