@@ -6,6 +6,13 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Text
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from ocpi.errands import Document, Errand
+from ocpi.parties import Partner
+from ocpi.spec.commands import ReserveNow
+from ocpi.spec.document import encode
+from ocpi.spec.moments import microseconds
+from ocpi.spec.reading import dump, read
+
 
 class Fate(StrEnum):
     """What became of a reservation."""
@@ -51,6 +58,8 @@ class Reservation(SQLModel, table=True):
     held_at: int | None = Field(default=None, sa_type=BigInteger)
     session_id: str | None = Field(default=None, index=True)
     """The Session that it made (SE-16)."""
+    record: str | None = Field(default=None, sa_type=Text)
+    """What was fixed for its bill when it began, as JSON text; see modules.stations.reports."""
     fate: str = Fate.ASKED.value
     """See `Fate`."""
 
@@ -62,9 +71,19 @@ class Reservation(SQLModel, table=True):
 
 
 async def reservation_of(
-    db: AsyncSession, partner_id: int, reservation_id: str, *, lock: bool = False
+    db: AsyncSession,
+    partner_id: int,
+    reservation_id: str,
+    *,
+    owner: str | None = None,
+    location_id: str | None = None,
+    lock: bool = False,
 ) -> Reservation | None:
-    """A partner's newest reservation of that id; ids are compared without regard to case."""
+    """A partner's newest reservation of that id; ids are compared without regard to case.
+
+    Given an `owner`, the key of a party of ours, or a Location of it, only what stands there
+    counts: a partner may use an id at each Location (CM-20).
+    """
     query = (
         select(Reservation)
         .where(
@@ -74,5 +93,57 @@ async def reservation_of(
         .order_by(col(Reservation.id).desc())
         .limit(1)
     )
+    if owner is not None:
+        query = query.where(Reservation.owner == owner)
+    if location_id is not None:
+        query = query.where(Reservation.location_id == location_id)
     found = await db.exec(query.with_for_update() if lock else query)
     return found.one_or_none()
+
+
+async def reserve(db: AsyncSession, errand: Errand, wanted: ReserveNow) -> Reservation:
+    """The reservation that a RESERVE_NOW asks for, under a number of our own (CM-21).
+
+    One that stands at the same Location under the same id of the partner's keeps our number, so
+    that the station replaces it, and stays as it is until the station has done so (CM-20).
+    """
+    # Of two that come at once the second must find the first.
+    partner = select(Partner.id).where(Partner.id == errand.partner_id)
+    await db.exec(partner.with_for_update(key_share=True))
+    standing = await reservation_of(
+        db,
+        errand.partner_id,
+        wanted.reservation_id,
+        owner=errand.owner.key,
+        location_id=errand.location_id,
+        lock=True,
+    )
+    if standing is None or standing.fate not in (Fate.ASKED, Fate.HELD):
+        standing = Reservation(**_asked(errand, wanted))
+        db.add(standing)
+        await db.flush()
+    errand.reservation = standing.key
+    await db.flush()
+    return standing
+
+
+def take_over(reservation: Reservation, errand: Errand) -> None:
+    """Give a reservation what the RESERVE_NOW asked for that its station has accepted (CM-20)."""
+    reservation.sqlmodel_update(_asked(errand, read(ReserveNow, errand.document)))
+
+
+def _asked(errand: Errand, wanted: ReserveNow) -> Document:
+    """What a RESERVE_NOW says of its reservation."""
+    return {
+        "partner_id": errand.partner_id,
+        "reservation_id": wanted.reservation_id.lower(),
+        "errand_id": errand.id,
+        "owner": errand.owner.key,
+        "location_id": errand.location_id,
+        "evse_uid": errand.evse_uid,
+        "connector_id": None,
+        "token_key": errand.token_key,
+        "token": encode(dump(wanted.token)),
+        "authorization_reference": wanted.authorization_reference,
+        "expires_at": microseconds(wanted.expiry_date),
+    }

@@ -37,6 +37,10 @@ class CommandType(StrEnum):
     UNLOCK_CONNECTOR = "UNLOCK_CONNECTOR"
 
 
+# What a driver may ask for; UNLOCK_CONNECTOR is for help desk operators only (CM-24).
+FOR_DRIVERS = tuple(word for word in CommandType if word != CommandType.UNLOCK_CONNECTOR)
+
+
 class CancelReservation(OCPIModel):
     response_url: CalledURL
     reservation_id: CiString36

@@ -1,0 +1,144 @@
+"""How a partner's wish becomes an errand: who asks, where the result may go, and until when."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+from uuid import uuid4
+
+from fastapi import Depends, Request
+from sqlalchemy import CompoundSelect, bindparam, select, union_all
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from modules.locations.parts import Place
+from modules.locations.store import locations
+from modules.sessions.store import sessions
+from ocpi.context import Context
+from ocpi.database import Database, clock
+from ocpi.egress import same_origin
+from ocpi.errands import TELLING, Errand, token_key
+from ocpi.errors import InvalidParameters
+from ocpi.gateway import Wish
+from ocpi.headers import Party, read_routing
+from ocpi.parties import Caller, Partner, PartnerEndpoint
+from ocpi.request import Addressed, CallerOf, IDs, party_of
+from ocpi.spec.document import decode, encode
+from ocpi.spec.tokens import Token
+from ocpi.store import Document, object_key
+
+
+@dataclass(frozen=True)
+class Asker:
+    """Who asks, and which party of ours."""
+
+    caller: Caller
+    party: Party
+    """The caller's party that asks."""
+    owner: Party
+    """Our party that is asked."""
+    correlation_id: str
+
+    @property
+    def partner_id(self) -> int:
+        """The partner."""
+        return self.caller.partner_id
+
+    @property
+    def parties(self) -> frozenset[str]:
+        """The keys of all parties of the caller."""
+        return frozenset(party.key for party in self.caller.parties)
+
+
+async def _asker(request: Request, caller: CallerOf, owner: Addressed, ids: IDs) -> Asker:
+    named = read_routing(request.headers).sender
+    party = caller.parties[0] if named is None else party_of(caller, named)
+    return Asker(caller, party, owner, ids.correlation_id)
+
+
+AskerOf = Annotated[Asker, Depends(_asker)]
+
+
+_ADDRESSES: CompoundSelect[Any] = union_all(
+    select(col(PartnerEndpoint.url)).where(
+        col(PartnerEndpoint.partner_id) == bindparam("partner_id")
+    ),
+    select(col(Partner.versions_url)).where(col(Partner.id) == bindparam("partner_id")),
+)
+
+
+async def check_response_url(database: Database, asker: Asker, url: str) -> None:
+    """Raises ``InvalidParameters`` unless the URL lies where the partner's own ones do (TA-08)."""
+    rows = await database.fetch("errand.addresses", _ADDRESSES, {"partner_id": asker.partner_id})
+    if not any(_lies_at(url, address) for (address,) in rows if address is not None):
+        raise InvalidParameters(
+            "response_url: its scheme, host and port must be those of an endpoint of yours, "
+            "or of your versions URL"
+        )
+
+
+def _lies_at(url: str, address: str) -> bool:
+    try:
+        return same_origin(url, address)
+    except ValueError:
+        return False
+
+
+async def location_of(database: Database, owner: Party, location_id: str) -> Document | None:
+    """A Location of our party; None where it has none of that id."""
+    text = await locations.text_of(database, object_key(owner, location_id))
+    return None if text is None else decode(text)
+
+
+async def session_of(database: Database, owner: Party, session_id: str) -> Document | None:
+    """A Session of our party; None where it has none of that id."""
+    text = await sessions.text_of(database, object_key(owner, session_id))
+    return None if text is None else decode(text)
+
+
+def place_of(session: Document) -> Place:
+    """Where a Session is charging."""
+    return Place(session["location_id"], session["evse_uid"], session["connector_id"])
+
+
+def announced_timeout(here: Context) -> int:
+    """The seconds within which the partner is told a result: a little more than a station has."""
+    return here.settings.command_timeout + TELLING
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a station is to be asked."""
+
+    wish: Wish
+    place: Place
+    request: Document
+    """What the partner asked, as OCPI writes it, `response_url` and all."""
+    session_id: str | None = None
+    token: Token | None = None
+
+
+async def add_errand(db: AsyncSession, here: Context, asker: Asker, task: Task) -> Errand:
+    """Store what a station is to be asked; who commits it sets `context.errands`."""
+    now = await clock(db)
+    token = task.token
+    errand = Errand(
+        id=str(uuid4()),
+        wish=task.wish.value,
+        partner_id=asker.partner_id,
+        owner_country_code=asker.owner.country_code,
+        owner_party_id=asker.owner.party_id,
+        asker_country_code=asker.party.country_code,
+        asker_party_id=asker.party.party_id,
+        location_id=task.place.location_id,
+        evse_uid=task.place.evse_uid,
+        connector_id=task.place.connector_id,
+        session_id=task.session_id,
+        token_key=None if token is None else token_key(token.uid, str(token.type)),
+        request=encode(task.request),
+        response_url=task.request["response_url"],
+        correlation_id=asker.correlation_id,
+        created_at=now,
+        deadline=now + here.settings.command_timeout * 1_000_000,
+    )
+    db.add(errand)
+    await db.flush()
+    return errand
