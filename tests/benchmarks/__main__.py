@@ -8,13 +8,16 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import imports, pages, push
+from tests.benchmarks import imports, pages, prices, push
 from tests.postgres import fresh_database, running_server
 
 BENCHMARKS: dict[str, Callable[[Path, str], Coroutine[Any, Any, dict[str, Any]]]] = {
     "page of 50 Locations": pages.measure,
     "status change to 20 partners": push.measure,
     "import of 29,109 points of charge": imports.measure,
+}
+IN_MEMORY: dict[str, Callable[[], Coroutine[Any, Any, dict[str, Any]]]] = {
+    "price of a CDR": prices.measure,
 }
 
 
@@ -34,6 +37,10 @@ def main() -> None:
                     result = asyncio.run(measure(folder, url))
                 results[f"{name}, {database}"] = result
                 print(f"{name}, {database}:", *(f"{k}={v}" for k, v in result.items()), sep="  ")
+    for name, measure_alone in IN_MEMORY.items():
+        if wanted in name:
+            results[name] = asyncio.run(measure_alone())
+            print(f"{name}:", *(f"{k}={v}" for k, v in results[name].items()), sep="  ")
     print(json.dumps(results))
 
 

@@ -6,7 +6,8 @@ session would cost; `lint_tariff` and `lint_connector` find what is wrong with t
 OCPI documents with exact numbers (`ocpi.spec.document.decode`), or a tariff compiled once by
 `read_tariff`. What OCPI leaves open is in `Policy`. A `Bill` becomes sentences by `explain` and
 documents by `cdr_fields`, `cost_fields`, `billed_quantities` and `bill_document`; a `Check` by
-`check_document`. Where there is no price, `PricingError` says why.
+`check_document`, a `Finding` by `finding_document`. Where there is no price, `PricingError` says
+why.
 """
 
 from modules.tariffs.pricing.bill import Bill
@@ -16,7 +17,9 @@ from modules.tariffs.pricing.documents import (
     billed_quantities,
     cdr_fields,
     check_document,
+    comparison_document,
     cost_fields,
+    finding_document,
 )
 from modules.tariffs.pricing.entrances import bill_session, price_cdr
 from modules.tariffs.pricing.estimate import estimate
@@ -27,6 +30,7 @@ from modules.tariffs.pricing.policy import Policy
 from modules.tariffs.pricing.selection import pick_tariff
 from modules.tariffs.pricing.terms import Terms, read_tariff
 from modules.tariffs.pricing.usage import Note, PricingError
+from modules.tariffs.pricing.zones import localized, open_zone
 
 __all__ = [
     "Bill",
@@ -49,11 +53,15 @@ __all__ = [
     "cdr_fields",
     "check_cdr",
     "check_document",
+    "comparison_document",
     "cost_fields",
     "estimate",
     "explain",
+    "finding_document",
     "lint_connector",
     "lint_tariff",
+    "localized",
+    "open_zone",
     "pick_tariff",
     "price_cdr",
     "read_tariff",

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from modules.tariffs.pricing.money import Money, minor_unit
@@ -23,8 +24,7 @@ COST_FIELDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(NamedTuple):
     """An element that might have given the price but for one restriction."""
 
     element: int
@@ -38,8 +38,7 @@ class Skipped:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """Which component prices a kind at an instant, if any, and which came before it in vain."""
 
     component: Component | None
@@ -52,8 +51,7 @@ class Choice:
         return [f"{each.words()}: {each.saw(self.now)}" for each in restrictions]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One period's amount of one kind: kWh, hours, or 1 for a fee. Unpriced: no component."""
 
     period: int
@@ -101,7 +99,7 @@ class Bill:
     total: Money
     notes: tuple[Note, ...]
 
-    @property
+    @cached_property
     def places(self) -> int:
         """The decimals of the currency."""
         return minor_unit(self.currency)
@@ -122,6 +120,4 @@ class Bill:
 _MEASURED = {Kind.ENERGY, Kind.TIME, Kind.PARKING_TIME, Kind.RESERVATION_TIME}
 
 # The units of step_size in one kWh or one hour.
-STEPS_IN_ONE: Mapping[Kind, Decimal] = {
-    kind: Decimal(1000 if kind == Kind.ENERGY else 3600) for kind in _MEASURED
-}
+STEPS_IN_ONE = {kind: 1000 if kind == Kind.ENERGY else 3600 for kind in _MEASURED}

@@ -1,5 +1,6 @@
 """Whether a CDR asks for what its tariffs say, and if not, which other reading explains it."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -59,7 +60,28 @@ class Check:
     @property
     def agrees(self) -> bool:
         """Whether every figure is within the tolerance; form is another question."""
-        return all(each.within for each in (*self.costs, *self.quantities))
+        return all(each.within for each in self.figures)
+
+    @property
+    def figures(self) -> tuple[Comparison, ...]:
+        """Everything that was compared."""
+        return (*self.costs, *self.quantities)
+
+    @property
+    def explained_by(self) -> list[str]:
+        """The policy settings by which figures that differ would be met, the first most."""
+        named = Counter(each.explained_by for each in self.figures if each.explained_by)
+        return [setting for setting, _ in named.most_common() if setting]
+
+    def sentence(self) -> str:
+        """What the comparison came to."""
+        beyond = [each for each in self.figures if not each.within]
+        why = f" Explained by {' and '.join(self.explained_by)}." if self.explained_by else ""
+        if not beyond:
+            close = any(each.difference for each in self.figures)
+            return f"All figures agree{' within the tolerance' if close else ''}.{why}"
+        told = ", ".join(each.pointer for each in beyond)
+        return f"{len(beyond)} of {len(self.figures)} figures differ: {told}.{why}"
 
 
 def check_cdr(

@@ -11,6 +11,7 @@ from modules.tariffs.pricing.restrictions import Range, Situation, Weekdays
 from modules.tariffs.pricing.terms import Component
 from modules.tariffs.pricing.usage import Kind, Note, Period
 
+_NONE = Fraction(0)
 _INSTANT = timedelta(microseconds=1)
 _TRACE = Fraction(1, 10**12)  # kWh, less than any meter or tariff tells.
 
@@ -34,12 +35,20 @@ def choose(
     return Choice(None, tuple(skipped), now)
 
 
+def applying(candidates: Sequence[Component], now: Situation, policy: Policy) -> Component | None:
+    """The first candidate that applies now, without saying why."""
+    for component in candidates:
+        if all(restriction.holds(now, policy) for restriction in component.restrictions):
+            return component
+    return None
+
+
 class Progress:
     """How far a session has come: what restrictions on energy, duration and clock look at."""
 
     def __init__(self, periods: Sequence[Period], zone: ZoneInfo | None) -> None:
         self.zone = zone
-        self.kwh = Fraction(0)
+        self.kwh = _NONE
         self.reserved_since = periods[0].start
         self.used_since = next((each.start for each in periods if each.used), periods[0].start)
 
@@ -60,7 +69,8 @@ class Progress:
         return Situation(self._local(last), kwh, self._seconds(last, kind), period.ranges)
 
     def pass_by(self, period: Period) -> None:
-        self.kwh += period.volumes.get(Kind.ENERGY, 0)
+        if energy := period.volumes.get(Kind.ENERGY):
+            self.kwh += energy
 
     def _local(self, moment: datetime) -> datetime | None:
         return moment.astimezone(self.zone) if self.zone else None
@@ -72,7 +82,7 @@ class Progress:
         """
         reservation = kind in {Kind.RESERVATION_TIME, Kind.RESERVATION_FLAT}
         since = self.reserved_since if reservation else self.used_since
-        return Fraction((moment - since) // _INSTANT, 10**6)
+        return _NONE if moment == since else Fraction((moment - since) // _INSTANT, 10**6)
 
 
 def moves(candidates: Sequence[Component]) -> bool:

@@ -9,6 +9,7 @@ from modules.tariffs.pricing.bill import Bill, Limited, Line, Step
 from modules.tariffs.pricing.checking import Check, Comparison
 from modules.tariffs.pricing.curves import seconds
 from modules.tariffs.pricing.explanation import explain
+from modules.tariffs.pricing.lint import Finding
 from modules.tariffs.pricing.money import Money, half_up
 from modules.tariffs.pricing.usage import Kind, Note, Period
 from ocpi.spec.moments import format_moment
@@ -58,12 +59,16 @@ def cdr_fields(bill: Bill) -> dict[str, Any]:
 
 
 def bill_document(bill: Bill) -> dict[str, Any]:
-    """The whole bill: costs, billed quantities, notes, and each step of the reckoning."""
+    """The whole bill: costs, billed quantities, notes, and each step of the reckoning.
+
+    `costs` have four decimals, `rounded_costs` those of the currency, as a CDR of ours has them.
+    """
     return {
         "currency": bill.currency,
         "time_zone": bill.zone.key if bill.zone else None,
         "tariffs": [terms.id for terms in bill.tariffs],
-        "costs": cost_fields(bill),
+        "costs": cost_fields(bill, _PLACES),
+        "rounded_costs": cost_fields(bill),
         "billed": billed_quantities(bill),
         "lines": [_line(line) for line in bill.lines],
         "steps": [_step(step) for step in bill.steps],
@@ -136,6 +141,16 @@ def _step(step: Step) -> dict[str, Any]:
     }
 
 
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """What a lint found, and where."""
+    return {
+        "severity": finding.severity,
+        "code": finding.code,
+        "pointer": finding.pointer,
+        "sentence": finding.sentence,
+    }
+
+
 def _limit(limit: Limited) -> dict[str, Any]:
     return {
         "name": limit.name,
@@ -148,14 +163,17 @@ def check_document(check: Check) -> dict[str, Any]:
     """A check: whether it agrees, each figure compared, remarks on the form, and our bill."""
     return {
         "agrees": check.agrees,
-        "costs": [_comparison(each) for each in check.costs],
-        "quantities": [_comparison(each) for each in check.quantities],
+        "sentence": check.sentence(),
+        "explained_by": check.explained_by,
+        "costs": [comparison_document(each) for each in check.costs],
+        "quantities": [comparison_document(each) for each in check.quantities],
         "form": [note_document(note) for note in check.form],
         "bill": bill_document(check.bill),
     }
 
 
-def _comparison(comparison: Comparison) -> dict[str, Any]:
+def comparison_document(comparison: Comparison) -> dict[str, Any]:
+    """One figure compared."""
     return {
         "pointer": comparison.pointer,
         "claimed": comparison.claimed,

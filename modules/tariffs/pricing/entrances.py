@@ -68,7 +68,7 @@ def prepare(
     """Order the periods and find the zone, which matters only where prices depend on local time."""
     usage, notes = read_usage(cdr, expired=expired), list[Note]()
     local = find_zone(cdr, zone, notes)
-    if any(terms.needs_local_time() for terms in tariffs):
+    if any(terms.needs_local_time for terms in tariffs):
         usage = replace(usage, notes=(*usage.notes, *notes))
     return usage, local
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from fractions import Fraction
 
 from modules.tariffs.pricing.bill import COST_FIELDS, STEPS_IN_ONE, Bill, Line, Step
-from modules.tariffs.pricing.money import NOTHING, Money, half_up, plain
+from modules.tariffs.pricing.money import Money, add_up, plain, written
 from modules.tariffs.pricing.policy import Rounding
 from modules.tariffs.pricing.remarks import WORDS, quantity
 from modules.tariffs.pricing.usage import Kind
@@ -45,23 +45,28 @@ def explain(bill: Bill) -> list[str]:
 def _heading(bill: Bill) -> str:
     tariffs = " and ".join(terms.id or "without id" for terms in bill.tariffs) or "none"
     zone = bill.zone.key if bill.zone else "UTC"
-    start, end = (_local(bill, moment) for moment in (bill.usage.start, bill.usage.end))
+    start, end = (_minute(bill, moment) for moment in (bill.usage.start, bill.usage.end))
     return (
-        f"The session lasted from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} ({zone}) "
+        f"The session lasted from {start} to {end} ({zone}) "
         f"and is priced in {bill.currency} by the tariff {tariffs}."
     )
 
 
-def _local(bill: Bill, moment: datetime) -> datetime:
-    return moment.astimezone(bill.zone) if bill.zone else moment
+def _minute(bill: Bill, moment: datetime) -> str:
+    """Local time as `2024-01-31 08:30`."""
+    local = moment.astimezone(bill.zone) if bill.zone else moment
+    return local.isoformat(" ", "minutes")[:16]
 
 
 def _periods(bill: Bill) -> Iterator[str]:
+    lines: list[list[Line]] = [[] for _ in bill.usage.periods]
+    for line in bill.lines:
+        lines[line.period].append(line)
     for index, period in enumerate(bill.usage.periods):
-        start, end = _local(bill, period.start), _local(bill, period.end)
-        yield f"Period {index + 1}, {start:%H:%M} to {end:%H:%M}:"
-        for line in bill.lines:
-            if line.period == index and (line.measured or line.billed):
+        start, end = _minute(bill, period.start), _minute(bill, period.end)
+        yield f"Period {index + 1}, {start[11:]} to {end[11:]}:"
+        for line in lines[index]:
+            if line.measured or line.billed:
                 yield f"- {_line(bill, line)}"
 
 
@@ -134,22 +139,22 @@ def _totals(bill: Bill) -> Iterator[str]:
 
 def _cent(bill: Bill) -> str:
     """Say so where the rounded parts do not add up to the rounded total."""
-    if bill.limits:
+    if bill.limits or len(bill.parts) < 2:
         return ""
-    parts = sum((part.rounded(bill.places) for part in bill.parts.values()), NOTHING)
+    parts = add_up([part.rounded(bill.places) for part in bill.parts.values()])
     if parts == bill.total.rounded(bill.places):
         return ""
     return "; therefore the parts as shown do not add up to the total exactly"
 
 
 def _both(bill: Bill, cost: Money) -> str:
-    excl, incl = (f"{half_up(amount, bill.places):f}" for amount in (cost.excl, cost.incl))
+    excl, incl = written(cost.excl, bill.places), written(cost.incl, bill.places)
     return f"{bill.currency} {excl} without VAT, {bill.currency} {incl} with VAT"
 
 
 def _money(bill: Bill, amount: Fraction) -> str:
     """Up to four decimals, and never fewer than the currency has."""
-    text = f"{half_up(amount, max(_PLACES, bill.places)):f}"
+    text = written(amount, max(_PLACES, bill.places))
     idle = len(text) - len(text.rstrip("0"))
     return f"{bill.currency} {text[: len(text) - min(idle, _PLACES - bill.places)]}".rstrip(".")
 

@@ -1,9 +1,11 @@
 """Amounts of money: exact while they are reckoned with, rounded only where they are shown."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
-from functools import cache
+from functools import cache, reduce
+from operator import add
 
 from iso4217 import Currency
 
@@ -31,17 +33,38 @@ class Money:
 NOTHING = Money(Fraction(0), Fraction(0))
 
 
+def add_up(amounts: Collection[Money]) -> Money:
+    """The sum; adding to nothing first would take as long as any addition."""
+    return reduce(add, amounts) if amounts else NOTHING
+
+
 def half_up(value: Fraction, places: int) -> Decimal:
     """Round to so many decimals; a half goes away from zero."""
-    scale = 10**places
-    doubled = abs(value.numerator) * scale * 2 + value.denominator
-    rounded = doubled // (value.denominator * 2)
-    return Decimal(-rounded if value < 0 else rounded).scaleb(-places, _WIDE)
+    return Decimal(_in_units(value, places)).scaleb(-places, _WIDE)
+
+
+def written(value: Fraction, places: int) -> str:
+    """Write a number rounded as `half_up` does, with all its decimals."""
+    units = _in_units(value, places)
+    digits = f"{abs(units):0{places + 1}}"
+    point = len(digits) - places
+    text = f"{digits[:point]}.{digits[point:]}" if places else digits
+    return f"-{text}" if units < 0 else text
+
+
+def _in_units(value: Fraction, places: int) -> int:
+    numerator, denominator = value.as_integer_ratio()
+    scale: int = 10**places
+    units, rest = divmod(abs(numerator) * scale, denominator)
+    if rest * 2 >= denominator:
+        units += 1
+    return -units if numerator < 0 else units
 
 
 def plain(value: Fraction | Decimal, places: int = 4) -> str:
     """Write a quantity for people: at most so many decimals, no idle zeros."""
-    text = f"{half_up(Fraction(value), places):f}"
+    exact = value if isinstance(value, Fraction) else Fraction(value)
+    text = written(exact, places)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -6,9 +6,9 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from modules.tariffs.pricing.bill import COST_FIELDS, Bill, Choice, Limited, Line
-from modules.tariffs.pricing.choosing import Progress, choose, moves
+from modules.tariffs.pricing.choosing import Progress, applying, choose, moves
 from modules.tariffs.pricing.limits import apply_limits
-from modules.tariffs.pricing.money import NOTHING, Money, minor_unit
+from modules.tariffs.pricing.money import NOTHING, Money, add_up, minor_unit
 from modules.tariffs.pricing.policy import Flat, Policy, Rounding, StepTotal
 from modules.tariffs.pricing.remarks import (
     currency_differs,
@@ -23,6 +23,8 @@ from modules.tariffs.pricing.steps import round_up
 from modules.tariffs.pricing.terms import Component, Terms
 from modules.tariffs.pricing.usage import VOLUMES, Kind, Note, Period, PricingError, Usage
 
+_ONCE = Fraction(1)
+
 
 def price_usage(
     usage: Usage, tariffs: Sequence[Terms], zone: ZoneInfo | None, policy: Policy
@@ -36,11 +38,11 @@ def price_usage(
     for index, period in enumerate(usage.periods):
         walk.price_period(index, period)
     lines, steps, stepped = round_up(walk.lines, policy)
-    first = walk.assigned[0] or tariffs[0]
+    first = next(terms for terms in walk.assigned if terms)
     currency = usage.currency or first.currency or "EUR"
     costed = [_cost(line, policy, minor_unit(currency)) for line in lines]
     parts = _parts(costed, policy, minor_unit(currency))
-    total = sum(parts.values(), NOTHING)
+    total = add_up(parts.values())
     used = any(period.used for period in usage.periods)
     limits = tuple(apply_limits(total, first, charged=used))
     return Bill(
@@ -67,7 +69,7 @@ class _Walk:
         self.usage, self.policy = usage, policy
         self.notes = list(usage.notes)
         self.assigned = assign_tariffs(usage, tariffs, self.notes)
-        if zone is None and any(terms and terms.needs_local_time() for terms in self.assigned):
+        if zone is None and any(terms and terms.needs_local_time for terms in self.assigned):
             raise PricingError(
                 "time_zone_unknown", "The tariff depends on local time, and no time zone is known."
             )
@@ -89,6 +91,8 @@ class _Walk:
 
     def _price_fee(self, index: int, period: Period, kind: Kind, terms: Terms) -> None:
         """Charge a fee the first time it is active; which others count is a policy."""
+        if not self._candidates(terms, kind):
+            return
         choice = self._choose(index, period, kind, terms)
         taken, component = self.fees[kind], choice.component
         if component is None or component in taken:
@@ -96,7 +100,7 @@ class _Walk:
         if taken:
             self.notes.append(flat_again(index, component, self.policy))
         if not taken or self.policy.flat == Flat.ONCE_PER_COMPONENT:
-            self.lines.append(Line(index, kind, Fraction(1), Fraction(1), choice, terms, NOTHING))
+            self.lines.append(Line(index, kind, _ONCE, _ONCE, choice, terms, NOTHING))
         taken.append(component)
 
     def _price_volume(self, index: int, period: Period, kind: Kind, terms: Terms) -> None:
@@ -106,22 +110,26 @@ class _Walk:
             self.notes.append(no_component(index, kind, volume))
         self.lines.append(Line(index, kind, volume, volume, choice, terms, NOTHING))
 
+    def _candidates(self, terms: Terms, kind: Kind) -> Sequence[Component]:
+        return (terms.expired if self.usage.expired else terms.candidates)[kind]
+
     def _choose(self, index: int, period: Period, kind: Kind, terms: Terms) -> Choice:
-        candidates = (terms.expired if self.usage.expired else terms.candidates)[kind]
+        candidates = self._candidates(terms, kind)
         remarks: list[Note] = []
         choice = choose(candidates, self.progress.at_start(period, kind), self.policy, remarks)
         self.notes.extend(replace(remark, period=index, kind=kind) for remark in remarks)
         if moves(candidates):
-            later = choose(candidates, self.progress.before_end(period, kind), self.policy, [])
-            self._compare(index, kind, choice, later)
+            later = applying(candidates, self.progress.before_end(period, kind), self.policy)
+            self._compare(index, kind, choice.component, later)
         return choice
 
-    def _compare(self, index: int, kind: Kind, choice: Choice, later: Choice) -> None:
+    def _compare(
+        self, index: int, kind: Kind, first: Component | None, later: Component | None
+    ) -> None:
         """Remark that a period should have been split; a fee that is taken changes no more."""
-        same = choice.component is later.component
-        settled = kind in self.fees and (self.fees[kind] or choice.component)
-        if not same and not (settled and self.policy.flat == Flat.ONCE_PER_SESSION):
-            self.notes.append(spans(index, kind, choice, later))
+        settled = kind in self.fees and (self.fees[kind] or first)
+        if first is not later and not (settled and self.policy.flat == Flat.ONCE_PER_SESSION):
+            self.notes.append(spans(index, kind, first, later))
 
     def all_notes(
         self, stepped: Sequence[Note], limits: Sequence[Limited], currency: str
@@ -148,8 +156,8 @@ def _cost(line: Line, policy: Policy, places: int) -> Line:
     excl = line.billed * component.price
     if policy.rounding == Rounding.PER_PERIOD:
         excl = Money(excl, excl).rounded(places).excl
-    incl = excl if component.vat is None else excl * (1 + component.vat)
-    return replace(line, cost=Money(excl, incl))
+    incl = excl * component.gross if component.vat else excl
+    return line._replace(cost=Money(excl, incl))
 
 
 def _parts(lines: Sequence[Line], policy: Policy, places: int) -> Mapping[str, Money]:
@@ -158,7 +166,7 @@ def _parts(lines: Sequence[Line], policy: Policy, places: int) -> Mapping[str, M
     for line in lines:
         if line.choice.component:
             field = COST_FIELDS[line.kind]
-            parts[field] = parts.get(field, NOTHING) + line.cost
+            parts[field] = parts[field] + line.cost if field in parts else line.cost
     if policy.rounding == Rounding.PER_DIMENSION:
         return {field: cost.rounded(places) for field, cost in parts.items()}
     return parts

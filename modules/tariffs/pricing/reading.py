@@ -1,6 +1,7 @@
 """Reading the CDR documents of others: what pricing does not need may be missing or wrong."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from fractions import Fraction
 from itertools import pairwise
@@ -16,6 +17,7 @@ from ocpi.spec.cdrs import CdrDimensionType, ChargingPeriod
 from ocpi.spec.reading import problems, read
 from ocpi.spec.types import Boolean, DateTime, Number, OCPIModel, Price, Some, String, String3
 
+_KINDS = {kind.value: kind for kind in VOLUMES}
 _SESSION_ONLY = frozenset(CdrDimensionType) - RANGES - frozenset(kind.value for kind in VOLUMES)
 
 
@@ -43,6 +45,9 @@ class CdrToPrice(OCPIModel):
 
 def read_cdr(document: Mapping[str, Any]) -> CdrToPrice:
     """Read leniently; raises PricingError where times, periods or volumes can't be understood."""
+    with suppress(ValidationError):
+        # Most need no mending, which would take longer than everything else here.
+        return CdrToPrice.model_validate(document)
     try:
         return read(CdrToPrice, document)
     except ValidationError as error:
@@ -51,8 +56,15 @@ def read_cdr(document: Mapping[str, Any]) -> CdrToPrice:
 
 def read_tariffs(cdr: CdrToPrice) -> list[Terms]:
     """Compile the tariffs that stand in the CDR itself."""
-    embedded = cdr.tariffs if isinstance(cdr.tariffs, list) else []
-    return [read_tariff(tariff) for tariff in embedded]
+    embedded = cdr.tariffs if isinstance(cdr.tariffs, list) else [cdr.tariffs]
+    return [_read_embedded(index, each) for index, each in enumerate(embedded) if each is not None]
+
+
+def _read_embedded(index: int, document: Any) -> Terms:
+    try:
+        return read_tariff(document)
+    except PricingError as error:
+        raise PricingError(error.code, f"tariffs.{index}: {error}") from None
 
 
 def read_usage(cdr: CdrToPrice, *, expired: bool | None = None) -> Usage:
@@ -130,8 +142,9 @@ def _period(index: int, given: ChargingPeriod, end: datetime, notes: list[Note])
         name, volume = str(dimension.type), dimension.volume
         if name in RANGES:
             ranges[name] = Fraction(volume)
-        elif name in VOLUMES:
-            volumes[Kind(name)] = volumes.get(Kind(name), Fraction(0)) + Fraction(volume)
+        elif kind := _KINDS.get(name):
+            exact = Fraction(volume)
+            volumes[kind] = volumes[kind] + exact if kind in volumes else exact
             if volume < 0:
                 notes.append(_negative(index, name))
         elif volume:

@@ -2,7 +2,6 @@
 
 from fractions import Fraction
 
-from modules.tariffs.pricing.bill import Choice
 from modules.tariffs.pricing.money import half_up, plain
 from modules.tariffs.pricing.policy import Flat, Policy
 from modules.tariffs.pricing.terms import Component, Terms
@@ -36,12 +35,11 @@ def no_component(index: int, kind: Kind, volume: Fraction) -> Note:
     return Note("no_price_component", sentence, index, kind)
 
 
-def spans(index: int, kind: Kind, choice: Choice, later: Choice) -> Note:
-    first, second = (_element(each.component) for each in (choice, later))
+def spans(index: int, kind: Kind, first: Component | None, later: Component | None) -> Note:
     sentence = (
         f"The price of {WORDS[kind]} changed within period {index + 1}, which should have been "
-        f"split there: {first} applied at its start and {second} at its end. "
-        "It was priced as at its start."
+        f"split there: {_element(first)} applied at its start and {_element(later)} at "
+        "its end. It was priced as at its start."
     )
     return Note("period_spans_price_change", sentence, index, kind)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from pydantic import ValidationError
@@ -63,6 +64,7 @@ class Component:
     kind: Kind
     price: Fraction
     vat: Fraction | None
+    gross: Fraction  # What an amount is multiplied by to include VAT: 1.21 for 21 %.
     step_size: int
     restrictions: tuple[Restriction, ...]
 
@@ -101,6 +103,7 @@ class Terms:
             for component in components:
                 yield from component.restrictions
 
+    @cached_property
     def needs_local_time(self) -> bool:
         return any(isinstance(restriction, LOCAL) for restriction in self.restrictions())
 
@@ -189,7 +192,8 @@ def _component(
 ) -> Component:
     price, vat = _taxed(tariff, given)
     kind = kinds[given.type]
-    return Component(*place, kind, price, vat, given.step_size, restrictions)
+    gross = Fraction(1) if vat is None else 1 + vat
+    return Component(*place, kind, price, vat, gross, given.step_size, restrictions)
 
 
 def _taxed(tariff: TariffToPrice, given: PriceComponent) -> tuple[Fraction, Fraction | None]:

@@ -10,6 +10,7 @@ from iso3166 import countries
 
 from modules.tariffs.pricing.usage import Note, PricingError
 
+_FIRST_YEAR, _LAST_YEAR = 1900, 9000  # Sums of moments between them are moments, too.
 _STRIDE = timedelta(hours=6)  # No zone changes its clock twice within it.
 
 
@@ -19,6 +20,13 @@ def open_zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise PricingError("unknown_time_zone", f"There is no time zone '{name}'.") from None
+
+
+def localized(moment: datetime, zone: ZoneInfo | None) -> datetime:
+    """Take a moment without offset as local time, or as UTC; raises PricingError far from now."""
+    if not _FIRST_YEAR < moment.year < _LAST_YEAR:
+        raise PricingError("bad_start", f"Nobody charges in the year {moment.year}.")
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone or UTC)).astimezone(UTC)
 
 
 def infer_zone(country: str | None, start: datetime, end: datetime) -> tuple[ZoneInfo, Note] | None:

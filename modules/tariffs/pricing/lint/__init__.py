@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from modules.tariffs.pricing.lint.findings import Finding, Severity, Subject
+from modules.tariffs.pricing.lint.findings import Finding, Severity, Subject, error
 from modules.tariffs.pricing.lint.form import lint_form
 from modules.tariffs.pricing.lint.prices import lint_prices
 from modules.tariffs.pricing.lint.reach import lint_reach
@@ -36,7 +36,9 @@ def lint_tariff(
     findings = list(lint_form(document))
     try:
         terms = read_tariff(document)
-    except PricingError:
+    except PricingError as unreadable:
+        if not any(each.severity == Severity.ERROR for each in findings):
+            findings.append(error("unreadable", "", f"It can't be priced by: {unreadable}."))
         return _sorted(findings)
     tariff = read(TariffToPrice, dict(document))
     subject = Subject(document, tariff, terms, zone, now, reservable, sends_ranges)

@@ -46,7 +46,7 @@ def test_prices_by_power_and_current_are_judged_by_what_is_given() -> None:
 
 @pytest.mark.parametrize(
     ("minutes", "power", "code"),
-    [(30, "11", "stay_too_short"), (30, "0", "no_power"), (0, None, "no_duration")],
+    [(30, "11", "stay_too_short"), (30, "0", "no_power"), (0, None, "bad_duration")],
 )
 def test_an_impossible_stay_is_refused(minutes: int, power: str | None, code: str) -> None:
     with pytest.raises(PricingError) as caught:
