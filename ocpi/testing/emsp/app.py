@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from uuid import uuid4
 
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -23,7 +24,6 @@ from ocpi.testing.emsp.wire import (
     Answer,
     Incoming,
     Refused,
-    message_ids,
     read_request,
     refuse,
 )
@@ -92,9 +92,8 @@ class Door:
 
     def address(self, incoming: Incoming, answer: Answer) -> None:
         """Repeat the message ids (TR-14), and turn the addresses round (RT-07)."""
-        fresh = message_ids()
         for name in MESSAGE_IDS:
-            answer.headers[name] = incoming.headers.get(name) or fresh[name]
+            answer.headers[name] = incoming.headers.get(name) or str(uuid4())
         to, sender = incoming.pair(TO), incoming.pair(FROM)
         if incoming.module in FUNCTIONAL and all(sender):
             own = self.mock.parties[0]

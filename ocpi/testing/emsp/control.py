@@ -11,10 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ocpi.spec.tokens import AllowedType, Token
+from ocpi.testing.emsp.errands import ProfileRequest
 from ocpi.testing.emsp.misbehaviour import Rule
 from ocpi.testing.emsp.mock import MockEMSP
 from ocpi.testing.emsp.outgoing import PeerFailed
-from ocpi.testing.emsp.wire import encode
+from ocpi.testing.emsp.strict import find_defects
+from ocpi.testing.emsp.wire import Document, decode, encode
 
 Action = Callable[[Request], Awaitable[Any]]
 
@@ -22,6 +25,25 @@ Action = Callable[[Request], Awaitable[Any]]
 class Registration(msgspec.Struct, forbid_unknown_fields=True):
     versions_url: str
     token: str
+
+
+class WantedCommand(msgspec.Struct, forbid_unknown_fields=True):
+    command: str
+    body: Document
+
+
+class Setting(msgspec.Struct, forbid_unknown_fields=True, tag="PUT", tag_field="method"):
+    session_id: str
+    profile: Document
+
+
+class Getting(msgspec.Struct, forbid_unknown_fields=True, tag="GET", tag_field="method"):
+    session_id: str
+    duration: int
+
+
+class Clearing(msgspec.Struct, forbid_unknown_fields=True, tag="DELETE", tag_field="method"):
+    session_id: str
 
 
 class Controls:
@@ -66,6 +88,45 @@ class Controls:
         await self.mock.register(wanted.versions_url, wanted.token)
         return self.mock.summary()
 
+    async def show_commands(self, _request: Request) -> Any:
+        return [command.document() for command in self.mock.commands]
+
+    async def send_command(self, request: Request) -> Any:
+        wanted = msgspec.convert(decode(await request.body()), WantedCommand)
+        return (await self.mock.command(wanted.command, wanted.body)).document()
+
+    async def show_profiles(self, _request: Request) -> Any:
+        return {
+            "requests": [each.document() for each in self.mock.profile_requests],
+            "updates": self.mock.profile_updates,
+        }
+
+    async def send_profile(self, request: Request) -> Any:
+        wanted = msgspec.convert(decode(await request.body()), Setting | Getting | Clearing)
+        return (await self._ask_profile(wanted)).document()
+
+    async def _ask_profile(self, wanted: Setting | Getting | Clearing) -> ProfileRequest:
+        match wanted:
+            case Setting():
+                return await self.mock.set_profile(wanted.session_id, wanted.profile)
+            case Getting():
+                return await self.mock.get_profile(wanted.session_id, wanted.duration)
+            case Clearing():
+                return await self.mock.clear_profile(wanted.session_id)
+
+    async def push_token(self, request: Request) -> Any:
+        """Issue the Token in the body and PUT it; `?allowed=` is the verdict of authorize."""
+        token = decode(await request.body())
+        if found := find_defects(token, Token):
+            raise ValueError(f"the Token is not as OCPI has it: {'; '.join(found)}")
+        allowed = AllowedType(request.query_params.get("allowed", "ALLOWED"))
+        reply = await self.mock.push_token(token, allowed.value)
+        return {
+            "http_status": reply.http_status,
+            "status_code": reply.status_code,
+            "status_message": reply.status_message,
+        }
+
     async def pull(self, _request: Request) -> Any:
         return await self.mock.pull()
 
@@ -85,6 +146,11 @@ def control_routes(mock: MockEMSP) -> list[Route]:
         ("PUT", "/mock/misbehave", controls.set_rules),
         ("DELETE", "/mock/misbehave", controls.clear_rules),
         ("POST", "/mock/register", controls.register),
+        ("GET", "/mock/commands", controls.show_commands),
+        ("POST", "/mock/command", controls.send_command),
+        ("GET", "/mock/profiles", controls.show_profiles),
+        ("POST", "/mock/profile", controls.send_profile),
+        ("POST", "/mock/tokens", controls.push_token),
         ("POST", "/mock/pull", controls.pull),
         ("POST", "/mock/reset", controls.reset),
     ]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Self
 
 import httpx
@@ -45,7 +47,9 @@ class Asking:
     def __init__(self, state: State, token: str) -> None:
         self.state = state
         self.token = token
-        self.http = httpx.AsyncClient(transport=state.transport, trust_env=False, timeout=20)
+        self.http = httpx.AsyncClient(
+            transport=state.transport, verify=_trusted(), trust_env=False, timeout=20
+        )
 
     async def __aenter__(self) -> Self:
         await self.http.__aenter__()
@@ -141,14 +145,24 @@ def endpoint(peer: Peer, module: str, interface: str) -> str:
     return url.rstrip("/")
 
 
-def expect_success(reply: Reply, asked: str) -> Reply:
+def succeeded(reply: Reply) -> bool:
     """Only 2xx with 1xxx counts (ST-14)."""
-    if not (200 <= reply.http_status < 300 and 1000 <= (reply.status_code or 0) < 2000):
+    return 200 <= reply.http_status < 300 and 1000 <= (reply.status_code or 0) < 2000
+
+
+def expect_success(reply: Reply, asked: str) -> Reply:
+    if not succeeded(reply):
         raise PeerFailed(
             f"{asked}: HTTP {reply.http_status}, status_code {reply.status_code}, "
             f"{reply.status_message!r}"
         )
     return reply
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The certificates to trust, read once: that takes longer than a request."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _read(message: Message, response: httpx.Response) -> Reply:

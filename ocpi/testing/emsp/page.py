@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from html import escape
+from itertools import islice
 from typing import Any
 
 from starlette.requests import Request
@@ -11,6 +13,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from ocpi.testing.emsp.mock import MockEMSP
+from ocpi.testing.emsp.state import token_key
 from ocpi.testing.emsp.wire import Document
 
 NEWEST = 30
@@ -48,6 +51,10 @@ def render(mock: MockEMSP) -> str:
 {_registration(mock)}
 <h2>Objects</h2>{_counts(mock)}
 <h2>Violations</h2>{_violations(mock)}
+<h2>Commands and charging profiles</h2>{_errands(mock)}
+<h2>Sessions</h2>{_sessions(mock)}
+<h2>CDRs</h2>{_cdrs(mock)}
+<h2>Tokens</h2>{_tokens(mock)}
 <h2>Newest messages</h2>{_messages(mock)}
 <h2>Locations</h2>{_locations(mock)}
 </body></html>"""
@@ -66,7 +73,7 @@ def _registration(mock: MockEMSP) -> str:
 
 
 def _counts(mock: MockEMSP) -> str:
-    return _table(("Module", "Objects"), [(m, len(found)) for m, found in mock.objects.items()])
+    return _table(("Module", "Objects"), mock.counts().items())
 
 
 def _violations(mock: MockEMSP) -> str:
@@ -75,6 +82,96 @@ def _violations(mock: MockEMSP) -> str:
         return '<p class="good">None.</p>'
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in reversed(found[-NEWEST:]))
     return f'<p class="bad">{len(found)} in all, newest first:</p><ul>{items}</ul>'
+
+
+def _errands(mock: MockEMSP) -> str:
+    rows = [
+        (
+            errand.title(),
+            errand.uid,
+            errand.response["result"] if errand.response else errand.status_code or "none",
+            ", ".join(result["result"] for result in errand.results),
+        )
+        for errand in islice(reversed(mock.errands.values()), NEWEST)
+    ]
+    return _newest(len(mock.errands), ("Asked", "Id", "Answer", "Result"), rows)
+
+
+def _sessions(mock: MockEMSP) -> str:
+    sessions = mock.objects["sessions"]
+    statuses = Counter(session["status"] for session in sessions.values())
+    rows = [
+        (
+            _owned(session),
+            session["status"],
+            f"{session['location_id']} {session['evse_uid']}",
+            session["cdr_token"]["uid"],
+            session["kwh"],
+            _price(session.get("total_cost"), session["currency"]),
+            session["start_date_time"],
+            session["last_updated"],
+        )
+        for session in islice(reversed(sessions.values()), NEWEST)
+    ]
+    counted = ", ".join(f"{number} {status}" for status, number in sorted(statuses.items()))
+    head = ("Session", "Status", "Where", "Token", "kWh", "Cost", "Start", "Updated")
+    return _newest(len(sessions), head, rows, counted)
+
+
+def _cdrs(mock: MockEMSP) -> str:
+    cdrs = mock.objects["cdrs"]
+    rows = [
+        (
+            _owned(cdr),
+            cdr.get("session_id", ""),
+            f"credit of {cdr.get('credit_reference_id', '')}" if cdr.get("credit") else "",
+            cdr["total_energy"],
+            cdr["total_time"],
+            _price(cdr["total_cost"], cdr["currency"]),
+            cdr["end_date_time"],
+        )
+        for cdr in islice(reversed(cdrs.values()), NEWEST)
+    ]
+    return _newest(len(cdrs), ("CDR", "Session", "", "kWh", "Hours", "Cost", "End"), rows)
+
+
+def _tokens(mock: MockEMSP) -> str:
+    tokens = mock.objects["tokens"]
+    rows = [
+        (
+            _owned({**token, "id": token["uid"]}),
+            token["type"],
+            token["contract_id"],
+            token["whitelist"],
+            "valid" if token["valid"] else "invalid",
+            mock.verdicts[token_key(token)],
+        )
+        for token in islice(reversed(tokens.values()), NEWEST)
+    ]
+    return _newest(len(tokens), ("Token", "Type", "Contract", "Whitelist", "", "Verdict"), rows)
+
+
+def _owned(document: Document) -> str:
+    return f"{document['country_code']}*{document['party_id']} {document['id']}"
+
+
+def _price(price: Document | None, currency: str) -> str:
+    """With VAT where it is known; nothing where the whole cost is not (SE-21)."""
+    if price is None:
+        return ""
+    with_vat = price.get("incl_vat")
+    if with_vat is None:
+        return f"{price['excl_vat']} {currency} without VAT"
+    return f"{with_vat} {currency}"
+
+
+def _newest(
+    number: int, head: Iterable[str], rows: Iterable[Iterable[Any]], besides: str = ""
+) -> str:
+    if not number:
+        return "<p>None.</p>"
+    told = f"{number} in all{', ' * bool(besides)}{besides}; newest first:"
+    return f"<p>{escape(told)}</p>{_table(head, rows)}"
 
 
 def _locations(mock: MockEMSP) -> str:

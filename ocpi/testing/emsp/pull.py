@@ -1,4 +1,4 @@
-"""Fetch what the peer publishes: the pull half of Locations and Tariffs."""
+"""Fetch what the peer publishes: the pull half of Locations, Tariffs, Sessions and CDRs."""
 
 from __future__ import annotations
 
@@ -8,22 +8,36 @@ from ocpi.testing.emsp.state import Key, State, owned_key
 from ocpi.testing.emsp.strict import find_defects
 from ocpi.testing.emsp.wire import Document, moment
 
-PULLED = ("locations", "tariffs")
+PUBLISHED = ("locations", "tariffs")
+# How each list is asked for: the one of Sessions wants a date_from (SE-01).
+QUERIES = {
+    "locations": "",
+    "tariffs": "",
+    "sessions": "?date_from=2000-01-01T00%3A00%3A00Z",
+    "cdrs": "",
+}
 
 
 async def pull(state: State) -> dict[str, int]:
-    """Crawl the peer's Locations and Tariffs to the end; gives how many there were of each."""
+    """Crawl the peer's lists to the end; gives how many objects there were of each."""
     peer = known_peer(state)
     async with Asking(state, peer.token_out) as asking:
         return {
-            module: await _pull_module(state, asking, module, endpoint(peer, module, "SENDER"))
-            for module in PULLED
+            module: await _pull_module(
+                state, asking, module, endpoint(peer, module, "SENDER") + query
+            )
+            for module, query in QUERIES.items()
+            if module in PUBLISHED or peer.url(module, "SENDER") is not None
         }
 
 
 async def _pull_module(state: State, asking: Asking, module: str, url: str) -> int:
-    """Store every valid object; what was known before and is not met is no longer so (PG-13)."""
-    before = set(state.objects[module])
+    """Store every valid object.
+
+    What was published and is not met is no longer so (PG-13); Sessions and CDRs are never
+    withdrawn (SE-14, CD-08), so a list may well leave out the old ones.
+    """
+    before = set(state.objects[module]) if module in PUBLISHED else set()
     met: set[Key] = set()
     async for reply in asking.crawl(url, first_party(known_peer(state))):
         for document in reply.data:

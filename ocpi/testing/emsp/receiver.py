@@ -38,6 +38,7 @@ LEVELS = {
     ),
     "sessions": (Level("", "id", Session),),
     "tariffs": (Level("", "id", Tariff),),
+    "cdrs": (Level("", "id", CDR),),
 }
 
 

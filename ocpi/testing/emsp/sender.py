@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from ocpi.spec.tokens import LocationReferences
-from ocpi.testing.emsp.state import Key, Routes, State
+from ocpi.testing.emsp.state import Key, Routes, State, owned_key
 from ocpi.testing.emsp.strict import read_document, refuse_defects
 from ocpi.testing.emsp.wire import Answer, Document, Incoming, Refused, moment, ok
 
@@ -79,8 +79,9 @@ def _date(query: Mapping[str, str], name: str) -> datetime | None:
 
 
 def _find_token(state: State, uid: str, kind: str) -> Key:
-    for key, document in state.objects["tokens"].items():
-        if document["uid"].upper() == uid.upper() and document["type"] == kind:
+    for party in state.parties:
+        key = (*owned_key(party.country_code, party.party_id, uid), kind)
+        if key in state.objects["tokens"]:
             return key
     raise Refused(404, 2004, f"the token {uid} of type {kind} is not known", objection=False)
 

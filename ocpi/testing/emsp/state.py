@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from ocpi.testing.emsp.errands import Command, Errand, ProfileRequest
 from ocpi.testing.emsp.misbehaviour import Rule
 from ocpi.testing.emsp.wire import Answer, Document, Incoming, now
 
@@ -107,7 +108,10 @@ class State:
         transport: httpx.AsyncBaseTransport | None = None,
         kept: int = 10_000,
     ) -> None:
-        """`transport` replaces the network for what we send; `kept` bounds the message log."""
+        """`transport` replaces the network for what we send; `kept` bounds the message log.
+
+        Violations are kept whatever becomes of their messages.
+        """
         self.parties = list(parties)
         self.interfaces = interfaces
         self.base_url = base_url
@@ -123,7 +127,10 @@ class State:
         self.objects: dict[str, dict[Key, Document]] = {module: {} for module in MODULES}
         self.verdicts: dict[Key, str] = {}
         self.needs_location: set[Key] = set()
+        self.errands: dict[str, Errand] = {}
+        self.profile_updates: dict[str, list[Document]] = {}
         self.rules: list[Rule] = []
+        self.old_violations: list[str] = []
         self.messages: deque[Message] = deque(maxlen=self.kept)
         self.message_count = 0
         self.request_ids: set[str] = set()
@@ -146,12 +153,36 @@ class State:
     def record(self, message: Message) -> None:
         self.message_count += 1
         message.number = self.message_count
+        if len(self.messages) == self.kept:
+            self.old_violations += self.messages[0].violations
         self.messages.append(message)
 
     @property
     def violations(self) -> list[str]:
         """Every objection as a sentence, oldest first."""
-        return [sentence for message in self.messages for sentence in message.violations]
+        recent = [sentence for message in self.messages for sentence in message.violations]
+        return self.old_violations + recent
+
+    @property
+    def commands(self) -> list[Command]:
+        return [errand for errand in self.errands.values() if isinstance(errand, Command)]
+
+    @property
+    def profile_requests(self) -> list[ProfileRequest]:
+        return [errand for errand in self.errands.values() if isinstance(errand, ProfileRequest)]
+
+    @property
+    def authorizations(self) -> list[Message]:
+        """The requests for real-time authorisation among the messages that are kept."""
+        return [
+            message
+            for message in self.messages
+            if message.direction == "in" and message.path.partition("?")[0].endswith("/authorize")
+        ]
+
+    def active_profiles(self, session_id: str) -> list[Document]:
+        """What the peer told of the session's profile without being asked, newest last."""
+        return self.profile_updates.get(session_id.upper(), [])
 
     def documents(self, module: str) -> list[Document]:
         return list(self.objects[module].values())
@@ -166,6 +197,14 @@ class State:
         if needs_location:
             self.needs_location.add(key)
 
+    def counts(self) -> dict[str, int]:
+        """How many objects there are by module, and how much was asked of stations."""
+        return {
+            **{module: len(found) for module, found in self.objects.items()},
+            "commands": len(self.commands),
+            "chargingprofiles": len(self.profile_requests),
+        }
+
     def summary(self) -> dict[str, Any]:
         peer = self.peer
         return {
@@ -179,7 +218,7 @@ class State:
                 "roles": peer.roles,
                 "endpoints": peer.endpoints,
             },
-            "counts": {module: len(found) for module, found in self.objects.items()},
+            "counts": self.counts(),
             "messages": self.message_count,
             "violations": len(self.violations),
         }

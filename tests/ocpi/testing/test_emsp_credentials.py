@@ -154,6 +154,8 @@ async def test_version_details_list_what_is_served(cpo: Caller) -> None:
         ("sessions", "RECEIVER"),
         ("cdrs", "RECEIVER"),
         ("tokens", "SENDER"),
+        ("commands", "SENDER"),
+        ("chargingprofiles", "SENDER"),
     ]
 
 

@@ -76,6 +76,28 @@ async def test_a_pull_that_fails_says_so_and_forgets_nothing(
     assert len(emsp.objects["locations"]) == 250
 
 
+async def test_sessions_and_cdrs_are_pulled_where_they_are_offered(
+    platforms: tuple[MockEMSP, MockEMSP],
+) -> None:
+    emsp, cpo = platforms
+    routes = {("GET", 0): list_objects}
+    cpo.interfaces = {
+        **cpo.interfaces,
+        ("sender", "sessions"): routes,
+        ("sender", "cdrs"): routes,
+    }
+    await emsp.update()
+    for module, document in (("sessions", samples.session()), ("cdrs", samples.cdr())):
+        cpo.objects[module][owned_key("DE", "CPO", document["id"])] = document
+        emsp.objects[module][owned_key("DE", "CPO", "OLD")] = {**document, "id": "OLD"}
+    assert await emsp.pull() == {"locations": 250, "tariffs": 1, "sessions": 1, "cdrs": 1}
+    assert [document["id"] for document in emsp.documents("sessions")] == ["OLD", "SESSION-1"]
+    assert [document["id"] for document in emsp.documents("cdrs")] == ["OLD", "CDR-1"]
+    [asked] = [message.path for message in cpo.messages if "sender/sessions" in message.path]
+    assert asked.endswith("?date_from=2000-01-01T00%3A00%3A00Z")
+    assert [emsp.violations, cpo.violations] == [[], []]
+
+
 async def test_what_the_peer_does_not_offer_cannot_be_pulled() -> None:
     emsp, cpo = two_platforms()
     await emsp.register(cpo.versions_url, cpo.token_a)

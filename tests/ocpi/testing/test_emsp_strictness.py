@@ -9,7 +9,7 @@ import pytest
 
 from ocpi.testing import samples
 from ocpi.testing.emsp import MockEMSP, Party
-from ocpi.testing.emsp.state import Standing
+from ocpi.testing.emsp.state import Message, Standing, State
 from tests.ocpi.testing.caller import TOKEN, Caller, codes, connect, introduce
 
 OLDER = "2025-01-01T00:00:00Z"
@@ -229,6 +229,15 @@ async def test_what_is_accepted_may_be_a_violation_all_the_same(
     assert response.json()["status_code"] == 1000
     [violation] = cpo.mock.violations
     assert objection in violation
+
+
+async def test_violations_outlive_the_messages_that_had_them() -> None:
+    mock = State(interfaces={}, kept=2)
+    for number in range(1, 5):
+        mock.record(Message("in", "GET", "/", {}, "", 404, 2000))
+        mock.messages[-1].blame(f"violation {number}")
+    assert [message.number for message in mock.messages] == [3, 4]
+    assert mock.violations == [f"GET /: violation {number}" for number in range(1, 5)]
 
 
 async def test_the_log_has_every_message_without_its_token(cpo: Caller) -> None:

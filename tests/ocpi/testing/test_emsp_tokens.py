@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from ocpi.testing import samples
+from ocpi.testing.emsp import PeerFailed
+from ocpi.testing.emsp.wire import Answer, envelope, ok
 from tests.ocpi.testing.caller import Caller, codes
+from tests.ocpi.testing.charging import charging
 
 AUTHORIZE = "sender/tokens/04A1B2C3D4E5F6/authorize"
 
@@ -107,3 +110,49 @@ async def test_references_that_are_not_as_ocpi_has_them_are_2001(
 
 async def test_below_a_token_there_is_only_authorize(cpo: Caller) -> None:
     assert codes(await cpo.ask("POST", "sender/tokens/X/authorise")) == (404, 2000)
+
+
+async def test_authorizations_that_were_asked_for_are_remembered(cpo: Caller) -> None:
+    cpo.mock.issue_token(samples.token())
+    await cpo.ask("GET", "sender/tokens")
+    assert cpo.mock.authorizations == []
+    await cpo.ask("POST", f"{AUTHORIZE}?type=RFID", {"location_id": "LOC-1"})
+    [asked] = cpo.mock.authorizations
+    assert (asked.method, asked.http_status) == ("POST", 200)
+
+
+async def test_a_token_is_issued_and_pushed() -> None:
+    emsp, cpo = await charging()
+    cpo.says = ok(created=True)
+    token = samples.token(uid="APP/1", type="APP_USER", whitelist="NEVER")
+    reply = await emsp.push_token(token, "BLOCKED")
+    assert (reply.http_status, reply.status_code) == (201, 1000)
+    [asked] = cpo.asked
+    assert (asked.method, asked.rest) == ("PUT", ("DE", "MSP", "APP/1"))
+    assert asked.query == {"type": "APP_USER"}
+    assert cpo.bodies() == emsp.documents("tokens") == [token]
+    assert list(emsp.verdicts.values()) == ["BLOCKED"]
+    assert [emsp.violations, cpo.platform.violations] == [[], []]
+
+
+async def test_a_token_is_changed_by_what_is_patched() -> None:
+    emsp, cpo = await charging()
+    token = samples.token()
+    await emsp.push_token(token)
+    changes = {"valid": False, "last_updated": "2026-02-01T00:00:00Z"}
+    await emsp.patch_token(token, changes)
+    assert [asked.method for asked in cpo.asked] == ["PUT", "PATCH"]
+    assert cpo.bodies()[1] == changes
+    assert emsp.documents("tokens") == [{**token, **changes}]
+    assert cpo.platform.violations == []
+
+
+async def test_a_token_that_the_peer_does_not_take_is_ours_all_the_same() -> None:
+    emsp, cpo = await charging()
+    cpo.says = Answer(200, envelope(2001, message="No."))
+    reply = await emsp.push_token(samples.token())
+    assert (reply.status_code, reply.status_message) == (2001, "No.")
+    assert emsp.documents("tokens") == [samples.token()]
+    await emsp.unregister()
+    with pytest.raises(PeerFailed, match="not registered"):
+        await emsp.push_token(samples.token())
