@@ -54,6 +54,7 @@ class Context:
         return f"{self.platform_url(platform)}/{VERSION}/credentials"
 
     async def close(self) -> None:
-        """Close connections to partners and to the database."""
+        """Close connections to stations, to partners and to the database."""
+        await self.gateway.close()
         await self.client.close()
         await self.database.close()

@@ -7,6 +7,7 @@ twice and no result is told twice; a result that does not come in time is TIMEOU
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Text, update
 from sqlmodel import Field, SQLModel, col, select
@@ -17,6 +18,10 @@ from ocpi.headers import Party
 from ocpi.spec.document import decode, encode
 
 Document = dict[str, Any]
+
+TELLING = 5
+"""Seconds that a result has to reach the partner. By so much the timeout that it is told lies
+behind our giving up, or our own TIMEOUT would come when nobody waits for it any more (CM-11)."""
 
 
 class Errand(SQLModel, table=True):
@@ -45,6 +50,8 @@ class Errand(SQLModel, table=True):
     evse_uid: str | None = None
     connector_id: str | None = None
     session_id: str | None = Field(default=None, index=True)
+    reservation: int | None = None
+    """Our number of the reservation meant."""
     token_key: str | None = None
     """See `token_key`."""
     request: str = Field(sa_type=Text)
@@ -87,11 +94,19 @@ def token_key(uid: str, kind: str) -> str:
 
 
 async def take_new(db: AsyncSession) -> Sequence[Errand]:
-    """The errands that no station was asked for yet, marked as asked."""
+    """The errands that no station was asked for yet, marked as asked.
+
+    Those whose time is up are left: a station may not begin what its partner takes for failed.
+    """
+    now = await clock(db)
     found = await db.exec(
         update(Errand)
-        .where(col(Errand.asked_at).is_(None), col(Errand.answered_at).is_(None))
-        .values(asked_at=await clock(db))
+        .where(
+            col(Errand.asked_at).is_(None),
+            col(Errand.answered_at).is_(None),
+            col(Errand.deadline) > now,
+        )
+        .values(asked_at=now)
         .returning(Errand)
         .execution_options(populate_existing=True)
     )
@@ -110,18 +125,34 @@ async def answer(
     return bool(found.rowcount)
 
 
+async def tell(db: AsyncSession, errand: Errand, method: str, url: str, result: Document) -> None:
+    """Have the asker of an errand told more than its result, once."""
+    news = {"response_url": url, "method": method, "result": encode(result)}
+    await follow_up(db, errand, **news, answered_at=await clock(db))
+
+
+async def follow_up(db: AsyncSession, errand: Errand, **changes: Any) -> None:
+    """Add a new errand that is like another one, but for what is given."""
+    now = await clock(db)
+    fresh = {"asked_at", "answered_at", "result", "told_at", "note", "token_key"}
+    kept = errand.model_dump(exclude=fresh)
+    moments = {"created_at": now, "deadline": now + errand.deadline - errand.created_at}
+    db.add(Errand(**{**kept, **moments, "id": str(uuid4()), **changes}))
+    await db.flush()
+
+
 async def overdue(db: AsyncSession) -> Sequence[Errand]:
-    """The errands whose time is up and that have no result, locked until the commit."""
+    """The errands whose time is up and that have no result."""
     found = await db.exec(
-        select(Errand)
-        .where(col(Errand.answered_at).is_(None), col(Errand.deadline) <= await clock(db))
-        .with_for_update(skip_locked=True)
+        select(Errand).where(
+            col(Errand.answered_at).is_(None), col(Errand.deadline) <= await clock(db)
+        )
     )
     return found.all()
 
 
 async def take_untold(db: AsyncSession) -> Sequence[Errand]:
-    """The errands whose result the partner was not told, marked as told."""
+    """The errands whose result the partner was not told, marked as told, the oldest first."""
     found = await db.exec(
         update(Errand)
         .where(col(Errand.told_at).is_(None), col(Errand.answered_at).is_not(None))
@@ -129,4 +160,4 @@ async def take_untold(db: AsyncSession) -> Sequence[Errand]:
         .returning(Errand)
         .execution_options(populate_existing=True)
     )
-    return found.scalars().all()
+    return sorted(found.scalars().all(), key=lambda errand: errand.answered_at or 0)

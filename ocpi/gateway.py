@@ -63,6 +63,10 @@ class Gateway(Protocol):
         """Whether such stations can be asked for this at all."""
         ...
 
+    async def close(self) -> None:
+        """Let go of what it holds."""
+        ...
+
 
 class NoGateway:
     """Stands where no station can be reached: everything is refused as not supported."""
@@ -75,3 +79,6 @@ class NoGateway:
         """Nothing."""
         del wish
         return False
+
+    async def close(self) -> None:
+        """It holds nothing."""

@@ -1,0 +1,115 @@
+"""The gateway to a charging station backend: each demand is a signed request to its webhook."""
+
+import base64
+import hashlib
+import hmac
+import math
+import time
+from typing import Any
+
+from ocpi.client import Client, ExchangeFailed, Reply, Target
+from ocpi.gateway import Demand, GatewayFailed, Wish
+from ocpi.messages import log
+from ocpi.spec.document import decode, encode
+from ocpi.store import Document
+
+# An answer that takes longer is to be a report: the backend says HTTP 202 then.
+LONGEST = 20.0
+# Failures after which the backend may have got the request and done it.
+_MAY_HAVE_COME = ("timeout", "protocol")
+
+
+_PREFIX = "whsec_"
+
+
+def key_of(secret: str) -> bytes:
+    """The key that a secret stands for.
+
+    It is the Base64 behind `whsec_`, as libraries of Standard Webhooks take it, or any text as it
+    is. Raises ValueError for what is no Base64.
+    """
+    if secret.startswith(_PREFIX):
+        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
+    return secret.encode()
+
+
+def sign(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
+    """The signature of a request, in the form of the Standard Webhooks specification."""
+    signed = b".".join((message_id.encode(), str(timestamp).encode(), body))
+    digest = hmac.new(key, signed, hashlib.sha256).digest()
+    return f"v1,{base64.b64encode(digest).decode()}"
+
+
+def demand_document(demand: Demand) -> Document:
+    """What the backend is sent."""
+    members = {
+        **demand.details,
+        "id": demand.id,
+        "type": demand.wish.value,
+        "country_code": demand.owner.country_code,
+        "party_id": demand.owner.party_id,
+        "station_id": demand.location_id,
+        "evse_uid": demand.evse_uid,
+        "connector_id": demand.connector_id,
+        "transaction_id": demand.transaction_id,
+        "timeout": math.ceil(demand.timeout),
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+class WebhookGateway:
+    """Asks the operator's backend, which knows how to reach its stations."""
+
+    def __init__(self, client: Client, url: str, key: bytes) -> None:
+        """`client` may go to private addresses: the URL is the operator's own."""
+        self._client = client
+        self._url = url
+        self._key = key
+
+    def supports(self, wish: Wish) -> bool:
+        """Everything: the backend answers NOT_SUPPORTED for what its station cannot do."""
+        del wish
+        return True
+
+    async def ask(self, demand: Demand) -> Document | None:
+        """HTTP 200 with a `result` is the answer, 202 says that it comes as a report."""
+        body = encode(demand_document(demand)).encode()
+        now = int(time.time())
+        headers = {
+            "webhook-id": demand.id,
+            "webhook-timestamp": str(now),
+            "webhook-signature": sign(self._key, demand.id, now, body),
+        }
+        try:
+            reply = await self._client.request(
+                Target("station backend", token=""),
+                "POST",
+                self._url,
+                body=body,
+                headers=headers,
+                timeout=min(demand.timeout, LONGEST),
+            )
+        except ExchangeFailed as failure:
+            if failure.kind in _MAY_HAVE_COME:
+                log.warning("station backend", demand=demand.id, reason=failure.sentence)
+                return None  # It may still report what came of it.
+            raise GatewayFailed(failure.sentence) from None
+        return _read(reply)
+
+    async def close(self) -> None:
+        """Close the connections to the backend."""
+        await self._client.close()
+
+
+def _read(reply: Reply) -> Document | None:
+    if reply.http_status == 202:
+        return None
+    if reply.http_status != 200:
+        raise GatewayFailed(f"The station backend answered HTTP {reply.http_status}.")
+    try:
+        answer: Any = decode(reply.body)
+    except ValueError as error:
+        raise GatewayFailed(f"The station backend's answer is not JSON: {error}") from None
+    if not isinstance(answer, dict) or not isinstance(answer.get("result"), str):
+        raise GatewayFailed("The station backend's answer has no `result`.")
+    return answer
