@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench openapi conformance lock clean
+.PHONY: help run test check bench replay openapi conformance lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -31,6 +31,9 @@ check: $(INSTALLED) ## lint, format, types, import rules, and the rules of the h
 
 bench: $(INSTALLED) ## measure
 	$(BIN)/python -m tests.benchmarks
+
+replay: $(INSTALLED) ## play 110,366 real charging sessions through the service to an eMSP
+	$(BIN)/ocpi demo --replay
 
 openapi: $(INSTALLED) ## export the OpenAPI documents to openapi/
 	$(BIN)/ocpi openapi

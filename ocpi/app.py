@@ -1,8 +1,7 @@
 """The program put together: every module, both APIs, and the worker, in one ASGI application."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from fastapi import APIRouter, FastAPI, Request
@@ -13,21 +12,48 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import credentials.admin
+import modules.cdrs.admin
+import modules.cdrs.receiver
+import modules.cdrs.sender
+import modules.chargingprofiles.admin
+import modules.chargingprofiles.receiver
+import modules.chargingprofiles.sender
+import modules.commands.admin
+import modules.commands.receiver
+import modules.commands.sender
 import modules.locations.admin
+import modules.locations.receiver
 import modules.locations.sender
+import modules.sessions.admin
+import modules.sessions.receiver
+import modules.sessions.sender
+import modules.stations.admin
+import modules.stations.gateways.messages
+import modules.stations.preferences
 import modules.tariffs.admin
 import modules.tariffs.pricingadmin
+import modules.tariffs.receiver
 import modules.tariffs.sender
+import modules.tokens.admin
+import modules.tokens.receiver
+import modules.tokens.sender
 import ocpi.push.admin
 from credentials.endpoints import credentials_router
 from credentials.versions import versions_router
+from modules.cdrs.source import CDRSource
 from modules.locations.source import LocationSource
+from modules.sessions.source import SessionSource
+from modules.stations.errandrunner import ErrandRunner
+from modules.stations.gateways.opening import open_gateway
 from modules.tariffs.source import TariffSource
+from modules.tokens.puller import Puller
 from ocpi.admin import AdminFront, Problem, add_error_handlers
 from ocpi.context import Context, Interface
+from ocpi.crew import Duty, on_duty
 from ocpi.database import clock
 from ocpi.envelope import Failure, failure
 from ocpi.errors import Crash, InvalidParameters, MethodNotOffered, OCPIError, UnknownObject
+from ocpi.gateway import NoGateway
 from ocpi.module import Module
 from ocpi.parties import VERSION, PlatformID
 from ocpi.push.worker import Worker
@@ -39,6 +65,7 @@ MODULES = (
         "locations",
         cpo="SENDER",
         sender=modules.locations.sender.router,
+        receiver=modules.locations.receiver.router,
         list=modules.locations.sender.list_locations,
         source=LocationSource(),
     ),
@@ -46,8 +73,45 @@ MODULES = (
         "tariffs",
         cpo="SENDER",
         sender=modules.tariffs.sender.router,
+        receiver=modules.tariffs.receiver.router,
         list=modules.tariffs.sender.list_tariffs,
         source=TariffSource(),
+    ),
+    Module(
+        "sessions",
+        cpo="SENDER",
+        sender=modules.sessions.sender.router,
+        elsewhere=modules.stations.preferences.router,
+        receiver=modules.sessions.receiver.router,
+        list=modules.sessions.sender.list_sessions,
+        source=SessionSource(),
+    ),
+    Module(
+        "cdrs",
+        cpo="SENDER",
+        sender=modules.cdrs.sender.router,
+        receiver=modules.cdrs.receiver.router,
+        list=modules.cdrs.sender.list_cdrs,
+        source=CDRSource(),
+    ),
+    Module(
+        "commands",
+        cpo="RECEIVER",
+        sender=modules.commands.sender.router,
+        receiver=modules.commands.receiver.router,
+    ),
+    Module(
+        "chargingprofiles",
+        cpo="RECEIVER",
+        sender=modules.chargingprofiles.sender.router,
+        receiver=modules.chargingprofiles.receiver.router,
+    ),
+    Module(
+        "tokens",
+        cpo="RECEIVER",
+        sender=modules.tokens.sender.router,
+        receiver=modules.tokens.receiver.router,
+        list=modules.tokens.sender.list_tokens,
     ),
 )
 SOURCES = {module.id: module.source for module in MODULES if module.source is not None}
@@ -62,14 +126,22 @@ Offers = Mapping[str, Sequence[Interface]]
 
 
 def mounted(context: Context, offers: Offers = OFFERS) -> Context:
-    """The context of a process that serves: it knows what each platform offers."""
-    return replace(context, interfaces=offers)
+    """The context of a process that serves: it knows what each platform offers, and stations."""
+    gateway = context.gateway
+    if isinstance(gateway, NoGateway):
+        gateway = open_gateway(context.settings)
+    return replace(context, interfaces=offers, gateway=gateway)
 
 
 def create_app(context: Context, *, worker: bool = True, offers: Offers = OFFERS) -> ASGIApp:
-    """The whole service; with `worker` it also tells partners what changed."""
+    """The whole service; with `worker` it also does what `duties_of` lists."""
     context = mounted(context, offers)
-    return _Service(context, worker=Worker(context, SOURCES) if worker else None)
+    return _Service(context, duties_of(context) if worker else ())
+
+
+def duties_of(context: Context) -> Sequence[Duty]:
+    """What goes on beside requests: telling partners what changed, running errands, and pulling."""
+    return (Worker(context, SOURCES), ErrandRunner(context), Puller(context))
 
 
 def create_ocpi_api(offers: Mapping[str, Sequence[Interface]]) -> FastAPI:
@@ -91,22 +163,18 @@ def create_ocpi_api(offers: Mapping[str, Sequence[Interface]]) -> FastAPI:
         api.include_router(versions_router(platform), prefix=prefix)
         api.include_router(credentials_router(platform), prefix=prefix)
         for interface in interfaces:
-            router = _router(interface)
-            side = interface.role.lower()
-            api.include_router(
-                router,
-                prefix=f"{prefix}/{VERSION}/{side}/{interface.module}",
-                tags=[interface.module],
-            )
+            prefix_of = f"{prefix}/{VERSION}/{interface.role.lower()}/{interface.module}"
+            for router in _routers(interface):
+                api.include_router(router, prefix=prefix_of, tags=[interface.module])
     _answer_errors(api)
     return api
 
 
-def _router(interface: Interface) -> APIRouter:
+def _routers(interface: Interface) -> Sequence[APIRouter]:
     module = next(module for module in MODULES if module.id == interface.module)
-    router = module.router(interface.role)
-    assert router is not None
-    return router
+    routers = module.routers(interface.role)
+    assert routers
+    return routers
 
 
 def _lists(offers: Mapping[str, Sequence[Interface]]) -> dict[str, List]:
@@ -128,6 +196,7 @@ def create_admin_api() -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        webhooks=modules.stations.gateways.messages.webhooks,
         responses={"4XX": {"model": Problem, "description": "Refused, see `error`."}},
     )
     for router in (
@@ -136,6 +205,12 @@ def create_admin_api() -> FastAPI:
         modules.locations.admin.router,
         modules.tariffs.admin.router,
         modules.tariffs.pricingadmin.router,
+        modules.tokens.admin.router,
+        modules.sessions.admin.router,
+        modules.cdrs.admin.router,
+        modules.commands.admin.router,
+        modules.chargingprofiles.admin.router,
+        modules.stations.admin.router,
     ):
         api.include_router(router)
     add_error_handlers(api)
@@ -171,11 +246,11 @@ def _answer_errors(api: FastAPI) -> None:
 
 
 class _Service:
-    """Sends each request to the API it is for, and runs the worker beside them."""
+    """Sends each request to the API it is for, and sees to duties beside them."""
 
-    def __init__(self, context: Context, worker: Worker | None) -> None:
+    def __init__(self, context: Context, duties: Sequence[Duty]) -> None:
         self.context = context
-        self.worker = worker
+        self.duties = duties
         ocpi_api, admin_api = create_ocpi_api(context.interfaces), create_admin_api()
         ocpi_api.state.context = admin_api.state.context = context
         self.ocpi = Front(context, ocpi_api, _lists(context.interfaces))
@@ -209,12 +284,8 @@ class _Service:
 
     @asynccontextmanager
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
-        running = asyncio.create_task(self.worker.run()) if self.worker else None
         try:
-            yield
+            async with on_duty(self.duties):
+                yield
         finally:
-            if self.worker and running:
-                await self.worker.stop()
-                with suppress(asyncio.CancelledError):
-                    await running
             await self.context.close()

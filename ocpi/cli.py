@@ -9,18 +9,23 @@ import typer
 import uvicorn
 
 from credentials.cli import partner_app, party_app
-from modules.stations.cli import station_app, tariff_app
-from ocpi.app import SOURCES, create_app, mounted
-from ocpi.demo import run_demo
+from modules.cdrs.cli import cdr_app
+from modules.sessions.cli import session_app
+from modules.stations.cli import station_app
+from modules.tariffs.cli import tariff_app
+from modules.tokens.cli import sync, token_app
+from ocpi.app import create_app, duties_of, mounted
+from ocpi.crew import on_duty
+from ocpi.demo.live import run_demo
 from ocpi.documents import export_documents
 from ocpi.messages import set_up_logging
 from ocpi.migrate import upgrade
 from ocpi.opening import open_context
 from ocpi.push.cli import push_app
-from ocpi.push.worker import Worker
 from ocpi.settings import Settings
 from ocpi.terminal import run
 from ocpi.testing.cli import mock_app
+from ocpi.testing.replay import run_replay
 
 app = typer.Typer(
     help="An OCPI 2.2.1 service for charge point operators and roaming hubs.",
@@ -32,10 +37,14 @@ for name, part in (
     ("partner", partner_app),
     ("station", station_app),
     ("tariff", tariff_app),
+    ("session", session_app),
+    ("cdr", cdr_app),
+    ("token", token_app),
     ("push", push_app),
     ("mock", mock_app),
 ):
     app.add_typer(part, name=name)
+partner_app.command("sync")(sync)
 
 
 @app.command()
@@ -71,17 +80,18 @@ def serve(
 
 @app.command()
 def worker() -> None:
-    """Tell partners what changes, without serving requests."""
+    """Tell partners what changes, ask stations, pull Tokens: all without serving requests."""
 
     async def act() -> None:
         settings = Settings()
         set_up_logging(settings.log_level)
         async with open_context(settings) as context:
-            running = Worker(mounted(context), SOURCES)
+            ended = asyncio.Event()
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, lambda: loop.create_task(running.stop()))
-            await running.run()
+                loop.add_signal_handler(number, ended.set)
+            async with on_duty(duties_of(mounted(context))):
+                await ended.wait()
 
     run(act())
 
@@ -103,9 +113,21 @@ def demo(
     *,
     port: Annotated[int, typer.Option(help="Port of the service, if free.")] = 8000,
     emsp_port: Annotated[int, typer.Option(help="Port of the mock eMSP, if free.")] = 8001,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Play 110,366 real sessions through, and compare.")
+    ] = False,
+    sessions: Annotated[int | None, typer.Option(help="With --replay: only the first so many.")] = (
+        None
+    ),
+    database_url: Annotated[
+        str | None, typer.Option(help="With --replay: an empty database, instead of a SQLite file.")
+    ] = None,
 ) -> None:
-    """Show the product: real stations, a mock eMSP that registers, live changes."""
-    run(run_demo(typer.echo, port, emsp_port))
+    """Show the product: real stations, a mock eMSP that registers, drivers who charge."""
+    if not replay:
+        run(run_demo(typer.echo, port, emsp_port))
+    elif not run(run_replay(typer.echo, database_url, sessions)):
+        raise typer.Exit(1)
 
 
 @app.command()

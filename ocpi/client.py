@@ -61,6 +61,7 @@ class Target:
 
     name: str
     token: str = field(repr=False)
+    """Empty: it is no OCPI peer, and knows us by other headers."""
     raw_token: bool = False  # Sent as it is, for partners of older versions (TR-07, IP-01).
 
 
@@ -241,9 +242,8 @@ def _headers(
     target: Target, ids: MessageIDs, given: Mapping[str, str], *, has_body: bool
 ) -> dict[str, str]:
     """The headers to send; ours win over those given (TR-02, TR-03, TR-09, TR-12, TR-13)."""
-    token = target.token if target.raw_token else base64.b64encode(target.token.encode()).decode()
     ours = {
-        "Authorization": f"Token {token}",
+        **_authorization(target),
         "X-Request-ID": ids.request_id,
         "X-Correlation-ID": ids.correlation_id,
         "Accept": "application/json",
@@ -257,6 +257,14 @@ def _headers(
         if not _SAFE_VALUE.fullmatch(value):
             raise _Broken("refused", f"the value of {name} cannot stand in a header")
     return headers
+
+
+def _authorization(target: Target) -> dict[str, str]:
+    if not target.token:
+        return {}
+    raw = target.raw_token
+    token = target.token if raw else base64.b64encode(target.token.encode()).decode()
+    return {"Authorization": f"Token {token}"}
 
 
 async def _read_body(response: httpx.Response, limit: int) -> bytes:

@@ -6,8 +6,27 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
 
+from modules.stations.reports.forms import FORMS
 from ocpi.app import OFFERS, create_admin_api, create_ocpi_api
+from ocpi.spec.chargingprofiles import (
+    ActiveChargingProfile,
+    ActiveChargingProfileResult,
+    ChargingProfile,
+    ChargingProfileResult,
+    ClearProfileResult,
+    SetChargingProfile,
+)
+from ocpi.spec.commands import (
+    CancelReservation,
+    CommandResult,
+    ReserveNow,
+    StartSession,
+    StopSession,
+    UnlockConnector,
+)
+from ocpi.spec.types import OCPIModel
 from ocpi.testing import samples
 
 Schema = dict[str, Any]
@@ -17,8 +36,24 @@ _EXAMPLES: dict[str, Callable[[], Schema]] = {
     "EVSE": samples.evse,
     "Connector": samples.connector,
     "Tariff": samples.tariff,
+    "Token": samples.token,
     "Credentials": samples.credentials,
 }
+_BODIES: tuple[type[OCPIModel], ...] = (
+    CancelReservation,
+    ReserveNow,
+    StartSession,
+    StopSession,
+    UnlockConnector,
+    CommandResult,
+    ChargingProfile,
+    SetChargingProfile,
+    ActiveChargingProfile,
+    ActiveChargingProfileResult,
+    ChargingProfileResult,
+    ClearProfileResult,
+    *FORMS.values(),
+)
 _MESSAGE_IDS = ("X-Request-ID", "X-Correlation-ID")
 _ROUTING = (
     "OCPI-to-country-code",
@@ -95,13 +130,24 @@ def _complete(api: FastAPI) -> Schema:
     schemas = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
+    _add_bodies(schemas, json.dumps(document["paths"]))
     for name, example in _EXAMPLES.items():
         if name in schemas:
             schemas[name]["example"] = example()
-    for operations in document["paths"].values():
+    for operations in (*document["paths"].values(), *document.get("webhooks", {}).values()):
         for operation in operations.values():
             operation["responses"].pop("422", None)
     return document
+
+
+def _add_bodies(schemas: Schema, paths: str) -> None:
+    """The schemas of bodies that endpoints read themselves, and that are no answer anywhere."""
+    bodies = [each for each in _BODIES if f'"#/components/schemas/{each.__name__}"' in paths]
+    _, found = models_json_schema(
+        [(each, "validation") for each in bodies], ref_template="#/components/schemas/{model}"
+    )
+    for name, schema in found.get("$defs", {}).items():
+        schemas.setdefault(name, schema)
 
 
 def _header(name: str, description: str) -> Schema:

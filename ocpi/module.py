@@ -1,5 +1,6 @@
 """What a module is to the program: its routers, and how its objects are told to partners."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastapi import APIRouter
@@ -17,10 +18,13 @@ class Module:
     """The interface that a CPO platform offers: SENDER or RECEIVER."""
     sender: APIRouter | None = None
     receiver: APIRouter | None = None
+    elsewhere: APIRouter | None = None
+    """Endpoints of the sender that need more than the module knows."""
     list: List | None = None
     """The endpoint of the sender's list, which the front door calls itself."""
     source: Source | None = None
 
-    def router(self, role: str) -> APIRouter | None:
-        """The router of an interface, where the module has it."""
-        return self.sender if role == "SENDER" else self.receiver
+    def routers(self, role: str) -> Sequence[APIRouter]:
+        """The routers of an interface."""
+        both = (self.sender, self.elsewhere) if role == "SENDER" else (self.receiver,)
+        return [router for router in both if router is not None]

@@ -71,6 +71,41 @@ class Settings(BaseSettings):
         le=1000,
         description="Most objects on a page; larger wishes are cut to it (X-Limit).",
     )
+    token_pull_hours: int = Field(
+        6,
+        ge=0,
+        le=168,
+        description="How often partners' Tokens are pulled, beside what they push; 0 is never.",
+    )
+    command_timeout: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="Seconds within which a station must answer what a partner asks of it; "
+        "partners are told 5 more as `timeout`.",
+    )
+    currency: str = Field(
+        "EUR",
+        pattern="^[A-Z]{3}$",
+        description="Currency of sessions at Connectors that have no Tariff.",
+    )
+    session_update_seconds: int = Field(
+        60,
+        ge=1,
+        le=3600,
+        description="How often a partner is told at most how a running session goes on.",
+    )
+    station_webhook_url: str | None = Field(
+        None,
+        pattern="^https?://",
+        description="The address at which your charging station backend takes requests to stations "
+        "(start, stop, reserve, cancel, unlock, profiles); without it commands are not supported.",
+    )
+    station_webhook_secret: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Signs the requests to OCPI_STATION_WEBHOOK_URL; both know it.",
+    )
     log_level: str = Field(
         "INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",

@@ -12,6 +12,7 @@ class Charge(SQLModel, table=True):
         Index("ix_charge_transaction", "owner", "transaction_key", unique=True),
         Index("ix_charge_evse", "owner", "evse_key", "open"),
         Index("ix_charge_session", "owner", "session_key"),
+        Index("ix_charge_closing", "closing_at"),
     )
 
     id: int | None = Field(default=None, primary_key=True)
@@ -25,6 +26,10 @@ class Charge(SQLModel, table=True):
     """The id of its Session, in lower case; None until there is one."""
     open: bool = True
     """No stop was reported yet."""
+    closing_at: int | None = Field(default=None, sa_type=BigInteger)
+    """When it is ended without a stop: the station has begun another, or started anew."""
+    trouble: str | None = None
+    """Why it has no CDR yet though it has ended, or no Session though it has begun, for staff."""
     record: str = Field(sa_type=Text)
     """Everything reported, as JSON text; see modules.stations.record."""
     changed_at: int = Field(sa_type=BigInteger)

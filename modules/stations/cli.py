@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from modules.locations.own import patch_own
 from modules.locations.parts import Place
 from modules.locations.store import locations
+from modules.stations.chargecli import bill_charge, list_charges, post_reports
 from modules.stations.imports.reading import count_records, read_stations, read_tariffs
 from modules.stations.publishing import (
     LOCATIONS,
@@ -22,7 +23,9 @@ from modules.stations.publishing import (
     Outcome,
     Report,
     publish_records,
+    with_tariff,
 )
+from modules.tariffs.cli import tariff_app
 from ocpi.context import Context
 from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import Party
@@ -34,7 +37,9 @@ from ocpi.spec.locations import Status
 from ocpi.terminal import AsJSON, print_json, print_table, run
 
 station_app = typer.Typer(help="Our stations, published as Locations.", no_args_is_help=True)
-tariff_app = typer.Typer(help="Our Tariffs.", no_args_is_help=True)
+station_app.command("charges")(list_charges)
+station_app.command("bill")(bill_charge)
+station_app.command("report")(post_reports)
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file to read.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and keep nothing.")]
@@ -51,6 +56,9 @@ def import_stations(
     party: PartyOption = None,
     time_zone: Annotated[
         str | None, typer.Option(help="IANA name, where neither file nor coordinates tell it.")
+    ] = None,
+    tariff: Annotated[
+        str | None, typer.Option(help="Id of the Tariff of Connectors for which the file has none.")
     ] = None,
     dry_run: DryRun = False,
     as_json: AsJSON = False,
@@ -69,6 +77,7 @@ def import_stations(
                 party_id=owner.party_id,
                 default_time_zone=time_zone,
             )
+            records = with_tariff(records, tariff) if tariff is not None else records
             await _publish(
                 context, file, records, LOCATIONS, owner, dry_run=dry_run, as_json=as_json
             )

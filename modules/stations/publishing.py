@@ -1,7 +1,7 @@
 """Imported records become Locations and Tariffs of ours; what is unchanged stays untouched."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -50,6 +50,18 @@ class Kind:
     create: Callable[[AsyncSession, Party, Sequence[Document]], Awaitable[None]]
     update: Callable[[AsyncSession, Party, Document, Document, str], Awaitable[Outcome]]
     """Takes what is stored, the record's document, and the date of what changes."""
+
+
+def with_tariff(
+    records: Iterable[Imported | Refusal], tariff_id: str
+) -> Iterator[Imported | Refusal]:
+    """The records of stations with this Tariff at each Connector that names none."""
+    for record in records:
+        if isinstance(record, Imported):
+            for evse in record.document.get("evses", []):
+                for connector in evse["connectors"]:
+                    connector.setdefault("tariff_ids", [tariff_id])
+        yield record
 
 
 async def publish_records(

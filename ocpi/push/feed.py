@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, unquote
 
-from sqlalchemy import BigInteger, ColumnElement, Index, Text, delete, func, insert, or_, update
+from sqlalchemy import BigInteger, Index, Text, delete, insert, or_, update
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -114,19 +114,26 @@ def read_key(key: str) -> tuple[str, str | None]:
 
 async def changed(db: AsyncSession, change: Change) -> int:
     """Remember, in the transaction that made it, that partners are behind on a change."""
+    # Whoever stamps waits for the others' commits, so what is read next is the newest.
     seq = await stamp(db, change.stream)
+    known = await _known(db, change)
     news: dict[str, Any] = {
         "seq": seq,
-        "prev_seq": await _known_before(db, change),
+        "prev_seq": _known_before(change, known),
         "audience": change.audience,
         "deleted": change.deleted,
         "patch": None if change.patch is None else encode(change.patch),
         "correlation_id": change.correlation_id,
     }
-    if not await _update(db, change, news):
+    if change.key in known:
+        this = update(SyncObject).where(col(SyncObject.key) == change.key)
+        await db.exec(this.values(**news))
+    else:
         await db.exec(insert(SyncObject), params=[_names(change) | news])
-    if change.part is None:
-        await _cover_parts(db, change)
+    parts = known.keys() - {change.key}
+    if change.part is None and parts:
+        # The whole object will be told, and its parts with it.
+        await db.exec(delete(SyncObject).where(col(SyncObject.key).in_(parts)))
     return seq
 
 
@@ -154,41 +161,29 @@ def _names(change: Change) -> dict[str, Any]:
     }
 
 
-async def _update(db: AsyncSession, change: Change, news: dict[str, Any]) -> bool:
-    """Move the row of what changed to the end of the feed; False where there is none yet."""
+async def _known(db: AsyncSession, change: Change) -> dict[str, int]:
+    """The rows of the whole object and of its parts, each with its newest number."""
+    key = col(SyncObject.key)
+    parts = key.startswith(f"{change.whole_key}/", autoescape=True)
     found = await db.exec(
-        update(SyncObject).where(col(SyncObject.key) == change.key).values(**news)
+        select(key, col(SyncObject.seq)).where(
+            # What is only sent in order with it is not its own.
+            col(SyncObject.order_key) == change.order_key,
+            or_(key == change.whole_key, parts),
+        )
     )
-    return bool(found.rowcount)
+    return dict(found.all())
 
 
-async def _known_before(db: AsyncSession, change: Change) -> int:
+def _known_before(change: Change, known: dict[str, int]) -> int:
     """The newest change told before of what changed, 0 for none.
 
     A part that changes for the first time was told with its whole object. A whole object is told
     with its parts, so a change of theirs counts: who missed it must not be sent a PATCH.
     """
     if change.part is None:
-        return await _newest(db, *_whole(change))
-    own = await _newest(db, col(SyncObject.key) == change.key)
-    return own or await _newest(db, col(SyncObject.key) == change.whole_key)
-
-
-def _whole(change: Change) -> tuple[ColumnElement[bool], ...]:
-    """The rows of an object and of its parts; what is only sent in order with it is not its own."""
-    key = col(SyncObject.key)
-    parts = key.startswith(f"{change.whole_key}/", autoescape=True)
-    return col(SyncObject.order_key) == change.order_key, or_(key == change.whole_key, parts)
-
-
-async def _newest(db: AsyncSession, *where: ColumnElement[bool]) -> int:
-    found = await db.exec(select(func.max(SyncObject.seq)).where(*where))
-    return found.one() or 0
-
-
-async def _cover_parts(db: AsyncSession, change: Change) -> None:
-    """The whole object will be told, and its parts with it."""
-    await db.exec(delete(SyncObject).where(*_whole(change), col(SyncObject.key) != change.key))
+        return max(known.values(), default=0)
+    return known.get(change.key) or known.get(change.whole_key, 0)
 
 
 async def head(db: AsyncSession, stream: str) -> int:

@@ -12,7 +12,8 @@ import msgspec
 MAX_DEPTH = 32
 MAX_EXPONENT = 30
 MAX_DIGITS = 64
-MAX_INTEGER_DIGITS = 20
+# What has no exponent reaches as far: what is written from 1E30 must be read again.
+MAX_INTEGER_DIGITS = MAX_EXPONENT + 1
 
 # Cheap signs, in the raw text, of things that only a walk through the values can judge.
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")

@@ -36,6 +36,8 @@ class Installation:
     folder: Path
     party: str = "DE*CPO"
     port: int = field(default_factory=free_port)
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Further settings, by their names in the environment."""
 
     @property
     def base_url(self) -> str:
@@ -56,6 +58,7 @@ class Installation:
             "OCPI_PARTY_ID": party_id,
             "OCPI_NAME": "Test CPO",
             "OCPI_ALLOW_PRIVATE_NETWORKS": "true",
+            **self.settings,
         }
 
     async def run(self, *words: str) -> str:
@@ -93,10 +96,10 @@ class Installation:
         finally:
             await served.stop()
 
-    def admin(self) -> httpx.AsyncClient:
-        """A client for the admin API."""
+    def admin(self, path: str = "/admin") -> httpx.AsyncClient:
+        """A client for the admin API, whose URLs begin behind the path."""
         return httpx.AsyncClient(
-            base_url=f"{self.base_url}/admin",
+            base_url=f"{self.base_url}{path}",
             headers={"Authorization": f"Bearer {ADMIN_TOKEN}"},
             timeout=30,
         )

@@ -63,7 +63,7 @@ async def test_a_partner_pulls_all_real_stations_page_by_page(
     async with installation.serving("--no-worker"), installation.admin() as admin:
         offered = await offer(admin)
         await emsp.register(offered["versions_url"], offered["token"])
-        assert await emsp.pull() == {"locations": 273, "tariffs": 273}
+        assert await emsp.pull() == {"locations": 273, "tariffs": 273, "sessions": 0, "cdrs": 0}
     evses = [evse for each in emsp.objects["locations"].values() for evse in each["evses"]]
     assert len(evses) == 4063
     assert emsp.violations == []

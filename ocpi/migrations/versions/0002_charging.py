@@ -33,12 +33,16 @@ def upgrade() -> None:
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("audience", sa.String(), nullable=False),
         sa.Column("session_key", sa.String(), nullable=True),
-        sa.Column("verdict", sa.Text(), nullable=True),
+        sa.Column("credited_key", sa.String(), nullable=True),
+        sa.Column("verdict", sa.String(), nullable=True),
+        sa.Column("finding", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("position"),
         sa.UniqueConstraint("key"),
     )
     op.create_index("ix_cdr_audience", "cdr", ["audience", "position"])
+    op.create_index("ix_cdr_credited", "cdr", ["owner", "credited_key"])
     op.create_index("ix_cdr_owner", "cdr", ["owner", "position"])
+    op.create_index("ix_cdr_verdict", "cdr", ["verdict", "position"])
     op.create_index("ix_cdr_session", "cdr", ["owner", "session_key"])
 
     op.create_table(
@@ -60,10 +64,13 @@ def upgrade() -> None:
         sa.Column("evse_key", sa.String(), nullable=True),
         sa.Column("session_key", sa.String(), nullable=True),
         sa.Column("open", sa.Boolean(), nullable=False),
+        sa.Column("closing_at", sa.BigInteger(), nullable=True),
+        sa.Column("trouble", sa.String(), nullable=True),
         sa.Column("record", sa.Text(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
+    op.create_index("ix_charge_closing", "charge", ["closing_at"])
     op.create_index("ix_charge_evse", "charge", ["owner", "evse_key", "open"])
     op.create_index("ix_charge_session", "charge", ["owner", "session_key"])
     op.create_index("ix_charge_transaction", "charge", ["owner", "transaction_key"], unique=True)
@@ -76,11 +83,13 @@ def upgrade() -> None:
         sa.Column("last_updated", sa.BigInteger(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("audience", sa.String(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("position"),
         sa.UniqueConstraint("key"),
     )
     op.create_index("ix_session_audience", "session", ["audience", "position"])
     op.create_index("ix_session_owner", "session", ["owner", "position"])
+    op.create_index("ix_session_status", "session", ["status", "position"])
 
     op.create_table(
         "token",
@@ -109,6 +118,7 @@ def upgrade() -> None:
         sa.Column("evse_uid", sa.String(), nullable=True),
         sa.Column("connector_id", sa.String(), nullable=True),
         sa.Column("session_id", sa.String(), nullable=True),
+        sa.Column("reservation", sa.Integer(), nullable=True),
         sa.Column("token_key", sa.String(), nullable=True),
         sa.Column("request", sa.Text(), nullable=False),
         sa.Column("response_url", sa.String(), nullable=False),
@@ -146,6 +156,7 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("held_at", sa.BigInteger(), nullable=True),
         sa.Column("session_id", sa.String(), nullable=True),
+        sa.Column("record", sa.Text(), nullable=True),
         sa.Column("fate", sa.String(), nullable=False),
         sa.ForeignKeyConstraint(["partner_id"], ["partner.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
@@ -155,6 +166,28 @@ def upgrade() -> None:
     op.create_index("ix_reservation_session_id", "reservation", ["session_id"])
     op.create_index("ix_reservation_theirs", "reservation", ["partner_id", "reservation_id"])
     op.create_index("ix_reservation_token", "reservation", ["token_key"])
+
+    op.create_table(
+        "sent_command",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("partner_id", sa.Integer(), nullable=False),
+        sa.Column("module", sa.String(), nullable=False),
+        sa.Column("command", sa.String(), nullable=False),
+        sa.Column("session_key", sa.String(), nullable=True),
+        sa.Column("request", sa.Text(), nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), nullable=False),
+        sa.Column("response", sa.Text(), nullable=True),
+        sa.Column("problem", sa.String(), nullable=True),
+        sa.Column("result", sa.Text(), nullable=True),
+        sa.Column("result_at", sa.BigInteger(), nullable=True),
+        sa.Column("news", sa.Text(), nullable=True),
+        sa.Column("news_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["partner_id"], ["partner.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index(
+        "ix_sent_command_session", "sent_command", ["partner_id", "session_key", "sent_at"]
+    )
 
     op.create_table(
         "token_sync",
@@ -179,6 +212,7 @@ def downgrade() -> None:
         batch_op.add_column(sa.Column("audience", sa.Integer(), nullable=True))
     for table in (
         "token_sync",
+        "sent_command",
         "reservation",
         "errand",
         "token",

@@ -1,0 +1,54 @@
+"""What staff see of the sessions that stations reported, and do about those in trouble."""
+
+from collections.abc import Sequence
+
+from sqlmodel import col, select
+
+from modules.stations.charges import Charge
+from modules.stations.reports.charging import bill_again
+from modules.stations.reports.desk import Outcome
+from modules.stations.reports.record import Record
+from ocpi.context import Context
+from ocpi.database import Database
+from ocpi.errors import UnknownObject
+from ocpi.spec.document import decode
+from ocpi.store import Document
+
+
+async def list_reported(
+    database: Database,
+    limit: int,
+    trouble: bool,  # noqa: FBT001 - A filter, as the query parameter it comes from.
+) -> Sequence[Document]:
+    """The sessions reported, the newest first; only those in trouble, if so wished."""
+    query = select(Charge).order_by(col(Charge.changed_at).desc(), col(Charge.id).desc())
+    if trouble:
+        query = query.where(col(Charge.trouble).is_not(None))
+    async with database.read() as db:
+        found = await db.exec(query.limit(limit))
+        return [_view(charge) for charge in found.all()]
+
+
+def _view(charge: Charge) -> Document:
+    record = Record.load(decode(charge.record))
+    session = record.session or {}
+    return {
+        "id": charge.id,
+        "station_id": record.location_id,
+        "transaction_id": record.transaction_id,
+        "evse_uid": record.evse_uid,
+        "session_id": session.get("session_id"),
+        "started_at": record.started_at,
+        "ended_at": record.ended_at,
+        "trouble": charge.trouble,
+        "notes": record.notes,
+    }
+
+
+async def bill_reported(context: Context, charge_id: int) -> Outcome:
+    """Publish and bill what could not be before; raises ``UnknownObject``."""
+    async with context.database.write() as db:
+        charge = await db.get(Charge, charge_id, with_for_update=True, populate_existing=True)
+        if charge is None:
+            raise UnknownObject(f"There is no session {charge_id}: see `ocpi station charges`.")
+        return await bill_again(db, context.settings, charge)

@@ -1,0 +1,1 @@
+"""What stations report, and what becomes of it: EVSE statuses, Sessions, CDRs."""

@@ -1,0 +1,225 @@
+"""Start, meter values, stop and boot: how a charging session comes about, goes on and ends.
+
+The record's row is locked first, then a reservation, the Session, and the feed; so reports of one
+session are taken one after the other, whichever process they reach.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import uuid4
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from modules.commands.reservations import Fate
+from modules.stations.charges import Charge
+from modules.stations.reports.billing import Fixed
+from modules.stations.reports.cases import (
+    Case,
+    open_case,
+    open_charges,
+    place_key,
+    started_at,
+    transaction_key,
+)
+from modules.stations.reports.desk import Desk, Outcome
+from modules.stations.reports.fixing import fix
+from modules.stations.reports.forms import (
+    Beginning,
+    BootReport,
+    MeterReport,
+    StartReport,
+    StopReport,
+    reading_of,
+)
+from modules.stations.reports.origins import Asked, Origin, find_origin
+from modules.stations.reports.record import Record, Taken
+from modules.stations.reports.reservations import moment_text
+from modules.stations.reports.sites import Site, choose_tariff, find_site
+from ocpi.database import clock
+from ocpi.headers import Party
+from ocpi.messages import log
+from ocpi.settings import Settings
+from ocpi.spec.document import decode
+from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
+from ocpi.spec.reading import dump, read
+
+# How long a session of which no stop came waits for it, once the station has gone on without it.
+GRACE = 3600 * 1_000_000
+_PRESENTED = ("evse_uid", "connector_id", "token", "command_id", "reservation_id")
+
+
+async def start(desk: Desk, report: StartReport) -> Outcome:
+    """A session begins, unless it is known; it may have gone on or ended already."""
+    case = await open_case(desk, report.transaction_id)
+    at = report.at or moment_of(await clock(desk.db))
+    return await case.put_back(await _begin(case, report, format_moment(at)))
+
+
+async def measure(desk: Desk, report: MeterReport) -> Outcome:
+    """A session goes on."""
+    case = await open_case(desk, report.transaction_id)
+    states = len(case.record.states)
+    at = report.at or moment_of(await clock(desk.db))
+    taken, note = case.record.measure(at, reading_of(report), report.state)
+    due = len(case.record.states) > states or _is_due(case.record, desk.settings)
+    if taken is Taken.TAKEN and case.charge.closing_at is not None:
+        # It is alive after all.
+        case.charge.closing_at = await clock(desk.db) + GRACE
+    return await case.put_back(Outcome(taken, note), due=due)
+
+
+async def stop(desk: Desk, report: StopReport) -> Outcome:
+    """A session ends, and is billed as soon as its start is known."""
+    case = await open_case(desk, report.transaction_id)
+    if report.start is not None and not case.record.begun:
+        await _begin(case, report.start, format_moment(report.start.at))
+    signed = None if report.signed_data is None else dump(report.signed_data)
+    at = report.at or moment_of(await clock(desk.db))
+    taken, note = case.record.end(at, reading_of(report), signed)
+    return await case.put_back(Outcome(taken, note))
+
+
+async def boot(desk: Desk, report: BootReport) -> Outcome:
+    """The station has forgotten the sessions that it does not list; their stops may still come."""
+    at = report.at or moment_of(await clock(desk.db))
+    running = {transaction_key(desk.location_id, name) for name in report.running}
+    known = [each for each in await open_charges(desk, None) if started_at(each) <= at]
+    lost = [charge for charge in known if charge.transaction_key not in running]
+    await _let_close(desk.db, lost)
+    note = f"{len(lost)} sessions end in an hour unless their stop is reported." if lost else None
+    return Outcome(Taken.TAKEN, note)
+
+
+async def close_overdue(db: AsyncSession, settings: Settings) -> int:
+    """End the sessions whose stop never came, at the last that is known of them; gives how many."""
+    found = await db.exec(
+        select(Charge)
+        .where(col(Charge.closing_at) <= await clock(db), col(Charge.open).is_(True))
+        .limit(100)
+        .with_for_update(skip_locked=True)
+    )
+    charges = found.all()
+    for charge in charges:
+        case = _case_of(db, settings, charge)
+        case.record.close("No stop was reported; it ends at the last that is known of it.")
+        await case.put_back(Outcome(Taken.TAKEN))
+    return len(charges)
+
+
+async def bill_again(db: AsyncSession, settings: Settings, charge: Charge) -> Outcome:
+    """Try again what could not be published or billed: its token or Tariff may be known now.
+
+    The row is locked by the caller. Raises ``UnknownLocation``.
+    """
+    case = _case_of(db, settings, charge)
+    session = case.record.session
+    if case.record.billed and session is not None:
+        known: str = session["session_id"]
+        return Outcome(Taken.REPEATED, "It is billed already.", session_id=known, cdr_id=known)
+    note = None
+    if case.record.begun and (session is None or "unpriced" in session):
+        note = await _fix(case, read(Beginning, case.record.presented))
+    outcome = await case.put_back(Outcome(Taken.TAKEN, note))
+    return replace(outcome, result=Taken.KEPT) if charge.trouble else outcome
+
+
+async def prefer_tariff(
+    db: AsyncSession, settings: Settings, charge: Charge, preference: str
+) -> None:
+    """Price a running session by the Tariff of this TariffType from now on, if there is one.
+
+    The row is locked by the caller.
+    """
+    case = _case_of(db, settings, charge)
+    record = case.record
+    if record.session is None or record.ended:
+        return
+    now = moment_text(await clock(db))
+    chosen = choose_tariff(record.tariffs, str(record.started_at), preference)
+    current = record.tariff_changes[-1]["tariff_id"] if record.tariff_changes else None
+    if chosen is None or chosen == current:
+        return
+    record.tariff_changes.append({"at": now, "tariff_id": chosen})
+    await case.put_back(Outcome(Taken.TAKEN))
+
+
+def _case_of(db: AsyncSession, settings: Settings, charge: Charge) -> Case:
+    record = Record.load(decode(charge.record))
+    return Case(Desk(db, settings, Party(*record.owner), record.location_id), charge, record)
+
+
+async def _begin(case: Case, beginning: Beginning, at: str) -> Outcome:
+    desk, record = case.desk, case.record
+    place = (beginning.evse_uid, beginning.connector_id)
+    site = await find_site(desk.db, desk.owner, desk.location_id, *place)
+    taken, note = record.begin(parse_moment(at), site.evse_uid, reading_of(beginning))
+    if taken is not Taken.TAKEN:
+        return Outcome(taken, note)
+    record.connector_id, record.meter_id = site.connector_id, beginning.meter_id
+    presented = dump(beginning)
+    record.presented = {name: presented[name] for name in _PRESENTED if name in presented}
+    case.charge.evse_key = place_key(desk.location_id, site.evse_uid)
+    await _let_others_close(case, parse_moment(at))
+    return Outcome(taken, await _fix(case, beginning, site))
+
+
+async def _fix(case: Case, beginning: Beginning, site: Site | None = None) -> str | None:
+    """Find out who charges and by which Tariff; a sentence for staff where nobody knows."""
+    desk, record = case.desk, case.record
+    place = (beginning.evse_uid, beginning.connector_id)
+    site = site or await find_site(desk.db, desk.owner, desk.location_id, *place)
+    since = str(record.started_at)
+    at = microseconds(parse_moment(since))
+    known = None if record.session is None else record.session["session_id"]
+    origin = await find_origin(desk.db, Asked(desk.owner, desk.location_id, at, known), beginning)
+    if origin is None:
+        uid = beginning.token.uid if beginning.token else "none"
+        case.charge.trouble = f"The token {uid} is not known, so there is no Session to tell."
+        log.warning("unknown token at a station", location=desk.location_id, uid=uid)
+        return case.charge.trouble
+    case.charge.trouble = None
+    fixed = _fixed(site, origin, record, since, desk.settings.currency)
+    record.session, record.tariffs = fixed.session, fixed.tariffs
+    record.tariff_changes = fixed.tariff_changes
+    case.charge.session_key = fixed.session["session_id"].lower()
+    if origin.reservation is not None:
+        origin.reservation.fate = Fate.USED.value
+        desk.db.add(origin.reservation)
+        await desk.db.flush()
+    return None
+
+
+def _fixed(site: Site, origin: Origin, record: Record, since: str, currency: str) -> Fixed:
+    """What the start fixes; a reservation that is used has its Session already (SE-17)."""
+    held = origin.reservation
+    if held is None or held.session_id is None or held.held_at is None:
+        known = None if record.session is None else record.session["session_id"]
+        return fix(site, origin, known or str(uuid4()), since, currency)
+    record.reserved_at = moment_text(held.held_at)
+    return fix(site, origin, held.session_id, record.reserved_at, currency)
+
+
+async def _let_others_close(case: Case, at: datetime) -> None:
+    """An EVSE has one session at a time: those begun before the newest one are over."""
+    known = await open_charges(case.desk, case.charge.evse_key)
+    others = [each for each in known if each is not case.charge]
+    over = [each for each in others if started_at(each) <= at]
+    if len(over) < len(others):
+        over.append(case.charge)
+    await _let_close(case.desk.db, over)
+
+
+async def _let_close(db: AsyncSession, charges: Sequence[Charge]) -> None:
+    closing_at = await clock(db) + GRACE
+    for charge in charges:
+        charge.closing_at = charge.closing_at or closing_at
+
+
+def _is_due(record: Record, settings: Settings) -> bool:
+    """Enough time has passed since the eMSP was last told, so that it is not flooded (SE-23)."""
+    if not record.told_at:
+        return True
+    waited = record.known_until() - parse_moment(record.told_at[-1])
+    return waited.total_seconds() >= settings.session_update_seconds

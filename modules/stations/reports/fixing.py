@@ -1,0 +1,43 @@
+"""Fixes at the beginning of a session what its bill is made of."""
+
+from modules.stations.reports.billing import Fixed
+from modules.stations.reports.origins import Origin
+from modules.stations.reports.sites import Site, choose_tariff
+from ocpi.store import Document
+
+_PREFERENCES = "CHARGING_PREFERENCES_CAPABLE"
+
+
+def fix(site: Site, origin: Origin, session_id: str, since: str, currency: str) -> Fixed:
+    """Take down who charges where, and by which Tariff from `since` on.
+
+    `currency` is that of places without a Tariff.
+    """
+    chosen = choose_tariff(site.tariffs, since, _preference(site, origin.token))
+    session = {
+        "session_id": session_id,
+        "cdr_token": origin.cdr_token,
+        "auth_method": origin.auth_method,
+        "authorization_reference": origin.reference,
+        "location_id": site.location["id"],
+        "evse_uid": site.evse_uid,
+        "connector_id": site.connector_id,
+        "cdr_location": site.cdr_location(),
+        "time_zone": site.location.get("time_zone"),
+        "currency": currency,
+        "unpriced": site.problem,
+    }
+    return Fixed(
+        {name: value for name, value in session.items() if value is not None},
+        list(site.tariffs),
+        [] if chosen is None else [{"at": since, "tariff_id": chosen}],
+    )
+
+
+def _preference(site: Site, token: Document) -> str:
+    """The TariffType that fits the driver best (TK-22, LO-30)."""
+    if token.get("type") == "AD_HOC_USER":
+        return "AD_HOC_PAYMENT"
+    profile = token.get("default_profile_type")
+    able = _PREFERENCES in (site.evse or {}).get("capabilities", [])
+    return f"PROFILE_{profile}" if able and profile else "REGULAR"

@@ -1,0 +1,119 @@
+"""Reservations begin and end: their Sessions, and what they cost."""
+
+from contextlib import suppress
+from uuid import uuid4
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+import modules.cdrs.own
+import modules.sessions.own
+from modules.commands.reservations import Fate, Reservation
+from modules.sessions.store import sessions
+from modules.stations.reports.billing import Fixed, reservation_over, reserved_session
+from modules.stations.reports.fixing import fix
+from modules.stations.reports.origins import Origin
+from modules.stations.reports.sites import Site, find_site
+from ocpi.database import clock, stamp
+from ocpi.errors import UnknownLocation
+from ocpi.headers import Party
+from ocpi.messages import log
+from ocpi.spec.document import decode, encode
+from ocpi.spec.moments import format_moment, moment_of
+from ocpi.store import Document, later
+
+_OPEN = (Fate.ASKED.value, Fate.HELD.value)
+
+
+async def hold(
+    db: AsyncSession, owner: Party, reservation: Reservation, currency: str, answer: Document
+) -> None:
+    """The station keeps an EVSE free: that makes a Session, or changes that of an earlier hold."""
+    if reservation.fate not in _OPEN:
+        return  # Its driver has come already, or it was canceled meanwhile.
+    site = await _site_of(db, owner, reservation, answer)
+    reservation.evse_uid = None if site.evse is None else site.evse_uid
+    reservation.connector_id = None if site.connector is None else site.connector_id
+    now = await clock(db)
+    reservation.held_at = reservation.held_at or now
+    reservation.session_id = reservation.session_id or str(uuid4())
+    since = moment_text(reservation.held_at)
+    token = decode(reservation.token)
+    origin = Origin(token, "COMMAND", reservation.authorization_reference)
+    fixed = fix(site, origin, reservation.session_id, since, currency)
+    reservation.record = encode(vars(fixed))
+    reservation.fate = Fate.HELD.value
+    db.add(reservation)
+    await db.flush()
+    await store_session(db, owner, reserved_session(fixed, codes_of(owner), since))
+
+
+async def _site_of(
+    db: AsyncSession, owner: Party, reservation: Reservation, answer: Document
+) -> Site:
+    """What is kept free: what the station says, as far as it exists, or what was asked for."""
+    told = (answer.get("evse_uid"), answer.get("connector_id"))
+    asked = (reservation.evse_uid, reservation.connector_id)
+    for evse_uid, connector_id in (told, (told[0], None)) if told[0] else ():
+        with suppress(UnknownLocation):
+            return await find_site(
+                db, owner, reservation.location_id, evse_uid, connector_id, any_connector=True
+            )
+    return await find_site(db, owner, reservation.location_id, *asked, any_connector=True)
+
+
+async def end(
+    db: AsyncSession, owner: Party, reservation: Reservation, fate: Fate, at: int
+) -> None:
+    """A reservation that nobody used is over at a moment in microseconds (SE-17)."""
+    if reservation.fate not in _OPEN:
+        return
+    reservation.fate = fate.value
+    db.add(reservation)
+    await db.flush()
+    if reservation.record is None or reservation.held_at is None:
+        return
+    session, cdr, problem = reservation_over(
+        Fixed(**decode(reservation.record)),
+        codes_of(owner),
+        moment_text(reservation.held_at),
+        moment_text(at),
+        expired=fate is Fate.EXPIRED,
+    )
+    if problem is not None:
+        log.error("reservation not billed", reservation=reservation.key, reason=problem)
+    await store_end(db, owner, session, cdr)
+
+
+async def store_session(db: AsyncSession, owner: Party, document: Document) -> None:
+    """Store a Session, dated now, and have its eMSP told."""
+    before = await sessions.lock(db, owner, document["id"])
+    stored = None if before is None else before["last_updated"]
+    dated = {**document, "last_updated": later(stored, await clock(db))}
+    await modules.sessions.own.store_own(db, owner, dated)
+
+
+async def store_end(
+    db: AsyncSession, owner: Party, session: Document, cdr: Document | None
+) -> bool:
+    """Store a Session that has ended, with its CDR; False where staff made it INVALID (SE-14)."""
+    before = await sessions.lock(db, owner, session["id"])
+    if before is not None and before["status"] == "INVALID":
+        return False
+    # All who write take these locks in one order, or two of them would wait for each other.
+    await stamp(db, "created", 0)
+    if before is None or before["status"] != "COMPLETED":
+        await store_session(db, owner, session)
+    if cdr is not None:
+        dated = {**cdr, "last_updated": later(None, await clock(db))}
+        await modules.cdrs.own.store_own(db, owner, dated)
+    return True
+
+
+def codes_of(owner: Party) -> Document:
+    """The owner's codes, as its objects have them."""
+    return {"country_code": owner.country_code, "party_id": owner.party_id}
+
+
+def moment_text(count: int) -> str:
+    """A moment in microseconds as OCPI writes it."""
+    return format_moment(moment_of(count))

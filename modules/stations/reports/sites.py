@@ -1,0 +1,134 @@
+"""Where a session takes place: what is fixed of Location, EVSE, Connector and Tariffs (CD-13)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from modules.locations.parts import Place, find_part
+from modules.locations.store import locations
+from modules.tariffs.pricing import PricingError, Terms, pick_tariff, read_tariff
+from modules.tariffs.store import tariffs
+from ocpi.errors import InvalidParameters, UnknownLocation
+from ocpi.headers import Party
+from ocpi.spec.moments import parse_moment
+from ocpi.store import Document
+
+NOT_AVAILABLE = "#NA"
+_ADDRESS, _STATE = 45, 20
+
+
+@dataclass(frozen=True)
+class Site:
+    """A place where a driver charges, as it is when the session begins."""
+
+    location: Document
+    evse: Document | None
+    connector: Document | None
+    """None of both: a reservation to which the station has assigned none yet (SE-18)."""
+    tariffs: Sequence[Document]
+    problem: str | None
+    """Why nothing can be priced here."""
+
+    @property
+    def evse_uid(self) -> str:
+        return NOT_AVAILABLE if self.evse is None else str(self.evse["uid"])
+
+    @property
+    def connector_id(self) -> str:
+        return NOT_AVAILABLE if self.connector is None else str(self.connector["id"])
+
+    def cdr_location(self) -> Document:
+        """The CdrLocation, whose texts are shorter than the Location's (AT-34, CD-16)."""
+        evse, connector = self.evse or {}, self.connector or {}
+        whole = {
+            "id": self.location["id"],
+            "name": self.location.get("name"),
+            "address": self.location["address"][:_ADDRESS],
+            "city": self.location["city"],
+            "postal_code": self.location.get("postal_code"),
+            "state": (self.location.get("state") or "")[:_STATE] or None,
+            "country": self.location["country"],
+            "coordinates": self.location["coordinates"],
+            "evse_uid": self.evse_uid,
+            # "#NA" is for reservations only, so the uid stands in for an id that nobody gave.
+            "evse_id": evse.get("evse_id") or self.evse_uid,
+            "connector_id": self.connector_id,
+            # Ignored where no Connector is named, but required (CD-16).
+            "connector_standard": connector.get("standard", "IEC_62196_T2"),
+            "connector_format": connector.get("format", "SOCKET"),
+            "connector_power_type": connector.get("power_type", "AC_3_PHASE"),
+        }
+        return {name: value for name, value in whole.items() if value is not None}
+
+
+async def find_site(
+    db: AsyncSession,
+    owner: Party,
+    location_id: str,
+    evse_uid: str | None,
+    connector_id: str | None = None,
+    *,
+    any_connector: bool = False,
+) -> Site:
+    """A place at one of our Locations.
+
+    Raises ``UnknownLocation``, and ``InvalidParameters`` where the Connector is not clear: with
+    `any_connector` the first one's Tariffs count then, as for a reservation.
+    """
+    location = await locations.get(db, owner, location_id)
+    if location is None:
+        raise UnknownLocation(f"There is no Location {location_id}.")
+    if evse_uid is None:
+        return Site(location, None, None, (), None)
+    evse = find_part(location, Place(location_id, evse_uid))
+    unclear = connector_id is None and len(evse["connectors"]) > 1
+    if unclear and not any_connector:
+        known = ", ".join(each["id"] for each in evse["connectors"])
+        raise InvalidParameters(f"connector_id: EVSE {evse_uid} has several: {known}")
+    connector = (
+        evse["connectors"][0]
+        if connector_id is None
+        else find_part(location, Place(location_id, evse_uid, connector_id))
+    )
+    found, problem = await _tariffs_of(db, owner, connector)
+    return Site(location, evse, None if unclear else connector, found, problem)
+
+
+async def _tariffs_of(
+    db: AsyncSession, owner: Party, connector: Mapping[str, Any]
+) -> tuple[list[Document], str | None]:
+    """The Tariffs of a Connector that can be used, and why there are none though some are named."""
+    wanted = connector.get("tariff_ids", [])
+    found = [each for name in wanted if (each := await tariffs.get(db, owner, name)) is not None]
+    if wanted and not found:
+        return [], f"None of the Connector's Tariffs is known: {', '.join(wanted)}."
+    if found and not readable(found):
+        return found, f"None of the Connector's Tariffs can be read: {', '.join(wanted)}."
+    return found, None
+
+
+def choose_tariff(documents: Sequence[Document], moment: str, preference: str) -> str | None:
+    """The id of the Tariff for a driver with this preference; None where none can be read.
+
+    An ad hoc tariff is optional, as a profile's is: the regular one stands in (TA-09).
+    """
+    terms = readable(documents)
+    for wanted in (preference, "REGULAR"):
+        try:
+            return pick_tariff(terms, parse_moment(moment), wanted).id
+        except PricingError:
+            continue
+    return terms[0].id if terms else None
+
+
+def readable(documents: Sequence[Document]) -> list[Terms]:
+    """The Tariffs by which something can be priced."""
+    terms = []
+    for document in documents:
+        try:
+            terms.append(read_tariff(document))
+        except PricingError:
+            continue
+    return terms

@@ -1,0 +1,185 @@
+"""Whose session it is: the driver's own card, a command, a reservation, or a known token."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from modules.tokens.authorizations import Authorization
+from ocpi.errands import token_key
+from ocpi.gateway import Wish
+from ocpi.spec.document import encode
+from ocpi.testing import samples
+from tests.house import OURS, OWNER
+from tests.modules.stations.reports.yard import Document, Yard, open_yard, start, stop
+
+MINUTE = 60_000_000
+DAY = 24 * 60 * MINUTE
+APP = samples.token(uid="app-user-1", type="APP_USER", contract_id="DE-MSP-APP")
+
+
+@pytest.fixture
+async def yard(database_url: str) -> AsyncIterator[Yard]:
+    async with open_yard(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def local(sqlite_url: str) -> AsyncIterator[Yard]:
+    async with open_yard(sqlite_url) as opened:
+        yield opened
+
+
+async def authorize(yard: Yard, token: Document, at: int, **over: Any) -> None:
+    members = {
+        "token_key": token_key(token["uid"], token["type"]),
+        "owner": OURS.key,
+        "location_id": "LOC-1",
+        "token": encode(token),
+        "method": "AUTH_REQUEST",
+        "reference": "auth-1",
+        "at": at,
+        **over,
+    }
+    async with yard.database.write() as db:
+        db.add(Authorization(**members))
+
+
+async def command(yard: Yard, at: int, token: Document = APP, **over: Any) -> str:
+    request = {"token": token, "location_id": "LOC-1", "authorization_reference": "command-1"}
+    errand = await yard.add_errand(Wish.START_SESSION, request, at, **over)
+    return errand.id
+
+
+def now(**over: Any) -> Document:
+    return start(moment=None, **over)
+
+
+def card(token: Document) -> Document:
+    return {"uid": token["uid"], "type": token["type"]}
+
+
+@pytest.mark.req("CM-17", "CM-25", "CD-15", "SE-19", "SE-20")
+async def test_a_commanded_session_has_the_token_and_the_reference_of_the_command(
+    yard: Yard,
+) -> None:
+    command_id = await command(yard, await yard.now() - MINUTE)
+    await yard.report(now(token=None, command_id=command_id.upper()), stop(moment=None, kwh=105))
+    for told in (await yard.session(), await yard.cdr()):
+        assert told["cdr_token"] == samples.cdr_token(
+            uid=APP["uid"], type="APP_USER", contract_id="DE-MSP-APP"
+        )
+        assert told["auth_method"] == "COMMAND"
+        assert told["authorization_reference"] == "command-1"
+
+
+@pytest.mark.req("CM-17", "CM-25")
+async def test_a_command_is_found_by_its_token_where_the_station_does_not_name_it(
+    local: Yard,
+) -> None:
+    await command(local, await local.now() - MINUTE)
+    await local.report(now(token=card(APP)))
+    assert (await local.session())["authorization_reference"] == "command-1"
+
+
+@pytest.mark.req("TK-20", "SE-19")
+async def test_an_authorization_gives_its_reference_to_session_and_cdr(yard: Yard) -> None:
+    stranger = samples.token(uid="STRANGER", contract_id="DE-MSP-X")
+    await authorize(yard, stranger, await yard.now() - MINUTE)
+    await yard.report(now(token={"uid": "stranger"}), stop(moment=None, kwh=105))
+    for told in (await yard.session(), await yard.cdr()):
+        assert told["auth_method"] == "AUTH_REQUEST"
+        assert told["authorization_reference"] == "auth-1"
+        assert told["cdr_token"]["contract_id"] == "DE-MSP-X"
+
+
+@pytest.mark.req("SE-22", "CD-15", "SE-19")
+async def test_of_command_and_authorization_the_later_counts(local: Yard) -> None:
+    moment = await local.now()
+    await command(local, moment - 3 * MINUTE)
+    await authorize(local, APP, moment - 2 * MINUTE)
+    await local.report(now(token=card(APP)))
+    await command(local, moment - MINUTE)
+    await local.report(now(name="t2", evse_uid="EVSE-2", token=card(APP)))
+    references = [each["authorization_reference"] for each in await local.sessions()]
+    assert references == ["auth-1", "command-1"]
+
+
+async def test_an_authorization_after_the_start_is_another_sessions(local: Yard) -> None:
+    moment = await local.now()
+    token = samples.token()
+    await authorize(local, token, moment - 20 * MINUTE, reference="first")
+    await authorize(local, token, moment, reference="second")
+    from_then = samples.session()  # Its moment lies long ago: nothing was allowed before it.
+    await local.report(start("old", from_then["start_date_time"]))
+    await local.report(now(name="new", evse_uid="EVSE-2"))
+    methods = [
+        (each["auth_method"], each.get("authorization_reference"))
+        for each in await local.sessions()
+    ]
+    assert methods == [("WHITELIST", None), ("AUTH_REQUEST", "second")]
+
+
+async def test_an_authorization_elsewhere_tells_whose_token_it_is_if_none_is_here(
+    local: Yard,
+) -> None:
+    moment = await local.now()
+    token = samples.token()
+    await authorize(local, token, moment - 20 * MINUTE, reference="here", location_id="loc-1")
+    await authorize(local, token, moment - MINUTE, reference="there", location_id="LOC-9")
+    await local.report(now())
+    assert (await local.session())["authorization_reference"] == "here"
+    await authorize(local, APP, moment - MINUTE, reference="there", location_id="LOC-9")
+    await local.report(now(name="t2", evse_uid="EVSE-2", token=card(APP)))
+    assert (await local.sessions())[1]["cdr_token"]["uid"] == APP["uid"]
+
+
+async def test_commands_that_were_refused_or_are_old_or_of_other_stations_do_not_count(
+    local: Yard,
+) -> None:
+    moment = await local.now()
+    token = samples.token()
+    await command(local, moment - 2 * DAY, token)
+    await command(local, moment - MINUTE, token, result=encode({"result": "REJECTED"}))
+    await command(local, moment - 2 * MINUTE, token, location_id="LOC-9")
+    await local.report(now())
+    session = await local.session()
+    assert session["auth_method"] == "WHITELIST"
+    assert "authorization_reference" not in session
+
+
+async def test_a_session_that_begins_after_a_timeout_is_the_commands(local: Yard) -> None:
+    await command(local, await local.now() - MINUTE, result=encode({"result": "TIMEOUT"}))
+    await local.report(now(token=card(APP)))
+    assert (await local.session())["authorization_reference"] == "command-1"
+
+
+async def test_without_token_command_and_reservation_nobody_is_known(local: Yard) -> None:
+    request = {"token": APP, "location_id": "LOC-1"}
+    await local.add_errand(Wish.START_SESSION, request, await local.now(), token_key=None)
+    [outcome] = await local.report(now(token=None))
+    assert "The token none is not known" in outcome["note"]
+    [outcome] = await local.report(now(name="t2", token=None, command_id="nothing"))
+    assert "is not known" in outcome["note"]
+    assert await local.sessions() == []
+
+
+@pytest.mark.req("TK-22")
+async def test_a_drivers_default_profile_chooses_the_tariff_where_the_evse_can(
+    sqlite_url: str,
+) -> None:
+    evse = samples.evse(
+        1,
+        capabilities=["CHARGING_PREFERENCES_CAPABLE"],
+        connectors=[samples.connector(1, tariff_ids=["TARIFF-1", "GREEN"])],
+    )
+    location = samples.location(**OWNER, evses=[evse])
+    async with open_yard(sqlite_url, location=location) as yard:
+        await yard.put_tariff(samples.tariff(**OWNER, id="GREEN", type="PROFILE_GREEN"))
+        await yard.report(start(), stop(kwh=105))
+        await yard.add_token(default_profile_type="GREEN")
+        await yard.report(start("t2"), stop("t2", kwh=105))
+        chosen = [[tariff["id"] for tariff in each["tariffs"]] for each in await yard.cdrs()]
+        assert chosen == [["TARIFF-1"], ["GREEN"]]

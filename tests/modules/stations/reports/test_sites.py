@@ -1,0 +1,60 @@
+"""Where a session takes place, as its CDR says it: fit for OCPI whatever the registry has."""
+
+from typing import Any
+
+import pytest
+
+from modules.stations.reports.sites import Site, choose_tariff
+from ocpi.spec.cdrs import CdrLocation
+from ocpi.spec.reading import defects
+from ocpi.testing import samples
+
+START = "2026-03-01T10:00:00Z"
+
+
+def site(evse: Any = None, connector: Any = None, **over: Any) -> Site:
+    return Site(samples.location(**over), evse, connector, (), None)
+
+
+@pytest.mark.req("CD-16")
+def test_only_the_evse_and_the_connector_used_are_told() -> None:
+    place = site(samples.evse(2), samples.connector(2)).cdr_location()
+    assert defects(place, CdrLocation) == []
+    assert (place["evse_uid"], place["evse_id"], place["connector_id"]) == (
+        "EVSE-2",
+        "DE*CPO*E10002",
+        "2",
+    )
+    assert place["connector_power_type"] == "DC"
+
+
+@pytest.mark.req("CD-16")
+def test_texts_are_cut_to_what_a_cdr_allows() -> None:
+    place = site(samples.evse(), samples.connector(), address="x" * 255, state="y" * 45)
+    told = place.cdr_location()
+    assert defects(told, CdrLocation) == []
+    assert (told["address"], told["state"]) == ("x" * 45, "y" * 20)
+
+
+@pytest.mark.req("CD-16")
+def test_na_stands_only_for_what_a_reservation_has_not_assigned() -> None:
+    nowhere = site().cdr_location()
+    assert defects(nowhere, CdrLocation) == []
+    assert {nowhere[name] for name in ("evse_uid", "evse_id", "connector_id")} == {"#NA"}
+    plain = samples.evse()
+    del plain["evse_id"]
+    assert site(plain, samples.connector()).cdr_location()["evse_id"] == "EVSE-1"
+
+
+def test_a_tariff_that_cannot_be_read_is_passed_over() -> None:
+    broken = samples.tariff(id="BROKEN", elements=[])
+    good = samples.tariff(id="GOOD")
+    profile = samples.tariff(id="GREEN", type="PROFILE_GREEN")
+    over = samples.tariff(id="OVER", end_date_time="2020-01-01T00:00:00Z")
+    assert choose_tariff([broken, good], START, "REGULAR") == "GOOD"
+    assert choose_tariff([good, profile], START, "PROFILE_GREEN") == "GREEN"
+    assert choose_tariff([good, profile], START, "PROFILE_FAST") == "GOOD"
+    assert choose_tariff([good], START, "AD_HOC_PAYMENT") == "GOOD"
+    assert choose_tariff([over], START, "REGULAR") == "OVER"
+    assert choose_tariff([broken], START, "REGULAR") is None
+    assert choose_tariff([], START, "REGULAR") is None

@@ -1,0 +1,145 @@
+"""What cannot be told or billed is kept, said, and mended by trying again."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from sqlmodel import select
+
+from modules.cdrs.own import post_own
+from modules.locations.own import put_own
+from modules.locations.parts import Place
+from modules.sessions.own import patch_own as patch_session
+from modules.stations.charges import Charge
+from modules.stations.reports.charging import prefer_tariff
+from ocpi.spec.moments import format_moment, moment_of
+from ocpi.testing import samples
+from tests.house import (
+    OURS,
+    OWNER,
+)
+from tests.modules.stations.reports.yard import (
+    TARIFF,
+    Yard,
+    at,
+    meter,
+    open_yard,
+    start,
+    station,
+    stop,
+)
+
+
+@pytest.fixture
+async def yard(database_url: str) -> AsyncIterator[Yard]:
+    async with open_yard(database_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def local(sqlite_url: str) -> AsyncIterator[Yard]:
+    async with open_yard(sqlite_url) as opened:
+        yield opened
+
+
+async def test_the_id_of_a_charge_that_there_is_not_is_refused(local: Yard) -> None:
+    for number, status in (("1", 404), ("0", 400), (str(2**31), 400), ("x", 400)):
+        answer = await local.service.admin.post(f"/admin/charges/{number}/bill")
+        assert answer.status_code == status, number
+        assert answer.json()["error"]
+
+
+async def test_an_unknown_token_is_kept_and_billed_once_it_is_known(yard: Yard) -> None:
+    outcomes = await yard.report(start(token={"uid": "NEW"}), meter(kwh=103), stop(kwh=105))
+    assert [each["result"] for each in outcomes] == ["taken"] * 3
+    assert "The token NEW is not known" in outcomes[0]["note"]
+    assert await yard.sessions() == []
+    [listed] = await yard.listed(trouble=True)
+    again = await yard.bill(listed["id"])
+    assert (again["result"], again["note"]) == ("kept", listed["trouble"])
+    await yard.add_token(uid="NEW")
+    outcome = await yard.bill(listed["id"])
+    cdr = await yard.cdr()
+    assert (outcome["result"], outcome["cdr_id"], cdr["total_energy"]) == ("taken", cdr["id"], 5)
+    assert await yard.listed(trouble=True) == []
+    assert (await yard.bill(listed["id"]))["result"] == "repeated"
+    assert len(await yard.cdrs()) == 1
+
+
+async def test_a_token_that_two_emsps_have_is_nobodys(local: Yard) -> None:
+    await local.add_token(country_code="FR", party_id="OTH")
+    [outcome] = await local.report(start())
+    assert "is not known" in outcome["note"]
+    assert await local.sessions() == []
+
+
+@pytest.mark.req("SE-21")
+async def test_a_session_without_its_tariff_is_told_without_price_and_billed_later(
+    database_url: str,
+) -> None:
+    async with open_yard(database_url, tariff=None) as yard:
+        await yard.report(start(), meter(kwh=103))
+        running = await yard.session()
+        assert (running["kwh"], "total_cost" in running) == (3, False)
+        [outcome] = await yard.report(stop(kwh=105))
+        assert outcome["note"] == "None of the Connector's Tariffs is known: TARIFF-1."
+        assert (await yard.session())["status"] == "COMPLETED"
+        assert await yard.cdrs() == []
+        [outcome] = await yard.report(meter(moment=at(20), kwh=104))
+        assert outcome["result"] == "kept"
+        await yard.put_tariff(TARIFF)
+        [listed] = await yard.listed(trouble=True)
+        await yard.bill(listed["id"])
+        cdr = await yard.cdr()
+        assert (cdr["total_energy"], cdr["total_cost"]["excl_vat"]) == (5, Decimal("3.50"))
+        assert cdr["id"] == running["id"]
+        assert await yard.listed(trouble=True) == []
+
+
+async def test_a_bill_of_somebody_else_under_the_same_id_costs_no_report(local: Yard) -> None:
+    await local.report(start())
+    session = await local.session()
+    other = samples.cdr(**OWNER, id=session["id"], session_id=session["id"])
+    async with local.database.write() as db:
+        await post_own(db, OURS, other)
+    [outcome] = await local.report(stop(kwh=105))
+    assert outcome["result"] == "taken"
+    assert "Somebody else billed it" in outcome["note"]
+    assert ((await local.session())["status"], len(await local.cdrs())) == ("COMPLETED", 1)
+
+
+@pytest.mark.req("SE-14")
+async def test_a_session_that_staff_made_invalid_is_not_billed(local: Yard) -> None:
+    await local.report(start())
+    session = await local.session()
+    async with local.database.write() as db:
+        await patch_session(db, OURS, session["id"], {"status": "INVALID"})
+    invalid = await local.session()
+    await local.report(meter(kwh=103))
+    [outcome] = await local.report(stop(kwh=105))
+    assert outcome["note"] == "Its Session is INVALID: it is not billed."
+    assert (await local.session(), await local.cdrs()) == (invalid, [])
+
+
+@pytest.mark.req("CD-18")
+async def test_another_tariff_prices_a_running_session_from_the_moment_it_was_wished(
+    local: Yard,
+) -> None:
+    async with local.database.write() as db:
+        evse = samples.evse(1, connectors=[samples.connector(1, tariff_ids=["TARIFF-1", "FAST"])])
+        await put_own(db, OURS, Place("LOC-1"), station(evses=[evse]))
+    await local.put_tariff(samples.tariff(**OWNER, id="FAST", type="PROFILE_FAST"))
+    since = format_moment(moment_of(await local.now()) - timedelta(minutes=10))
+    await local.report(start(moment=since))
+    async with local.database.write() as db:
+        charge = (await db.exec(select(Charge).with_for_update())).one()
+        for _ in range(2):
+            await prefer_tariff(db, local.service.context.settings, charge, "PROFILE_FAST")
+    later = format_moment(moment_of(await local.now()) + timedelta(minutes=2))
+    await local.report(stop(moment=later, kwh=112))
+    cdr = await local.cdr()
+    assert [each["tariff_id"] for each in cdr["charging_periods"]] == ["TARIFF-1", "FAST"]
+    assert (cdr["total_energy"], (await local.session())["kwh"]) == (12, 12)
