@@ -18,6 +18,8 @@ from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from ocpi.inlinesqlite import NAME, in_thread
+
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     # FULL, because an answer 1000 promises that the object survives a power cut.
@@ -228,7 +230,8 @@ def _postgres_engine(url: str) -> AsyncEngine:
 
 
 def _sqlite_engine(url: str) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=4, max_overflow=0)
+    inline = make_url(url).set(drivername=NAME.replace(".", "+"))
+    engine = create_async_engine(inline, pool_size=4, max_overflow=0)
 
     @event.listens_for(engine.sync_engine, "connect")
     def set_up(connection: Any, _record: Any) -> None:
@@ -241,10 +244,15 @@ def _sqlite_engine(url: str) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
-        write = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        if connection.get_execution_options().get("write", False):
+            in_thread(connection.connection.execute, "BEGIN IMMEDIATE")
+        else:
+            connection.exec_driver_sql("BEGIN")
 
     return engine
+
+
+_STAMP = text("UPDATE feed_head SET seq = seq + :count WHERE stream = :stream RETURNING seq")
 
 
 async def stamp(db: AsyncSession, stream: str, count: int = 1) -> int:
@@ -254,10 +262,8 @@ async def stamp(db: AsyncSession, stream: str, count: int = 1) -> int:
     the commit is visible. Bare serial ids are not so, and a cursor over them loses rows.
     """
     db.info["stamped"] = True
-    row = await db.exec(  # type: ignore[call-overload]
-        text("UPDATE feed_head SET seq = seq + :count WHERE stream = :stream RETURNING seq"),
-        params={"stream": stream, "count": count},
-    )
+    given = {"stream": stream, "count": count}
+    row = await db.exec(_STAMP, params=given)  # type: ignore[call-overload]
     last: int = row.scalar_one()
     return last - count + 1
 
@@ -268,8 +274,11 @@ CLOCK = {
 }
 
 
+_CLOCK = {name: text(sql) for name, sql in CLOCK.items()}
+
+
 async def clock(db: AsyncSession) -> int:
     """The database's time in microseconds since 1970, the one clock that all workers share."""
-    row = await db.exec(text(CLOCK[db.get_bind().dialect.name]))  # type: ignore[call-overload]
+    row = await db.exec(_CLOCK[db.get_bind().dialect.name])  # type: ignore[call-overload]
     now: int = row.scalar_one()
     return now

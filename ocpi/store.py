@@ -133,6 +133,8 @@ class Store(Generic[Row]):
         self.model = model
         self.identifier = identifier
         self.missing = missing
+        self._one = select(table).where(col(table.key) == bindparam("key"))
+        self._one_locked = self._one.with_for_update()
         self.appended = appended
 
     async def page(
@@ -288,8 +290,8 @@ class Store(Generic[Row]):
         self, db: AsyncSession, owner: Party, identifier: str, *, lock: bool = False
     ) -> Row | None:
         """The stored row; with `lock`, nobody else changes it until the commit."""
-        query = select(self.table).where(col(self.table.key) == object_key(owner, identifier))
-        found = await db.exec(query.with_for_update() if lock else query)
+        query = self._one_locked if lock else self._one
+        found = await db.exec(query, params={"key": object_key(owner, identifier)})
         return found.one_or_none()
 
     async def _replace(self, db: AsyncSession, row: Row, document: Document, body: str) -> None:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, unquote
 
-from sqlalchemy import BigInteger, Index, Text, delete, insert, or_, update
+from sqlalchemy import BigInteger, Index, Text, bindparam, delete, insert, update
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -161,18 +161,17 @@ def _names(change: Change) -> dict[str, Any]:
     }
 
 
+_SAME_ORDER = select(col(SyncObject.key), col(SyncObject.seq)).where(
+    col(SyncObject.order_key) == bindparam("order_key")
+)
+
+
 async def _known(db: AsyncSession, change: Change) -> dict[str, int]:
     """The rows of the whole object and of its parts, each with its newest number."""
-    key = col(SyncObject.key)
-    parts = key.startswith(f"{change.whole_key}/", autoescape=True)
-    found = await db.exec(
-        select(key, col(SyncObject.seq)).where(
-            # What is only sent in order with it is not its own.
-            col(SyncObject.order_key) == change.order_key,
-            or_(key == change.whole_key, parts),
-        )
-    )
-    return dict(found.all())
+    whole = change.whole_key
+    found = await db.exec(_SAME_ORDER, params={"order_key": change.order_key})
+    # What is only sent in order with it is not its own.
+    return {key: seq for key, seq in found.all() if key == whole or key.startswith(f"{whole}/")}
 
 
 def _known_before(change: Change, known: dict[str, int]) -> int:

@@ -137,7 +137,7 @@ def _row(line: Document) -> Row:
 
 
 class _Service:
-    """The service as its operator runs it: `ocpi serve`, in a process of its own."""
+    """The service as its operator runs it: `ocpi serve` and `ocpi worker`, each a process."""
 
     def __init__(self, folder: Path, database_url: str | None) -> None:
         self._folder = folder
@@ -176,18 +176,22 @@ class _Service:
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
-        process = await self._start("serve", "--port", str(self._port))
+        processes = [
+            await self._start("serve", "--no-worker", "--port", str(self._port)),
+            await self._start("worker"),
+        ]
         try:
             async with httpx.AsyncClient(trust_env=False) as client:
                 while not await _is_ready(client, self._base_url):
-                    if process.returncode is not None:
+                    if processes[0].returncode is not None:
                         raise RuntimeError("ocpi serve ended; its log says why")
                     await asyncio.sleep(0.2)
             yield
         finally:
-            if process.returncode is None:
-                process.terminate()
-            await process.wait()
+            for process in processes:
+                if process.returncode is None:
+                    process.terminate()
+                await process.wait()
 
     @asynccontextmanager
     async def admin(self) -> AsyncIterator[httpx.AsyncClient]:

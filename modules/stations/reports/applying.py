@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
@@ -19,7 +18,6 @@ from ocpi.errors import InvalidParameters, OCPIError, UnknownLocation
 from ocpi.headers import Party
 from ocpi.parties import PlatformID, our_parties
 from ocpi.spec.document import decode
-from ocpi.spec.moments import moment_of
 from ocpi.store import object_key
 
 # Reports of a batch that are committed together: more would make other writers wait for long.
@@ -104,9 +102,9 @@ async def take_reports(
 
 async def _take_all(context: Context, station: Station, documents: Sequence[Any]) -> list[Outcome]:
     async with context.database.write() as db:
-        desk = Desk(db, context.settings, station.owner, station.location_id)
-        now = moment_of(await clock(db))
-        return [await _take(desk, document, now) for document in documents]
+        now = await clock(db)
+        desk = Desk(db, context.settings, station.owner, station.location_id, now)
+        return [await _take(desk, document) for document in documents]
 
 
 _take_again = retry(
@@ -117,10 +115,10 @@ _take_again = retry(
 )(_take_all)
 
 
-async def _take(desk: Desk, document: Any, now: datetime) -> Outcome:
+async def _take(desk: Desk, document: Any) -> Outcome:
     """Take one report. What it began when it turns out to be wrong is undone."""
     try:
-        report = read_report(document, now)
+        report = read_report(document, desk.moment(None))
         async with desk.db.begin_nested():
             return await _HANDLERS[report.type](desk, report)
     except OCPIError as error:

@@ -14,7 +14,6 @@ from modules.stations.reports.billing import finished, running_session
 from modules.stations.reports.desk import Desk, Outcome
 from modules.stations.reports.record import Record, Taken
 from modules.stations.reports.reservations import codes_of, store_end
-from ocpi.database import clock
 from ocpi.errors import Conflict
 from ocpi.headers import Party
 from ocpi.messages import log
@@ -62,7 +61,7 @@ class Case:
     async def store(self) -> None:
         """Store the record as it is."""
         self.charge.record = encode(self.record.dump())
-        self.charge.changed_at = await clock(self.desk.db)
+        self.charge.changed_at = self.desk.now
         self.desk.db.add(self.charge)
         await self.desk.db.flush()
 
@@ -74,7 +73,7 @@ class Case:
         if before is not None and before["status"] in FINAL:
             return  # Staff ended it, or made it INVALID (SE-14).
         stored = None if before is None else before["last_updated"]
-        dated = {**document, "last_updated": later(stored, await clock(db))}
+        dated = {**document, "last_updated": later(stored, self.desk.now)}
         patch = _patch(before, dated)
         await modules.sessions.own.store_own(db, self.owner, dated, patch=patch)
         told = format_moment(record.known_until())
@@ -85,7 +84,7 @@ class Case:
         """Tell the Session's end, and bill it; gives the CDR's id."""
         session, cdr, problem = finished(self.record, codes_of(self.owner))
         try:
-            valid = await store_end(self.desk.db, self.owner, session, cdr)
+            valid = await store_end(self.desk.db, self.owner, session, cdr, self.desk.now)
             problem = problem if valid else "Its Session is INVALID: it is not billed."
         except Conflict as error:
             problem = f"Somebody else billed it: {error.message}"
@@ -137,11 +136,10 @@ async def open_case(desk: Desk, transaction_id: str) -> Case:
     charge = found.one_or_none()
     if charge is not None:
         return Case(desk, charge, Record.load(decode(charge.record)))
-    now = await clock(desk.db)
     owner = [desk.owner.country_code, desk.owner.party_id]
     return Case(
         desk,
-        Charge(owner=desk.owner.key, transaction_key=key, record="", changed_at=now),
+        Charge(owner=desk.owner.key, transaction_key=key, record="", changed_at=desk.now),
         Record(transaction_id, desk.location_id, owner),
     )
 

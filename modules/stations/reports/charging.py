@@ -42,7 +42,7 @@ from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.settings import Settings
 from ocpi.spec.document import decode
-from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
+from ocpi.spec.moments import format_moment, microseconds, parse_moment
 from ocpi.spec.reading import dump, read
 
 # How long a session of which no stop came waits for it, once the station has gone on without it.
@@ -53,7 +53,7 @@ _PRESENTED = ("evse_uid", "connector_id", "token", "command_id", "reservation_id
 async def start(desk: Desk, report: StartReport) -> Outcome:
     """A session begins, unless it is known; it may have gone on or ended already."""
     case = await open_case(desk, report.transaction_id)
-    at = report.at or moment_of(await clock(desk.db))
+    at = desk.moment(report.at)
     return await case.put_back(await _begin(case, report, format_moment(at)))
 
 
@@ -61,12 +61,12 @@ async def measure(desk: Desk, report: MeterReport) -> Outcome:
     """A session goes on."""
     case = await open_case(desk, report.transaction_id)
     states = len(case.record.states)
-    at = report.at or moment_of(await clock(desk.db))
+    at = desk.moment(report.at)
     taken, note = case.record.measure(at, reading_of(report), report.state)
     due = len(case.record.states) > states or _is_due(case.record, desk.settings)
     if taken is Taken.TAKEN and case.charge.closing_at is not None:
         # It is alive after all.
-        case.charge.closing_at = await clock(desk.db) + GRACE
+        case.charge.closing_at = desk.now + GRACE
     return await case.put_back(Outcome(taken, note), due=due)
 
 
@@ -76,33 +76,34 @@ async def stop(desk: Desk, report: StopReport) -> Outcome:
     if report.start is not None and not case.record.begun:
         await _begin(case, report.start, format_moment(report.start.at))
     signed = None if report.signed_data is None else dump(report.signed_data)
-    at = report.at or moment_of(await clock(desk.db))
+    at = desk.moment(report.at)
     taken, note = case.record.end(at, reading_of(report), signed)
     return await case.put_back(Outcome(taken, note))
 
 
 async def boot(desk: Desk, report: BootReport) -> Outcome:
     """The station has forgotten the sessions that it does not list; their stops may still come."""
-    at = report.at or moment_of(await clock(desk.db))
+    at = desk.moment(report.at)
     running = {transaction_key(desk.location_id, name) for name in report.running}
     known = [each for each in await open_charges(desk, None) if started_at(each) <= at]
     lost = [charge for charge in known if charge.transaction_key not in running]
-    await _let_close(desk.db, lost)
+    _let_close(desk, lost)
     note = f"{len(lost)} sessions end in an hour unless their stop is reported." if lost else None
     return Outcome(Taken.TAKEN, note)
 
 
 async def close_overdue(db: AsyncSession, settings: Settings) -> int:
     """End the sessions whose stop never came, at the last that is known of them; gives how many."""
+    now = await clock(db)
     found = await db.exec(
         select(Charge)
-        .where(col(Charge.closing_at) <= await clock(db), col(Charge.open).is_(True))
+        .where(col(Charge.closing_at) <= now, col(Charge.open).is_(True))
         .limit(100)
         .with_for_update(skip_locked=True)
     )
     charges = found.all()
     for charge in charges:
-        case = _case_of(db, settings, charge)
+        case = _case_of(db, settings, charge, now)
         case.record.close("No stop was reported; it ends at the last that is known of it.")
         await case.put_back(Outcome(Taken.TAKEN))
     return len(charges)
@@ -113,7 +114,7 @@ async def bill_again(db: AsyncSession, settings: Settings, charge: Charge) -> Ou
 
     The row is locked by the caller. Raises ``UnknownLocation``.
     """
-    case = _case_of(db, settings, charge)
+    case = _case_of(db, settings, charge, await clock(db))
     session = case.record.session
     if case.record.billed and session is not None:
         known: str = session["session_id"]
@@ -132,22 +133,22 @@ async def prefer_tariff(
 
     The row is locked by the caller.
     """
-    case = _case_of(db, settings, charge)
+    case = _case_of(db, settings, charge, await clock(db))
     record = case.record
     if record.session is None or record.ended:
         return
-    now = moment_text(await clock(db))
     chosen = choose_tariff(record.tariffs, str(record.started_at), preference)
     current = record.tariff_changes[-1]["tariff_id"] if record.tariff_changes else None
     if chosen is None or chosen == current:
         return
-    record.tariff_changes.append({"at": now, "tariff_id": chosen})
+    record.tariff_changes.append({"at": moment_text(case.desk.now), "tariff_id": chosen})
     await case.put_back(Outcome(Taken.TAKEN))
 
 
-def _case_of(db: AsyncSession, settings: Settings, charge: Charge) -> Case:
+def _case_of(db: AsyncSession, settings: Settings, charge: Charge, now: int) -> Case:
     record = Record.load(decode(charge.record))
-    return Case(Desk(db, settings, Party(*record.owner), record.location_id), charge, record)
+    desk = Desk(db, settings, Party(*record.owner), record.location_id, now)
+    return Case(desk, charge, record)
 
 
 async def _begin(case: Case, beginning: Beginning, at: str) -> Outcome:
@@ -208,13 +209,12 @@ async def _let_others_close(case: Case, at: datetime) -> None:
     over = [each for each in others if started_at(each) <= at]
     if len(over) < len(others):
         over.append(case.charge)
-    await _let_close(case.desk.db, over)
+    _let_close(case.desk, over)
 
 
-async def _let_close(db: AsyncSession, charges: Sequence[Charge]) -> None:
-    closing_at = await clock(db) + GRACE
+def _let_close(desk: Desk, charges: Sequence[Charge]) -> None:
     for charge in charges:
-        charge.closing_at = charge.closing_at or closing_at
+        charge.closing_at = charge.closing_at or desk.now + GRACE
 
 
 def _is_due(record: Record, settings: Settings) -> bool:

@@ -1,12 +1,14 @@
 """Where reports are taken, and what each came to, as the station's backend is told."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.stations.reports.record import Taken
 from ocpi.headers import Party
 from ocpi.settings import Settings
+from ocpi.spec.moments import moment_of
 from ocpi.store import Document
 
 
@@ -19,6 +21,12 @@ class Desk:
     owner: Party
     location_id: str
     """The Location whose hardware it is, as the registry spells it."""
+    now: int
+    """The database's time when the transaction began, in microseconds."""
+
+    def moment(self, at: datetime | None) -> datetime:
+        """When something happened: as reported, or now."""
+        return at or moment_of(self.now)
 
 
 @dataclass(frozen=True)

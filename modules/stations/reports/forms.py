@@ -80,7 +80,7 @@ class StartReport(Report, Beginning):
 
     type: Literal["start"]
     transaction_id: CiString36
-    """The station's own id of the session, which all further reports name."""
+    """The station's own id of the session, which further reports name: unique at its Location."""
 
 
 class MeterReport(Report):
@@ -119,7 +119,7 @@ class BootReport(Report):
 
     type: Literal["boot"]
     running: list[CiString36] = Field(default_factory=list)
-    """The transaction ids of the sessions that go on."""
+    """The transaction ids of the sessions that go on, at all EVSEs of the Location."""
 
 
 class ResultReport(Report):

@@ -44,7 +44,7 @@ async def hold(
     reservation.fate = Fate.HELD.value
     db.add(reservation)
     await db.flush()
-    await store_session(db, owner, reserved_session(fixed, codes_of(owner), since))
+    await store_session(db, owner, reserved_session(fixed, codes_of(owner), since), now)
 
 
 async def _site_of(
@@ -81,30 +81,33 @@ async def end(
     )
     if problem is not None:
         log.error("reservation not billed", reservation=reservation.key, reason=problem)
-    await store_end(db, owner, session, cdr)
+    await store_end(db, owner, session, cdr, await clock(db))
 
 
-async def store_session(db: AsyncSession, owner: Party, document: Document) -> None:
+async def store_session(db: AsyncSession, owner: Party, document: Document, now: int) -> None:
     """Store a Session, dated now, and have its eMSP told."""
     before = await sessions.lock(db, owner, document["id"])
     stored = None if before is None else before["last_updated"]
-    dated = {**document, "last_updated": later(stored, await clock(db))}
+    dated = {**document, "last_updated": later(stored, now)}
     await modules.sessions.own.store_own(db, owner, dated)
 
 
 async def store_end(
-    db: AsyncSession, owner: Party, session: Document, cdr: Document | None
+    db: AsyncSession, owner: Party, session: Document, cdr: Document | None, now: int
 ) -> bool:
-    """Store a Session that has ended, with its CDR; False where staff made it INVALID (SE-14)."""
+    """Store a Session that has ended, with its CDR, both dated now, in microseconds.
+
+    False where staff made it INVALID (SE-14).
+    """
     before = await sessions.lock(db, owner, session["id"])
     if before is not None and before["status"] == "INVALID":
         return False
     # All who write take these locks in one order, or two of them would wait for each other.
     await stamp(db, "created", 0)
     if before is None or before["status"] != "COMPLETED":
-        await store_session(db, owner, session)
+        await store_session(db, owner, session, now)
     if cdr is not None:
-        dated = {**cdr, "last_updated": later(None, await clock(db))}
+        dated = {**cdr, "last_updated": later(None, now)}
         await modules.cdrs.own.store_own(db, owner, dated)
     return True
 

@@ -27,7 +27,7 @@ body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 72re
   color: #1c2430; background: #fbfbf9 }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 1.5rem }
 td, th { text-align: left; vertical-align: top; padding: .3rem .6rem;
-  border-bottom: 1px solid #dcdcd4; overflow-wrap: anywhere }
+  border-bottom: 1px solid #dcdcd4; overflow-wrap: break-word }
 th { white-space: nowrap } .place { min-width: 14rem }
 h1 { margin-bottom: 0 } .bad { color: #a3201c } .good { color: #1c6b3a } code { font-size: .9em }
 .evse { display: inline-block; margin: 0 .4rem .2rem 0; padding: 0 .4rem; background: #ecece4 }

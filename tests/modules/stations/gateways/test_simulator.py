@@ -241,6 +241,11 @@ async def test_a_vehicle_keeps_to_the_limit(sqlite_url: str) -> None:
     async with simulated(sqlite_url, MIGHTY) as (yard, _):
         await yard.result(await yard.start())
         session_id = (await yard.status("ACTIVE"))["id"]
+
+        async def flows() -> bool:
+            return decode((await yard.rows(Charge))[0].record)["readings"][-1]["kwh"] > 0
+
+        await until(flows)
         nothing = {**PROFILE, "charging_profile_period": [{"start_period": 0, "limit": 0}]}
         assert await set_profile(yard, session_id, nothing) == "ACCEPTED"
         await asyncio.sleep(0.5)
