@@ -21,7 +21,17 @@ NAME = "sqlite.inline"
 
 def in_thread(work: Callable[..., Any], *given: Any) -> Any:
     """Do what may wait in a thread; only inside a call that SQLAlchemy has made awaitable."""
-    return await_only(asyncio.to_thread(work, *given))
+    return await_only(_to_the_end(work, *given))
+
+
+async def _to_the_end(work: Callable[..., Any], *given: Any) -> Any:
+    """A thread cannot be stopped: who is cancelled waits, for it still uses the connection."""
+    task = asyncio.create_task(asyncio.to_thread(work, *given))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
 
 
 class _Cursor(sqlite3.Cursor):

@@ -36,8 +36,9 @@ async def put_own(db: AsyncSession, owner: Party, session_id: str, body: Documen
     if before is not None and same_content(before, document):
         return Written(before, changed=False)
     _refuse_change(before)
+    document = _begun(before, grown(before, document))
     refuse_defects(Session, document)
-    return await store_own(db, owner, grown(before, document))
+    return await store_own(db, owner, document)
 
 
 async def patch_own(db: AsyncSession, owner: Party, session_id: str, body: Document) -> Written:
@@ -46,7 +47,7 @@ async def patch_own(db: AsyncSession, owner: Party, session_id: str, body: Docum
     if before is None:
         raise UnknownObject(f"There is no Session {session_id}.")
     dated = {**body, "last_updated": date_change(before, body, await clock(db))}
-    changes = grown(before, read_patch(Session, dated))
+    changes = _begun(before, grown(before, read_patch(Session, dated)))
     document = sessions.merged(before, changes)
     sessions.require_same(owner, session_id, document)
     if same_content(before, document):
@@ -80,6 +81,15 @@ async def store_own(
             ),
         )
     return written
+
+
+def _begun(before: Document | None, news: Document) -> Document:
+    """A Session that was PENDING begins when it becomes ACTIVE, unless told otherwise (SE-15)."""
+    if before is None or (before["status"], news.get("status")) != ("PENDING", "ACTIVE"):
+        return news
+    if news.get("start_date_time", before["start_date_time"]) != before["start_date_time"]:
+        return news
+    return {**news, "start_date_time": news["last_updated"]}
 
 
 def _refuse_change(before: Document | None) -> None:

@@ -85,7 +85,7 @@ def place(token: Document) -> Document:
     return {"token": token, "location_id": "LOC-1", "evse_uid": "EVSE-1", "connector_id": "1"}
 
 
-@pytest.mark.req("CM-07", "CM-17", "CM-25", "SE-09", "CD-06", "CD-15", "SE-19", "SE-20")
+@pytest.mark.req("CM-07", "CM-17", "CM-25", "SE-09", "CD-06", "CD-15", "SE-19", "SE-20", "EN-06")
 async def test_an_app_starts_and_stops_a_session_and_its_bill_arrives_once(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -83,6 +83,21 @@ async def test_only_periods_that_are_new_are_told(service: Service) -> None:
     assert decode(row.patch or "")["charging_periods"] == plain([new])
 
 
+@pytest.mark.req("SE-15")
+async def test_a_pending_session_begins_when_it_becomes_active(service: Service) -> None:
+    created, active = "2026-01-15T09:00:00Z", "2026-01-15T09:20:00Z"
+    waiting = {"status": "PENDING", "start_date_time": created, "last_updated": created}
+    await service.admin.put(URL, json=session(**waiting, charging_periods=[]))
+    await service.admin.patch(URL, json={"kwh": 0, "last_updated": "2026-01-15T09:10:00Z"})
+    still = decode((await service.admin.get(URL)).content)
+    assert still["start_date_time"] == created
+    await service.admin.patch(URL, json={"status": "ACTIVE", "last_updated": active})
+    body = decode((await service.admin.get(URL)).content)
+    assert (body["status"], body["start_date_time"]) == ("ACTIVE", active)
+    (row,) = await feed(service)
+    assert decode(row.patch or "")["start_date_time"] == active
+
+
 async def test_the_same_session_again_changes_and_tells_nothing(service: Service) -> None:
     await service.admin.put(URL, json=session())
     (before,) = await feed(service)

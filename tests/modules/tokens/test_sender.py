@@ -67,7 +67,7 @@ async def test_only_the_addressed_partys_tokens_are_told(service: Service) -> No
     assert told["token"] == theirs
 
 
-@pytest.mark.req("TK-02", "TK-03")
+@pytest.mark.req("TK-02", "TK-03", "TK-08")
 @pytest.mark.parametrize(("valid", "allowed"), [(True, "ALLOWED"), (False, "BLOCKED")])
 async def test_a_known_token_gets_a_verdict_and_the_whole_token(
     service: Service, *, valid: bool, allowed: str

@@ -243,7 +243,7 @@ async def test_a_vehicle_keeps_to_the_limit(sqlite_url: str) -> None:
         session_id = (await yard.status("ACTIVE"))["id"]
 
         async def flows() -> bool:
-            return decode((await yard.rows(Charge))[0].record)["readings"][-1]["kwh"] > 0
+            return bool(decode((await yard.rows(Charge))[0].record)["readings"][-1]["kwh"] > 0)
 
         await until(flows)
         nothing = {**PROFILE, "charging_profile_period": [{"start_period": 0, "limit": 0}]}

@@ -222,6 +222,7 @@ def test_every_vector_can_be_linted_worst_findings_first() -> None:
         assert ranks == sorted(ranks)
 
 
+@pytest.mark.req("LO-29")
 def test_a_connector_names_tariffs_that_exist_and_can_be_told_apart() -> None:
     known = [
         read_tariff(tariff(LAST, **members))
