@@ -2,7 +2,8 @@
 
 A statement takes tens of microseconds, a change of threads more than a hundred: aiosqlite makes
 four for each. Here only BEGIN, which may wait for another process, and COMMIT, which waits for the
-disk, are left to a thread.
+disk, are left to a thread. For sessions, and for `run_sync` of a connection: a connection's own
+`execute` insists on waiting for something.
 """
 
 import asyncio

@@ -48,7 +48,10 @@ def print_json(value: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows under their columns; text that came from partners cannot steer the terminal."""
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        # An id that is cut off cannot be copied into the next command.
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else plain(str(cell)) for cell in row))
     Console(markup=False, highlight=False).print(table)

@@ -6,20 +6,24 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.engine import URL, Connection, make_url
 
+from ocpi.database import Database
 from tests import postgres
 
 
 async def test_every_test_gets_an_empty_database_of_its_own(database_url: str) -> None:
-    engine = create_async_engine(database_url)
-    async with engine.begin() as connection:
-        await connection.execute(text("CREATE TABLE driver (name TEXT)"))
-        await connection.execute(text("INSERT INTO driver VALUES ('Ada')"))
-        names = await connection.execute(text("SELECT name FROM driver"))
+    database = Database(database_url)
+
+    def run(connection: Connection) -> None:
+        connection.execute(text("CREATE TABLE driver (name TEXT)"))
+        connection.execute(text("INSERT INTO driver VALUES ('Ada')"))
+        names = connection.execute(text("SELECT name FROM driver"))
         assert names.scalars().all() == ["Ada"]
-    await engine.dispose()
+
+    async with database.engine.begin() as connection:
+        await connection.run_sync(run)
+    await database.close()
 
 
 def test_a_database_is_gone_when_its_test_is_over(

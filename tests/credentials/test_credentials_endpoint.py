@@ -341,9 +341,9 @@ async def dumped(house: House) -> str:
     """Give every value of every column as text, and on SQLite the file itself, too."""
     database = house.context.database
     text = ""
-    async with database.engine.connect() as connection:
+    async with database.read() as db:
         for table in IssuedToken.metadata.sorted_tables:
-            rows = await connection.execute(table.select())
+            rows = await db.exec(table.select())  # type: ignore[call-overload]
             text += "\n".join(repr(tuple(row)) for row in rows)
     if database.sqlite:
         path = database.url.database or ""

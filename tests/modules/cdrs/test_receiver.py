@@ -72,7 +72,7 @@ async def test_a_posted_cdr_is_read_at_the_address_that_the_answer_gives(
     assert answer.headers["location"] == f"{BASE}{URL}/DE/CPO/CDR-1"
     assert data_of(await each_service.cpo.get(answer.headers["location"])) == plain(body)
     (row,) = await rows(each_service)
-    assert (row.audience, row.session_key, row.verdict) == ("de*msp", "session-1", None)
+    assert (row.audience, row.session_key, row.verdict) == ("de*msp", "session-1", "agrees")
 
 
 @pytest.mark.req("CD-04")

@@ -105,6 +105,7 @@ def test_notes_are_told_once_each() -> None:
     ]
 
 
+DEAR = tariff(element(component("ENERGY", "1E9")))
 LOCAL = tariff(element(component("ENERGY", "0.5"), start_time="06:00"))
 
 
@@ -118,7 +119,7 @@ LOCAL = tariff(element(component("ENERGY", "0.5"), start_time="06:00"))
         (ONE, [LOCAL], "Mars/Base", "unknown_time_zone"),
         (ONE | {"start_date_time": "0001-01-01T00:00:00Z"}, [OFFER], None, "unreadable_cdr"),
         (ONE, [tariff(*OFFER["elements"] * 10_001)], None, "too_large"),
-        (received(period("08:00", ENERGY="1E30")), [OFFER], None, "absurd"),
+        (received(period("08:00", ENERGY="9.9E30")), [DEAR], None, "absurd"),
     ],
 )
 def test_a_cdr_without_a_price_is_told_from_a_dispute(

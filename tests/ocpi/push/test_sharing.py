@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -217,20 +218,26 @@ async def test_the_worker_outlives_its_database(sqlite_url: str) -> None:
     async with a_world(sqlite_url, database) as world:
         partner = await world.add_partner("msp")
 
+        lost_at, losses = time.monotonic(), 0
+
         async def lose_the_database(_request: httpx.Request) -> None:
-            database.away = len(partner.requests) % 7 == 0
+            nonlocal lost_at, losses
+            # Between two losses there is time to store something: else nothing ever gets on.
+            if len(partner.requests) % 7 == 0 and time.monotonic() > lost_at + 0.2:
+                database.away, lost_at, losses = True, time.monotonic(), losses + 1
 
         await world.put_locations(30)
         for number in range(3):
             await world.post_cdr(f"c{number}")
         partner.misbehave = lose_the_database
         world.add_worker()
-        for _ in range(300):
+        for _ in range(500):
             await asyncio.sleep(0.02)
             database.away = False
             if world.is_up_to_date(partner):
                 break
         assert world.is_up_to_date(partner)
+        assert losses > 0
         assert len(partner.of("POST")) <= 5
         partner.misbehave = None
         await world.put_location("a")
