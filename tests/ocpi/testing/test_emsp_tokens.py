@@ -70,6 +70,7 @@ async def test_an_unknown_token_is_404_with_2004(cpo: Caller, path: str) -> None
     assert "data" not in response.json()
 
 
+@pytest.mark.req("TK-05")
 async def test_a_token_that_needs_a_location_gets_2002_without_one(cpo: Caller) -> None:
     cpo.mock.issue_token(samples.token(), needs_location=True)
     assert codes(await cpo.ask("POST", AUTHORIZE, content="null")) == (200, 2002)

@@ -85,6 +85,21 @@ def test_a_period_begins_where_local_time_changes_the_price() -> None:
     assert cdr["total_energy_cost"]["excl_vat"] == Decimal("2.40")  # 3 kWh at 0.5, 3 at 0.3
 
 
+@pytest.mark.req("TA-11", "CD-13")
+def test_a_tariff_that_ends_meanwhile_prices_the_session_to_its_end() -> None:
+    ending = {**TARIFF, "end_date_time": "2026-03-01T10:30:00Z"}
+    _, cdr = bill(
+        record(
+            "2026-03-01T10:00:00Z",
+            "2026-03-01T11:00:00Z",
+            ("2026-03-01T11:00:00Z", 104, None),
+            fixed=fixed(ending),
+        )
+    )
+    assert [each["id"] for each in cdr["tariffs"]] == [TARIFF["id"]]
+    assert cdr["total_energy_cost"]["excl_vat"] == 2  # 4 kWh at 0.5
+
+
 @pytest.mark.req("CD-18")
 def test_in_summer_the_cheap_hours_begin_an_hour_earlier_by_utc() -> None:
     _, cdr = bill(

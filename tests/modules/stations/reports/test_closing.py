@@ -36,6 +36,7 @@ async def local(sqlite_url: str) -> AsyncIterator[Yard]:
         yield opened
 
 
+@pytest.mark.req("LO-27")
 async def test_an_evse_has_one_session_and_the_older_one_ends_after_an_hour(yard: Yard) -> None:
     await yard.report(start("old"), meter("old", at(10), kwh=104), start("new", at(20), kwh=105))
     waiting = {each.transaction_key: each.closing_at for each in await yard.charges()}
