@@ -5,7 +5,7 @@ parked. Only that is stored, so whatever is lost with this memory is read again.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -172,7 +172,7 @@ class Ledger:
         """
         candidates = self._candidates(None if trial else now)
         free = (entry for entry in candidates if entry.order_key not in self._busy)
-        chosen = min(free, key=_last_tried, default=None) if trial else next(free, None)
+        chosen = min(_leading(free), key=_last_tried, default=None) if trial else next(free, None)
         if chosen is not None:
             chosen.busy, chosen.tried_at = True, now
             self._busy.add(chosen.order_key)
@@ -197,6 +197,7 @@ class Ledger:
         if entry.parking is None:
             self._entries[entry.stream].pop(entry.key)
             self._entries[entry.stream][entry.key] = entry
+            self._queue_behind(entry)
 
     def complete(self, entry: Entry, seq: int, *, told: bool) -> None:
         """Everything up to `seq` of it is told, or need not be.
@@ -282,6 +283,17 @@ class Ledger:
         """What to store, once."""
         notes, self.notes = self.notes, Notes()
         return notes
+
+
+def _leading(entries: Iterator[Entry]) -> Iterable[Entry]:
+    """Of those that belong together the first: a CDR is no trial before its Session (IP-18).
+
+    A parked one holds nothing back here either.
+    """
+    leading: dict[tuple[str, str], Entry] = {}
+    for entry in entries:
+        leading.setdefault((entry.order_key, entry.key if entry.parking else ""), entry)
+    return leading.values()
 
 
 def _last_tried(entry: Entry) -> int:

@@ -183,6 +183,29 @@ def test_in_a_trial_what_was_not_tried_for_longest_goes_first(ledger: Ledger) ->
     assert "".join(tried) == "bcabca"
 
 
+@pytest.mark.parametrize("trial", [False, True])
+def test_a_session_that_could_not_be_told_stays_before_its_cdr(
+    ledger: Ledger, *, trial: bool
+) -> None:
+    see(ledger, "s", 1, stream=Stream.MONEY)
+    see(ledger, "s/cdr", 2, stream=Stream.MONEY)
+    ledger.release(pick(ledger))
+    entry = ledger.pick(NOW + 1, trial=trial)
+    assert entry is not None
+    assert entry.key == "s"
+
+
+def test_a_session_that_the_partner_fails_on_does_not_keep_its_cdr_from_the_trial(
+    ledger: Ledger,
+) -> None:
+    see(ledger, "s", 1, stream=Stream.MONEY)
+    ledger.park(pick(ledger), 1, REFUSED, Why.TRANSIENT, NOW)
+    see(ledger, "s/cdr", 2, stream=Stream.MONEY)
+    entry = ledger.pick(NOW + 1, trial=True)
+    assert entry is not None
+    assert entry.key == "s/cdr"
+
+
 def test_when_the_partner_is_back_nothing_waits_any_longer(ledger: Ledger) -> None:
     see(ledger, "a", 1)
     ledger.park(pick(ledger), 1, REFUSED, Why.TRANSIENT, NOW)
