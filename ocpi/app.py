@@ -44,6 +44,7 @@ from modules.cdrs.source import CDRSource
 from modules.locations.source import LocationSource
 from modules.sessions.source import SessionSource
 from modules.stations.errandrunner import ErrandRunner
+from modules.stations.forgetting import Forgetter
 from modules.stations.gateways.opening import open_gateway
 from modules.tariffs.source import TariffSource
 from modules.tokens.puller import Puller
@@ -140,8 +141,8 @@ def create_app(context: Context, *, worker: bool = True, offers: Offers = OFFERS
 
 
 def duties_of(context: Context) -> Sequence[Duty]:
-    """What goes on beside requests: telling partners what changed, running errands, and pulling."""
-    return (Worker(context, SOURCES), ErrandRunner(context), Puller(context))
+    """What goes on beside requests: telling what changed, errands, pulling, and forgetting."""
+    return (Worker(context, SOURCES), ErrandRunner(context), Puller(context), Forgetter(context))
 
 
 def create_ocpi_api(offers: Mapping[str, Sequence[Interface]]) -> FastAPI:

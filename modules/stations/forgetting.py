@@ -1,0 +1,68 @@
+"""Forgets what names drivers and is of no use any more: old errands and permissions."""
+
+import asyncio
+from contextlib import suppress
+
+from sqlalchemy import delete, select
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from modules.commands.asking import SentCommand
+from modules.commands.reservations import STANDING, Reservation
+from modules.tokens.authorizations import Authorization
+from ocpi.context import Context
+from ocpi.database import clock
+from ocpi.errands import Errand
+from ocpi.messages import log
+
+DAY = 24 * 3600 * 1_000_000
+# Longer than any session is looked for, and than any dispute about a command takes.
+KEPT = 30 * DAY
+
+
+async def forget_old(db: AsyncSession) -> int:
+    """Delete what is older than 30 days; gives how many rows.
+
+    The RESERVE_NOW of a reservation that stands is kept: it is told where it ends (CM-23).
+    """
+    before = await clock(db) - KEPT
+    standing = select(col(Reservation.errand_id)).where(col(Reservation.fate).in_(STANDING))
+    gone = 0
+    for statement in (
+        delete(Errand).where(
+            col(Errand.deadline) < before,
+            col(Errand.told_at).is_not(None),
+            col(Errand.id).not_in(standing),
+        ),
+        delete(Authorization).where(col(Authorization.at) < before),
+        delete(SentCommand).where(col(SentCommand.sent_at) < before),
+    ):
+        gone += (await db.exec(statement)).rowcount
+    return gone
+
+
+class Forgetter:
+    """Forgets once an hour, in any number of processes."""
+
+    def __init__(self, context: Context, *, pause: float = 3600.0) -> None:
+        self._context = context
+        self._pause = pause
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Forget until `stop`, whatever the database does."""
+        while not self._stopping.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pause):
+                    await self._stopping.wait()
+                    return
+            try:
+                async with self._context.database.write() as db:
+                    gone = await forget_old(db)
+                log.info("forgotten", rows=gone)
+            except Exception as error:  # noqa: BLE001 - The next hour tries again.
+                log.warning("nothing was forgotten", error=repr(error))
+
+    async def stop(self) -> None:
+        """End `run`."""
+        self._stopping.set()
