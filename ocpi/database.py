@@ -225,13 +225,15 @@ def _postgres_engine(url: str) -> AsyncEngine:
         max_overflow=0,
         pool_pre_ping=True,
         pool_timeout=PATIENCE,
+        # Errors are logged, and what a statement was given may be a driver's.
+        hide_parameters=True,
         connect_args={"timeout": PATIENCE, "command_timeout": 6 * PATIENCE},
     )
 
 
 def _sqlite_engine(url: str) -> AsyncEngine:
     inline = make_url(url).set(drivername=NAME.replace(".", "+"))
-    engine = create_async_engine(inline, pool_size=4, max_overflow=0)
+    engine = create_async_engine(inline, pool_size=4, max_overflow=0, hide_parameters=True)
 
     @event.listens_for(engine.sync_engine, "connect")
     def set_up(connection: Any, _record: Any) -> None:

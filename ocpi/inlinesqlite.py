@@ -9,6 +9,9 @@ disk, are left to a thread. For sessions, and for `run_sync` of a connection: a 
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from sqlalchemy import URL
@@ -20,6 +23,10 @@ from sqlalchemy.util import await_only
 NAME = "sqlite.inline"
 
 
+# Threads of its own: in the loop's, names that do not resolve would stand in the way of commits.
+_THREADS = ThreadPoolExecutor(8, "sqlite")
+
+
 def in_thread(work: Callable[..., Any], *given: Any) -> Any:
     """Do what may wait in a thread; only inside a call that SQLAlchemy has made awaitable."""
     return await_only(_to_the_end(work, *given))
@@ -27,11 +34,16 @@ def in_thread(work: Callable[..., Any], *given: Any) -> Any:
 
 async def _to_the_end(work: Callable[..., Any], *given: Any) -> Any:
     """A thread cannot be stopped: who is cancelled waits, for it still uses the connection."""
-    task = asyncio.create_task(asyncio.to_thread(work, *given))
+    loop = asyncio.get_running_loop()
+    task = loop.run_in_executor(_THREADS, partial(work, *given))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.wait([task])
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        # What it raised belongs to nobody any more.
+        task.exception()
         raise
 
 

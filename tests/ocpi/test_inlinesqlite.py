@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
@@ -65,12 +66,25 @@ async def test_a_writer_that_is_cancelled_while_it_waits_leaves_nothing_locked(
     with locked(database):
         writing = asyncio.create_task(write(database))
         await asyncio.sleep(0.1)
-        writing.cancel()
-        await asyncio.sleep(0.1)
+        for _ in range(3):
+            writing.cancel()
+            await asyncio.sleep(0.05)
         assert not writing.done()
     with pytest.raises(asyncio.CancelledError):
         await writing
     await write(database)
+    assert await head(database) == 1
+
+
+async def test_busy_threads_of_the_loop_keep_no_writer_waiting(database: Database) -> None:
+    over = threading.Event()
+    busy = [asyncio.create_task(asyncio.to_thread(over.wait)) for _ in range(100)]
+    try:
+        async with asyncio.timeout(5):
+            await write(database)
+    finally:
+        over.set()
+        await asyncio.gather(*busy)
     assert await head(database) == 1
 
 
