@@ -22,6 +22,8 @@ Document = dict[str, Any]
 TELLING = 5
 """Seconds that a result has to reach the partner. By so much the timeout that it is told lies
 behind our giving up, or our own TIMEOUT would come when nobody waits for it any more (CM-11)."""
+AT_ONCE = 100
+"""How many errands are taken in one step: one with too many would not fit its time."""
 
 
 class Errand(SQLModel, table=True):
@@ -30,6 +32,7 @@ class Errand(SQLModel, table=True):
     __tablename__ = "errand"
     __table_args__ = (
         Index("ix_errand_open", "answered_at", "deadline"),
+        Index("ix_errand_partner", "partner_id", "answered_at"),
         Index("ix_errand_untold", "told_at", "answered_at"),
         Index("ix_errand_token", "token_key", "created_at"),
     )
@@ -38,7 +41,7 @@ class Errand(SQLModel, table=True):
     wish: str
     """See ocpi.gateway.Wish."""
     partner_id: int = Field(
-        sa_column=Column(ForeignKey("partner.id", ondelete="CASCADE"), nullable=False, index=True)
+        sa_column=Column(ForeignKey("partner.id", ondelete="CASCADE"), nullable=False)
     )
     owner_country_code: str
     owner_party_id: str
@@ -94,18 +97,26 @@ def token_key(uid: str, kind: str) -> str:
 
 
 async def take_new(db: AsyncSession) -> Sequence[Errand]:
-    """The errands that no station was asked for yet, marked as asked.
+    """Errands that no station was asked for yet, marked as asked, `AT_ONCE` at most.
 
     Those whose time is up are left: a station may not begin what its partner takes for failed.
     """
     now = await clock(db)
-    found = await db.exec(
-        update(Errand)
+    # Locked first: within the update PostgreSQL may look for them again at every row.
+    new = await db.exec(
+        select(Errand.id)
         .where(
             col(Errand.asked_at).is_(None),
             col(Errand.answered_at).is_(None),
             col(Errand.deadline) > now,
         )
+        .order_by(col(Errand.deadline))
+        .limit(AT_ONCE)
+        .with_for_update(skip_locked=True)
+    )
+    found = await db.exec(
+        update(Errand)
+        .where(col(Errand.id).in_(new.all()))
         .values(asked_at=now)
         .returning(Errand)
         .execution_options(populate_existing=True)
@@ -142,11 +153,12 @@ async def follow_up(db: AsyncSession, errand: Errand, **changes: Any) -> None:
 
 
 async def overdue(db: AsyncSession) -> Sequence[Errand]:
-    """The errands whose time is up and that have no result."""
+    """The errands whose time is up and that have no result, `AT_ONCE` at most."""
     found = await db.exec(
-        select(Errand).where(
-            col(Errand.answered_at).is_(None), col(Errand.deadline) <= await clock(db)
-        )
+        select(Errand)
+        .where(col(Errand.answered_at).is_(None), col(Errand.deadline) <= await clock(db))
+        .order_by(col(Errand.deadline))
+        .limit(AT_ONCE)
     )
     return found.all()
 

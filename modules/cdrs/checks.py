@@ -13,6 +13,9 @@ from ocpi.headers import Party
 from ocpi.spec.document import decode
 from ocpi.store import Document, object_key
 
+# A CDR may name any number of Tariffs, and each is looked up.
+_MOST = 50
+
 
 async def check_price(database: Database, owner: Party, cdr: Document) -> Document:
     """The verdict on a CDR, also held against the Tariffs as its owner told them to us."""
@@ -20,7 +23,7 @@ async def check_price(database: Database, owner: Party, cdr: Document) -> Docume
     wanted = {*named, *(tariff["id"] for tariff in cdr.get("tariffs", []))} - {None}
     texts = [
         await tariffs.text_of(database, object_key(owner, tariff_id))
-        for tariff_id in sorted(wanted)
+        for tariff_id in sorted(wanted)[:_MOST]
     ]
     stored = [decode(text) for text in texts if text is not None]
     return await asyncio.to_thread(judge_received, cdr, stored)

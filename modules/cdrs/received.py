@@ -14,6 +14,9 @@ from ocpi.messages import log
 from ocpi.spec.document import decode, encode
 from ocpi.store import Document, object_key
 
+# Contradictions that are kept of one CDR: whoever makes more of them is wrong anyway.
+_MOST = 10
+
 
 async def keep(database: Database, partner: str, owner: Party, document: Document) -> bool:
     """Store a CDR that a partner posted; False where the same one is known (CD-05, PD-08).
@@ -43,6 +46,7 @@ async def keep(database: Database, partner: str, owner: Party, document: Documen
 async def _keep_aside(db: AsyncSession, partner: str, key: str, document: Document) -> None:
     """Keep a contradicting CDR, each once, however often it is sent; the CDR is locked."""
     found = await db.exec(select(CDRConflict.body).where(col(CDRConflict.key) == key))
-    if not any(decode(body) == document for body in found):
+    known = found.all()
+    if len(known) < _MOST and not any(decode(body) == document for body in known):
         now = await clock(db)
         db.add(CDRConflict(key=key, partner=partner, body=encode(document), at=now))

@@ -13,12 +13,14 @@ from starlette.responses import Response
 from modules.chargingprofiles.judging import WINDOW, judge
 from modules.chargingprofiles.query import read_query
 from modules.commands.accepting import (
+    CROWDED,
     Asker,
     AskerOf,
     Task,
     add_errand,
     announced_timeout,
     check_response_url,
+    is_crowded,
     location_of,
     place_of,
     session_of,
@@ -125,7 +127,7 @@ async def clear_profile(
 async def _answer(
     here: Context, asker: Asker, session_id: str, wish: Wish, wanted: Document
 ) -> Response:
-    await check_response_url(here.database, asker, wanted["response_url"])
+    await check_response_url(here, asker, wanted["response_url"])
     verdict = await _decide(here, asker, session_id, wish, wanted)
     timeout = announced_timeout(here) if verdict == ACCEPTED else 0
     response = encode({"result": verdict.result, "timeout": timeout})
@@ -145,6 +147,8 @@ async def _decide(
     async with here.database.write() as db:
         recent = 0 if session is None else await _recent(db, asker, session["id"])
         verdict = judge(session, location, asker.parties, recent)
+        if verdict == ACCEPTED and await is_crowded(db, asker):
+            verdict = Verdict("TOO_OFTEN", CROWDED)
         if verdict == ACCEPTED:
             assert session is not None
             task = Task(wish, place_of(session), wanted, session["id"])

@@ -5,74 +5,94 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 from fastapi import Depends, Request
-from sqlalchemy import CompoundSelect, bindparam, select, union_all
-from sqlmodel import col
+from sqlalchemy import CompoundSelect, bindparam, func, union_all
+from sqlalchemy import select as select_columns
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.locations.parts import Place
 from modules.locations.store import locations
 from modules.sessions.store import sessions
+from ocpi.client import LONGEST_REQUEST_URL
 from ocpi.context import Context
 from ocpi.database import Database, clock
-from ocpi.egress import same_origin
+from ocpi.egress import EgressRefused, check_url, same_origin
 from ocpi.errands import TELLING, Errand, token_key
 from ocpi.errors import InvalidParameters
 from ocpi.gateway import Wish
 from ocpi.headers import Party, read_routing
-from ocpi.parties import Caller, Partner, PartnerEndpoint
+from ocpi.parties import Partner, PartnerEndpoint
 from ocpi.request import Addressed, CallerOf, IDs, party_of
 from ocpi.spec.document import decode, encode
 from ocpi.spec.tokens import Token
 from ocpi.store import Document, object_key
+
+MOST_UNDER_WAY = 50
+"""Errands of one partner that may wait for stations at once."""
+CROWDED = f"{MOST_UNDER_WAY} requests of yours wait for stations: let them be answered first."
 
 
 @dataclass(frozen=True)
 class Asker:
     """Who asks, and which party of ours."""
 
-    caller: Caller
-    party: Party
-    """The caller's party that asks."""
+    partner_id: int
+    candidates: tuple[Party, ...]
+    """The party that asks, or all of the partner's where it does not say which one does."""
     owner: Party
     """Our party that is asked."""
     correlation_id: str
 
     @property
-    def partner_id(self) -> int:
-        """The partner."""
-        return self.caller.partner_id
+    def party(self) -> Party:
+        """The party that hears what comes of it."""
+        return self.candidates[0]
 
     @property
     def parties(self) -> frozenset[str]:
-        """The keys of all parties of the caller."""
-        return frozenset(party.key for party in self.caller.parties)
+        """The keys of the parties whose sessions, tokens and reservations may be meant."""
+        return frozenset(party.key for party in self.candidates)
 
 
 async def _asker(request: Request, caller: CallerOf, owner: Addressed, ids: IDs) -> Asker:
     named = read_routing(request.headers).sender
-    party = caller.parties[0] if named is None else party_of(caller, named)
-    return Asker(caller, party, owner, ids.correlation_id)
+    candidates = caller.parties if named is None else (party_of(caller, named),)
+    return Asker(caller.partner_id, candidates, owner, ids.correlation_id)
 
 
 AskerOf = Annotated[Asker, Depends(_asker)]
 
 
 _ADDRESSES: CompoundSelect[Any] = union_all(
-    select(col(PartnerEndpoint.url)).where(
+    select_columns(col(PartnerEndpoint.url)).where(
         col(PartnerEndpoint.partner_id) == bindparam("partner_id")
     ),
-    select(col(Partner.versions_url)).where(col(Partner.id) == bindparam("partner_id")),
+    select_columns(col(Partner.versions_url)).where(col(Partner.id) == bindparam("partner_id")),
 )
 
 
-async def check_response_url(database: Database, asker: Asker, url: str) -> None:
-    """Raises ``InvalidParameters`` unless the URL lies where the partner's own ones do (TA-08)."""
-    rows = await database.fetch("errand.addresses", _ADDRESSES, {"partner_id": asker.partner_id})
-    if not any(_lies_at(url, address) for (address,) in rows if address is not None):
+async def check_response_url(here: Context, asker: Asker, url: str) -> None:
+    """Raises ``InvalidParameters`` unless a result can be told there, at the partner's (CM-07)."""
+    try:
+        check_url(
+            url,
+            allow_private=here.settings.allow_private_networks,
+            ports=here.settings.partner_port_numbers,
+            longest=LONGEST_REQUEST_URL,
+        )
+    except EgressRefused as refused:
+        raise InvalidParameters(f"response_url: {refused.reason}") from None
+    if not await lies_with(here.database, asker.partner_id, url):
         raise InvalidParameters(
             "response_url: its scheme, host and port must be those of an endpoint of yours, "
             "or of your versions URL"
         )
+
+
+async def lies_with(database: Database, partner_id: int, url: str) -> bool:
+    """Whether a URL lies where the partner's own ones do, as they are now (TA-08)."""
+    rows = await database.fetch("errand.addresses", _ADDRESSES, {"partner_id": partner_id})
+    return any(_lies_at(url, address) for (address,) in rows if address is not None)
 
 
 def _lies_at(url: str, address: str) -> bool:
@@ -102,6 +122,16 @@ def place_of(session: Document) -> Place:
 def announced_timeout(here: Context) -> int:
     """The seconds within which the partner is told a result: a little more than a station has."""
     return here.settings.command_timeout + TELLING
+
+
+async def is_crowded(db: AsyncSession, asker: Asker) -> bool:
+    """Whether so much that the partner wants is unanswered that no more is taken."""
+    found = await db.exec(
+        select(func.count())
+        .select_from(Errand)
+        .where(Errand.partner_id == asker.partner_id, col(Errand.answered_at).is_(None))
+    )
+    return found.one() >= MOST_UNDER_WAY
 
 
 @dataclass(frozen=True)

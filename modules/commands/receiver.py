@@ -10,12 +10,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import Response
 
 from modules.commands.accepting import (
+    CROWDED,
     Asker,
     AskerOf,
     Task,
     add_errand,
     announced_timeout,
     check_response_url,
+    is_crowded,
     location_of,
     place_of,
     session_of,
@@ -84,7 +86,7 @@ async def take_command(here: Here, asker: AskerOf, command: Word, body: Body) ->
     """Accepted means that the station will be asked; its result goes to `response_url` (CM-02)."""
     kind = command_type(command)
     wanted = read(MODELS[kind], body)
-    await check_response_url(here.database, asker, wanted.response_url)
+    await check_response_url(here, asker, wanted.response_url)
     try:
         verdict = await _decide(here, asker, kind, wanted)
     except UnknownLocation as error:
@@ -112,6 +114,8 @@ async def _decide(here: Context, asker: Asker, kind: CommandType, wanted: Comman
         now = moment_of(await clock(db))
         scene = Scene(asker.parties, now, location, session)
         verdict = judge(wanted, scene)
+        if verdict == ACCEPTED and await is_crowded(db, asker):
+            verdict = Verdict("REJECTED", CROWDED)
         if verdict == ACCEPTED:
             await _accept(db, here, asker, wanted, scene)
     if verdict == ACCEPTED:
@@ -177,7 +181,9 @@ async def _accept_cancellation(
     db: AsyncSession, here: Context, asker: Asker, wanted: CancelReservation
 ) -> None:
     """OCPI has no answer for an unknown reservation but a result, so that is told (CM-22)."""
-    known = await reservation_of(db, asker.partner_id, wanted.reservation_id, owner=asker.owner.key)
+    known = await reservation_of(
+        db, asker.partner_id, asker.parties, wanted.reservation_id, owner=asker.owner.key
+    )
     place = Place("") if known is None else Place(known.location_id, known.evse_uid)
     errand = await add_errand(db, here, asker, Task(Wish.CANCEL_RESERVATION, place, dump(wanted)))
     errand.reservation = None if known is None else known.key

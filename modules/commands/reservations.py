@@ -1,5 +1,6 @@
 """Reservations: eMSPs' ids for them, our own towards stations, and what became of each (CM-21)."""
 
+from collections.abc import Collection
 from enum import StrEnum
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Text
@@ -7,6 +8,7 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.errands import Document, Errand
+from ocpi.headers import Party
 from ocpi.parties import Partner
 from ocpi.spec.commands import ReserveNow
 from ocpi.spec.document import encode
@@ -26,6 +28,9 @@ class Fate(StrEnum):
     REFUSED = "refused"  # The station said no, or nothing.
 
 
+STANDING = (Fate.ASKED, Fate.HELD)
+
+
 class Reservation(SQLModel, table=True):
     """One reservation of one partner."""
 
@@ -41,8 +46,10 @@ class Reservation(SQLModel, table=True):
     partner_id: int = Field(
         sa_column=Column(ForeignKey("partner.id", ondelete="CASCADE"), nullable=False)
     )
+    asker: str
+    """The key of the partner's party that reserved: the others have ids of their own."""
     reservation_id: str
-    """The partner's id."""
+    """The id that this party gave."""
     errand_id: str = Field(index=True)
     """The RESERVE_NOW that holds now; its response_url hears of a reservation dropped."""
     owner: str
@@ -73,28 +80,30 @@ class Reservation(SQLModel, table=True):
 async def reservation_of(
     db: AsyncSession,
     partner_id: int,
+    askers: Collection[str],
     reservation_id: str,
     *,
-    owner: str | None = None,
+    owner: str,
     location_id: str | None = None,
     lock: bool = False,
 ) -> Reservation | None:
-    """A partner's newest reservation of that id; ids are compared without regard to case.
+    """The reservation of that id that stands, or the newest one; case does not matter in ids.
 
-    Given an `owner`, the key of a party of ours, or a Location of it, only what stands there
-    counts: a partner may use an id at each Location (CM-20).
+    It is one of the parties `askers` of the partner's, given as keys, with `owner`, the key of a
+    party of ours. Given a Location, only what is there counts: a partner may use an id at each
+    Location (CM-20).
     """
     query = (
         select(Reservation)
         .where(
             Reservation.partner_id == partner_id,
+            col(Reservation.asker).in_(askers),
             Reservation.reservation_id == reservation_id.lower(),
+            Reservation.owner == owner,
         )
-        .order_by(col(Reservation.id).desc())
+        .order_by(col(Reservation.fate).in_(STANDING).desc(), col(Reservation.id).desc())
         .limit(1)
     )
-    if owner is not None:
-        query = query.where(Reservation.owner == owner)
     if location_id is not None:
         query = query.where(Reservation.location_id == location_id)
     found = await db.exec(query.with_for_update() if lock else query)
@@ -113,12 +122,13 @@ async def reserve(db: AsyncSession, errand: Errand, wanted: ReserveNow) -> Reser
     standing = await reservation_of(
         db,
         errand.partner_id,
+        {_asker(wanted)},
         wanted.reservation_id,
         owner=errand.owner.key,
         location_id=errand.location_id,
         lock=True,
     )
-    if standing is None or standing.fate not in (Fate.ASKED, Fate.HELD):
+    if standing is None or standing.fate not in STANDING:
         standing = Reservation(**_asked(errand, wanted))
         db.add(standing)
         await db.flush()
@@ -132,10 +142,16 @@ def take_over(reservation: Reservation, errand: Errand) -> None:
     reservation.sqlmodel_update(_asked(errand, read(ReserveNow, errand.document)))
 
 
+def _asker(wanted: ReserveNow) -> str:
+    """The party for whose driver it is: the one that asks, also where no header says which."""
+    return Party(wanted.token.country_code, wanted.token.party_id).key
+
+
 def _asked(errand: Errand, wanted: ReserveNow) -> Document:
     """What a RESERVE_NOW says of its reservation."""
     return {
         "partner_id": errand.partner_id,
+        "asker": _asker(wanted),
         "reservation_id": wanted.reservation_id.lower(),
         "errand_id": errand.id,
         "owner": errand.owner.key,

@@ -35,7 +35,7 @@ async def put_own(db: AsyncSession, owner: Party, session_id: str, body: Documen
     sessions.require_same(owner, session_id, document)
     if before is not None and same_content(before, document):
         return Written(before, changed=False)
-    _refuse_change(before)
+    _refuse_change(before, document)
     document = _begun(before, grown(before, document))
     refuse_defects(Session, document)
     return await store_own(db, owner, document)
@@ -52,7 +52,7 @@ async def patch_own(db: AsyncSession, owner: Party, session_id: str, body: Docum
     sessions.require_same(owner, session_id, document)
     if same_content(before, document):
         return Written(before, changed=False)
-    _refuse_change(before)
+    _refuse_change(before, document)
     refuse_defects(Session, document)
     if "charging_periods" in changes:
         # Receivers may add what they know already a second time.
@@ -92,9 +92,13 @@ def _begun(before: Document | None, news: Document) -> Document:
     return {**news, "start_date_time": news["last_updated"]}
 
 
-def _refuse_change(before: Document | None) -> None:
+def _refuse_change(before: Document | None, document: Document) -> None:
     if before is not None and before["status"] in FINAL:
         raise Conflict(f"status: the Session {before['id']} is {before['status']}, which is final")
+    if before is not None and audience_of(before).key != audience_of(document).key:
+        # The one who was told of it would never hear of its end, and the other one of another's.
+        party = audience_of(before)
+        raise Conflict(f"cdr_token: the Session {before['id']} is of a driver of {party}")
 
 
 def same_content(before: Document, after: Document) -> bool:

@@ -5,11 +5,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, Index
 from sqlmodel import col
 
+from ocpi.errors import InvalidParameters
 from ocpi.spec.moments import parse_moment
 from ocpi.spec.sessions import Session
 from ocpi.store import Document, Store, StoredObject, audience_of
 
 FINAL = ("COMPLETED", "INVALID")
+MOST_PERIODS = 10_000
+"""Beyond what any session has; each PATCH reads and writes them all."""
 
 
 class SessionRow(StoredObject, table=True):
@@ -41,6 +44,8 @@ class SessionStore(Store[SessionRow]):
                 for period in changes["charging_periods"]
                 if parse_moment(period["start_date_time"]) not in known
             ]
+            if len(periods) + len(new) > MOST_PERIODS:
+                raise InvalidParameters(f"charging_periods: more than {MOST_PERIODS}")
             merged["charging_periods"] = [*periods, *new]
             if not merged["charging_periods"]:
                 del merged["charging_periods"]

@@ -23,7 +23,7 @@ from modules.stations.reports.charging import close_overdue
 from modules.stations.telling import tell_result
 from ocpi.context import Context
 from ocpi.database import CLOCK, DATABASE_ERRORS, clock
-from ocpi.errands import Errand, overdue, take_new, take_untold
+from ocpi.errands import AT_ONCE, Errand, overdue, take_new, take_untold
 from ocpi.gateway import GatewayFailed
 from ocpi.messages import log
 from ocpi.store import Document
@@ -95,9 +95,13 @@ class ErrandRunner:
         return True
 
     async def _ask_new(self) -> None:
-        if not self._stopping:
-            for errand in await self._take(take_new):
-                self._begin(self._ask(errand))
+        if self._stopping:
+            return
+        taken = await self._take(take_new)
+        for errand in taken:
+            self._begin(self._ask(errand))
+        if len(taken) >= AT_ONCE:
+            self._context.errands.set()  # There may be more.
 
     async def _tell_untold(self) -> None:
         for errand in await self._take(take_untold):

@@ -1,6 +1,9 @@
 """What a driver prefers of a running session, put to its station (mod_sessions)."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 from uuid import uuid4
 
@@ -19,7 +22,7 @@ from modules.tariffs.store import tariffs
 from ocpi.admin import takes
 from ocpi.context import Context
 from ocpi.envelope import Answer, ok
-from ocpi.errors import UnknownLocation, UnknownObject
+from ocpi.errors import TooMany, UnknownLocation, UnknownObject
 from ocpi.gateway import Demand, GatewayFailed, Wish
 from ocpi.headers import Party
 from ocpi.messages import log
@@ -35,6 +38,9 @@ router = APIRouter()
 
 # The partner waits for the answer meanwhile.
 _TIMEOUT = 10.0
+MOST_UNDER_WAY = 5
+"""Requests of one partner that one process has wait for stations at once."""
+_under_way: Counter[int] = Counter()
 _Response = ChargingPreferencesResponse
 
 
@@ -66,10 +72,23 @@ async def put_preferences(
         return ok(encode(refusal))
     # Who does not say that a vehicle may be discharged does not allow it (SE-07).
     wanted = {"discharge_allowed": False, **dump(preferences)}
-    answer = await _ask(here, party, session, wanted)
+    with _one_more(caller.partner_id):
+        answer = await _ask(here, party, session, wanted)
     if answer == _Response.ACCEPTED:
         await _apply(here, party, session["id"], str(preferences.profile_type))
     return ok(encode(answer))
+
+
+@contextmanager
+def _one_more(partner_id: int) -> Iterator[None]:
+    """A request under way; raises ``TooMany`` where the partner has enough of them."""
+    if _under_way[partner_id] >= MOST_UNDER_WAY:
+        raise TooMany
+    _under_way[partner_id] += 1
+    try:
+        yield
+    finally:
+        _under_way[partner_id] -= 1
 
 
 async def _session(here: Context, party: Party, theirs: set[str], session_id: str) -> Document:

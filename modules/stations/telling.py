@@ -2,6 +2,7 @@
 
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential
 
+from modules.commands.accepting import lies_with
 from ocpi.client import ExchangeFailed, Reply
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
@@ -50,6 +51,10 @@ async def _send(context: Context, errand: Errand) -> Reply | None:
     addressee = await read_addressee(context.database, context.seal, errand.partner_id, ())
     if addressee is None:
         return None
+    # The partner may have moved since it asked: its new token may not go to its old address. The
+    # token was read before, so that it is no newer than the addresses.
+    if not await lies_with(context.database, errand.partner_id, errand.response_url):
+        raise ExchangeFailed("refused", "the response_url lies where the partner is no more")
     return await context.client.request(
         addressee.target,
         errand.method,

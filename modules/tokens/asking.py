@@ -13,6 +13,7 @@ from ocpi.headers import Party, routing_headers
 from ocpi.spec.document import encode
 from ocpi.spec.reading import dump, problems, read
 from ocpi.spec.tokens import AllowedType, AuthorizationInfo, LocationReferences
+from ocpi.store import Document
 
 # Seconds: the driver stands in front of the station (IP-12).
 DEADLINE = 2.5
@@ -74,9 +75,17 @@ def _read_verdict(reply: Reply, issuer: Issuer, question: Question) -> Outcome:
         str(allowed),
         dump(info.token),
         info.authorization_reference,
-        dump(info.location) if info.location else None,
+        _where(info.location),
         dump(info.info) if info.info else None,
     )
+
+
+def _where(location: LocationReferences | None) -> Document | None:
+    if location is None:
+        return None
+    # What is written leaves an empty list out, but here that would lift the restriction (TK-06).
+    named = "evse_uids" in location.model_fields_set
+    return dump(location) | ({"evse_uids": list(location.evse_uids)} if named else {})
 
 
 def _here(location: LocationReferences | None, question: Question) -> bool:

@@ -22,6 +22,9 @@ class Authorization(SQLModel, table=True):
     owner: str
     """The key of our party whose station asked."""
     location_id: str | None = None
+    """The Location where it holds: the eMSP's, or else the one asked at; None is any."""
+    evse_uids: str | None = Field(default=None, sa_type=Text)
+    """The EVSEs there, as a JSON list, where the eMSP named some; an empty list is none (TK-06)."""
     token: str = Field(sa_type=Text)
     """The Token, as JSON text: an eMSP may have told it only in its answer."""
     method: str
@@ -35,6 +38,15 @@ class Authorization(SQLModel, table=True):
         """The Token."""
         document: dict[str, Any] = decode(self.token)
         return document
+
+    def holds_at(self, location_id: str, evse_uid: str) -> bool:
+        """Whether the driver may charge there by it."""
+        if self.location_id is None:
+            return True
+        if self.location_id.lower() != location_id.lower():
+            return False
+        evses = None if self.evse_uids is None else decode(self.evse_uids)
+        return evses is None or evse_uid.lower() in [each.lower() for each in evses]
 
 
 async def authorizations_of(

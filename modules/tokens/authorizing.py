@@ -62,13 +62,14 @@ async def authorize(context: Context, owner: Party, question: Question) -> Decis
 async def _read(context: Context, owner: Party, question: Question) -> _Known:
     issuers = await read_issuers(context)
     homes = {key: issuer for issuer in issuers for key in issuer.parties}
-    partners = {issuer.partner_id for issuer in issuers}
     async with context.database.read() as db:
         now = await clock(db)
-        command = await covering_command(db, owner, question, partners, now)
-        rows = await _stored(db, question)
-    # Those of a partner that left, or is suspended, are as good as unknown.
-    tokens = [(decode(row.body), homes[row.owner]) for row in rows if row.owner in homes]
+        # Those of a partner that left, or is suspended, are as good as unknown.
+        rows = [row for row in await _stored(db, question) if row.owner in homes]
+        believed = [homes[row.owner] for row in rows] or issuers
+        partners = {issuer.partner_id for issuer in believed}
+        command = await covering_command(db, owner, question, partners, rows, now)
+    tokens = [(decode(row.body), homes[row.owner]) for row in rows]
     return _Known(issuers, tokens, command)
 
 
@@ -162,12 +163,15 @@ def _presumed(issuer: Issuer, party: Party, question: Question) -> Document:
 
 async def _remember(context: Context, owner: Party, question: Question, decision: Decision) -> None:
     assert decision.method is not None
+    place = decision.location or {"location_id": question.location_id}
+    evses = place.get("evse_uids")
     async with context.database.write() as db:
         db.add(
             Authorization(
                 token_key=question.key,
                 owner=owner.key,
-                location_id=question.location_id,
+                location_id=place["location_id"],
+                evse_uids=None if evses is None else encode(evses),
                 token=encode(decision.token),
                 method=decision.method.value,
                 reference=decision.reference,

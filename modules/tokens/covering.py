@@ -1,14 +1,18 @@
 """Commands by which an eMSP has authorized its driver already, so that it is not asked again."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
+from sqlalchemy import func, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from modules.commands.reservations import STANDING, Reservation
 from modules.tokens.questions import Question
+from modules.tokens.store import TokenRow
 from ocpi.errands import Errand
 from ocpi.gateway import Wish
 from ocpi.headers import Party
+from ocpi.spec.document import decode
 from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.spec.types import TokenType
 from ocpi.store import Document
@@ -24,29 +28,72 @@ _APP = (TokenType.APP_USER, TokenType.AD_HOC_USER)
 
 
 async def covering_command(
-    db: AsyncSession, owner: Party, question: Question, partners: Collection[int], now: int
+    db: AsyncSession,
+    owner: Party,
+    question: Question,
+    partners: Collection[int],
+    stored: Sequence[TokenRow],
+    now: int,
 ) -> Document | None:
-    """The newest START_SESSION or RESERVE_NOW of these partners that answers the question."""
-    found = await db.exec(
-        select(Errand)
-        .where(
-            Errand.token_key == question.key,
-            col(Errand.wish).in_((Wish.START_SESSION.value, Wish.RESERVE_NOW.value)),
-            col(Errand.partner_id).in_(partners),
-        )
-        .order_by(col(Errand.created_at).desc())
-        .limit(_NEWEST)
+    """The newest START_SESSION or RESERVE_NOW of these partners that answers the question.
+
+    `stored` are the Tokens of that uid and type. What others command may not push the right command
+    out of those that are read, so whatever tells them apart is asked of the database.
+    """
+    query = select(Errand).where(
+        Errand.token_key == question.key,
+        col(Errand.partner_id).in_(partners),
+        func.lower(col(Errand.owner_country_code)) == owner.country_code.lower(),
+        func.lower(col(Errand.owner_party_id)) == owner.party_id.lower(),
+        or_(
+            col(Errand.wish) == Wish.START_SESSION.value,
+            (col(Errand.wish) == Wish.RESERVE_NOW.value)
+            & col(Errand.reservation).in_(
+                select(Reservation.id).where(col(Reservation.fate).in_(STANDING))
+            ),
+        ),
     )
-    commands = [each for each in found if each.owner.key == owner.key]
-    return next((each.document for each in commands if covers(each, question, now)), None)
+    if question.location_id is not None:
+        query = query.where(func.lower(col(Errand.location_id)) == question.location_id.lower())
+    found = await db.exec(query.order_by(col(Errand.created_at).desc()).limit(_NEWEST))
+    fitting = (each for each in found if covers(each, question, now) and vouched(each, stored))
+    return next((each.document for each in fitting), None)
 
 
 def covers(command: Errand, question: Question, now: int) -> bool:
     """Whether a command for the token asked about stands for its authorization (CM-15, CM-16)."""
+    if refused(command):
+        return False
     here = question.within(command.location_id, command.evse_uid)
     if question.kind not in _APP:
         return here and now < command.created_at + RFID_FRESH
     return (here or question.location_id is None) and now < _end(command)
+
+
+def refused(command: Errand) -> bool:
+    """Whether the station said no; after a TIMEOUT it may have begun all the same."""
+    if command.result is None:
+        return False
+    return decode(command.result).get("result") not in ("ACCEPTED", "TIMEOUT")
+
+
+def vouched(command: Errand, stored: Sequence[TokenRow]) -> bool:
+    """Whether the command is by the eMSP of a Token that is stored, and not withdrawn since.
+
+    Another eMSP may have a Token of the same uid; where none is stored, nobody knows better.
+    """
+    theirs = issuer_key(command.document["token"])
+    mine = [row for row in stored if row.owner == theirs]
+    return not stored or any(not _withdrawn(row, command.created_at) for row in mine)
+
+
+def issuer_key(token: Document) -> str:
+    """The key of the party whose Token it is."""
+    return Party(token["country_code"], token["party_id"]).key
+
+
+def _withdrawn(row: TokenRow, since: int) -> bool:
+    return row.last_updated > since and not decode(row.body)["valid"]
 
 
 def _end(command: Errand) -> int:

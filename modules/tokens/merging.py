@@ -31,14 +31,17 @@ Found = Mapping[str, Mapping[str, Document]]
 """Tokens by the key of their owner and their own."""
 
 
-def read_page(data: Sequence[Any], parties: Collection[str]) -> tuple[Found, list[str]]:
+def read_page(
+    data: Sequence[Any], parties: Collection[str], first: int = 0
+) -> tuple[Found, list[str]]:
     """The Tokens of a page that can be used, each judged for itself, and why others cannot (TR-23).
 
-    A partner speaks for its own `parties` alone. Of a Token told twice the newest counts.
+    A partner speaks for its own `parties` alone. Of a Token told twice the newest counts. Of a
+    page that is read in slices, `first` is where this one begins.
     """
     found: dict[str, dict[str, Document]] = defaultdict(dict)
     refused = []
-    for position, each in enumerate(data):
+    for position, each in enumerate(data, first):
         try:
             document = dump(read(Token, each))
         except ValidationError as error:

@@ -1,7 +1,10 @@
 """Pulling a partner's Tokens: all of them, or what changed since the last time (TK-13)."""
 
+import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from modules.tokens import syncs
 from modules.tokens.issuers import Issuer, read_issuers
@@ -60,7 +63,7 @@ async def sync_partner(context: Context, name: str, *, full: bool = False) -> Pu
 
 
 async def pull(context: Context, issuer: Issuer, *, full: bool = False) -> Pulled:
-    """Crawl a partner's list and merge it page by page; what the partner does raises nothing.
+    """Crawl a partner's list and merge it page by page; what fails meanwhile is noted, not raised.
 
     Nothing is removed: OCPI withdraws a Token by `valid`, and a list may have its gaps (AT-62). No
     connection to the database is held while a page is awaited.
@@ -76,6 +79,9 @@ async def pull(context: Context, issuer: Issuer, *, full: bool = False) -> Pulle
         pulled.problem = f"{error.sentence}."
     except _Unusable as error:
         pulled.problem = str(error)
+    except Exception as error:  # noqa: BLE001 - whatever failed, the pull ends, with its note.
+        log.warning("tokens: a pull failed", partner=issuer.target.name, error=repr(error))
+        pulled.problem = f"it failed here, with {type(error).__name__}."
     await _finish(context, issuer, pulled, started)
     return pulled
 
@@ -102,14 +108,23 @@ async def _take_page(context: Context, issuer: Issuer, reply: Reply, pulled: Pul
         raise _Unusable(f"{name} answered {said}.")
     if not isinstance(reply.data, list):
         raise _Unusable(f"{name} answered with something else than a list.")
-    found, refused = read_page(reply.data, issuer.parties.keys())
+    # A partner may send far more than it was asked for.
+    for first in range(0, len(reply.data), PAGE):
+        await _take_slice(context, issuer, reply.data[first : first + PAGE], first, pulled)
+        await asyncio.sleep(0)  # Whoever else waits for the loop has a turn.
+    async with context.database.write() as db:
+        await syncs.extend(db, issuer.partner_id)
+
+
+async def _take_slice(
+    context: Context, issuer: Issuer, data: Sequence[Any], first: int, pulled: Pulled
+) -> None:
+    found, refused = read_page(data, issuer.parties.keys(), first)
     for reason in refused[: _SHOWN - len(pulled.refused)]:
-        log.warning("token passed over", partner=name, reason=reason)
+        log.warning("token passed over", partner=issuer.target.name, reason=reason)
         pulled.refused.append(reason)
     pulled.counts += Counter({Fate.REFUSED: len(refused)})
     pulled.counts += await merge(context.database, found, issuer.parties)
-    async with context.database.write() as db:
-        await syncs.extend(db, issuer.partner_id)
 
 
 async def _finish(context: Context, issuer: Issuer, pulled: Pulled, started: int) -> None:

@@ -62,7 +62,8 @@ class StationAnswer(OCPIModel):
     summary="Have a station do something",
     responses={
         202: {"description": "The answer comes as a `result` report, within `timeout` seconds."},
-        "default": {"description": "The station could not be asked: the partner is told FAILED."},
+        "4XX": {"description": "The station could not be asked: the partner is told FAILED."},
+        "default": {"description": "It may have been asked: as 202, and TIMEOUT where none comes."},
     },
     openapi_extra={"security": []},
 )

@@ -16,7 +16,7 @@ from ocpi.store import Document
 # An answer that takes longer is to be a report: the backend says HTTP 202 then.
 LONGEST = 20.0
 # Failures after which the backend may have got the request and done it.
-_MAY_HAVE_COME = ("timeout", "protocol")
+_MAY_HAVE_COME = ("timeout", "protocol", "too_large")
 
 
 _PREFIX = "whsec_"
@@ -94,22 +94,25 @@ class WebhookGateway:
                 log.warning("station backend", demand=demand.id, reason=failure.sentence)
                 return None  # It may still report what came of it.
             raise GatewayFailed(failure.sentence) from None
-        return _read(reply)
+        return _read(demand, reply)
 
     async def close(self) -> None:
         """Close the connections to the backend."""
         await self._client.close()
 
 
-def _read(reply: Reply) -> Document | None:
-    if reply.http_status == 202:
+def _read(demand: Demand, reply: Reply) -> Document | None:
+    """The answer, or None: a backend that fails, or answers nothing legible, may have acted."""
+    status = reply.http_status
+    if status == 202:
         return None
-    if reply.http_status != 200:
-        raise GatewayFailed(f"The station backend answered HTTP {reply.http_status}.")
+    if 300 <= status < 500:
+        raise GatewayFailed(f"The station backend answered HTTP {status}.")
     try:
-        answer: Any = decode(reply.body)
-    except ValueError as error:
-        raise GatewayFailed(f"The station backend's answer is not JSON: {error}") from None
-    if not isinstance(answer, dict) or not isinstance(answer.get("result"), str):
-        raise GatewayFailed("The station backend's answer has no `result`.")
-    return answer
+        answer: Any = decode(reply.body) if status == 200 else None
+    except ValueError:
+        answer = None
+    if isinstance(answer, dict) and isinstance(answer.get("result"), str):
+        return answer
+    log.warning("station backend", demand=demand.id, reason=f"HTTP {status} without a `result`")
+    return None

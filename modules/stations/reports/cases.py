@@ -13,7 +13,8 @@ from modules.stations.charges import Charge
 from modules.stations.reports.billing import finished, running_session
 from modules.stations.reports.desk import Desk, Outcome
 from modules.stations.reports.record import Record, Taken
-from modules.stations.reports.reservations import codes_of, store_end
+from modules.stations.reports.reservations import clock_of_money, codes_of, store_end
+from ocpi.database import stamp
 from ocpi.errors import Conflict
 from ocpi.headers import Party
 from ocpi.messages import log
@@ -72,8 +73,10 @@ class Case:
         before = await sessions.lock(db, self.owner, document["id"])
         if before is not None and before["status"] in FINAL:
             return  # Staff ended it, or made it INVALID (SE-14).
+        if before is None:
+            await stamp(db, "created", 0)
         stored = None if before is None else before["last_updated"]
-        dated = {**document, "last_updated": later(stored, self.desk.now)}
+        dated = {**document, "last_updated": later(stored, await clock_of_money(db))}
         patch = _patch(before, dated)
         await modules.sessions.own.store_own(db, self.owner, dated, patch=patch)
         told = format_moment(record.known_until())
@@ -84,7 +87,7 @@ class Case:
         """Tell the Session's end, and bill it; gives the CDR's id."""
         session, cdr, problem = finished(self.record, codes_of(self.owner))
         try:
-            valid = await store_end(self.desk.db, self.owner, session, cdr, self.desk.now)
+            valid = await store_end(self.desk.db, self.owner, session, cdr)
             problem = problem if valid else "Its Session is INVALID: it is not billed."
         except Conflict as error:
             problem = f"Somebody else billed it: {error.message}"

@@ -47,6 +47,7 @@ from ocpi.spec.reading import dump, read
 
 # How long a session of which no stop came waits for it, once the station has gone on without it.
 GRACE = 3600 * 1_000_000
+_WHOSE = ("cdr_token", "auth_method", "authorization_reference")
 _PRESENTED = ("evse_uid", "connector_id", "token", "command_id", "reservation_id")
 
 
@@ -182,6 +183,9 @@ async def _fix(case: Case, beginning: Beginning, site: Site | None = None) -> st
         return case.charge.trouble
     case.charge.trouble = None
     fixed = _fixed(site, origin, record, since, desk.settings.currency)
+    if record.session is not None:
+        # Whom the Session was told to does not change when its price is looked for again.
+        fixed.session.update({n: record.session[n] for n in _WHOSE if n in record.session})
     record.session, record.tariffs = fixed.session, fixed.tariffs
     record.tariff_changes = fixed.tariff_changes
     case.charge.session_key = fixed.session["session_id"].lower()

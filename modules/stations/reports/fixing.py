@@ -13,7 +13,8 @@ def fix(site: Site, origin: Origin, session_id: str, since: str, currency: str) 
 
     `currency` is that of places without a Tariff.
     """
-    chosen = choose_tariff(site.tariffs, since, _preference(site, origin.token))
+    preference = _preference(site, origin.token)
+    chosen = choose_tariff(site.tariffs, since, preference)
     session = {
         "session_id": session_id,
         "cdr_token": origin.cdr_token,
@@ -25,13 +26,20 @@ def fix(site: Site, origin: Origin, session_id: str, since: str, currency: str) 
         "cdr_location": site.cdr_location(),
         "time_zone": site.location.get("time_zone"),
         "currency": currency,
-        "unpriced": site.problem,
+        "unpriced": site.problem or _unpriced(site, chosen, preference),
     }
     return Fixed(
         {name: value for name, value in session.items() if value is not None},
         list(site.tariffs),
         [] if chosen is None else [{"at": since, "tariff_id": chosen}],
     )
+
+
+def _unpriced(site: Site, chosen: str | None, preference: str) -> str | None:
+    if chosen is not None or not site.tariffs:
+        return None
+    names = ", ".join(each["id"] for each in site.tariffs)
+    return f"No Tariff of the Connector is for {preference}: {names}."
 
 
 def _preference(site: Site, token: Document) -> str:

@@ -1,5 +1,6 @@
 """Who charges: how the token that a station reports becomes the cdr_token of Session and CDR."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,12 @@ from modules.commands.reservations import Fate, Reservation
 from modules.stations.reports.forms import Beginning
 from modules.stations.reports.sites import NOT_AVAILABLE
 from modules.tokens.authorizations import Authorization, authorizations_of
+from modules.tokens.covering import issuer_key, refused
 from modules.tokens.store import TokenRow
 from ocpi.errands import Errand, token_key
 from ocpi.gateway import Wish
 from ocpi.headers import Party
+from ocpi.parties import PartnerRole, PlatformID
 from ocpi.spec.document import decode
 from ocpi.store import Document
 
@@ -21,6 +24,8 @@ from ocpi.store import Document
 _REMEMBERED = 24 * 3600 * 1_000_000
 # By so much the clocks of those who tell may differ.
 _SKEW = 5 * 60 * 1_000_000
+# The parties that a presented token may be of, by key, with their partners; none: nobody knows.
+Issuers = Mapping[str, int]
 _CDR_TOKEN = ("country_code", "party_id", "uid", "type", "contract_id")
 
 
@@ -56,10 +61,12 @@ class Asked:
 
 async def find_origin(db: AsyncSession, asked: Asked, beginning: Beginning) -> Origin | None:
     """Who charges; None for an unknown token."""
-    command = await _command(db, asked, beginning)
-    key = _key_of(beginning) or (command.token_key if command else None)
-    reservation = await _reservation(db, asked, beginning, key)
-    found = await _authorization(db, asked, key) if key else None
+    presented = _key_of(beginning)
+    issuers = await _issuers(db, presented) if presented else {}
+    command = await _command(db, asked, beginning, issuers)
+    key = presented or (command.token_key if command else None)
+    reservation = await _reservation(db, asked, beginning, key, issuers)
+    found = await _authorization(db, asked, beginning, key) if key else None
     # The driver's own card at the station comes last, whatever was commanded before (SE-22).
     if found is not None and (command is None or found.at > command.created_at):
         return Origin(found.document, found.method, found.reference, reservation)
@@ -79,16 +86,32 @@ def _key_of(beginning: Beginning) -> str | None:
     return None if token is None else token_key(token.uid, str(token.type))
 
 
-async def _authorization(db: AsyncSession, asked: Asked, key: str) -> Authorization | None:
+async def _issuers(db: AsyncSession, key: str) -> dict[str, int]:
+    """Whose Tokens of this uid and type are stored, with their partners; a card is theirs alone.
+
+    Those of a partner that left are as good as unknown.
+    """
+    found = await db.exec(
+        select(col(TokenRow.owner), col(PartnerRole.partner_id))
+        .join(PartnerRole, col(PartnerRole.party) == col(TokenRow.owner))
+        .where(TokenRow.token_key == key, PartnerRole.platform == PlatformID.CPO.value)
+    )
+    return dict(found.all())
+
+
+async def _authorization(
+    db: AsyncSession, asked: Asked, beginning: Beginning, key: str
+) -> Authorization | None:
     """The last one before the start; one for another place only tells whose token it is."""
     found = await authorizations_of(db, asked.owner.key, key, asked.at - _REMEMBERED)
     before = [each for each in found if each.at <= asked.at + _SKEW]
-    here = (None, asked.location_id.lower())
-    fitting = [each for each in before if (each.location_id and each.location_id.lower()) in here]
+    fitting = [each for each in before if each.holds_at(asked.location_id, beginning.evse_uid)]
     return next(iter(fitting or before), None)
 
 
-async def _command(db: AsyncSession, asked: Asked, beginning: Beginning) -> Errand | None:
+async def _command(
+    db: AsyncSession, asked: Asked, beginning: Beginning, issuers: Issuers
+) -> Errand | None:
     """The START_SESSION that led to it: the one named, or the token's newest at the Location."""
     query = select(Errand).where(
         Errand.wish == Wish.START_SESSION,
@@ -105,22 +128,27 @@ async def _command(db: AsyncSession, asked: Asked, beginning: Beginning) -> Erra
             col(Errand.created_at) >= asked.at - _REMEMBERED,
             col(Errand.created_at) <= asked.at + _SKEW,
         )
+        if issuers:
+            query = query.where(col(Errand.partner_id).in_(issuers.values()))
     else:
         return None
     found = await db.exec(query.order_by(col(Errand.created_at).desc()).limit(10))
     named = beginning.command_id is not None
-    return next((each for each in found.all() if named or not _refused(each)), None)
+    # One that the station names did lead to it, whoever else has a Token of that uid.
+    fitting = (
+        each
+        for each in found.all()
+        if named or (not refused(each) and _of(issuers, each.document["token"]))
+    )
+    return next(fitting, None)
 
 
-def _refused(errand: Errand) -> bool:
-    """Whether the station said no; after a TIMEOUT it may have begun all the same."""
-    if errand.result is None:
-        return False
-    return decode(errand.result).get("result") not in ("ACCEPTED", "TIMEOUT")
+def _of(issuers: Issuers, token: Document) -> bool:
+    return not issuers or issuer_key(token) in issuers
 
 
 async def _reservation(
-    db: AsyncSession, asked: Asked, beginning: Beginning, key: str | None
+    db: AsyncSession, asked: Asked, beginning: Beginning, key: str | None, issuers: Issuers
 ) -> Reservation | None:
     """The reservation that the driver uses: the one named, or the token's at the place (SE-17).
 
@@ -147,8 +175,11 @@ async def _reservation(
     fitting = [
         each
         for each in found.all()
-        if each.evse_uid in (None, NOT_AVAILABLE)
-        or str(each.evse_uid).lower() == beginning.evse_uid.lower()
+        if _of(issuers, decode(each.token))
+        and (
+            each.evse_uid in (None, NOT_AVAILABLE)
+            or str(each.evse_uid).lower() == beginning.evse_uid.lower()
+        )
     ]
     return fitting[0] if fitting else None
 

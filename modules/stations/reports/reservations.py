@@ -17,6 +17,7 @@ from ocpi.database import clock, stamp
 from ocpi.errors import UnknownLocation
 from ocpi.headers import Party
 from ocpi.messages import log
+from ocpi.push.feed import Stream
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import format_moment, moment_of
 from ocpi.store import Document, later
@@ -44,7 +45,7 @@ async def hold(
     reservation.fate = Fate.HELD.value
     db.add(reservation)
     await db.flush()
-    await store_session(db, owner, reserved_session(fixed, codes_of(owner), since), now)
+    await store_session(db, owner, reserved_session(fixed, codes_of(owner), since))
 
 
 async def _site_of(
@@ -81,33 +82,42 @@ async def end(
     )
     if problem is not None:
         log.error("reservation not billed", reservation=reservation.key, reason=problem)
-    await store_end(db, owner, session, cdr, await clock(db))
+    await store_end(db, owner, session, cdr)
 
 
-async def store_session(db: AsyncSession, owner: Party, document: Document, now: int) -> None:
+async def clock_of_money(db: AsyncSession) -> int:
+    """The time at which what is written now will be seen by those who pull, in microseconds.
+
+    It is read under the lock of the feed that the writing takes anyway: a date from before the wait
+    for it could lie in a window that a partner has pulled already (IP-24).
+    """
+    await stamp(db, Stream.MONEY, 0)
+    return await clock(db)
+
+
+async def store_session(db: AsyncSession, owner: Party, document: Document) -> None:
     """Store a Session, dated now, and have its eMSP told."""
     before = await sessions.lock(db, owner, document["id"])
+    if before is None:
+        await stamp(db, "created", 0)
     stored = None if before is None else before["last_updated"]
-    dated = {**document, "last_updated": later(stored, now)}
+    dated = {**document, "last_updated": later(stored, await clock_of_money(db))}
     await modules.sessions.own.store_own(db, owner, dated)
 
 
 async def store_end(
-    db: AsyncSession, owner: Party, session: Document, cdr: Document | None, now: int
+    db: AsyncSession, owner: Party, session: Document, cdr: Document | None
 ) -> bool:
-    """Store a Session that has ended, with its CDR, both dated now, in microseconds.
-
-    False where staff made it INVALID (SE-14).
-    """
+    """Store a Session that has ended, with its CDR; False where staff made it INVALID (SE-14)."""
     before = await sessions.lock(db, owner, session["id"])
     if before is not None and before["status"] == "INVALID":
         return False
     # All who write take these locks in one order, or two of them would wait for each other.
     await stamp(db, "created", 0)
     if before is None or before["status"] != "COMPLETED":
-        await store_session(db, owner, session, now)
+        await store_session(db, owner, session)
     if cdr is not None:
-        dated = {**cdr, "last_updated": later(None, now)}
+        dated = {**cdr, "last_updated": later(None, await clock_of_money(db))}
         await modules.cdrs.own.store_own(db, owner, dated)
     return True
 

@@ -110,9 +110,10 @@ async def _tariffs_of(
 
 
 def choose_tariff(documents: Sequence[Document], moment: str, preference: str) -> str | None:
-    """The id of the Tariff for a driver with this preference; None where none can be read.
+    """The id of the Tariff for a driver with this preference; None where none is meant for it.
 
-    An ad hoc tariff is optional, as a profile's is: the regular one stands in (TA-09).
+    An ad hoc tariff is optional, as a profile's is: the regular one stands in (TA-09). One that
+    is over is still better than none, since the price a driver was last told is known.
     """
     terms = readable(documents)
     for wanted in (preference, "REGULAR"):
@@ -120,7 +121,8 @@ def choose_tariff(documents: Sequence[Document], moment: str, preference: str) -
             return pick_tariff(terms, parse_moment(moment), wanted).id
         except PricingError:
             continue
-    return terms[0].id if terms else None
+    fitting = (each.id for each in terms if each.type in (None, preference, "REGULAR"))
+    return next(fitting, None)
 
 
 def readable(documents: Sequence[Document]) -> list[Terms]:

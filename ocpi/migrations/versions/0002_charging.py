@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("token_key", sa.String(), nullable=False),
         sa.Column("owner", sa.String(), nullable=False),
         sa.Column("location_id", sa.String(), nullable=True),
+        sa.Column("evse_uids", sa.Text(), nullable=True),
         sa.Column("token", sa.Text(), nullable=False),
         sa.Column("method", sa.String(), nullable=False),
         sa.Column("reference", sa.String(), nullable=True),
@@ -135,7 +136,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("ix_errand_open", "errand", ["answered_at", "deadline"])
-    op.create_index("ix_errand_partner_id", "errand", ["partner_id"])
+    op.create_index("ix_errand_partner", "errand", ["partner_id", "answered_at"])
     op.create_index("ix_errand_session_id", "errand", ["session_id"])
     op.create_index("ix_errand_token", "errand", ["token_key", "created_at"])
     op.create_index("ix_errand_untold", "errand", ["told_at", "answered_at"])
@@ -144,6 +145,7 @@ def upgrade() -> None:
         "reservation",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("partner_id", sa.Integer(), nullable=False),
+        sa.Column("asker", sa.String(), nullable=False),
         sa.Column("reservation_id", sa.String(), nullable=False),
         sa.Column("errand_id", sa.String(), nullable=False),
         sa.Column("owner", sa.String(), nullable=False),

@@ -142,6 +142,12 @@ async def test_of_different_cdrs_at_once_one_counts_and_all_others_are_kept(
     assert sorted(decode(text)["total_energy"] for text in texts) == list(range(1, 9))
 
 
+async def test_no_partner_fills_the_disk_with_contradictions(service: Service) -> None:
+    for number in range(15):
+        await post(service, samples.cdr(total_energy=number))
+    assert len(await rows(service, CDRConflict)) == 10
+
+
 @pytest.mark.req("CD-09", "CD-10", "CD-11", "CD-12")
 async def test_a_credit_cdr_and_the_corrected_one_are_stored_beside_the_original(
     service: Service,

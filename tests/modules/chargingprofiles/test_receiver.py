@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 
 from ocpi.database import clock
-from ocpi.errands import Errand
+from ocpi.errands import Errand, answer, follow_up
 from ocpi.gateway import Wish
 from ocpi.spec.chargingprofiles import ChargingProfileResponse
 from ocpi.spec.document import decode, encode
@@ -120,6 +120,18 @@ async def test_what_no_station_can_do_is_not_supported(sqlite_url: str) -> None:
         assert data_of(await put(floor.emsp))["result"] == "NOT_SUPPORTED"
         assert data_of(await clear(floor.emsp))["result"] == "NOT_SUPPORTED"
         assert data_of(await get(floor.emsp))["result"] == "ACCEPTED"
+
+
+async def test_too_much_that_waits_for_stations_is_too_often(floor: Floor) -> None:
+    await put(floor.emsp)
+    first = await floor.errand()
+    async with floor.database.write() as db:
+        for _ in range(49):
+            await follow_up(db, first, wish=Wish.UNLOCK_CONNECTOR)
+    assert data_of(await put(floor.emsp)) == {"result": "TOO_OFTEN", "timeout": 0}
+    async with floor.database.write() as db:
+        await answer(db, first.id, {"result": "ACCEPTED"})
+    assert data_of(await put(floor.emsp))["result"] == "ACCEPTED"
 
 
 @pytest.mark.req("CP-06")

@@ -134,6 +134,19 @@ async def test_a_completed_session_is_never_changed(service: Service) -> None:
     assert decode((await service.admin.get(URL)).content) == plain(done)
 
 
+async def test_a_session_stays_the_one_of_the_emsp_that_was_told_of_it(service: Service) -> None:
+    await service.admin.put(URL, json=session())
+    stolen = {**samples.session()["cdr_token"], "party_id": "XXX"}
+    later = "2026-02-01T00:00:00Z"
+    for answer in (
+        await service.admin.put(URL, json=session(cdr_token=stolen, last_updated=later)),
+        await service.admin.patch(URL, json={"cdr_token": stolen}),
+    ):
+        assert answer.status_code == 409
+        assert answer.json()["error"].endswith("SESSION-1 is of a driver of DE*MSP")
+    assert decode((await service.admin.get(URL)).content) == plain(session())
+
+
 BAD: list[tuple[str, str, Any, int, str]] = [
     ("PUT", URL, {}, 400, "is required"),
     ("PUT", URL, session(id="X"), 400, "id: the URL says 'SESSION-1'"),

@@ -10,10 +10,12 @@ from time import monotonic
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.stations.errandrunner import ErrandRunner
 from ocpi.database import Database
+from ocpi.errands import Errand, follow_up, overdue, take_new
 from ocpi.gateway import Demand, GatewayFailed, Wish
 from ocpi.testing.emsp.misbehaviour import Match, Rule
 from tests.house import OURS
@@ -168,6 +170,34 @@ async def test_what_a_killed_process_had_begun_another_one_ends(database_url: st
             assert await yard.result(asked) == "TIMEOUT"
         assert len(gateway.demands) == 1
         assert [len(each.results) for each in (asked, answered)] == [1, 1]
+
+
+async def test_a_flood_of_errands_is_taken_in_steps_without_a_pause(database_url: str) -> None:
+    gateway = Puppet(answer=None)
+    async with open_yard(database_url, gateway, running=False) as yard:
+        await yard.start()
+        [first] = await yard.errands()
+        async with yard.database.write() as db:
+            for _ in range(204):
+                await follow_up(db, first)
+        async with yard.database.write() as db:
+            assert len(await take_new(db)) == 100
+
+        async def all_asked() -> bool:
+            return len(gateway.demands) == 105
+
+        async with running(yard.context, poll=60):
+            await until(all_asked)
+        assert len({demand.id for demand in gateway.demands}) == 105
+        async with yard.database.write() as db:
+            await db.exec(update(Errand).values(deadline=1))
+            assert len(await overdue(db)) == 100
+        async with running(yard.context, poll=60):
+
+            async def all_given_up() -> bool:
+                return all(errand.answered_at for errand in await yard.errands())
+
+            await until(all_given_up)
 
 
 class Watched(Database):

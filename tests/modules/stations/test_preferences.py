@@ -19,7 +19,7 @@ from ocpi.gateway import Demand, GatewayFailed, Wish
 from ocpi.testing import samples
 from ocpi.testing.emsp.outgoing import Reply
 from tests.house import OURS, OWNER
-from tests.modules.stations.yard import Answer, Puppet, Yard, hang, open_yard
+from tests.modules.stations.yard import ACCEPTED, Answer, Puppet, Yard, hang, open_yard, until
 
 CHEAP = {
     "profile_type": "CHEAP",
@@ -92,6 +92,28 @@ async def test_a_station_that_hangs_is_not_waited_for(
     monkeypatch.setattr("modules.stations.preferences._TIMEOUT", 0.2)
     async with charging(sqlite_url, Puppet(hang)) as (yard, session_id):
         assert (await yard.emsp.set_preferences(session_id, CHEAP)).data == "NOT_POSSIBLE"
+
+
+async def test_a_sixth_request_is_refused_while_five_wait_for_stations(sqlite_url: str) -> None:
+    gateway = Puppet()
+    release = asyncio.Event()
+
+    async def answer_late(_demand: Demand) -> dict[str, str]:
+        await release.wait()
+        return ACCEPTED
+
+    gateway.by_wish[Wish.SET_CHARGING_PREFERENCES] = answer_late
+    async with charging(sqlite_url, gateway) as (yard, session_id):
+        five = [asyncio.create_task(yard.emsp.set_preferences(session_id, CHEAP)) for _ in range(5)]
+
+        async def all_wait() -> bool:
+            return len(gateway.demands) == 5
+
+        await until(all_wait)
+        assert codes(await yard.emsp.set_preferences(session_id, CHEAP)) == (429, 2000)
+        release.set()
+        assert [reply.data for reply in await asyncio.gather(*five)] == ["ACCEPTED"] * 5
+        assert (await yard.emsp.set_preferences(session_id, CHEAP)).data == "ACCEPTED"
 
 
 @pytest.mark.req("SE-05")

@@ -8,9 +8,11 @@ from dataclasses import replace
 import httpx
 import pytest
 from httpx import AsyncBaseTransport
+from sqlalchemy import update
 
 import credentials.partners
 from ocpi.database import Database
+from ocpi.parties import Partner, PartnerEndpoint
 from ocpi.testing.emsp.misbehaviour import Act, Match, Rule
 from tests.modules.stations.yard import ACCEPTED, Puppet, Yard, open_yard, running, until
 
@@ -147,6 +149,24 @@ async def test_what_goes_to_one_address_keeps_its_order(sqlite_url: str) -> None
         await until(both)
         assert [each["result"] for each in command.results] == ["ACCEPTED", "CANCELED_RESERVATION"]
         assert yard.emsp.violations == []
+
+
+async def test_nothing_is_told_where_the_partner_is_no_more(sqlite_url: str) -> None:
+    async with open_yard(sqlite_url, Puppet()) as yard:
+        command = await yard.reserve()
+        assert await yard.result(command) == "ACCEPTED"
+        async with yard.database.write() as db:
+            await db.exec(update(PartnerEndpoint).values(url="https://new.example/ocpi"))
+            await db.exec(update(Partner).values(versions_url="https://new.example/versions"))
+        number = (await yard.reservation()).key
+        await yard.report({"type": "reservation_dropped", "reservation_id": number})
+
+        async def is_begun() -> bool:
+            return all(errand.told_at for errand in await yard.errands())
+
+        await until(is_begun)
+        await asyncio.sleep(0.5)
+        assert len(told(yard)) == len(command.results) == 1
 
 
 class Noting(AsyncBaseTransport):

@@ -21,6 +21,12 @@ async def world(sqlite_url: str) -> AsyncIterator[World]:
         yield opened
 
 
+@pytest.fixture
+async def each_world(database_url: str) -> AsyncIterator[World]:
+    async with open_world(database_url) as opened:
+        yield opened
+
+
 # How the eMSP fails -> what NEVER comes to, and ALLOWED_OFFLINE.
 FAILURES: list[tuple[Rule, str, str]] = [
     (Rule("status", http_status=404), "UNKNOWN", "UNKNOWN"),
@@ -122,3 +128,36 @@ async def test_a_yes_holds_only_where_it_was_given(world: World, place: Any, *, 
     decision = await world.ask(UID, *HERE)
     assert decision.allowed == ("ALLOWED" if here else "NOT_ALLOWED")
     assert (await world.ask(UID)).allowed == "ALLOWED"
+
+
+# What an ALLOWED names as its location -> does it hold at EVSE-1, EVSE-2, and at LOC-9?
+HELD: list[tuple[Any, list[bool]]] = [
+    (None, [True, True, True]),
+    ({"location_id": "LOC-1"}, [True, True, False]),
+    ({"location_id": "loc-1", "evse_uids": ["evse-1"]}, [True, False, False]),
+    ({"location_id": "LOC-1", "evse_uids": []}, [False, False, False]),
+    ({"location_id": "LOC-9", "evse_uids": ["EVSE-1"]}, [False, False, True]),
+]
+
+
+@pytest.mark.parametrize(("place", "held"), HELD)
+async def test_where_a_yes_holds_is_kept_though_the_question_named_no_place(
+    each_world: World, place: Any, held: list[bool]
+) -> None:
+    await each_world.add_emsp()
+    each_world.serve("acme", {"allowed": "ALLOWED", "token": token(), "location": place})
+    assert (await each_world.ask()).granted
+    (kept,) = await each_world.authorizations()
+    asked = [("LOC-1", "EVSE-1"), ("LOC-1", "EVSE-2"), ("LOC-9", "EVSE-1")]
+    assert [kept.holds_at(*each) for each in asked] == held
+
+
+async def test_which_evses_a_yes_names_is_kept_though_the_question_named_none(
+    world: World,
+) -> None:
+    await world.add_emsp()
+    place = {"location_id": "LOC-1", "evse_uids": ["EVSE-2"]}
+    world.serve("acme", {"allowed": "ALLOWED", "token": token(), "location": place})
+    assert (await world.ask(UID, "RFID", "LOC-1")).granted
+    (kept,) = await world.authorizations()
+    assert [kept.holds_at("LOC-1", uid) for uid in ("EVSE-1", "EVSE-2")] == [False, True]

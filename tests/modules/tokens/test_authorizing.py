@@ -1,6 +1,7 @@
 """May this driver charge here? With eMSPs in-process, one, several or none."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 from urllib.parse import unquote
@@ -9,11 +10,13 @@ import httpx
 import pytest
 
 from credentials.partners import suspend
+from modules.commands.reservations import Fate, Reservation
 from ocpi.errors import InvalidParameters
 from ocpi.headers import Party
 from ocpi.parties import Partner
 from ocpi.sealing import Seal
-from ocpi.spec.document import decode
+from ocpi.spec.document import decode, encode
+from ocpi.spec.moments import format_moment
 from ocpi.testing.emsp import Rule
 from tests.modules.tokens.world import ABC, UID, World, open_world, token
 
@@ -225,6 +228,71 @@ async def test_only_commands_to_charge_at_our_stations_count(world: World, over:
     await world.add_emsp()
     await world.command(token(), **over)
     assert (await world.ask(UID, *HERE)).allowed == "UNKNOWN"
+
+
+@pytest.mark.parametrize("fate", list(Fate))
+async def test_a_reservation_covers_its_token_only_while_it_stands(
+    world: World, fate: Fate
+) -> None:
+    await world.add_emsp()
+    async with world.context.database.write() as db:
+        reservation = Reservation(
+            partner_id=1,
+            asker=ABC.key,
+            reservation_id="r",
+            errand_id="1",
+            owner="nl*tnm",
+            location_id="LOC-1",
+            token_key="-",
+            token=encode(token()),
+            expires_at=0,
+            fate=fate.value,
+        )
+        db.add(reservation)
+        await db.flush()
+        number = reservation.key
+    await world.command(token(), wish="RESERVE_NOW", reservation=number)
+    stands = fate in (Fate.ASKED, Fate.HELD)
+    assert (await world.ask(UID, *HERE)).allowed == ("ALLOWED" if stands else "UNKNOWN")
+
+
+async def test_a_command_does_not_cover_a_token_that_was_withdrawn_after_it(
+    each_world: World,
+) -> None:
+    await each_world.add_emsp()
+    ended: Any = {"valid": False, "whitelist": "ALWAYS"}
+    await each_world.command(token())
+    await each_world.store(token(**ended))
+    assert (await each_world.ask(UID, *HERE)).method == "COMMAND"
+    await each_world.store(token(**ended, last_updated=format_moment(datetime.now(UTC))))
+    assert (await each_world.ask(UID, *HERE)).allowed == "BLOCKED"
+
+
+async def test_a_command_of_another_emsp_does_not_take_a_card_over(each_world: World) -> None:
+    await each_world.add_emsp("acme", [ABC, Party("DE", "SUB")])
+    await each_world.add_emsp("other", [XYZ])
+    stored = token(whitelist="ALWAYS")
+    await each_world.store(stored)
+    await each_world.command(token(XYZ))
+    await each_world.command(token(Party("DE", "SUB")))
+    decision = await each_world.ask(UID, *HERE)
+    assert (decision.method, decision.token) == ("WHITELIST", stored)
+    await each_world.store(token(XYZ, last_updated="2026-03-01T00:00:00Z"))
+    decision = await each_world.ask(UID, *HERE)
+    assert (decision.method, decision.token) == ("COMMAND", token(XYZ))
+
+
+@pytest.mark.parametrize("over", [{}, {"location_id": "LOC-2"}, {"owner_party_id": "TWO"}])
+async def test_many_commands_of_others_hide_none_that_covers(each_world: World, over: Any) -> None:
+    await each_world.add_emsp()
+    await each_world.add_emsp("other", [XYZ])
+    if not over:  # At the same place, only the owner of what is stored tells whose command counts.
+        await each_world.store(token(whitelist="NEVER"))
+    await each_world.command(token(), minutes=10, location_id="loc-1")
+    for _ in range(25):
+        await each_world.command(token(XYZ), **over)
+    decision = await each_world.ask(UID, *HERE)
+    assert (decision.method, decision.token) == ("COMMAND", token())
 
 
 async def test_tokens_of_a_partner_that_is_suspended_or_gone_count_for_nothing(

@@ -81,3 +81,22 @@ def test_a_reservation_holds_for_an_app_until_it_expires() -> None:
     assert covers(reserved, asked("APP_USER", "LOC-1"), NOW)
     assert not covers(reserved, asked("APP_USER", "LOC-1"), NOW + 2 * MINUTE)
     assert not covers(reserved, asked("RFID", "LOC-1"), NOW)
+
+
+@pytest.mark.parametrize("kind", ["RFID", "APP_USER"])
+@pytest.mark.parametrize(
+    ("result", "covered"),
+    [
+        ("ACCEPTED", True),
+        ("TIMEOUT", True),
+        ("REJECTED", False),
+        ("FAILED", False),
+        ("EVSE_OCCUPIED", False),
+    ],
+)
+def test_a_command_that_the_station_refused_covers_nothing(
+    result: str, kind: str, *, covered: bool
+) -> None:
+    """After a TIMEOUT it may have reached the station all the same."""
+    answered = command(1, result=encode({"result": result}))
+    assert covers(answered, asked(kind, "LOC-1", "EVSE-1"), NOW) == covered

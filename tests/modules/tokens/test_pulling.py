@@ -1,7 +1,7 @@
 """Pulling Tokens: page by page, each judged for itself, and merged into what was pushed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -10,10 +10,11 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
-from modules.tokens.merging import merge, read_page
+from modules.tokens.merging import Found, merge, read_page
 from modules.tokens.pulling import Pulled, sync_partner
 from modules.tokens.store import find_tokens
 from modules.tokens.syncs import FULL_EVERY, OVERLAP, TokenSync
+from ocpi.database import Database
 from ocpi.errors import Conflict, PeerUnusable, UnknownObject
 from ocpi.headers import Party
 from ocpi.spec.document import encode
@@ -263,4 +264,68 @@ async def test_a_slow_page_is_waited_for(world: World) -> None:
     emsp = await world.add_emsp()
     emsp.issue_token(token())
     emsp.rules.append(Rule("slow", seconds=3, match=Match(method="GET")))
+    assert counts(await sync_partner(world.context, "acme")) == {"new": 1}
+
+
+async def test_a_page_far_larger_than_asked_for_is_taken_in_slices(
+    each_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More than 32,767 keys are too many for one query of PostgreSQL."""
+    slices = []
+
+    async def note(database: Database, found: Found, parties: Mapping[str, Party]) -> Any:
+        slices.append([len(each) for each in found.values()])
+        return await merge(database, found, parties)
+
+    monkeypatch.setattr("modules.tokens.pulling.merge", note)
+    await each_world.add_emsp()
+    theirs = [*(token(uid=f"T{number}") for number in range(1100)), None]
+    each_world.serve("acme", theirs)
+    pulled = await sync_partner(each_world.context, "acme")
+    assert slices == [[500], [500], [100]]
+    assert counts(pulled) == {"new": 1100, "refused": 1}
+    assert pulled.refused[0].startswith("item 1100: ")
+
+
+async def test_the_loop_turns_while_a_large_page_is_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = 0
+    seen = []
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def note(*args: Any) -> Any:
+        seen.append(turns)
+        return read_page(*args)
+
+    monkeypatch.setattr("modules.tokens.pulling.read_page", note)
+    await world.add_emsp()
+    world.serve("acme", [None] * 1500)
+    turning = asyncio.create_task(turn())
+    await sync_partner(world.context, "acme")
+    turning.cancel()
+    assert seen[0] < seen[1] < seen[2]
+
+
+async def test_whatever_fails_ends_the_pull_with_its_note(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_args: Any) -> Any:
+        raise RuntimeError("some reason")
+
+    await world.add_emsp()
+    world.serve("acme", [token()])
+    with monkeypatch.context() as patched:
+        patched.setattr("modules.tokens.pulling.merge", fail)
+        with pytest.raises(PeerUnusable, match="RuntimeError"):
+            await sync_partner(world.context, "acme")
+    sync = await world.sync()
+    assert sync is not None
+    told = "All Tokens: none. Not complete: it failed here, with RuntimeError."
+    assert (sync.synced_at, sync.note) == (None, told)
     assert counts(await sync_partner(world.context, "acme")) == {"new": 1}

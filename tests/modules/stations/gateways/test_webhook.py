@@ -24,7 +24,7 @@ from ocpi.testing import samples
 from ocpi.testing.serving import serving
 from tests.house import OURS, settings_of
 from tests.modules.stations.gateways.backend import SECRET, Backend, verify
-from tests.modules.stations.yard import PROFILE, Yard, open_yard
+from tests.modules.stations.yard import PROFILE, Yard, open_yard, until
 from tests.ocpi.loopback import Answer, Peer, listen, respond, send
 
 DEMAND = Demand(
@@ -127,7 +127,7 @@ def test_what_is_sent_is_as_the_openapi_document_describes_it() -> None:
 def test_the_admin_document_says_what_is_sent_and_what_may_be_answered() -> None:
     document = admin_document()
     operation = document["webhooks"]["station-demand"]["post"]
-    assert set(operation["responses"]) == {"200", "202", "default"}
+    assert set(operation["responses"]) == {"200", "202", "4XX", "default"}
     assert operation["security"] == []
     named = [each["name"] for each in operation["parameters"]]
     assert named == ["webhook-id", "webhook-timestamp", "webhook-signature"]
@@ -143,18 +143,12 @@ def test_no_detail_takes_the_place_of_what_says_who_is_asked_for_what() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        respond(b"", "500 Internal Server Error"),
         respond(b"", "401 Unauthorized"),
-        respond(b"", "204 No Content"),
+        respond(b'{"result": "ACCEPTED"}', "404 Not Found"),
         respond(b"", "302 Found", ["Location: http://127.0.0.1:1/"]),
-        respond(b"<html>"),
-        respond(b"[]"),
-        respond(b'{"result": 1}'),
-        respond(b"{}"),
-        respond(b'{"result": "ACCEPTED", "message": "' + b"x" * 100_000 + b'"}'),
     ],
 )
-async def test_everything_but_200_with_a_result_and_202_is_a_failure(answer: Answer) -> None:
+async def test_what_the_backend_did_not_take_is_a_failure(answer: Answer) -> None:
     async with asking(answer) as (gateway, peer):
         with pytest.raises(GatewayFailed) as failed:
             await gateway.ask(DEMAND)
@@ -184,6 +178,14 @@ async def say_nothing(_reader: asyncio.StreamReader, _writer: asyncio.StreamWrit
     [
         respond(b"", "202 Accepted"),
         respond(b'{"result": "ACCEPTED"}', "202 Accepted"),
+        respond(b'{"result": "ACCEPTED"}', "500 Internal Server Error"),
+        respond(b"", "503 Service Unavailable"),
+        respond(b"", "204 No Content"),
+        respond(b"<html>"),
+        respond(b"[]"),
+        respond(b'{"result": 1}'),
+        respond(b"{}"),
+        respond(b'{"result": "ACCEPTED", "message": "' + b"x" * 100_000 + b'"}'),
         say_nothing,
         break_off,
         send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{"),
@@ -193,6 +195,21 @@ async def test_what_may_have_been_done_is_waited_for_as_a_report(answer: Answer)
     async with asking(answer) as (gateway, peer):
         assert await gateway.ask(replace(DEMAND, timeout=0.3)) is None
         assert len(peer.requests) == 1
+
+
+@pytest.mark.req("CM-08")
+async def test_a_reservation_after_which_the_backend_failed_is_cancelled(sqlite_url: str) -> None:
+    async with asking(respond(b"", "500 Internal Server Error")) as (gateway, peer):
+        async with open_yard(sqlite_url, gateway, command_timeout=1) as yard:
+            assert await yard.result(await yard.reserve()) == "TIMEOUT"
+
+            async def was_cancelled() -> bool:
+                return len(peer.requests) == 2
+
+            await until(was_cancelled)
+        reserve, cancel = [decode(read_sent(raw).body) for raw in peer.requests]
+        assert (reserve["type"], cancel["type"]) == ("RESERVE_NOW", "CANCEL_RESERVATION")
+        assert reserve["reservation_id"] == cancel["reservation_id"]
 
 
 async def test_many_stations_are_asked_at_once_though_one_is_slow() -> None:

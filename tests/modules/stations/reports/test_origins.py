@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from modules.commands.reservations import Fate, Reservation
 from modules.tokens.authorizations import Authorization
 from ocpi.errands import token_key
 from ocpi.gateway import Wish
+from ocpi.headers import Party
 from ocpi.spec.document import encode
 from ocpi.testing import samples
-from tests.house import OURS, OWNER
+from tests.house import OURS, OWNER, add_partner
 from tests.modules.stations.reports.yard import Document, Yard, open_yard, start, stop
 
 MINUTE = 60_000_000
@@ -134,6 +136,59 @@ async def test_an_authorization_elsewhere_tells_whose_token_it_is_if_none_is_her
     await authorize(local, APP, moment - MINUTE, reference="there", location_id="LOC-9")
     await local.report(now(name="t2", evse_uid="EVSE-2", token=card(APP)))
     assert (await local.sessions())[1]["cdr_token"]["uid"] == APP["uid"]
+
+
+async def test_an_authorization_for_another_evse_is_one_for_another_place(local: Yard) -> None:
+    moment = await local.now()
+    token = samples.token()
+    await authorize(local, token, moment - 20 * MINUTE, reference="any", location_id=None)
+    await authorize(local, token, moment - MINUTE, reference="two", evse_uids='["evse-2"]')
+    await local.report(now(), now(name="t2", evse_uid="EVSE-2"))
+    references = [each["authorization_reference"] for each in await local.sessions()]
+    assert references == ["any", "two"]
+
+
+async def add_other(yard: Yard) -> dict[str, Any]:
+    """Add another eMSP; gives what its errands have of it."""
+    key = await add_partner(yard.database, "other", "in-other", Party("FR", "XYZ"))
+    return {"partner_id": key, "asker_country_code": "FR", "asker_party_id": "XYZ"}
+
+
+async def test_a_command_of_another_emsp_does_not_take_a_card_over(yard: Yard) -> None:
+    others = await add_other(yard)
+    theirs = samples.token(country_code="FR", party_id="XYZ", contract_id="FR-XYZ-1")
+    moment = await yard.now()
+    command_id = await command(yard, moment - MINUTE, theirs, **others)
+    await yard.report(now())
+    await yard.report(now(name="t2", evse_uid="EVSE-2", token=None, command_id=command_id))
+    await command(yard, moment - 20 * MINUTE, samples.token(), id="right")
+    for n in range(12):
+        await command(yard, moment - MINUTE + n + 1, theirs, **others)
+    await yard.report(now(name="t3", evse_uid="EVSE-3", connector_id="1"))
+    told = [(each["cdr_token"]["party_id"], each["auth_method"]) for each in await yard.sessions()]
+    assert told == [("MSP", "WHITELIST"), ("XYZ", "COMMAND"), ("MSP", "COMMAND")]
+
+
+async def test_a_reservation_of_another_emsp_does_not_take_a_card_over(local: Yard) -> None:
+    others = await add_other(local)
+    theirs = samples.token(country_code="FR", party_id="XYZ", contract_id="FR-XYZ-1")
+    reservation = Reservation(
+        partner_id=others["partner_id"],
+        asker="fr*xyz",
+        reservation_id="r",
+        errand_id="none",
+        owner=OURS.key,
+        location_id="LOC-1",
+        token_key=token_key(theirs["uid"], theirs["type"]),
+        token=encode(theirs),
+        expires_at=await local.now() + MINUTE,
+        fate=Fate.HELD.value,
+    )
+    async with local.database.write() as db:
+        db.add(reservation)
+    await local.report(now())
+    assert (await local.session())["cdr_token"]["party_id"] == "MSP"
+    assert [each.fate for each in await local.reservations()] == ["held"]
 
 
 async def test_commands_that_were_refused_or_are_old_or_of_other_stations_do_not_count(

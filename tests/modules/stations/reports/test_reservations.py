@@ -59,6 +59,7 @@ async def ask(yard: Yard, token: Document = TOKEN, **over: Any) -> tuple[str, in
     async with yard.database.write() as db:
         reservation = Reservation(
             partner_id=errand.partner_id,
+            asker=errand.asker.key,
             reservation_id="r",
             errand_id=errand.id,
             owner=OURS.key,

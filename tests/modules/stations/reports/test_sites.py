@@ -58,3 +58,12 @@ def test_a_tariff_that_cannot_be_read_is_passed_over() -> None:
     assert choose_tariff([over], START, "REGULAR") == "OVER"
     assert choose_tariff([broken], START, "REGULAR") is None
     assert choose_tariff([], START, "REGULAR") is None
+
+
+@pytest.mark.req("TA-09")
+def test_nobody_is_billed_by_a_tariff_that_is_meant_for_others() -> None:
+    ad_hoc = samples.tariff(id="AD_HOC", type="AD_HOC_PAYMENT")
+    over = samples.tariff(id="OVER", end_date_time="2020-01-01T00:00:00Z", type="REGULAR")
+    assert choose_tariff([ad_hoc], START, "REGULAR") is None
+    assert choose_tariff([ad_hoc, over], START, "REGULAR") == "OVER"
+    assert choose_tariff([ad_hoc, over], START, "AD_HOC_PAYMENT") == "AD_HOC"
