@@ -99,6 +99,23 @@ async def test_a_session_without_its_tariff_is_told_without_price_and_billed_lat
         assert await yard.listed(trouble=True) == []
 
 
+async def test_a_session_without_a_tariff_for_its_driver_is_billed_later_to_whom_it_was_told(
+    database_url: str,
+) -> None:
+    ad_hoc = samples.tariff(**OWNER, type="AD_HOC_PAYMENT")
+    async with open_yard(database_url, tariff=ad_hoc) as yard:
+        [_, outcome] = await yard.report(start(), stop(kwh=105))
+        assert outcome["note"] == "No Tariff of the Connector is for REGULAR: TARIFF-1."
+        assert await yard.cdrs() == []
+        await yard.add_token(contract_id="ANOTHER", last_updated="2099-01-01T00:00:00Z")
+        await yard.put_tariff({**TARIFF, "last_updated": "2099-01-01T00:00:00Z"})
+        [listed] = await yard.listed(trouble=True)
+        await yard.bill(listed["id"])
+        told, billed = (await yard.session())["cdr_token"], (await yard.cdr())["cdr_token"]
+        assert billed == told
+        assert billed["contract_id"] == samples.token()["contract_id"]
+
+
 async def test_a_bill_of_somebody_else_under_the_same_id_costs_no_report(local: Yard) -> None:
     await local.report(start())
     session = await local.session()
