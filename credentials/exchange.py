@@ -4,9 +4,10 @@ from typing import Any
 
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_fixed
 
-from ocpi.client import ExchangeFailed, Reply, Target
+from ocpi.client import ExchangeFailed, Target
 from ocpi.context import Context
 from ocpi.errors import PeerUnusable
+from ocpi.reply import Reply
 
 # Seconds for reading what a partner offers, while one that registers waits for our answer, and for
 # the exchange itself, in which the partner reads what we offer.

@@ -22,7 +22,7 @@ from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.parties import PlatformID, our_parties
 from ocpi.request import Here, Owner
-from ocpi.route import path_of, read_whole
+from ocpi.route import path_of, read_whole, replay
 from ocpi.spec.document import encode
 from ocpi.spec.reading import problems
 from ocpi.store import Document, Written
@@ -62,7 +62,7 @@ class AdminFront:
         headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
         try:
             self._check_token(headers.get("authorization", b""))
-            body = await read_whole(scope, headers, receive, BODY_LIMIT)
+            body = replay(await read_whole(scope, headers, receive, BODY_LIMIT), receive)
             await self.api({**scope, "path": path.removeprefix("/admin")}, body, watch)
         except OCPIError as error:
             await _failure(error)(scope, receive, watch)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -21,6 +22,8 @@ import modules.chargingprofiles.sender
 import modules.commands.admin
 import modules.commands.receiver
 import modules.commands.sender
+import modules.hubclientinfo.receiver
+import modules.hubclientinfo.sender
 import modules.locations.admin
 import modules.locations.receiver
 import modules.locations.sender
@@ -41,13 +44,20 @@ import ocpi.push.admin
 from credentials.endpoints import credentials_router
 from credentials.versions import versions_router
 from modules.cdrs.source import CDRSource
+from modules.hubclientinfo.source import ClientInfoSource
+from modules.hubclientinfo.standing import Standing
 from modules.locations.source import LocationSource
+from modules.locations.store import locations
 from modules.sessions.source import SessionSource
+from modules.sessions.store import sessions
 from modules.stations.errandrunner import ErrandRunner
 from modules.stations.forgetting import Forgetter
 from modules.stations.gateways.opening import open_gateway
 from modules.tariffs.source import TariffSource
+from modules.tariffs.store import tariffs
 from modules.tokens.puller import Puller
+from modules.tokens.source import TokenSource
+from modules.tokens.store import tokens
 from ocpi.admin import AdminFront, Problem, add_error_handlers
 from ocpi.context import Context, Interface
 from ocpi.crew import Duty, on_duty
@@ -55,11 +65,14 @@ from ocpi.database import clock
 from ocpi.envelope import Failure, failure
 from ocpi.errors import Crash, InvalidParameters, MethodNotOffered, OCPIError, UnknownObject
 from ocpi.gateway import NoGateway
+from ocpi.hub.desk import Desk
 from ocpi.module import Module
 from ocpi.parties import VERSION, PlatformID
 from ocpi.push.worker import Worker
 from ocpi.route import Front, List, path_of
+from ocpi.settings import Settings
 from ocpi.spec.reading import problems
+from ocpi.store import Store
 
 MODULES = (
     Module(
@@ -113,28 +126,53 @@ MODULES = (
         sender=modules.tokens.sender.router,
         receiver=modules.tokens.receiver.router,
         list=modules.tokens.sender.list_tokens,
+        source=TokenSource(),
+    ),
+    Module(
+        "hubclientinfo",
+        cpo="RECEIVER",
+        sender=modules.hubclientinfo.sender.router,
+        receiver=modules.hubclientinfo.receiver.router,
+        source=ClientInfoSource(),
     ),
 )
 SOURCES = {module.id: module.source for module in MODULES if module.source is not None}
 
 
-OFFERS: Mapping[str, Sequence[Interface]] = {
-    PlatformID.CPO: [Interface(module.id, module.cpo) for module in MODULES]
+# What the hub keeps of what is meant for everybody, and our own Sessions: they tell whose they are.
+STORES: Mapping[str, Store[Any]] = {
+    "locations": locations,
+    "tariffs": tariffs,
+    "tokens": tokens,
+    "sessions": sessions,
 }
-
 
 Offers = Mapping[str, Sequence[Interface]]
 
+OFFERS: Offers = {PlatformID.CPO: [Interface(module.id, module.cpo) for module in MODULES]}
+HUB_OFFERS: Offers = {
+    **OFFERS,
+    PlatformID.HUB: [
+        Interface(module.id, role) for module in MODULES for role in ("SENDER", "RECEIVER")
+    ],
+}
 
-def mounted(context: Context, offers: Offers = OFFERS) -> Context:
+
+def offers_of(settings: Settings) -> Offers:
+    """What each platform offers: the hub, if it is on, both sides of every module (RT-44)."""
+    return HUB_OFFERS if settings.is_hub else OFFERS
+
+
+def mounted(context: Context, offers: Offers | None = None) -> Context:
     """The context of a process that serves: it knows what each platform offers, and stations."""
     gateway = context.gateway
     if isinstance(gateway, NoGateway):
         gateway = open_gateway(context.settings)
-    return replace(context, interfaces=offers, gateway=gateway)
+    interfaces = offers_of(context.settings) if offers is None else offers
+    return replace(context, interfaces=interfaces, gateway=gateway)
 
 
-def create_app(context: Context, *, worker: bool = True, offers: Offers = OFFERS) -> ASGIApp:
+def create_app(context: Context, *, worker: bool = True, offers: Offers | None = None) -> ASGIApp:
     """The whole service; with `worker` it also does what `duties_of` lists."""
     context = mounted(context, offers)
     return _Service(context, duties_of(context) if worker else ())
@@ -142,10 +180,11 @@ def create_app(context: Context, *, worker: bool = True, offers: Offers = OFFERS
 
 def duties_of(context: Context) -> Sequence[Duty]:
     """What goes on beside requests: telling what changed, errands, pulling, and forgetting."""
-    return (Worker(context, SOURCES), ErrandRunner(context), Puller(context), Forgetter(context))
+    duties = (Worker(context, SOURCES), ErrandRunner(context), Puller(context), Forgetter(context))
+    return (*duties, Standing(context)) if context.settings.is_hub else duties
 
 
-def create_ocpi_api(offers: Mapping[str, Sequence[Interface]]) -> FastAPI:
+def create_ocpi_api(offers: Offers) -> FastAPI:
     """What partners call: one set of routes for each platform. `state.context` is the caller's."""
     api = FastAPI(
         title="OCPI 2.2.1",
@@ -178,7 +217,7 @@ def _routers(interface: Interface) -> Sequence[APIRouter]:
     return routers
 
 
-def _lists(offers: Mapping[str, Sequence[Interface]]) -> dict[str, List]:
+def _lists(offers: Offers) -> dict[str, List]:
     """The list of each sender that is mounted, by its path."""
     return {
         f"/ocpi/{platform}/{VERSION}/sender/{module.id}": module.list
@@ -254,7 +293,8 @@ class _Service:
         self.duties = duties
         ocpi_api, admin_api = create_ocpi_api(context.interfaces), create_admin_api()
         ocpi_api.state.context = admin_api.state.context = context
-        self.ocpi = Front(context, ocpi_api, _lists(context.interfaces))
+        desk = Desk(context, STORES) if context.settings.is_hub else None
+        self.ocpi = Front(context, ocpi_api, _lists(context.interfaces), desk)
         self.admin = AdminFront(context, admin_api)
         self.rest = self._rest()
 

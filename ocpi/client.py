@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlencode, urljoin
 
 import aiohttp
@@ -27,13 +27,12 @@ from ocpi.egress import (
 )
 from ocpi.headers import MessageIDs, read_message_ids
 from ocpi.links import next_link
-from ocpi.spec.document import decode
+from ocpi.reply import RawReply, Reply, read_reply
 
 # The URL of a request has a query, that of a next page a cursor: OCPI's 255 are for the bare ones.
 LONGEST_REQUEST_URL = 8192
 MOST_PAGES = 10_000
 MOST_EMPTY_PAGES = 3
-EXCERPT = 500
 
 _SAFE_VALUE = re.compile(r"[\x20-\x7e]*")
 _INFLATED = 32 + zlib.MAX_WBITS  # zlib finds out whether it is gzip or deflate.
@@ -63,31 +62,6 @@ class Target:
     token: str = field(repr=False)
     """Empty: it is no OCPI peer, and knows us by other headers."""
     raw_token: bool = False  # Sent as it is, for partners of older versions (TR-07, IP-01).
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What came back, judged by nobody yet.
-
-    What stands in the envelope is None where there is no envelope. `headers` have lower-case names,
-    and only those whose values are printable ASCII are there. `excerpt` is the begin of `body` as
-    text, `elapsed` in seconds. What a partner wrote is not shown by repr: it may hold tokens.
-    """
-
-    http_status: int
-    status_code: int | None
-    status_message: str | None = field(repr=False)
-    data: Any = field(repr=False)
-    headers: Mapping[str, str] = field(repr=False)
-    excerpt: str = field(repr=False)
-    elapsed: float
-    body: bytes = field(default=b"", repr=False)
-    request_id: str = ""
-    correlation_id: str = ""
-
-    def success(self) -> bool:
-        """HTTP 2xx and an envelope that says 1xxx: one alone is a failure (ST-14, IP-06)."""
-        return 200 <= self.http_status < 300 and 1000 <= (self.status_code or 0) < 2000
 
 
 class _Broken(Exception):
@@ -143,6 +117,32 @@ class Client:
         timeout: float = 20.0,  # noqa: ASYNC109 - one deadline around the whole exchange.
         limit: int = 65536,
     ) -> Reply:
+        """Exchange one message and read the envelope of its answer, see `exchange`."""
+        return read_reply(
+            await self.exchange(
+                target,
+                method,
+                url,
+                body=body,
+                headers=headers,
+                correlation_id=correlation_id,
+                timeout=timeout,
+                limit=limit,
+            )
+        )
+
+    async def exchange(
+        self,
+        target: Target,
+        method: str,
+        url: str,
+        *,
+        body: str | bytes | None = None,
+        headers: Mapping[str, str] = {},
+        correlation_id: str | None = None,
+        timeout: float = 20.0,  # noqa: ASYNC109 - one deadline around the whole exchange.
+        limit: int = 65536,
+    ) -> RawReply:
         """Exchange one message within `timeout` seconds, from connecting to the last byte.
 
         The answer's body, inflated, may have `limit` bytes. A redirect is returned, not followed.
@@ -166,7 +166,10 @@ class Client:
             kind, why = _explain(error)
             # Nothing is chained: aiohttp's errors hold the request, and with it the token.
             raise ExchangeFailed(kind, f"{target.name}: {why}", ids.request_id) from None
-        return _read_reply(response, content, ids, monotonic() - started)
+        safe = {
+            name: value for name, value in response.headers.items() if _SAFE_VALUE.fullmatch(value)
+        }
+        return RawReply(response.status_code, safe, content, monotonic() - started, ids)
 
     async def _exchange(
         self, target: Target, request: httpx.Request, limit: int
@@ -280,40 +283,6 @@ async def _read_body(response: httpx.Response, limit: int) -> bytes:
         if len(body) > limit:
             raise _Broken("too_large", f"the answer has more than {limit} bytes")
     return bytes(body)
-
-
-def _read_reply(response: httpx.Response, content: bytes, ids: MessageIDs, elapsed: float) -> Reply:
-    code, message, data = _read_envelope(content)
-    headers = response.headers.items()
-    return Reply(
-        http_status=response.status_code,
-        status_code=code,
-        status_message=message,
-        data=data,
-        headers={name: value for name, value in headers if _SAFE_VALUE.fullmatch(value)},
-        excerpt=content[: 4 * EXCERPT].decode(errors="replace")[:EXCERPT],
-        elapsed=elapsed,
-        body=content,
-        request_id=ids.request_id,
-        correlation_id=ids.correlation_id,
-    )
-
-
-def _read_envelope(content: bytes) -> tuple[int | None, str | None, Any]:
-    """Code, message and data; without a readable code it is no envelope (IP-43)."""
-    try:
-        envelope = decode(content)
-    except ValueError:
-        return None, None, None
-    if not isinstance(envelope, dict):
-        return None, None, None
-    code = envelope.get("status_code")
-    if isinstance(code, str) and re.fullmatch(r"[0-9]{4}", code):
-        code = int(code)
-    if type(code) is not int:
-        return None, None, None
-    message = envelope.get("status_message")
-    return code, message if isinstance(message, str) else None, envelope.get("data")
 
 
 _FAILURES = (

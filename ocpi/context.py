@@ -8,6 +8,7 @@ from ocpi.client import Client
 from ocpi.database import Database
 from ocpi.gateway import Gateway, NoGateway
 from ocpi.parties import VERSION
+from ocpi.pulse import Pulse
 from ocpi.sealing import Seal
 from ocpi.settings import Settings
 
@@ -35,6 +36,9 @@ class Context:
     """The way to our stations."""
     errands: asyncio.Event = field(default_factory=asyncio.Event)
     """Set after a commit that left an errand to run, so that this process need not poll for it."""
+
+    pulse: Pulse = field(default_factory=Pulse)
+    """What this process sees of its partners' being there."""
 
     def platform_url(self, platform: str) -> str:
         """The address under which a platform's versions, credentials and modules lie."""

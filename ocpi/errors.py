@@ -17,7 +17,9 @@
     │   ├── VersionUnsupported      3002       └── Overloaded         3000, 503
     │   └── EndpointsMissing        3003
     └── RoutingFailure              4000, HTTP 200
-        └── UnknownReceiver         4001
+        ├── UnknownReceiver         4001
+        ├── ReceiverTooSlow         4002
+        └── ReceiverAway            4003
 
 The pairs are those of the matrix "HTTP status and OCPI status per situation" (ST-01 to ST-15).
 A class's docstring is its message where the one who raises it gives none.
@@ -178,6 +180,18 @@ class RoutingFailure(OCPIError):
 
 
 class UnknownReceiver(RoutingFailure):
-    """The party in the OCPI-to headers is not known here."""
+    """The party that the message is for is not known here."""
 
     status_code = 4001
+
+
+class ReceiverTooSlow(RoutingFailure):
+    """The party that the message is for did not answer in time."""
+
+    status_code = 4002
+
+
+class ReceiverAway(RoutingFailure):
+    """The party that the message is for is not connected."""
+
+    status_code = 4003

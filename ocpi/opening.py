@@ -9,6 +9,7 @@ from sqlmodel import select
 from ocpi.client import Client
 from ocpi.context import Context
 from ocpi.database import Database
+from ocpi.directory import hub_party
 from ocpi.headers import Party
 from ocpi.migrate import upgrade
 from ocpi.parties import OurParty, PlatformID, our_party
@@ -34,29 +35,33 @@ async def open_context(settings: Settings | None = None) -> AsyncIterator[Contex
     )
     try:
         await upgrade(context.database)
-        await ensure_first_party(context)
+        await ensure_parties(context)
         yield context
     finally:
         await context.close()
 
 
-async def ensure_first_party(context: Context) -> None:
-    """Make the party that the settings name a CPO party of ours, under the name that they give."""
+async def ensure_parties(context: Context) -> None:
+    """Make the parties that the settings name ours, under the names that they give."""
     settings = context.settings
-    if settings.country_code is None or settings.party_id is None:
-        return
-    party = Party(settings.country_code.upper(), settings.party_id.upper())
-    details = {"name": settings.name or str(party)}
+    if settings.country_code is not None and settings.party_id is not None:
+        party = Party(settings.country_code.upper(), settings.party_id.upper())
+        await _ensure(context, PlatformID.CPO, party, settings.name)
+    hub = hub_party(settings)
+    if hub is not None:
+        await _ensure(context, PlatformID.HUB, hub, settings.hub_name)
+
+
+async def _ensure(context: Context, platform: PlatformID, party: Party, name: str | None) -> None:
+    details = {"name": name or str(party)}
     # Of several processes that start at once one adds the party.
     with suppress(IntegrityError):
         async with context.database.write() as db:
             found = await db.exec(
-                select(OurParty).where(
-                    OurParty.platform == PlatformID.CPO, OurParty.party == party.key
-                )
+                select(OurParty).where(OurParty.platform == platform, OurParty.party == party.key)
             )
             known = found.one_or_none()
             if known is None:
-                db.add(our_party(PlatformID.CPO, party, details))
-            elif settings.name is not None and known.business_details["name"] != settings.name:
+                db.add(our_party(platform, party, details))
+            elif name is not None and known.business_details["name"] != name:
                 known.business_details = {**known.business_details, **details}

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ForeignKey,
+    Index,
     UniqueConstraint,
     delete,
     select,
@@ -90,7 +91,10 @@ class PartnerRole(SQLModel, table=True):
     """A party role of a partner: fixed when registration is offered (TA-04), and live only once."""
 
     __tablename__ = "partner_role"
-    __table_args__ = (UniqueConstraint("platform", "role", "party"),)
+    __table_args__ = (
+        UniqueConstraint("platform", "role", "party"),
+        Index("ix_partner_role_party", "party"),
+    )
 
     id: int | None = Field(default=None, primary_key=True)
     partner_id: int = Field(

@@ -1,12 +1,13 @@
 """What endpoints ask of a request: who calls, whose object, which page, what body."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 from urllib.parse import unquote
 
 from fastapi import Depends, Path, Request
 from pydantic import AfterValidator
+from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
@@ -17,6 +18,7 @@ from ocpi.headers import MessageIDs, Party
 from ocpi.messages import log
 from ocpi.pagination import Paging, page_headers, read_paging
 from ocpi.parties import Caller
+from ocpi.push.feed import Change, changed
 from ocpi.spec.document import decode
 from ocpi.store import Page, Written
 
@@ -59,6 +61,11 @@ async def _caller(request: Request) -> Caller:
 async def _addressed(request: Request) -> Party:
     party: Party = request.state.addressed
     return party
+
+
+async def _owners(request: Request) -> tuple[Party, ...]:
+    owners: tuple[Party, ...] = request.state.owners
+    return owners
 
 
 async def _ids(request: Request) -> MessageIDs:
@@ -145,8 +152,10 @@ async def _owner(
 
 Here = Annotated[Context, Depends(_context)]
 CallerOf = Annotated[Caller, Depends(_caller)]
-# The one party of ours that the request is meant for.
+# The one party of ours that the request is meant for, the hub's own among them.
 Addressed = Annotated[Party, Depends(_addressed)]
+# The parties whose objects are asked for: one of ours, or all that a party may see of the hub's.
+Owners = Annotated[tuple[Party, ...], Depends(_owners)]
 IDs = Annotated[MessageIDs, Depends(_ids)]
 Body = Annotated[dict[str, Any], Depends(_body)]
 List = Annotated[Listing, Depends(_listing)]
@@ -168,6 +177,29 @@ async def _their_party(caller: CallerOf, owner: Owner) -> Party:
 # The owner in the path of an object that the caller pushes: one of its own parties, in its own
 # spelling. Another one's objects are unknown to it, and it cannot make any (CO-06, PD-05).
 TheirParty = Annotated[Party, Depends(_their_party)]
+
+
+@dataclass(frozen=True)
+class Push:
+    """A change that a partner pushes."""
+
+    caller: Caller
+    broadcast: bool
+    """It came to the hub, for every party whom it may concern."""
+    correlation_id: str
+
+    async def spread(self, db: AsyncSession, written: Written, change: Change) -> None:
+        """Have the others told, in the transaction that stored it (RT-27, RT-32)."""
+        if self.broadcast and written.changed:
+            await changed(db, replace(change, correlation_id=self.correlation_id))
+
+
+async def _push(request: Request) -> Push:
+    state = request.state
+    return Push(state.caller, state.broadcast, state.ids.correlation_id)
+
+
+PushOf = Annotated[Push, Depends(_push)]
 
 
 def answer_written(caller: Caller, written: Written, note: str | None = None) -> Response:

@@ -4,7 +4,9 @@ import asyncio
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
+from urllib.parse import unquote
 
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
@@ -32,8 +34,11 @@ from ocpi.headers import (
     read_routing,
     routing_headers,
 )
+from ocpi.hub.desk import Carried, Desk, Here
+from ocpi.hub.message import Message as HubMessage
+from ocpi.hub.senders import with_announced
 from ocpi.messages import log
-from ocpi.parties import Caller, authenticate, our_parties
+from ocpi.parties import Caller, PlatformID, authenticate, our_parties
 from ocpi.request import Listing, read_listing
 
 BODY_LIMIT = 1024 * 1024
@@ -41,10 +46,11 @@ BODY_DEADLINE = 15.0
 _ONCE = ("authorization", "ocpi-to-", "ocpi-from-", "x-request-id", "x-correlation-id")
 # What partners may ask for with a registration token (TR-06), and what is never routed (RT-03).
 _CONFIGURATION = {"versions", "2.2.1", "2.2.1/credentials"}
+_UNROUTED = "hubclientinfo"
 
 
-# An endpoint that gives a page of a list to a partner that asks one of our parties.
-List = Callable[[Context, Party, Listing], Awaitable[Response]]
+# An endpoint that gives a page of a list to a partner that asks for objects of some parties.
+List = Callable[[Context, tuple[Party, ...], Listing], Awaitable[Response]]
 
 
 class Front:
@@ -54,14 +60,18 @@ class Front:
     somebody else must not meet module code, and errors of every kind must wear the envelope.
     """
 
-    def __init__(self, context: Context, api: ASGIApp, lists: Mapping[str, List]) -> None:
-        """`lists` are endpoints by path that need no more than who asks and for which page.
+    def __init__(
+        self, context: Context, api: ASGIApp, lists: Mapping[str, List], desk: Desk | None = None
+    ) -> None:
+        """`lists` are endpoints by path that need no more than whose objects and which page.
 
-        They are answered here, since FastAPI takes longer to find and call them than they run.
+        They are answered here, since FastAPI takes longer to find and call them than they run. The
+        `desk` is the hub's; without it there is no such platform.
         """
         self.context = context
         self.api = api
         self.lists = lists
+        self.desk = desk
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request below /ocpi."""
@@ -71,12 +81,7 @@ class Front:
         exchange = _Exchange(ids, send)
         path = path_of(scope)
         try:
-            inner = await self._identify(scope, path, headers, exchange)
-            if scope["method"] == "GET" and path in self.lists:
-                await self._list(inner, receive, exchange.send)
-            else:
-                body = await read_whole(scope, headers, receive, BODY_LIMIT)
-                await self.api(inner, body, exchange.send)
+            await self._answer(_Request(scope, path, headers, receive), exchange)
         except OCPIError as error:
             await failure(error)(scope, receive, exchange.send)
         except Exception:  # noqa: BLE001 - Nobody behind us answers, and it is logged here.
@@ -96,33 +101,154 @@ class Front:
                 correlation_id=ids.correlation_id,
             )
 
-    async def _list(self, scope: Scope, receive: Receive, send: Send) -> None:
-        state, query = scope["state"], QueryParams(scope["query_string"])
-        listing = read_listing(self.context, state["caller"], scope["path"], query)
-        answer = await self.lists[scope["path"]](self.context, state["addressed"], listing)
-        await answer(scope, receive, send)
-
-    async def _identify(
-        self, scope: Scope, path: str, headers: dict[str, str], exchange: "_Exchange"
-    ) -> Scope:
-        """The scope for FastAPI, with who calls and which of our parties is meant."""
-        _require_once(scope)
-        platform, _, rest = path.removeprefix("/ocpi/").partition("/")
-        if platform not in self.context.interfaces:
-            raise UnknownObject(f"There is no platform {platform!r} here.")
-        database = self.context.database
-        caller = await authenticate(
-            database, platform, headers.get("authorization"), time.time_ns() // 1000
-        )
-        exchange.partner = caller.name
+    async def _answer(self, request: "_Request", exchange: "_Exchange") -> None:
+        caller = await self._authenticate(request, exchange)
         state: dict[str, Any] = {"caller": caller, "ids": exchange.ids}
-        if rest not in _CONFIGURATION:
-            if caller.registration:
-                raise NotAuthenticated("This is a registration token: register first.")
-            routing = read_routing(headers)
-            ours = await our_parties(database, platform)
-            state["addressed"] = exchange.address(routing, ours, caller)
-        return {**scope, "path": path, "state": {**scope.get("state", {}), **state}}
+        if request.rest in _CONFIGURATION:
+            await self._answer_here(request, exchange, state)
+            return
+        if caller.registration:
+            raise NotAuthenticated("This is a registration token: register first.")
+        if request.module == _UNROUTED:
+            await self._answer_here(request, exchange, state)
+            return
+        routing = read_routing(request.headers)
+        named = [party for party in (routing.sender, request.owner) if party is not None]
+        caller = state["caller"] = await with_announced(self.context.database, caller, named)
+        if caller.platform == PlatformID.HUB and self.desk is not None:
+            await self._answer_at_desk(self.desk, request, routing, exchange, state)
+            return
+        ours = await our_parties(self.context.database, caller.platform)
+        party = exchange.address(routing, ours, caller)
+        await self._answer_here(request, exchange, {**state, **_meant_here(party, (party,))})
+
+    async def _authenticate(self, request: "_Request", exchange: "_Exchange") -> Caller:
+        _require_once(request.scope)
+        if request.platform not in self.context.interfaces:
+            raise UnknownObject(f"There is no platform {request.platform!r} here.")
+        authorization, now = request.headers.get("authorization"), time.time_ns() // 1000
+        caller = await authenticate(self.context.database, request.platform, authorization, now)
+        exchange.partner = caller.name
+        self.context.pulse.heard(caller.partner_id)
+        return caller
+
+    async def _answer_at_desk(
+        self,
+        desk: Desk,
+        request: "_Request",
+        routing: Routing,
+        exchange: "_Exchange",
+        state: dict[str, Any],
+    ) -> None:
+        hub = (await our_parties(self.context.database, PlatformID.HUB))[0]
+        sender = routing.sender or exchange.only_party(state["caller"])
+        exchange.set_addresses(sender, hub)
+        caller = _as_party(state["caller"], sender, request.owner)
+        message = await request.message(caller, sender, routing.to, exchange.ids)
+        if request.link is not None:
+            visit: Here | Carried = await desk.follow(message, request.link)
+        else:
+            visit = await desk.take(message)
+        exchange.set_addresses(sender, visit.answering)
+        if isinstance(visit, Carried):
+            await visit.answer(request.scope, request.receive, exchange.send)
+            return
+        meant = _meant_here(visit.answering, visit.owners, broadcast=visit.broadcast)
+        await self._answer_here(request, exchange, {**state, "caller": caller, **meant})
+
+    async def _answer_here(
+        self, request: "_Request", exchange: "_Exchange", state: dict[str, Any]
+    ) -> None:
+        scope = request.scope_for(state)
+        if scope["method"] == "GET" and request.path in self.lists and "owners" in state:
+            query = QueryParams(scope["query_string"])
+            listing = read_listing(self.context, state["caller"], request.path, query)
+            answer = await self.lists[request.path](self.context, state["owners"], listing)
+            await answer(scope, request.receive, exchange.send)
+        else:
+            body = await request.replayed()
+            await self.api(scope, body, exchange.send)
+
+
+def _meant_here(
+    addressed: Party, owners: tuple[Party, ...], *, broadcast: bool = False
+) -> dict[str, Any]:
+    return {"addressed": addressed, "owners": owners, "broadcast": broadcast}
+
+
+def _as_party(caller: Caller, sender: Party, owner: Party | None) -> Caller:
+    """The caller as the one party that sends, and the owner that a hub speaks for (RT-05, AT-36).
+
+    Raises ``InvalidParameters`` for a party that is not the caller's (RT-08, TA-06).
+    """
+    roles = [role for role in caller.roles if role.party.key == sender.key]
+    if not roles:
+        raise _stranger(caller, sender)
+    if any(role.role == "HUB" for role in roles) and owner is not None:
+        roles += [role for role in caller.roles if role.party.key == owner.key]
+    return replace(caller, roles=tuple(roles))
+
+
+def _stranger(caller: Caller, sender: Party) -> InvalidParameters:
+    parties = ", ".join(str(party) for party in caller.parties)
+    return InvalidParameters(f"OCPI-from: {sender} is no party of {caller.name} (it has {parties})")
+
+
+class _Request:
+    """One request: its URL taken apart, and its body read once, when somebody asks for it."""
+
+    def __init__(self, scope: Scope, path: str, headers: dict[str, str], receive: Receive) -> None:
+        self.scope = scope
+        self.path = path
+        self.headers = headers
+        self.receive = receive
+        self.platform, _, self.rest = path.removeprefix("/ocpi/").partition("/")
+        _, self.interface, self.module, self.below = (*self.rest.split("/", 3), "", "", "")[:4]
+        self._body: bytes | None = None
+
+    @property
+    def link(self) -> str | None:
+        """The id of one of the hub's links, which are neither of a sender nor of a receiver."""
+        return self.module if self.interface == "links" else None
+
+    @property
+    def owner(self) -> Party | None:
+        """The owner that the URL of a pushed object names."""
+        segments = self.below.split("/")
+        if self.interface != "receiver" or len(segments) < 3:
+            return None
+        return Party(unquote(segments[0]), unquote(segments[1]))
+
+    def scope_for(self, state: dict[str, Any]) -> Scope:
+        """What FastAPI gets: who calls, and which parties are meant."""
+        return {**self.scope, "path": self.path, "state": {**self.scope.get("state", {}), **state}}
+
+    async def body(self) -> bytes:
+        """The body whole; raises what `read_whole` does."""
+        if self._body is None:
+            self._body = await read_whole(self.scope, self.headers, self.receive, BODY_LIMIT)
+        return self._body
+
+    async def replayed(self) -> Receive:
+        """The body for whoever reads it by ASGI's messages."""
+        return replay(await self.body(), self.receive)
+
+    async def message(
+        self, caller: Caller, sender: Party, to: Party | None, ids: MessageIDs
+    ) -> HubMessage:
+        """The request as the hub sees it."""
+        return HubMessage(
+            caller=caller,
+            sender=sender,
+            to=to,
+            ids=ids,
+            method=self.scope["method"],
+            interface=self.interface.upper(),
+            module=self.module,
+            path=self.below,
+            query=self.scope["query_string"].decode("latin-1"),
+            body=await self.body(),
+        )
 
 
 class _Exchange:
@@ -143,14 +269,25 @@ class _Exchange:
         if routing.sender is not None:
             self._headers |= routing_headers(routing.sender, None)
             if routing.sender.key not in {role.party.key for role in caller.roles}:
-                raise InvalidParameters(
-                    f"OCPI-from: {routing.sender} is no party of {caller.name} (it has "
-                    f"{', '.join(str(role.party) for role in caller.roles)})"
-                )
+                raise _stranger(caller, routing.sender)
         party = _meant(routing.to, ours)
         if routing.sender is not None or routing.to is not None:
             self._headers |= routing_headers(None, party)
         return party
+
+    def set_addresses(self, requesting: Party, answering: Party) -> None:
+        """The answer goes from one party to the other (RT-07)."""
+        self._headers |= routing_headers(requesting, answering)
+
+    def only_party(self, caller: Caller) -> Party:
+        """The party of a caller that names none and has but one (RT-04)."""
+        if len(caller.parties) == 1:
+            return caller.parties[0]
+        parties = ", ".join(str(party) for party in caller.parties)
+        raise InvalidParameters(
+            "OCPI-from-country-code and OCPI-from-party-id are needed: the partner "
+            f"{caller.name} has the parties {parties}"
+        )
 
     async def send(self, message: Message) -> None:
         """Pass on a part of the answer, with our headers on its start (TR-14)."""
@@ -199,23 +336,22 @@ def path_of(scope: Scope) -> str:
 
 async def read_whole(
     scope: Scope, headers: Mapping[str, Any], receive: Receive, limit: int
-) -> Receive:
-    """The body read whole, within its limit and in time (TA-14, TA-16).
+) -> bytes:
+    """The body read whole, within its limit and in time (TA-14, TA-16); none of a GET is read.
 
     Raises ``UnsupportedEncoding``, ``TooLarge``, ``TooSlow`` and ``Malformed``.
     """
     if scope["method"] in ("GET", "HEAD"):
-        return receive
+        return b""
     if "content-encoding" in headers:
         raise UnsupportedEncoding
     if int(headers.get("content-length", 0)) > limit:
         raise TooLarge(f"The body is larger than {limit} bytes.")
     try:
         async with asyncio.timeout(BODY_DEADLINE):
-            body = await _read_body(receive, limit)
+            return await _read_body(receive, limit)
     except TimeoutError:
         raise TooSlow(f"The body did not arrive within {BODY_DEADLINE:.0f} s.") from None
-    return _replay(body, receive)
 
 
 async def _read_body(receive: Receive, limit: int) -> bytes:
@@ -234,7 +370,8 @@ async def _read_body(receive: Receive, limit: int) -> bytes:
             return b"".join(chunks)
 
 
-def _replay(body: bytes, receive: Receive) -> Callable[[], Awaitable[Message]]:
+def replay(body: bytes, receive: Receive) -> Receive:
+    """A body that was read, for whoever reads it by ASGI's messages."""
     pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def next_message() -> Message:

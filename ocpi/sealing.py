@@ -2,12 +2,15 @@
 
 import base64
 import hashlib
+import hmac
 import secrets
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from ocpi.spec.document import encode
 
 
 class WrongKey(Exception):
@@ -24,11 +27,16 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def _derive(secret: str, purpose: bytes) -> bytes:
+    return HKDF(SHA256(), 32, salt=None, info=purpose).derive(secret.encode())
+
+
 class Seal:
     """AES-GCM under a key derived from the operator's secret."""
 
     def __init__(self, secret: str) -> None:
-        key = HKDF(SHA256(), 32, salt=None, info=b"ocpi token_out").derive(secret.encode())
+        key = _derive(secret, b"ocpi token_out")
+        self._tags = _derive(secret, b"ocpi link")
         self._cipher = AESGCM(key)
         self.key_id = hashlib.sha256(key).hexdigest()[:8]
 
@@ -37,6 +45,11 @@ class Seal:
         nonce = secrets.token_bytes(12)
         sealed = nonce + self._cipher.encrypt(nonce, token.encode(), self.key_id.encode())
         return f"{self.key_id}:{base64.b64encode(sealed).decode()}"
+
+    def tag(self, *parts: str) -> str:
+        """Some texts as 43 characters for a URL, which nobody can tell without the secret."""
+        digest = hmac.digest(self._tags, encode(parts).encode(), "sha256")
+        return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     def open(self, sealed: str) -> str:
         """The token again; raises ``WrongKey`` when another key sealed it."""

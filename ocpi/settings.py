@@ -1,9 +1,9 @@
 """Every setting of the service, read from the environment with the prefix OCPI_."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -43,6 +43,36 @@ class Settings(BaseSettings):
         None,
         max_length=100,
         description="Name of our first CPO party, as partners and drivers see it.",
+    )
+    hub_country_code: str | None = Field(
+        None,
+        min_length=2,
+        max_length=2,
+        description="Country code of the hub; with OCPI_HUB_PARTY_ID it turns the hub platform on.",
+    )
+    hub_party_id: str | None = Field(
+        None, min_length=3, max_length=3, description="Party id of the hub."
+    )
+    hub_name: str | None = Field(
+        None, max_length=100, description="Name of the hub, as its partners see it."
+    )
+    hub_agreements: Literal["open", "closed"] = Field(
+        "open",
+        description="Whether parties that no agreement speaks of may talk to each other through "
+        "the hub (`open`) or not (`closed`), see `ocpi agreement`.",
+    )
+    hub_timeout: float = Field(
+        10.0,
+        ge=1,
+        le=60,
+        description="Seconds within which a party must answer what the hub carries to it; "
+        "real-time authorization has 2.5.",
+    )
+    hub_silence: int = Field(
+        300,
+        ge=10,
+        le=86400,
+        description="Seconds of silence after which the hub asks a partner whether it still lives.",
     )
     secret_key: SecretStr | None = Field(
         None,
@@ -111,6 +141,17 @@ class Settings(BaseSettings):
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="Least level of log lines: DEBUG, INFO, WARNING or ERROR.",
     )
+
+    @model_validator(mode="after")
+    def _whole_hub(self) -> Self:
+        if (self.hub_country_code is None) != (self.hub_party_id is None):
+            raise ValueError("OCPI_HUB_COUNTRY_CODE and OCPI_HUB_PARTY_ID go together")
+        return self
+
+    @property
+    def is_hub(self) -> bool:
+        """Whether the hub platform is on."""
+        return self.hub_party_id is not None
 
     @property
     def partner_port_numbers(self) -> frozenset[int]:

@@ -148,7 +148,7 @@ class Store(Generic[Row]):
 
         With an `audience`, of a kind that has that column, only what concerns one of these parties.
         """
-        if audience is not None and not audience:
+        if not owners or (audience is not None and not audience):
             return Page((), 0)
         given: dict[str, Any] = {f"owner_{n}": owner.key for n, owner in enumerate(owners)}
         given |= {f"audience_{n}": party.key for n, party in enumerate(audience or ())}

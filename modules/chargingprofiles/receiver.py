@@ -19,7 +19,6 @@ from modules.commands.accepting import (
     Task,
     add_errand,
     announced_timeout,
-    check_response_url,
     is_crowded,
     location_of,
     place_of,
@@ -27,6 +26,7 @@ from modules.commands.accepting import (
 )
 from modules.commands.judging import ACCEPTED, Verdict
 from ocpi.admin import takes
+from ocpi.callbacks import check_response_url
 from ocpi.context import Context
 from ocpi.database import clock
 from ocpi.envelope import Answer, ok
@@ -127,7 +127,7 @@ async def clear_profile(
 async def _answer(
     here: Context, asker: Asker, session_id: str, wish: Wish, wanted: Document
 ) -> Response:
-    await check_response_url(here, asker, wanted["response_url"])
+    await check_response_url(here, asker.partner_id, wanted["response_url"])
     verdict = await _decide(here, asker, session_id, wish, wanted)
     timeout = announced_timeout(here) if verdict == ACCEPTED else 0
     response = encode({"result": verdict.result, "timeout": timeout})

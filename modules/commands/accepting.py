@@ -1,27 +1,22 @@
 """How a partner's wish becomes an errand: who asks, where the result may go, and until when."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import uuid4
 
 from fastapi import Depends, Request
-from sqlalchemy import CompoundSelect, bindparam, func, union_all
-from sqlalchemy import select as select_columns
+from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.locations.parts import Place
 from modules.locations.store import locations
 from modules.sessions.store import sessions
-from ocpi.client import LONGEST_REQUEST_URL
 from ocpi.context import Context
 from ocpi.database import Database, clock
-from ocpi.egress import EgressRefused, check_url, same_origin
 from ocpi.errands import TELLING, Errand, token_key
-from ocpi.errors import InvalidParameters
 from ocpi.gateway import Wish
 from ocpi.headers import Party, read_routing
-from ocpi.parties import Partner, PartnerEndpoint
 from ocpi.request import Addressed, CallerOf, IDs, party_of
 from ocpi.spec.document import decode, encode
 from ocpi.spec.tokens import Token
@@ -61,45 +56,6 @@ async def _asker(request: Request, caller: CallerOf, owner: Addressed, ids: IDs)
 
 
 AskerOf = Annotated[Asker, Depends(_asker)]
-
-
-_ADDRESSES: CompoundSelect[Any] = union_all(
-    select_columns(col(PartnerEndpoint.url)).where(
-        col(PartnerEndpoint.partner_id) == bindparam("partner_id")
-    ),
-    select_columns(col(Partner.versions_url)).where(col(Partner.id) == bindparam("partner_id")),
-)
-
-
-async def check_response_url(here: Context, asker: Asker, url: str) -> None:
-    """Raises ``InvalidParameters`` unless a result can be told there, at the partner's (CM-07)."""
-    try:
-        check_url(
-            url,
-            allow_private=here.settings.allow_private_networks,
-            ports=here.settings.partner_port_numbers,
-            longest=LONGEST_REQUEST_URL,
-        )
-    except EgressRefused as refused:
-        raise InvalidParameters(f"response_url: {refused.reason}") from None
-    if not await lies_with(here.database, asker.partner_id, url):
-        raise InvalidParameters(
-            "response_url: its scheme, host and port must be those of an endpoint of yours, "
-            "or of your versions URL"
-        )
-
-
-async def lies_with(database: Database, partner_id: int, url: str) -> bool:
-    """Whether a URL lies where the partner's own ones do, as they are now (TA-08)."""
-    rows = await database.fetch("errand.addresses", _ADDRESSES, {"partner_id": partner_id})
-    return any(_lies_at(url, address) for (address,) in rows if address is not None)
-
-
-def _lies_at(url: str, address: str) -> bool:
-    try:
-        return same_origin(url, address)
-    except ValueError:
-        return False
 
 
 async def location_of(database: Database, owner: Party, location_id: str) -> Document | None:

@@ -15,13 +15,14 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Text, update
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ocpi.client import ExchangeFailed, Reply
+from ocpi.client import ExchangeFailed
 from ocpi.context import Context, Interface
 from ocpi.database import clock
 from ocpi.errors import Conflict, InvalidParameters, PeerUnusable, UnknownObject
 from ocpi.headers import Party, routing_headers
-from ocpi.parties import Partner, PartnerRole
+from ocpi.parties import Partner, PartnerRole, our_parties
 from ocpi.push.addressee import Addressee, read_addressee
+from ocpi.reply import Reply
 from ocpi.spec.document import encode
 from ocpi.spec.reading import dump, problems, read
 from ocpi.spec.types import OCPIModel, Role
@@ -108,13 +109,14 @@ async def find_road(here: Context, name: str, module: str, pairing: Pairing) -> 
             f"The platform {partner.platform!r} does not offer {module} as SENDER, so there is "
             "nowhere for results to come."
         )
-    addressee = await read_addressee(here.database, here.seal, partner.key, {module})
+    addressee = await read_addressee(here, partner.key, {module})
     if addressee is None:
         raise Conflict(f"{name} is not registered, or is suspended.")
     if module not in addressee.endpoints:
         raise Conflict(f"{name} does not offer {module} as RECEIVER.")
     to = _choose(operators, pairing.to, "to", name)
-    ours = _choose(list(addressee.owners.values()), pairing.sender, "from", "the platform")
+    candidates = await our_parties(here.database, partner.platform)
+    ours = _choose(candidates, pairing.sender, "from", "the platform")
     return Road(addressee, to, ours, here.module_url(partner.platform, interface))
 
 

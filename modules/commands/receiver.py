@@ -16,7 +16,6 @@ from modules.commands.accepting import (
     Task,
     add_errand,
     announced_timeout,
-    check_response_url,
     is_crowded,
     location_of,
     place_of,
@@ -25,6 +24,7 @@ from modules.commands.accepting import (
 from modules.commands.judging import ACCEPTED, Command, Scene, Verdict, judge, spelled_place
 from modules.commands.reservations import reservation_of, reserve
 from modules.locations.parts import Place
+from ocpi.callbacks import check_response_url
 from ocpi.context import Context
 from ocpi.database import Database, clock
 from ocpi.envelope import Answer, ok
@@ -86,7 +86,7 @@ async def take_command(here: Here, asker: AskerOf, command: Word, body: Body) ->
     """Accepted means that the station will be asked; its result goes to `response_url` (CM-02)."""
     kind = command_type(command)
     wanted = read(MODELS[kind], body)
-    await check_response_url(here, asker, wanted.response_url)
+    await check_response_url(here, asker.partner_id, wanted.response_url)
     try:
         verdict = await _decide(here, asker, kind, wanted)
     except UnknownLocation as error:

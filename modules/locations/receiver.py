@@ -10,11 +10,14 @@ from modules.locations.store import check_complete, locations
 from ocpi.admin import takes
 from ocpi.envelope import Answer, ok
 from ocpi.headers import Party
-from ocpi.parties import Caller
-from ocpi.request import Body, CallerOf, Here, Segment, TheirParty, answer_written
+from ocpi.push.feed import Change
+from ocpi.request import Body, Here, Push, PushOf, Segment, TheirParty, answer_written
 from ocpi.spec.document import decode, encode
 from ocpi.spec.locations import EVSE, Connector, Location
 from ocpi.spec.reading import dump, read, read_patch
+from ocpi.store import Document, object_key
+
+MODULE = "locations"
 
 router = APIRouter(prefix="/{country_code}/{party_id}")
 
@@ -28,17 +31,21 @@ async def _get(here: Here, owner: Party, place: Place) -> Response:
     return ok(encode(find_part(decode(text), place)))
 
 
-async def _put(here: Here, caller: Caller, owner: Party, place: Place, body: Body) -> Response:
-    document = raise_parents(dump(read(model_of(place), body)))
+async def _put(here: Here, push: Push, owner: Party, place: Place, body: Body) -> Response:
+    document = dump(read(model_of(place), body))
+    if not push.broadcast:
+        # What is told to others keeps the dates that its owner gave it (RT-16).
+        document = raise_parents(document)
     async with here.database.write() as db:
         if place.evse_uid is None:
             written = await locations.put(db, owner, place.location_id, document)
         else:
             written = await locations.put_part(db, owner, place, document)
-    return answer_written(caller, written)
+        await push.spread(db, written, _change(owner, place))
+    return answer_written(push.caller, written)
 
 
-async def _patch(here: Here, caller: Caller, owner: Party, place: Place, body: Body) -> Response:
+async def _patch(here: Here, push: Push, owner: Party, place: Place, body: Body) -> Response:
     if "evses" in body:
         check_complete(body["evses"])
     changes = raise_parents(read_patch(model_of(place), body))
@@ -47,7 +54,14 @@ async def _patch(here: Here, caller: Caller, owner: Party, place: Place, body: B
             written = await locations.patch(db, owner, place.location_id, changes)
         else:
             written = await locations.patch_part(db, owner, place, changes)
-    return answer_written(caller, written)
+        whole = place.connector_id is not None or "evses" in changes
+        await push.spread(db, written, _change(owner, place, None if whole else changes))
+    return answer_written(push.caller, written)
+
+
+def _change(owner: Party, place: Place, patch: Document | None = None) -> Change:
+    key = object_key(owner, place.location_id)
+    return Change(MODULE, key, part=place.evse_uid, patch=patch)
 
 
 @router.get("/{location_id}", response_model=Answer[Location], summary="Get a pushed Location")
@@ -63,10 +77,10 @@ async def get_location(here: Here, owner: TheirParty, location_id: LocationID) -
     openapi_extra=takes(Location),
 )
 async def put_location(
-    here: Here, caller: CallerOf, owner: TheirParty, location_id: LocationID, body: Body
+    here: Here, push: PushOf, owner: TheirParty, location_id: LocationID, body: Body
 ) -> Response:
     """Create or replace a Location with all its EVSEs and Connectors."""
-    return await _put(here, caller, owner, Place(location_id), body)
+    return await _put(here, push, owner, Place(location_id), body)
 
 
 @router.patch(
@@ -76,10 +90,10 @@ async def put_location(
     openapi_extra=takes(Location, partial=True),
 )
 async def patch_location(
-    here: Here, caller: CallerOf, owner: TheirParty, location_id: LocationID, body: Body
+    here: Here, push: PushOf, owner: TheirParty, location_id: LocationID, body: Body
 ) -> Response:
     """Change the fields given; EVSEs given are put one by one, and must be complete."""
-    return await _patch(here, caller, owner, Place(location_id), body)
+    return await _patch(here, push, owner, Place(location_id), body)
 
 
 @router.get("/{location_id}/{evse_uid}", response_model=Answer[EVSE], summary="Get a pushed EVSE")
@@ -98,14 +112,14 @@ async def get_evse(
 )
 async def put_evse(
     here: Here,
-    caller: CallerOf,
+    push: PushOf,
     owner: TheirParty,
     location_id: LocationID,
     evse_uid: EVSEUID,
     body: Body,
 ) -> Response:
     """Add or replace an EVSE of a known Location."""
-    return await _put(here, caller, owner, Place(location_id, evse_uid), body)
+    return await _put(here, push, owner, Place(location_id, evse_uid), body)
 
 
 @router.patch(
@@ -116,14 +130,14 @@ async def put_evse(
 )
 async def patch_evse(
     here: Here,
-    caller: CallerOf,
+    push: PushOf,
     owner: TheirParty,
     location_id: LocationID,
     evse_uid: EVSEUID,
     body: Body,
 ) -> Response:
     """Change the fields given, such as `status`."""
-    return await _patch(here, caller, owner, Place(location_id, evse_uid), body)
+    return await _patch(here, push, owner, Place(location_id, evse_uid), body)
 
 
 @router.get(
@@ -150,7 +164,7 @@ async def get_connector(
 )
 async def put_connector(
     here: Here,
-    caller: CallerOf,
+    push: PushOf,
     owner: TheirParty,
     location_id: LocationID,
     evse_uid: EVSEUID,
@@ -158,7 +172,7 @@ async def put_connector(
     body: Body,
 ) -> Response:
     """Add or replace a Connector of a known EVSE."""
-    return await _put(here, caller, owner, Place(location_id, evse_uid, connector_id), body)
+    return await _put(here, push, owner, Place(location_id, evse_uid, connector_id), body)
 
 
 @router.patch(
@@ -169,7 +183,7 @@ async def put_connector(
 )
 async def patch_connector(
     here: Here,
-    caller: CallerOf,
+    push: PushOf,
     owner: TheirParty,
     location_id: LocationID,
     evse_uid: EVSEUID,
@@ -177,4 +191,4 @@ async def patch_connector(
     body: Body,
 ) -> Response:
     """Change the fields given."""
-    return await _patch(here, caller, owner, Place(location_id, evse_uid, connector_id), body)
+    return await _patch(here, push, owner, Place(location_id, evse_uid, connector_id), body)

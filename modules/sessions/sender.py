@@ -6,7 +6,7 @@ from starlette.responses import Response
 from modules.sessions.store import sessions
 from ocpi.envelope import Answer
 from ocpi.errors import InvalidParameters
-from ocpi.request import Addressed, Here, List, pages
+from ocpi.request import Here, List, Owners, pages
 from ocpi.spec.sessions import Session
 
 router = APIRouter()
@@ -18,9 +18,9 @@ router = APIRouter()
     summary="List Sessions",
     openapi_extra=pages(required=("date_from",)),
 )
-async def list_sessions(here: Here, party: Addressed, listing: List) -> Response:
+async def list_sessions(here: Here, owners: Owners, listing: List) -> Response:
     """A page of the Sessions that concern the caller, oldest creation first (SE-01, SE-02)."""
     if listing.paging.date_from is None:
         raise InvalidParameters("date_from: is required for Sessions")
-    page = await sessions.page(here.database, listing.paging, (party,), listing.parties)
+    page = await sessions.page(here.database, listing.paging, owners, listing.parties)
     return listing.answer(page)

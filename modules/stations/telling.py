@@ -2,14 +2,15 @@
 
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential
 
-from modules.commands.accepting import lies_with
-from ocpi.client import ExchangeFailed, Reply
+from ocpi.callbacks import lies_with
+from ocpi.client import ExchangeFailed
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
 from ocpi.errands import Errand
 from ocpi.headers import routing_headers
 from ocpi.messages import log
 from ocpi.push.addressee import read_addressee
+from ocpi.reply import Reply
 
 # A result is of use for seconds only: the partner takes it for lost after the timeout (CM-11).
 _TRIES = 3
@@ -48,7 +49,7 @@ async def tell_result(context: Context, errand: Errand) -> None:
 )
 async def _send(context: Context, errand: Errand) -> Reply | None:
     """One message to the partner as it is now; None where it is to be told nothing."""
-    addressee = await read_addressee(context.database, context.seal, errand.partner_id, ())
+    addressee = await read_addressee(context, errand.partner_id, ())
     if addressee is None:
         return None
     # The partner may have moved since it asked: its new token may not go to its old address. The

@@ -8,9 +8,11 @@ from starlette.responses import Response
 from modules.tariffs.store import tariffs
 from ocpi.admin import takes
 from ocpi.envelope import Answer, ok
-from ocpi.request import Body, CallerOf, Here, Segment, TheirParty, answer_written
+from ocpi.push.feed import Change
+from ocpi.request import Body, Here, PushOf, Segment, TheirParty, answer_written
 from ocpi.spec.reading import dump, read
 from ocpi.spec.tariffs import Tariff
+from ocpi.store import object_key
 
 router = APIRouter(prefix="/{country_code}/{party_id}")
 
@@ -30,13 +32,14 @@ async def get_tariff(here: Here, owner: TheirParty, tariff_id: TariffID) -> Resp
     openapi_extra=takes(Tariff),
 )
 async def put_tariff(
-    here: Here, caller: CallerOf, owner: TheirParty, tariff_id: TariffID, body: Body
+    here: Here, push: PushOf, owner: TheirParty, tariff_id: TariffID, body: Body
 ) -> Response:
     """Create or replace a Tariff."""
     document = dump(read(Tariff, body))
     async with here.database.write() as db:
         written = await tariffs.put(db, owner, tariff_id, document)
-    return answer_written(caller, written)
+        await push.spread(db, written, Change("tariffs", object_key(owner, tariff_id)))
+    return answer_written(push.caller, written)
 
 
 @router.delete("/{tariff_id}", response_model=Answer[Tariff], summary="Withdraw a Tariff")

@@ -5,13 +5,13 @@ from starlette.responses import Response
 
 from modules.tariffs.store import tariffs
 from ocpi.envelope import Answer
-from ocpi.request import Addressed, Here, List, pages
+from ocpi.request import Here, List, Owners, pages
 from ocpi.spec.tariffs import Tariff
 
 router = APIRouter()
 
 
 @router.get("", response_model=Answer[list[Tariff]], summary="List Tariffs", openapi_extra=pages())
-async def list_tariffs(here: Here, party: Addressed, listing: List) -> Response:
+async def list_tariffs(here: Here, owners: Owners, listing: List) -> Response:
     """A page of Tariffs, oldest creation first."""
-    return listing.answer(await tariffs.page(here.database, listing.paging, (party,)))
+    return listing.answer(await tariffs.page(here.database, listing.paging, owners))

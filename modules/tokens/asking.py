@@ -7,9 +7,10 @@ from pydantic import ValidationError
 from modules.tokens.deciding import Heard, Outcome
 from modules.tokens.issuers import Issuer
 from modules.tokens.questions import Question
-from ocpi.client import ExchangeFailed, Reply
+from ocpi.client import ExchangeFailed
 from ocpi.context import Context
 from ocpi.headers import Party, routing_headers
+from ocpi.reply import Reply
 from ocpi.spec.document import encode
 from ocpi.spec.reading import dump, problems, read
 from ocpi.spec.tokens import AllowedType, AuthorizationInfo, LocationReferences

@@ -9,12 +9,13 @@ from typing import Any
 from modules.tokens import syncs
 from modules.tokens.issuers import Issuer, read_issuers
 from modules.tokens.merging import Fate, merge, read_page
-from ocpi.client import ExchangeFailed, Reply
+from ocpi.client import ExchangeFailed
 from ocpi.context import Context
 from ocpi.errors import Conflict, PeerUnusable, UnknownObject
 from ocpi.headers import Party, routing_headers
 from ocpi.messages import log
 from ocpi.parties import PlatformID, our_parties
+from ocpi.reply import Reply
 from ocpi.spec.moments import format_moment, moment_of
 
 # More than most serve at once; they cut it to what they like (PG-04).

@@ -8,9 +8,11 @@ from modules.tokens.names import TokenKind, TokenUID, named_token
 from modules.tokens.store import tokens
 from ocpi.admin import takes
 from ocpi.envelope import Answer, ok
-from ocpi.request import Body, CallerOf, Here, TheirParty, answer_written
+from ocpi.push.feed import Change
+from ocpi.request import Body, Here, PushOf, TheirParty, answer_written
 from ocpi.spec.reading import dump, read, read_patch
 from ocpi.spec.tokens import Token
+from ocpi.store import object_key
 
 router = APIRouter(prefix="/{country_code}/{party_id}")
 
@@ -32,7 +34,7 @@ async def get_token(
 async def put_token(
     *,
     here: Here,
-    caller: CallerOf,
+    push: PushOf,
     owner: TheirParty,
     token_uid: TokenUID,
     body: Body,
@@ -40,11 +42,13 @@ async def put_token(
 ) -> Response:
     """Create or replace a Token (TK-11); its type must be the one in the URL (AT-64)."""
     document = dump(read(Token, body))
-    if document["type"] != kind and await trusts_type(here.database, caller.partner_id):
+    if document["type"] != kind and await trusts_type(here.database, push.caller.partner_id):
         kind = document["type"]
     async with here.database.write() as db:
-        written = await tokens.put(db, owner, named_token(token_uid, kind), document)
-    return answer_written(caller, written)
+        name = named_token(token_uid, kind)
+        written = await tokens.put(db, owner, name, document)
+        await push.spread(db, written, Change("tokens", object_key(owner, name)))
+    return answer_written(push.caller, written)
 
 
 @router.patch(
@@ -56,7 +60,7 @@ async def put_token(
 async def patch_token(
     *,
     here: Here,
-    caller: CallerOf,
+    push: PushOf,
     owner: TheirParty,
     token_uid: TokenUID,
     body: Body,
@@ -65,5 +69,7 @@ async def patch_token(
     """Change the fields given, such as `valid` of a Token that is withdrawn (TK-12)."""
     changes = read_patch(Token, body)
     async with here.database.write() as db:
-        written = await tokens.patch(db, owner, named_token(token_uid, kind), changes)
-    return answer_written(caller, written)
+        name = named_token(token_uid, kind)
+        written = await tokens.patch(db, owner, name, changes)
+        await push.spread(db, written, Change("tokens", object_key(owner, name), patch=changes))
+    return answer_written(push.caller, written)

@@ -10,7 +10,7 @@ from modules.tokens.names import TokenKind, TokenUID, named_token
 from modules.tokens.store import tokens
 from ocpi.envelope import Answer, ok
 from ocpi.errors import NotJSON
-from ocpi.request import Addressed, Here, List, pages
+from ocpi.request import Here, List, Owners, pages
 from ocpi.spec.document import decode, encode
 from ocpi.spec.reading import dump, read
 from ocpi.spec.tokens import AllowedType, AuthorizationInfo, LocationReferences, Token
@@ -30,9 +30,9 @@ async def _references(request: Request) -> Document | None:
 
 
 @router.get("", response_model=Answer[list[Token]], summary="List Tokens", openapi_extra=pages())
-async def list_tokens(here: Here, party: Addressed, listing: List) -> Response:
+async def list_tokens(here: Here, owners: Owners, listing: List) -> Response:
     """A page of Tokens, oldest creation first."""
-    return listing.answer(await tokens.page(here.database, listing.paging, (party,)))
+    return listing.answer(await tokens.page(here.database, listing.paging, owners))
 
 
 @router.post(
@@ -43,13 +43,13 @@ async def list_tokens(here: Here, party: Addressed, listing: List) -> Response:
 async def authorize_token(
     *,
     here: Here,
-    party: Addressed,
+    owners: Owners,
     token_uid: TokenUID,
     references: Annotated[Document | None, Depends(_references)],
     kind: TokenKind = "RFID",
 ) -> Response:
     """Answered at once from the Token as it is stored, whatever its `whitelist` (TK-02, TK-09)."""
-    token = decode(await tokens.text(here.database, (party,), named_token(token_uid, kind)))
+    token = decode(await tokens.text(here.database, owners, named_token(token_uid, kind)))
     return ok(encode(_information(token, references)))
 
 

@@ -8,11 +8,13 @@ from sqlalchemy import bindparam, or_, select
 from sqlmodel import col
 
 from ocpi.client import Target
-from ocpi.database import Database
+from ocpi.context import Context
+from ocpi.directory import AnnouncedParty, Directory, read_directory
 from ocpi.headers import Party, routing_headers
-from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, State
-from ocpi.sealing import Seal
+from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, PlatformID, State
+from ocpi.sides import hearers
 from ocpi.spec.document import decode
+from ocpi.spec.hubclientinfo import ConnectionStatus
 
 SERVED = (
     or_(col(Partner.state) == State.ISSUED, col(Partner.state) == State.CONFIRMED),
@@ -22,6 +24,10 @@ SERVED = (
 """The partners that are told anything: registered and not suspended."""
 # Whom a message is for when the partner plays several roles: a hub takes it for all behind it.
 _RECEIVES = ("HUB", "EMSP", "NSP", "OTHER", "SCSP", "NAP", "CPO")
+
+
+# What only the hub tells: on the other platform nobody else's objects are told on.
+_OF_HUB = frozenset({"tokens", "hubclientinfo"})
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,16 @@ class Addressee:
     endpoints: Mapping[str, str]
     """The RECEIVER endpoints, by module."""
     owners: Mapping[str, Party]
-    """Our parties of the partner's platform, by key: what they own concerns it."""
+    """Our own parties, by key: what they own concerns it."""
     parties: Mapping[str, Party]
-    """The partner's own parties, by key: what is meant for one of them concerns it alone."""
+    """The parties reached at the partner, by key: what is for one of them concerns it alone."""
     party: Party | None
     """To whom messages are addressed that are not for one party."""
     options: Mapping[str, Any] = field(default_factory=dict)
+    directory: Directory | None = None
+    """Who else is there, for a partner of the hub."""
+    elsewhere: frozenset[str] = frozenset()
+    """Parties of the hub that our CPO platform reaches directly: what bills is told them there."""
 
     @property
     def put_only(self) -> bool:
@@ -52,19 +62,53 @@ class Addressee:
         """Whether an object is meant for this partner, if it has anywhere to send it."""
         return audience is None or audience in self.parties
 
+    def recipients(self, module: str, owner: str, audience: str | None) -> Sequence[Party | None]:
+        """The parties at this partner that must hear of an object, each by a message of its own.
+
+        None stands for the partner as such: a message of a module that knows no addresses.
+        """
+        if module not in self.endpoints:
+            return ()
+        if self.directory is not None:
+            return self._at_hub(self.directory, module, owner, audience)
+        if owner not in self.owners or module in _OF_HUB or not self.may_hear(audience):
+            return ()
+        return (self.party if audience is None else self.parties[audience],)
+
+    def _at_hub(
+        self, directory: Directory, module: str, owner: str, audience: str | None
+    ) -> Sequence[Party | None]:
+        own = list(directory.of(self.partner_id))
+        may = directory.agreements.may
+        if any(member.party.key == owner for member in own):
+            return ()
+        if module == "hubclientinfo":
+            seen = any(directory.agreements.knows(member.party.key, owner) for member in own)
+            return (None,) if seen else ()
+        if audience is not None:
+            told = owner in self.owners and audience in self.parties.keys() - self.elsewhere
+            return (self.parties[audience],) if told and may(owner, audience, module) else ()
+        hearing = hearers(module, [each.role for each in directory.members.get(owner, ())])
+        # What is behind a partner that is a hub hears it from that one.
+        heard_by = (m.party for m in own if m.status is None and m.role in hearing)
+        allowed = {party.key: party for party in heard_by if may(owner, party.key, module)}
+        return tuple(allowed.values())
+
     def concerns(self, module: str, owner: str, audience: str | None) -> bool:
         """Whether this partner must hear of an object."""
-        return self.may_hear(audience) and owner in self.owners and module in self.endpoints
+        return bool(self.recipients(module, owner, audience))
 
     def url(self, module: str, path: str) -> str:
         """The address of an object below the partner's endpoint of its module."""
         endpoint = self.endpoints[module]
         return f"{endpoint.rstrip('/')}/{path.lstrip('/')}" if path else endpoint
 
-    def headers(self, owner: str, audience: str | None) -> dict[str, str]:
-        """The routing headers of a message about an object of ours (RT-01)."""
-        to = self.party if audience is None else self.parties[audience]
-        return routing_headers(to, self.owners.get(owner))
+    def headers(self, owner: str, audience: str | None, to: Party | None) -> dict[str, str]:
+        """The routing headers of a message about an object (RT-01); a broadcast is the hub's."""
+        if self.directory is None:
+            return routing_headers(to, self.owners.get(owner))
+        sender = self.directory.hub if audience is None else self.owners[owner]
+        return {} if to is None else routing_headers(to, sender)
 
 
 _PARTNER = select(
@@ -81,6 +125,15 @@ _ENDPOINTS = select(col(PartnerEndpoint.identifier), col(PartnerEndpoint.url)).w
 _OWNERS = select(col(OurParty.party), col(OurParty.country_code), col(OurParty.party_id)).where(
     col(OurParty.platform) == bindparam("platform")
 )
+_ANNOUNCED = select(col(AnnouncedParty.country_code), col(AnnouncedParty.party_id)).where(
+    col(AnnouncedParty.partner_id) == bindparam("partner_id"),
+    col(AnnouncedParty.status) == ConnectionStatus.CONNECTED.value,
+)
+_DIRECT = (
+    select(col(PartnerRole.party))
+    .join(Partner, col(Partner.id) == col(PartnerRole.partner_id))
+    .where(*SERVED, col(PartnerRole.platform) == PlatformID.CPO.value)
+)
 _ROLES = (
     select(col(PartnerRole.role), col(PartnerRole.country_code), col(PartnerRole.party_id))
     .where(col(PartnerRole.partner_id) == bindparam("partner_id"))
@@ -89,23 +142,29 @@ _ROLES = (
 
 
 async def read_addressee(
-    database: Database, seal: Seal, partner_id: int, modules: Collection[str]
+    context: Context, partner_id: int, modules: Collection[str]
 ) -> Addressee | None:
     """A partner as it is now; None when it is not registered, or suspended.
 
     Of its endpoints only those of the modules given count. Raises ``WrongKey`` when its token was
     sealed with another key.
     """
-    this = {"partner_id": partner_id}
+    database, this = context.database, {"partner_id": partner_id}
     found = await database.fetch("addressee.partner", _PARTNER, this)
     if not found:
         return None
     name, platform, versions_url, sealed, stored = found[0]
     endpoints = await database.fetch("addressee.endpoints", _ENDPOINTS, this)
-    owners = await database.fetch("addressee.owners", _OWNERS, {"platform": platform})
+    owners = await database.fetch("addressee.owners", _OWNERS, {"platform": PlatformID.CPO.value})
     roles = await database.fetch("addressee.roles", _ROLES, this)
+    parties = [Party(*codes) for _, *codes in roles]
+    if "HUB" in {role for role, *_ in roles}:
+        announced = await database.fetch("addressee.announced", _ANNOUNCED, this)
+        parties += [Party(*codes) for codes in announced]
+    at_hub = platform == PlatformID.HUB
+    direct = await database.fetch("addressee.direct", _DIRECT, {}) if at_hub else ()
     options = decode(stored)
-    target = Target(name, seal.open(sealed), raw_token=bool(options.get("raw_token")))
+    target = Target(name, context.seal.open(sealed), raw_token=bool(options.get("raw_token")))
     return Addressee(
         partner_id=partner_id,
         target=target,
@@ -113,9 +172,11 @@ async def read_addressee(
         versions_url=versions_url,
         endpoints={module: url for module, url in endpoints if module in modules},
         owners={key: Party(country, party) for key, country, party in owners},
-        parties={party.key: party for party in (Party(*codes) for _, *codes in roles)},
+        parties={party.key: party for party in parties},
         party=_addressed(roles),
         options=options,
+        directory=await read_directory(database, context.settings) if at_hub else None,
+        elsewhere=frozenset(key for (key,) in direct),
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ocpi.push.pace import Pace, micros
+from ocpi.spec.document import decode
 
 REASONS = {
     "down": "The partner does not answer, or not properly.",
@@ -12,6 +13,14 @@ REASONS = {
     "gone": "The partner says that its address is gone for good.",
     "rejecting": "The partner rejects everything, in the same way.",
 }
+# With these the partner is not to be reached at all: others hear that it is OFFLINE (HC-15).
+AWAY = frozenset({"down", "auth", "gone"})
+
+
+def is_away(stored: Any) -> bool:
+    """Whether a breaker, as it is stored, says that its partner is not to be reached."""
+    breaker = decode(stored) if isinstance(stored, (str, bytes)) else stored
+    return breaker is not None and breaker["reason"] in AWAY
 
 
 @dataclass

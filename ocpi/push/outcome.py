@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
-from ocpi.client import ExchangeFailed, Reply
+from ocpi.client import ExchangeFailed
+from ocpi.reply import Reply
 
 SHORTEST_WAIT = 1.0
 LONGEST_WAIT = 3600.0

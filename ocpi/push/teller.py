@@ -10,9 +10,10 @@ from urllib.parse import urljoin
 from sqlalchemy import bindparam, select
 from sqlmodel import col
 
-from ocpi.client import ExchangeFailed, Reply
+from ocpi.client import ExchangeFailed
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
+from ocpi.headers import Party
 from ocpi.parties import Partner
 from ocpi.push.addressee import SERVED, Addressee, read_addressee
 from ocpi.push.feed import SyncObject
@@ -21,6 +22,7 @@ from ocpi.push.outcome import Kind, Outcome, judge
 from ocpi.push.pace import Pace
 from ocpi.push.source import Send, Source
 from ocpi.push.watch import Watch
+from ocpi.reply import Reply
 
 
 class NotOurs(Exception):
@@ -86,7 +88,7 @@ class Teller:
         """The partner as it is now. Raises ``NotOurs`` when it is not one to tell anything."""
         self._read_at = monotonic()
         self._addressee = await read_addressee(
-            self._context.database, self._context.seal, self._partner_id, self._sources.keys()
+            self._context, self._partner_id, self._sources.keys()
         )
         if self._addressee is None:
             raise NotOurs
@@ -131,6 +133,7 @@ class Teller:
     async def tell(self, row: SyncObject, *, patch: bool, doubtful: bool) -> Told:
         """Tell an object as it is now, by the first of its requests that the partner understands.
 
+        Where several of its parties must hear of it, each is told (RT-30), up to one that fails.
         Raises ``NotOurs``, and what the database raises.
         """
         try:
@@ -139,14 +142,21 @@ class Teller:
             raise
         except Exception as error:  # noqa: BLE001 - one bad object must not stop all others.
             return Told(Outcome(Kind.OBJECT_FAULT, f"It cannot be told: {error!r}"), sent=False)
-        return await self._try_each(sends, row, doubtful=doubtful)
+        told = _NOTHING_TO_TELL
+        for to in self.addressee.recipients(row.module, row.owner, row.audience):
+            told = await self._try_each(sends, row, to, doubtful=doubtful)
+            if told.outcome.kind is not Kind.DELIVERED:
+                break
+        return told
 
-    async def _try_each(self, sends: Sequence[Send], row: SyncObject, *, doubtful: bool) -> Told:
+    async def _try_each(
+        self, sends: Sequence[Send], row: SyncObject, to: Party | None, *, doubtful: bool
+    ) -> Told:
         told = _NOTHING_TO_TELL
         for send in sends:
             if send.method == "POST" and await self._has_receipt(row.key):
                 return _NOTHING_TO_TELL
-            told = await self._exchange(send, row, doubtful=doubtful)
+            told = await self._exchange(send, row, to, doubtful=doubtful)
             # A PATCH that is refused, for whatever reason, may succeed as a PUT (IP-40).
             refused = send.method == "PATCH" and told.outcome.kind is Kind.OBJECT_FAULT
             if told.outcome.kind is not Kind.UNKNOWN_OBJECT and not refused:
@@ -157,12 +167,17 @@ class Teller:
         given = {"partner_id": self._partner_id, "key": key}
         return bool(await self._context.database.fetch("teller.receipt", _RECEIPT, given))
 
-    async def _exchange(self, send: Send, row: SyncObject, *, doubtful: bool) -> Told:
+    async def _exchange(
+        self, send: Send, row: SyncObject, to: Party | None, *, doubtful: bool
+    ) -> Told:
         addressee, newest = await self._admit(row.key)
-        if not addressee.concerns(row.module, row.owner, row.audience):
+        if to not in addressee.recipients(row.module, row.owner, row.audience):
             return _NOTHING_TO_TELL
         url = addressee.url(row.module, send.path)
-        answer = await self._request(addressee, send.method, url, send.body, row)
+        headers = addressee.headers(row.owner, row.audience, to)
+        answer = await self._request(
+            addressee, send.method, url, send.body, headers, row.correlation_id
+        )
         outcome = judge(send.method, answer, now=datetime.now(UTC), doubtful=doubtful)
         outcome = replace(outcome, sentence=_redact(outcome.sentence, addressee.target.token))
         receipt = None
@@ -182,7 +197,8 @@ class Teller:
         method: str,
         url: str,
         body: str | None = None,
-        row: SyncObject | None = None,
+        headers: Mapping[str, str] = {},
+        correlation_id: str | None = None,
     ) -> Reply | ExchangeFailed:
         try:
             return await self._context.client.request(
@@ -190,8 +206,8 @@ class Teller:
                 method,
                 url,
                 body=body,
-                headers={} if row is None else addressee.headers(row.owner, row.audience),
-                correlation_id=None if row is None else row.correlation_id,
+                headers=headers,
+                correlation_id=correlation_id,
                 timeout=self._pace.exchange,
             )
         except ExchangeFailed as failure:

@@ -19,7 +19,7 @@ from credentials.partners import (
 )
 from ocpi.errors import Conflict, InvalidParameters
 from ocpi.headers import Party
-from ocpi.opening import ensure_first_party
+from ocpi.opening import ensure_parties
 from ocpi.parties import PlatformID
 from ocpi.spec.moments import parse_moment
 from ocpi.testing.emsp import MockEMSP, create_app
@@ -148,14 +148,14 @@ async def test_the_first_party_is_that_of_the_settings_under_its_present_name(
     async def with_name(name: str | None) -> list[tuple[str, str]]:
         changes = {"country_code": "nl", "party_id": "one", "name": name}
         settings = house.context.settings.model_copy(update=changes)
-        await ensure_first_party(replace(house.context, settings=settings))
+        await ensure_parties(replace(house.context, settings=settings))
         return [(view.party_id, view.name) for view in await list_parties(house.context)]
 
     other = ("CPO", "Example Charging")
     assert await with_name(None) == [other, ("ONE", "NL*ONE")]
     assert await with_name("First") == [other, ("ONE", "First")]
     assert await with_name(None) == [other, ("ONE", "First")]
-    await ensure_first_party(house.context)
+    await ensure_parties(house.context)
     assert len(await list_parties(house.context)) == 2
 
 

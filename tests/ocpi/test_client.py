@@ -10,7 +10,8 @@ import httpx
 import pytest
 import respx
 
-from ocpi.client import Client, ExchangeFailed, Kind, Reply, Target
+from ocpi.client import Client, ExchangeFailed, Kind, Target
+from ocpi.reply import Reply
 
 PARTNER = Target("emsp", "secret-token")
 URL = "https://emsp.example/ocpi/receiver/2.2.1/sessions"

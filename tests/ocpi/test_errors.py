@@ -42,6 +42,8 @@ def test_the_codes_are_those_of_the_matrix() -> None:
         "Overloaded": (3000, 503),
         "RoutingFailure": (4000, 200),
         "UnknownReceiver": (4001, 200),
+        "ReceiverTooSlow": (4002, 200),
+        "ReceiverAway": (4003, 200),
     }
 
 

@@ -133,8 +133,9 @@ async def test_header_names_are_matched_without_case(service: Service) -> None:
 
 
 SESSIONS, CDRS = f"{SENDER}/sessions", f"{SENDER}/cdrs"
-COMMANDS, PROFILES, TOKENS = (
-    f"{OCPI}/receiver/{module}" for module in ("commands", "chargingprofiles", "tokens")
+COMMANDS, PROFILES, TOKENS, CLIENTS = (
+    f"{OCPI}/receiver/{module}"
+    for module in ("commands", "chargingprofiles", "tokens", "hubclientinfo")
 )
 PATHS = [VERSIONS, OCPI, CREDENTIALS, LOCATIONS, f"{LOCATIONS}/1", f"{LOCATIONS}/1/2", TARIFFS]
 
@@ -177,6 +178,7 @@ OFFERED = {
     f"{COMMANDS}/START_SESSION": {"POST"},
     f"{PROFILES}/1": {"GET", "PUT", "DELETE"},
     f"{TOKENS}/DE/MSP/1": {"GET", "PUT", "PATCH"},
+    f"{CLIENTS}/DE/MSP": {"GET", "PUT"},
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 
@@ -198,7 +200,7 @@ async def test_every_route_stands_in_the_table_above(service: Service) -> None:
     details = data_of(await service.partner.get(OCPI))
     urls = {endpoint["url"].removeprefix(BASE) for endpoint in details["endpoints"]}
     senders = {LOCATIONS, TARIFFS, SESSIONS, CDRS}
-    assert urls == {CREDENTIALS, *senders, COMMANDS, PROFILES, TOKENS}
+    assert urls == {CREDENTIALS, *senders, COMMANDS, PROFILES, TOKENS, CLIENTS}
 
 
 async def test_slashes_more_or_less_change_nothing(service: Service) -> None:

@@ -7,9 +7,10 @@ import math
 import time
 from typing import Any
 
-from ocpi.client import Client, ExchangeFailed, Reply, Target
+from ocpi.client import Client, ExchangeFailed, Target
 from ocpi.gateway import Demand, GatewayFailed, Wish
 from ocpi.messages import log
+from ocpi.reply import Reply
 from ocpi.spec.document import decode, encode
 from ocpi.store import Document
 

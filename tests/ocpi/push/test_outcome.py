@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ocpi.client import ExchangeFailed, Reply
+from ocpi.client import ExchangeFailed
 from ocpi.push.outcome import Kind, asked_wait, judge
+from ocpi.reply import Reply
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ALL = ("PUT", "PATCH", "DELETE", "POST")

@@ -1,0 +1,1 @@
+"""HubClientInfo: who is connected to a hub (mod_hub_client_info)."""

@@ -1,0 +1,157 @@
+"""How each party of the hub stands: worked out anew from what is known of its connection (HC-15).
+
+It is compared with what was told last, so whatever changes a party's standing, in whichever
+process, is told once: the handshake, staff, the push's breaker, a hub that a party is behind.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+from sqlmodel import col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from modules.hubclientinfo.store import MODULE, ClientInfoRow, client_infos
+from ocpi.context import Context
+from ocpi.database import clock
+from ocpi.directory import MEMBERS
+from ocpi.headers import Party
+from ocpi.messages import log
+from ocpi.parties import Partner, State
+from ocpi.push.breaker import is_away
+from ocpi.push.feed import Change, changed
+from ocpi.push.lanes import PartnerLane
+from ocpi.spec.document import decode
+from ocpi.spec.hubclientinfo import ConnectionStatus
+from ocpi.store import Document, later, object_key
+
+_MEMBERS = MEMBERS.subquery()
+_FACTS = (
+    select(
+        _MEMBERS.c.role,
+        _MEMBERS.c.country_code,
+        _MEMBERS.c.party_id,
+        _MEMBERS.c.partner_id,
+        _MEMBERS.c.status,
+        col(Partner.state),
+        col(Partner.suspended),
+        col(PartnerLane.breaker),
+    )
+    .outerjoin(Partner, col(Partner.id) == _MEMBERS.c.partner_id)
+    .outerjoin(PartnerLane, col(PartnerLane.partner_id) == _MEMBERS.c.partner_id)
+)
+_TOLD = select(col(ClientInfoRow.key), col(ClientInfoRow.body))
+
+
+class Facts(NamedTuple):
+    """What is known of a party in a role."""
+
+    role: str
+    country_code: str
+    party_id: str
+    partner_id: int | None = None
+    """None: it is our own."""
+    announced: str | None = None
+    """The status that the hub tells which it is behind; None: it has its own connection."""
+    state: str | None = None
+    suspended: bool = False
+    breaker: Any = None
+
+    @property
+    def key(self) -> str:
+        """The key of its ClientInfo."""
+        return object_key(Party(self.country_code, self.party_id), self.role)
+
+
+def status_of(facts: Facts) -> ConnectionStatus:
+    """How a party stands (HC-09 to HC-12): as its connection does, or worse."""
+    if facts.partner_id is None:
+        return ConnectionStatus.CONNECTED
+    if facts.suspended or facts.state == State.UNREGISTERED:
+        return ConnectionStatus.SUSPENDED
+    if facts.state == State.OFFERED:
+        return ConnectionStatus.PLANNED
+    if is_away(facts.breaker):
+        return ConnectionStatus.OFFLINE
+    if facts.announced in set(ConnectionStatus):
+        return ConnectionStatus(facts.announced)
+    return ConnectionStatus.CONNECTED
+
+
+def standings(facts: Sequence[Facts], told: Mapping[str, Document]) -> dict[str, Document]:
+    """What must be told: the ClientInfo of each party whose status is another one than was told.
+
+    Who has its own connection is not what a hub says that it is; who is gone is SUSPENDED (HC-05).
+    """
+    wanted: dict[str, Document] = {}
+    for each in sorted(facts, key=lambda each: each.announced is None):
+        wanted[each.key] = {
+            "party_id": each.party_id,
+            "country_code": each.country_code,
+            "role": each.role,
+            "status": status_of(each).value,
+        }
+    for key, document in told.items():
+        if key not in wanted:
+            wanted[key] = {**document, "status": ConnectionStatus.SUSPENDED.value}
+    return {
+        key: document
+        for key, document in wanted.items()
+        if key not in told or told[key]["status"] != document["status"]
+    }
+
+
+async def bring_up_to_date(context: Context) -> int:
+    """Tell every change of a standing; gives how many there were."""
+    rows = await context.database.fetch("standing.facts", _FACTS, {})
+    facts = [Facts(*row) for row in rows]
+    news = standings(facts, await _told(context))
+    if news:
+        async with context.database.write() as db:
+            for key in sorted(news):
+                await _tell(db, news[key])
+    return len(news)
+
+
+async def _told(context: Context) -> dict[str, Document]:
+    rows = await context.database.fetch("standing.told", _TOLD, {})
+    return {key: decode(body) for key, body in rows}
+
+
+async def _tell(db: AsyncSession, document: Document) -> None:
+    """Store a ClientInfo with a later date than before (HC-08), and have others told (HC-04)."""
+    party, role = Party(document["country_code"], document["party_id"]), document["role"]
+    before = await client_infos.lock(db, party, role)
+    if before is not None and before["status"] == document["status"]:
+        return  # Another process was faster.
+    stored = None if before is None else before["last_updated"]
+    dated = {**document, "last_updated": later(stored, await clock(db))}
+    await client_infos.put(db, party, role, dated)
+    await changed(db, Change(MODULE, object_key(party, role)))
+    log.info("client", party=str(party), role=role, status=document["status"])
+
+
+class Standing:
+    """Looks at how the parties stand, again and again, in any number of processes."""
+
+    def __init__(self, context: Context, *, pause: float = 1.0) -> None:
+        self._context = context
+        self._pause = pause
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Look until `stop`, whatever the database does."""
+        while not self._stopping.is_set():
+            try:
+                await bring_up_to_date(self._context)
+            except Exception as error:  # noqa: BLE001 - The next look tries again.
+                log.warning("the parties' standing is not known", error=repr(error))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._pause):
+                    await self._stopping.wait()
+
+    async def stop(self) -> None:
+        """End `run`."""
+        self._stopping.set()

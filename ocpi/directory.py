@@ -1,0 +1,131 @@
+"""The directory of the hub: every party that can be reached through it, and on whose connection."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    CompoundSelect,
+    ForeignKey,
+    literal,
+    null,
+    select,
+    union_all,
+)
+from sqlmodel import Field, SQLModel, col
+
+from ocpi.agreements import Agreements, read_agreements
+from ocpi.database import Database
+from ocpi.headers import Party
+from ocpi.parties import OurParty, Partner, PartnerRole, PlatformID
+from ocpi.settings import Settings
+
+
+class AnnouncedParty(SQLModel, table=True):
+    """A party behind a partner that is a hub, as that one's HubClientInfo tells (TA-28)."""
+
+    __tablename__ = "announced_party"
+
+    partner_id: int = Field(
+        sa_column=Column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True)
+    )
+    role: str = Field(primary_key=True)
+    party: str = Field(primary_key=True, index=True)
+    country_code: str
+    party_id: str
+    status: str
+    """A ConnectionStatus."""
+    last_updated: int = Field(sa_type=BigInteger)
+
+
+@dataclass(frozen=True)
+class Member:
+    """A role that a party plays at the hub."""
+
+    party: Party
+    role: str
+    partner_id: int | None
+    """The connection it is reached by; None: it is a CPO party of our own."""
+    status: str | None = None
+    """What the partner that it is behind tells of it; None: it is a party of the partner itself."""
+
+
+@dataclass(frozen=True)
+class Directory:
+    """All members at one moment, and which of them may talk to each other."""
+
+    hub: Party | None
+    members: Mapping[str, Sequence[Member]]
+    """By the party's key."""
+    agreements: Agreements
+
+    def of(self, partner_id: int) -> Iterator[Member]:
+        """The members on a partner's connection, those that it announced included."""
+        for members in self.members.values():
+            yield from (each for each in members if each.partner_id == partner_id)
+
+    def open_to(self, caller: Party, module: str) -> list[Party]:
+        """The other parties to which a party may send messages of a module."""
+        return [
+            members[0].party
+            for key, members in self.members.items()
+            if key != caller.key and self.agreements.may(caller.key, key, module)
+        ]
+
+
+MEMBERS: CompoundSelect[Any] = union_all(
+    select(
+        literal("CPO").label("role"),
+        col(OurParty.party).label("party"),
+        col(OurParty.country_code).label("country_code"),
+        col(OurParty.party_id).label("party_id"),
+        null().label("partner_id"),
+        null().label("status"),
+    ).where(col(OurParty.platform) == PlatformID.CPO.value),
+    select(
+        col(PartnerRole.role),
+        col(PartnerRole.party),
+        col(PartnerRole.country_code),
+        col(PartnerRole.party_id),
+        col(PartnerRole.partner_id),
+        null(),
+    ).where(col(PartnerRole.platform) == PlatformID.HUB.value),
+    select(
+        col(AnnouncedParty.role),
+        col(AnnouncedParty.party),
+        col(AnnouncedParty.country_code),
+        col(AnnouncedParty.party_id),
+        col(AnnouncedParty.partner_id),
+        col(AnnouncedParty.status),
+    )
+    .join(Partner, col(Partner.id) == col(AnnouncedParty.partner_id))
+    .where(col(Partner.platform) == PlatformID.HUB.value),
+)
+
+
+async def read_directory(database: Database, settings: Settings) -> Directory:
+    """The directory as it is now."""
+    rows = await database.fetch("directory", MEMBERS, {})
+    default = settings.hub_agreements == "open"
+    return Directory(
+        hub=hub_party(settings),
+        members=_grouped(rows),
+        agreements=await read_agreements(database, default=default),
+    )
+
+
+def _grouped(rows: Collection[Any]) -> dict[str, list[Member]]:
+    members: dict[str, list[Member]] = defaultdict(list)
+    for role, key, country_code, party_id, partner_id, status in rows:
+        members[key].append(Member(Party(country_code, party_id), role, partner_id, status))
+    return members
+
+
+def hub_party(settings: Settings) -> Party | None:
+    """The party of the hub platform, None where that is off."""
+    if settings.hub_country_code is None or settings.hub_party_id is None:
+        return None
+    return Party(settings.hub_country_code.upper(), settings.hub_party_id.upper())

@@ -1,0 +1,1 @@
+"""The hub: how messages between parties travel through it."""

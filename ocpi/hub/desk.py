@@ -1,0 +1,95 @@
+"""The hub's desk: what becomes of each message that reaches the hub platform."""
+
+import time
+from dataclasses import dataclass
+
+from starlette.responses import Response
+
+from ocpi.context import Context, Interface
+from ocpi.directory import hub_party, read_directory
+from ocpi.errors import UnknownReceiver
+from ocpi.headers import Party
+from ocpi.hub.finding import Finder, Stores
+from ocpi.hub.links import follow
+from ocpi.hub.memory import Memory
+from ocpi.hub.message import Message
+from ocpi.hub.relay import carry
+from ocpi.hub.scenario import Kind, To, decide
+from ocpi.hub.targets import Destination, find_destination
+
+
+@dataclass(frozen=True)
+class Here:
+    """The message is answered here, as and for these parties."""
+
+    answering: Party
+    """The party that the answer comes from."""
+    owners: tuple[Party, ...] = ()
+    """Whose objects are meant."""
+    broadcast: bool = False
+    """What is pushed is meant for everybody."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """The message was carried to another platform; this is what its sender gets."""
+
+    answering: Party
+    answer: Response
+
+
+class Desk:
+    """Decides about messages once, before any module sees them."""
+
+    def __init__(self, context: Context, stores: Stores) -> None:
+        self._context = context
+        self._finder = Finder(context, stores)
+        self._memory = Memory(context)
+
+    async def take(self, message: Message) -> Here | Carried:
+        """Answer a message by carrying it, or say how it is answered here.
+
+        Raises ``OCPIError`` for what is refused.
+        """
+        hub = hub_party(self._context.settings)
+        assert hub is not None
+        to = To.NOBODY
+        if message.to is not None:
+            to = To.HUB if message.to.key == hub.key else To.PARTY
+        kind = decide(
+            to, message.method, message.interface, message.module, is_list=not message.path
+        )
+        if kind in (Kind.BROADCAST, Kind.RESULT):
+            return Here(hub, broadcast=kind is Kind.BROADCAST)
+        if kind is Kind.GET_ALL:
+            directory = await read_directory(self._context.database, self._context.settings)
+            return Here(hub, tuple(directory.open_to(message.sender, message.module)))
+        receiver = message.to
+        if receiver is None:
+            directory = await read_directory(self._context.database, self._context.settings)
+            receiver = await self._finder.find(message, directory)
+        return await self._pass_on(message, receiver)
+
+    async def follow(self, message: Message, identifier: str) -> Carried:
+        """Carry a message to where one of our links leads; raises ``OCPIError``."""
+        now = time.time_ns() // 1000
+        meant, destination = await follow(self._context, message, identifier, now)
+        answer = await carry(self._context, meant, destination)
+        return Carried(destination.party, answer)
+
+    async def _pass_on(self, message: Message, receiver: Party) -> Here | Carried:
+        interface = Interface(message.module, message.interface)
+        destination = await find_destination(self._context, message.sender, receiver, interface)
+        if destination.partner_id == message.caller.partner_id:
+            # Two hubs that each take the other one for the way would send it to and fro.
+            raise UnknownReceiver(f"{receiver} is a party of your own connection.")
+        if destination.target is None:
+            return Here(destination.party, (destination.party,))
+        answer = await self._carry(message, destination)
+        return Carried(message.to or destination.party, answer)
+
+    async def _carry(self, message: Message, destination: Destination) -> Response:
+        answer = await carry(self._context, message, destination)
+        if answer.status_code < 300:
+            await self._memory.learn(message, destination.party)
+        return answer

@@ -1,0 +1,124 @@
+"""Whose the Sessions and reservations are that went through the hub, and nothing else of them."""
+
+from collections import OrderedDict
+from enum import StrEnum
+from typing import Any
+from urllib.parse import unquote
+
+from sqlalchemy import BigInteger, bindparam, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import Field, SQLModel, col
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ocpi.context import Context
+from ocpi.database import clock
+from ocpi.headers import Party
+from ocpi.hub.message import Message
+
+KEPT = 30 * 24 * 3600 * 1_000_000
+"""How long it is remembered after it was last carried, in microseconds."""
+_KNOWN = 10_000
+
+
+class Kind(StrEnum):
+    """What is remembered."""
+
+    SESSION = "session"
+    RESERVATION = "reservation"
+
+
+class CarriedObject(SQLModel, table=True):
+    """One object that two parties share."""
+
+    __tablename__ = "carried_object"
+
+    kind: str = Field(primary_key=True)
+    identifier: str = Field(primary_key=True)
+    """In lower case."""
+    owner: str = Field(primary_key=True)
+    """Key of the CPO."""
+    audience: str = Field(primary_key=True)
+    """Key of the party whose driver it is."""
+    seen_at: int = Field(sa_type=BigInteger, index=True)
+
+
+_CARRIED = select(col(CarriedObject.owner), col(CarriedObject.audience)).where(
+    col(CarriedObject.kind) == bindparam("kind"),
+    col(CarriedObject.identifier) == bindparam("identifier"),
+)
+
+
+async def owner_of(context: Context, kind: Kind, identifier: str, audience: Party) -> Party | None:
+    """The CPO of an object of a party's driver, None where not exactly one is known."""
+    pairs = await _read(context, kind, identifier)
+    owners = {owner for owner, whose in pairs if whose == audience.key}
+    return _party(owners.pop()) if len(owners) == 1 else None
+
+
+async def audience_of(context: Context, kind: Kind, owner: Party, identifier: str) -> Party | None:
+    """The party whose driver a CPO's object is, None where not exactly one is known."""
+    pairs = await _read(context, kind, identifier)
+    found = {whose for cpo, whose in pairs if cpo == owner.key}
+    return _party(found.pop()) if len(found) == 1 else None
+
+
+async def _read(context: Context, kind: Kind, identifier: str) -> Any:
+    given = {"kind": kind.value, "identifier": identifier.lower()}
+    return await context.database.fetch("hub.carried", _CARRIED, given)
+
+
+def _party(key: str) -> Party:
+    return Party(*key.upper().split("*", 1))
+
+
+class Memory:
+    """Remembers what this process carries, each object once."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._known: OrderedDict[tuple[str, ...], None] = OrderedDict()
+
+    async def learn(self, message: Message, receiver: Party) -> None:
+        """Remember what a message that was carried tells of its parties."""
+        found = _told(message)
+        if found is None:
+            return
+        kind, identifier, from_cpo = found
+        cpo, other = (message.sender, receiver) if from_cpo else (receiver, message.sender)
+        key = (kind.value, identifier.lower(), cpo.key, other.key)
+        if key in self._known:
+            return
+        async with self._context.database.write() as db:
+            await _store(db, key)
+        self._known[key] = None
+        if len(self._known) > _KNOWN:
+            self._known.popitem(last=False)
+
+
+def _told(message: Message) -> tuple[Kind, str, bool] | None:
+    """What a message names, and whether its sender is the CPO."""
+    match message.module, message.interface, message.method:
+        case "sessions", "RECEIVER", "PUT" if len(message.segments) == 3:
+            return Kind.SESSION, unquote(message.segments[2]), True
+        case "commands", "RECEIVER", "POST" if message.path == "RESERVE_NOW":
+            identifier = message.document().get("reservation_id")
+            if isinstance(identifier, str):
+                return Kind.RESERVATION, identifier, False
+    return None
+
+
+async def _store(db: AsyncSession, key: tuple[str, ...]) -> None:
+    insert: Any = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
+    names = ("kind", "identifier", "owner", "audience")
+    row = dict(zip(names, key, strict=True)) | {"seen_at": await clock(db)}
+    statement = insert(CarriedObject).values(**row)
+    await db.exec(
+        statement.on_conflict_do_update(
+            index_elements=list(names), set_={"seen_at": statement.excluded["seen_at"]}
+        )
+    )
+
+
+async def forget_old(db: AsyncSession) -> None:
+    """Forget what was not carried for long."""
+    await db.exec(delete(CarriedObject).where(col(CarriedObject.seen_at) < await clock(db) - KEPT))

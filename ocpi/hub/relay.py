@@ -1,0 +1,168 @@
+"""Carrying a message to the party it is for, and its answer back (RT-09 to RT-23)."""
+
+from urllib.parse import urljoin
+
+import msgspec
+from starlette.responses import Response
+
+from ocpi.client import ExchangeFailed
+from ocpi.context import Context, Interface
+from ocpi.egress import same_origin
+from ocpi.errors import ReceiverAway, ReceiverTooSlow, RoutingFailure
+from ocpi.headers import routing_headers
+from ocpi.hub import links
+from ocpi.hub.message import Message
+from ocpi.hub.rewriting import with_response_url
+from ocpi.hub.targets import Destination
+from ocpi.links import next_link
+from ocpi.messages import log
+from ocpi.reply import RawReply
+
+AUTHORIZE = 2.5
+"""Seconds for real-time authorization: the driver stands in front of the station (IP-12, AT-45)."""
+LARGEST_ANSWER = 16 * 1024 * 1024
+_PASSED_ON = ("x-total-count", "x-limit")
+
+
+class _Envelope(msgspec.Struct):
+    """As much of an answer as tells that it is one of OCPI's."""
+
+    status_code: int | str
+
+
+_envelopes = msgspec.json.Decoder(_Envelope)
+
+
+async def carry(context: Context, message: Message, destination: Destination) -> Response:
+    """Send a message on, and give the answer that its sender gets, errors of the receiver included.
+
+    Body and `last_updated` stay as they are, but for URLs at which a party is to be called back
+    (RT-16, RT-17). Raises ``RoutingFailure`` or one below it where there is no answer.
+    """
+    outgoing = await with_response_url(context, message, destination)
+    reply = await _exchange(context, outgoing, destination)
+    if not _is_answer(reply):
+        raise RoutingFailure(f"{destination.party} answered with something that is not OCPI.")
+    headers = {name: reply.headers[name] for name in _PASSED_ON if name in reply.headers}
+    headers |= await _addresses(context, message, destination, reply)
+    return Response(reply.body, reply.http_status, headers, "application/json")
+
+
+async def _exchange(context: Context, message: Message, destination: Destination) -> RawReply:
+    assert destination.target is not None
+    try:
+        reply = await context.client.exchange(
+            destination.target,
+            message.method,
+            url_of(message, destination),
+            body=message.body or None,
+            headers=routing_headers(message.to or destination.party, message.sender),
+            correlation_id=message.ids.correlation_id,
+            timeout=_deadline(context, message),
+            limit=LARGEST_ANSWER,
+        )
+    except ExchangeFailed as failure:
+        context.pulse.failed(destination.partner_id)
+        log.info("relay failed", partner=destination.target.name, error=failure.sentence)
+        raise _routing_failure(failure, destination) from None
+    context.pulse.heard(destination.partner_id)
+    if reply.http_status in (401, 403):
+        # To the sender it would say that its own token is bad.
+        raise RoutingFailure(f"{destination.party} does not let this hub in.")
+    return reply
+
+
+def url_of(message: Message, destination: Destination) -> str:
+    """The same path and query below the receiver's endpoint (RT-11)."""
+    path = f"/{message.path}" if message.path else ""
+    query = f"?{message.query}" if message.query else ""
+    base = destination.endpoint.rstrip("/") if path or query else destination.endpoint
+    return f"{base}{path}{query}"
+
+
+def _deadline(context: Context, message: Message) -> float:
+    authorizes = message.module == "tokens" and message.path.endswith("/authorize")
+    return AUTHORIZE if authorizes else context.settings.hub_timeout
+
+
+def _routing_failure(failure: ExchangeFailed, destination: Destination) -> RoutingFailure:
+    party = destination.party
+    match failure.kind:
+        case "timeout":
+            return ReceiverTooSlow(f"{party} did not answer in time.")
+        case "too_large" | "protocol":
+            return RoutingFailure(f"{party} answered with something that is not OCPI.")
+        case _:
+            return ReceiverAway(f"{party} cannot be reached now.")
+
+
+def _is_answer(reply: RawReply) -> bool:
+    """It wears the envelope, and is no redirect (RT-42)."""
+    if 300 <= reply.http_status < 400:
+        return False
+    try:
+        _envelopes.decode(reply.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
+
+
+async def _addresses(
+    context: Context, message: Message, destination: Destination, reply: RawReply
+) -> dict[str, str]:
+    """The headers that say where to go on, by links of ours (RT-20, RT-21)."""
+    headers: dict[str, str] = {}
+    page = _next_page(message, destination, reply)
+    if page is not None:
+        url = await _link(context, message, destination, page, links.PAGE_LIFE)
+        headers["Link"] = f'<{url}>; rel="next"'
+    place = _place(message, destination, reply)
+    if place is not None:
+        headers["Location"] = await _link(context, message, destination, place, links.CDR_LIFE)
+    return headers
+
+
+def _next_page(message: Message, destination: Destination, reply: RawReply) -> str | None:
+    """The next page's URL; raises ``RoutingFailure`` when it cannot be believed (IP-45)."""
+    if message.method != "GET" or "link" not in reply.headers:
+        return None
+    try:
+        link = next_link(reply.headers["link"])
+        if link is None:
+            return None
+        page = urljoin(url_of(message, destination), link)
+        if same_origin(page, destination.endpoint):
+            return page
+    except ValueError:
+        page = "unreadable"
+    # Without the link, half a list would pass for the whole.
+    log.warning("relay: bad link", partner_id=destination.partner_id, page=page)
+    raise RoutingFailure(f"The link to the next page of {destination.party} leads astray.")
+
+
+def _place(message: Message, destination: Destination, reply: RawReply) -> str | None:
+    """The URL of a CDR's copy, None where there is none at the receiver's (IP-35)."""
+    if message.method != "POST" or message.module != "cdrs" or "location" not in reply.headers:
+        return None
+    try:
+        place = urljoin(url_of(message, destination), reply.headers["location"])
+        if same_origin(place, destination.endpoint):
+            return place
+    except ValueError:
+        place = "unreadable"
+    log.warning("relay: bad location", partner_id=destination.partner_id, place=place)
+    return None
+
+
+async def _link(
+    context: Context, message: Message, destination: Destination, url: str, life: int
+) -> str:
+    meaning = links.Meaning(
+        interface=Interface(message.module, message.interface),
+        method="GET",
+        url=url,
+        follower=links.End(message.sender, message.caller.partner_id),
+        owner=links.End(destination.party, destination.partner_id),
+        life=life,
+    )
+    return await links.make_link(context, meaning)

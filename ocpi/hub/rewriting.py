@@ -1,0 +1,66 @@
+"""The URL at which a party is to be called back, replaced by one of ours (RT-22, TA-07)."""
+
+from dataclasses import replace
+from urllib.parse import quote, unquote_plus
+
+import msgspec
+
+from ocpi.callbacks import check_response_url
+from ocpi.context import Context, Interface
+from ocpi.hub import links
+from ocpi.hub.message import Message
+from ocpi.hub.targets import Destination
+
+_FIELD = "response_url"
+_CALLING_BACK = frozenset({"commands", "chargingprofiles"})
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_texts = msgspec.json.Decoder(str)
+
+
+async def with_response_url(
+    context: Context, message: Message, destination: Destination
+) -> Message:
+    """The message as it goes on. Raises ``InvalidParameters`` for a URL that is not the sender's.
+
+    Every other value stays byte for byte as it came (RT-17).
+    """
+    if message.module not in _CALLING_BACK or message.interface != "RECEIVER":
+        return message
+    query = await _rewrite_query(context, message, destination)
+    body = await _rewrite_body(context, message, destination)
+    return replace(message, query=query, body=body)
+
+
+async def _rewrite_query(context: Context, message: Message, destination: Destination) -> str:
+    parts = message.query.split("&")
+    for position, part in enumerate(parts):
+        name, _, value = part.partition("=")
+        if unquote_plus(name) == _FIELD and value:
+            url = await _link(context, message, destination, unquote_plus(value))
+            parts[position] = f"{name}={quote(url, safe='')}"
+    return "&".join(parts)
+
+
+async def _rewrite_body(context: Context, message: Message, destination: Destination) -> bytes:
+    try:
+        members = _members.decode(message.body)
+        given = _texts.decode(members[_FIELD])
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
+        return message.body  # Its receiver says what is wrong with it.
+    url = await _link(context, message, destination, given)
+    members[_FIELD] = msgspec.Raw(msgspec.json.encode(url))
+    return msgspec.json.encode(members)
+
+
+async def _link(context: Context, message: Message, destination: Destination, given: str) -> str:
+    await check_response_url(context, message.caller.partner_id, given)
+    meaning = links.Meaning(
+        interface=Interface(message.module, "SENDER"),
+        method="POST",
+        url=given,
+        follower=links.End(destination.party, destination.partner_id),
+        owner=links.End(message.sender, message.caller.partner_id),
+        life=links.RESULT_LIFE,
+    )
+    return await links.make_link(context, meaning)

@@ -1,0 +1,35 @@
+"""Who speaks: a message's party must be one of its caller's (RT-08, TA-06, TA-28)."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from sqlalchemy import bindparam, select
+from sqlmodel import col
+
+from ocpi.database import Database
+from ocpi.directory import AnnouncedParty
+from ocpi.headers import Party
+from ocpi.parties import Caller, PartyRole
+from ocpi.spec.hubclientinfo import ConnectionStatus
+
+_ANNOUNCED = select(
+    col(AnnouncedParty.role), col(AnnouncedParty.country_code), col(AnnouncedParty.party_id)
+).where(
+    col(AnnouncedParty.partner_id) == bindparam("partner_id"),
+    col(AnnouncedParty.status) == ConnectionStatus.CONNECTED.value,
+    col(AnnouncedParty.party).in_([bindparam("first"), bindparam("second")]),
+)
+
+
+async def with_announced(database: Database, caller: Caller, named: Collection[Party]) -> Caller:
+    """A caller that is a hub, with those of the parties named, two at most, that it has announced.
+
+    Who is behind a hub may send and own what comes through it; nobody else may (AT-36).
+    """
+    keys = [party.key for party in named]
+    if not keys or "HUB" not in {role.role for role in caller.roles}:
+        return caller
+    given = {"partner_id": caller.partner_id, "first": keys[0], "second": keys[-1]}
+    rows = await database.fetch("hub.announced", _ANNOUNCED, given)
+    found = (PartyRole(role, Party(*codes)) for role, *codes in rows)
+    return replace(caller, roles=(*caller.roles, *found))

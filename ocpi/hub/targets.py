@@ -1,0 +1,153 @@
+"""Where a party of the hub is reached: the one place that says what is unknown, away or lacking."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import and_, bindparam, select
+from sqlmodel import col
+
+from ocpi.agreements import may_send
+from ocpi.client import Target
+from ocpi.context import Context, Interface
+from ocpi.directory import MEMBERS
+from ocpi.errors import ReceiverAway, RoutingFailure, UnknownReceiver
+from ocpi.headers import Party
+from ocpi.parties import Partner, PartnerEndpoint, PlatformID, State
+from ocpi.push.breaker import is_away
+from ocpi.push.lanes import PartnerLane
+from ocpi.sides import is_cpo_side
+from ocpi.spec.document import decode
+from ocpi.spec.hubclientinfo import ConnectionStatus
+
+_MEMBERS = MEMBERS.subquery()
+_FOUND = (
+    select(
+        _MEMBERS.c.role,
+        _MEMBERS.c.country_code,
+        _MEMBERS.c.party_id,
+        _MEMBERS.c.partner_id,
+        _MEMBERS.c.status,
+        col(Partner.name),
+        col(Partner.state),
+        col(Partner.suspended),
+        col(Partner.token_out),
+        col(Partner.options),
+        col(PartnerEndpoint.url),
+        col(PartnerLane.breaker),
+    )
+    .outerjoin(Partner, col(Partner.id) == _MEMBERS.c.partner_id)
+    .outerjoin(
+        PartnerEndpoint,
+        and_(
+            col(PartnerEndpoint.partner_id) == _MEMBERS.c.partner_id,
+            col(PartnerEndpoint.identifier) == bindparam("module"),
+            col(PartnerEndpoint.role) == bindparam("interface"),
+        ),
+    )
+    .outerjoin(PartnerLane, col(PartnerLane.partner_id) == _MEMBERS.c.partner_id)
+    .where(_MEMBERS.c.party == bindparam("party"))
+)
+
+
+class _Found(NamedTuple):
+    role: str
+    country_code: str
+    party_id: str
+    partner_id: int | None
+    status: str | None
+    name: str
+    state: str
+    suspended: bool
+    token_out: str | None
+    options: str
+    url: str | None
+    breaker: str | None
+
+
+@dataclass(frozen=True)
+class Destination:
+    """A party, and where its messages of one interface go; without an endpoint they are for us."""
+
+    party: Party
+    partner_id: int = 0
+    target: Target | None = None
+    endpoint: str = ""
+
+
+async def find_destination(
+    context: Context, sender: Party, to: Party, interface: Interface
+) -> Destination:
+    """Where a party is reached that another one sends to, as things are now.
+
+    Raises ``UnknownReceiver``, the same for a party that there is not and for one that the sender
+    may not talk to, and what `locate` raises.
+    """
+    default = context.settings.hub_agreements == "open"
+    module = interface.module
+    if not await may_send(context.database, sender.key, to.key, module, default=default):
+        raise _unknown(to)
+    return await locate(context, to, interface)
+
+
+async def locate(
+    context: Context, to: Party, interface: Interface, *, url: str | None = None
+) -> Destination:
+    """Where a party is reached; with `url`, there instead of at its endpoint.
+
+    Raises ``UnknownReceiver``; ``ReceiverAway``; ``RoutingFailure`` for an interface that it lacks.
+    """
+    given = {"party": to.key, "module": interface.module, "interface": interface.role}
+    rows = await context.database.fetch("hub.destination", _FOUND, given)
+    if not rows:
+        raise _unknown(to)
+    found = [_Found(*row) for row in rows]
+    if url is not None:
+        found = [each._replace(url=url) for each in found]
+    return _destination(context, to, interface, found)
+
+
+def _unknown(to: Party) -> UnknownReceiver:
+    return UnknownReceiver(f"{to} is not known to this hub.")
+
+
+def _destination(
+    context: Context, to: Party, interface: Interface, found: Sequence[_Found]
+) -> Destination:
+    cpo_side = is_cpo_side(interface.module, interface.role)
+    best = max(found, key=lambda each: _fitness(context, each, interface, cpo_side=cpo_side))
+    party = Party(best.country_code, best.party_id)
+    if best.partner_id is None:
+        if interface not in context.interfaces.get(PlatformID.CPO, ()):
+            raise _lacking(to, interface)
+        return Destination(party)
+    if not _is_connected(best):
+        raise ReceiverAway(f"{to} is not connected to this hub now.")
+    if best.url is None:
+        raise _lacking(to, interface)
+    assert best.token_out is not None
+    raw = bool(decode(best.options).get("raw_token"))
+    target = Target(best.name, context.seal.open(best.token_out), raw_token=raw)
+    return Destination(party, best.partner_id, target, best.url)
+
+
+def _fitness(
+    context: Context, found: _Found, interface: Interface, *, cpo_side: bool
+) -> tuple[bool, bool, bool]:
+    """Better offers the interface, then plays the role for it, then is reached directly."""
+    ours = found.partner_id is None
+    offered = interface in context.interfaces.get(PlatformID.CPO, ()) if ours else bool(found.url)
+    return offered, (found.role == "CPO") == cpo_side, found.status is None
+
+
+def _is_connected(found: _Found) -> bool:
+    registered = found.state in (State.ISSUED, State.CONFIRMED) and found.token_out is not None
+    if not registered or found.suspended:
+        return False
+    if found.status not in (None, ConnectionStatus.CONNECTED):
+        return False
+    return not is_away(found.breaker)
+
+
+def _lacking(to: Party, interface: Interface) -> RoutingFailure:
+    return RoutingFailure(f"{to} does not offer {interface.module} as {interface.role}.")

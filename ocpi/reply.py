@@ -1,0 +1,81 @@
+"""What a partner answered: as it came, and as its envelope reads."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ocpi.headers import MessageIDs
+from ocpi.spec.document import decode
+
+EXCERPT = 500
+
+
+@dataclass(frozen=True)
+class RawReply:
+    """What came back, not even read: `headers` as in `Reply`."""
+
+    http_status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    elapsed: float
+    ids: MessageIDs
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back, judged by nobody yet.
+
+    What stands in the envelope is None where there is no envelope. `headers` have lower-case names,
+    and only those whose values are printable ASCII are there. `excerpt` is the begin of `body` as
+    text, `elapsed` in seconds. What a partner wrote is not shown by repr: it may hold tokens.
+    """
+
+    http_status: int
+    status_code: int | None
+    status_message: str | None = field(repr=False)
+    data: Any = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    excerpt: str = field(repr=False)
+    elapsed: float
+    body: bytes = field(default=b"", repr=False)
+    request_id: str = ""
+    correlation_id: str = ""
+
+    def success(self) -> bool:
+        """HTTP 2xx and an envelope that says 1xxx: one alone is a failure (ST-14, IP-06)."""
+        return 200 <= self.http_status < 300 and 1000 <= (self.status_code or 0) < 2000
+
+
+def read_reply(raw: RawReply) -> Reply:
+    """An answer with its envelope taken apart, as far as it has one."""
+    code, message, data = _read_envelope(raw.body)
+    return Reply(
+        http_status=raw.http_status,
+        status_code=code,
+        status_message=message,
+        data=data,
+        headers=raw.headers,
+        excerpt=raw.body[: 4 * EXCERPT].decode(errors="replace")[:EXCERPT],
+        elapsed=raw.elapsed,
+        body=raw.body,
+        request_id=raw.ids.request_id,
+        correlation_id=raw.ids.correlation_id,
+    )
+
+
+def _read_envelope(content: bytes) -> tuple[int | None, str | None, Any]:
+    """Code, message and data; without a readable code it is no envelope (IP-43)."""
+    try:
+        envelope = decode(content)
+    except ValueError:
+        return None, None, None
+    if not isinstance(envelope, dict):
+        return None, None, None
+    code = envelope.get("status_code")
+    if isinstance(code, str) and re.fullmatch(r"[0-9]{4}", code):
+        code = int(code)
+    if type(code) is not int:
+        return None, None, None
+    message = envelope.get("status_message")
+    return code, message if isinstance(message, str) else None, envelope.get("data")

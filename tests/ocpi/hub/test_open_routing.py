@@ -1,0 +1,135 @@
+"""Messages that name nobody: the hub finds the one party that they are for, or says 4001."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from ocpi.spec.document import encode
+from ocpi.testing import samples
+from tests.house import HUB, OURS, codes_of
+from tests.ocpi.hub.test_relay import routing_of, swapped
+from tests.ocpi.hub.town import CPO1, EMSP1, Peer, Town, open_town
+
+BEC = {"country_code": "BE", "party_id": "BEC"}
+OF_MSP = samples.cdr_token(country_code="DE", party_id="MSP")
+LOCATION = samples.location(**BEC, id="LOC1")
+TOKEN = samples.token(country_code="DE", party_id="MSP", uid="T/1")
+SESSION = samples.session(**BEC, id="S1", cdr_token=OF_MSP)
+CALLBACK = {"response_url": "https://emsp1.example/r"}
+
+
+@pytest.fixture
+async def town(database_url: str) -> AsyncIterator[Town]:
+    async with open_town(database_url) as opened:
+        await opened.cpo1.send("PUT", "receiver/locations/BE/BEC/LOC1", LOCATION, to=HUB)
+        await opened.emsp1.send("PUT", "receiver/tokens/DE/MSP/T%2F1", TOKEN, to=HUB)
+        await opened.cpo1.send("PUT", "receiver/sessions/BE/BEC/S1", SESSION, to=EMSP1.party)
+        reserve = {**CALLBACK, "reservation_id": "R1", "location_id": "LOC1"}
+        await opened.emsp1.send("POST", "receiver/commands/RESERVE_NOW", reserve, to=CPO1.party)
+        for peer in opened.peers.values():
+            peer.seen.clear()
+        yield opened
+
+
+FOUND: list[tuple[str, str, str, Any, str]] = [
+    ("emsp1", "GET", "sender/locations/LOC1", None, "cpo1"),
+    ("emsp1", "GET", "sender/locations/LOC1/EVSE-1", None, "cpo1"),
+    ("cpo2", "POST", "sender/tokens/T%2F1/authorize", {"location_id": "X"}, "emsp1"),
+    ("cpo2", "POST", "sender/tokens/t%2f1/authorize?type=RFID", None, "emsp1"),
+    ("cpo1", "PUT", "receiver/sessions/BE/BEC/S2", {**SESSION, "id": "S2"}, "emsp1"),
+    ("cpo1", "PATCH", "receiver/sessions/BE/BEC/S1", {"kwh": 2}, "emsp1"),
+    ("cpo1", "GET", "receiver/sessions/BE/BEC/S1", None, "emsp1"),
+    ("cpo1", "POST", "receiver/cdrs", samples.cdr(**BEC, cdr_token=OF_MSP), "emsp1"),
+    (
+        "emsp1",
+        "POST",
+        "receiver/commands/START_SESSION",
+        {**CALLBACK, "location_id": "LOC1"},
+        "cpo1",
+    ),
+    ("emsp1", "POST", "receiver/commands/STOP_SESSION", {**CALLBACK, "session_id": "S1"}, "cpo1"),
+    (
+        *("emsp1", "POST", "receiver/commands/CANCEL_RESERVATION"),
+        {**CALLBACK, "reservation_id": "R1"},
+        "cpo1",
+    ),
+    ("emsp1", "PUT", "receiver/chargingprofiles/S1", CALLBACK, "cpo1"),
+    ("emsp1", "DELETE", "receiver/chargingprofiles/S1", None, "cpo1"),
+    ("emsp1", "PUT", "sender/sessions/S1/charging_preferences", {}, "cpo1"),
+    ("cpo1", "PUT", "sender/chargingprofiles/S1", {}, "emsp1"),
+]
+
+
+@pytest.mark.req("RT-33", "RT-34")
+@pytest.mark.parametrize(
+    ("sender", "method", "path", "body", "receiver"),
+    FOUND,
+    ids=[f"{row[1]} {row[2]}" for row in FOUND],
+)
+async def test_the_receiver_is_found_by_what_the_message_says(
+    town: Town, sender: str, method: str, path: str, body: Any, receiver: str
+) -> None:
+    caller, target = town.peers[sender], town.peers[receiver]
+    answer = await caller.send(method, path, body)
+    assert codes_of(answer) == (200, 1000), answer.text
+    (seen,) = target.seen
+    assert seen.routing == (target.member.party, caller.member.party)
+    assert routing_of(answer) == swapped(caller.member.party, target.member.party)
+    assert not [peer for peer in _others(town, sender, receiver) if peer.seen]
+
+
+def _others(town: Town, *names: str) -> list[Peer]:
+    return [peer for name, peer in town.peers.items() if name not in names]
+
+
+@pytest.mark.req("RT-35")
+@pytest.mark.parametrize(
+    ("sender", "method", "path", "body"),
+    [
+        ("emsp1", "GET", "sender/locations/ELSEWHERE", None),
+        ("emsp1", "GET", "sender/tariffs/T1", None),
+        ("cpo1", "POST", "sender/tokens/UNKNOWN/authorize", None),
+        ("cpo1", "PATCH", "receiver/sessions/BE/BEC/S9", {"kwh": 1}),
+        ("cpo1", "POST", "receiver/cdrs", {}),
+        ("cpo1", "POST", "receiver/cdrs", b"no json"),
+        ("cpo1", "POST", "receiver/cdrs", {"cdr_token": "odd"}),
+        ("cpo1", "DELETE", "receiver/tariffs/BE/BEC/T1", None),
+        ("emsp2", "POST", "receiver/commands/STOP_SESSION", {**CALLBACK, "session_id": "S1"}),
+        ("emsp2", "PUT", "receiver/chargingprofiles/S1", {}),
+        ("emsp1", "POST", "receiver/commands/START_SESSION", {**CALLBACK, "location_id": "NO"}),
+        ("emsp1", "POST", "receiver/commands/UNLOCK_CONNECTOR", {}),
+        ("emsp1", "GET", "sender/custom/1", None),
+        ("emsp1", "GET", "receiver/locations/BE/BEC/LOC1", None),
+    ],
+)
+async def test_where_nothing_tells_one_party_it_is_4001(
+    town: Town, sender: str, method: str, path: str, body: Any
+) -> None:
+    answer = await town.peers[sender].send(method, path, body)
+    assert codes_of(answer) == (200, 4001)
+    assert not [peer for peer in town.peers.values() if peer.seen]
+
+
+@pytest.mark.req("RT-33")
+@pytest.mark.parametrize("module", ["locations", "tariffs", "sessions", "cdrs", "tokens"])
+async def test_a_list_of_nobody_in_particular_is_refused(town: Town, module: str) -> None:
+    assert codes_of(await town.emsp1.send("GET", f"sender/{module}")) == (200, 2001)
+
+
+async def test_an_id_that_two_owners_use_tells_nobody(town: Town) -> None:
+    twin = {**LOCATION, "country_code": "FR", "party_id": "FRC"}
+    await town.cpo2.send("PUT", "receiver/locations/FR/FRC/LOC1", twin, to=HUB)
+    assert codes_of(await town.emsp1.send("GET", "sender/locations/LOC1")) == (200, 4001)
+
+
+async def test_a_session_of_ours_leads_to_us(town: Town) -> None:
+    own = samples.session(country_code="NL", party_id="TNM", id="OWN", cdr_token=OF_MSP)
+    stored = await town.admin.put("/admin/sessions/NL/TNM/OWN", content=encode(own))
+    assert stored.status_code == 201, stored.text
+    stop = {**CALLBACK, "session_id": "OWN"}
+    answer = await town.emsp1.send("POST", "receiver/commands/STOP_SESSION", stop)
+    assert routing_of(answer) == swapped(EMSP1.party, OURS)
+    assert (
+        codes_of(await town.emsp2.send("POST", "receiver/commands/STOP_SESSION", stop))[1] == 4001
+    )
