@@ -41,13 +41,16 @@ import ocpi.push.admin
 from credentials.endpoints import credentials_router
 from credentials.versions import versions_router
 from modules.cdrs.source import CDRSource
+from modules.locations.parts import raise_parents
 from modules.locations.source import LocationSource
+from modules.locations.store import locations
 from modules.sessions.source import SessionSource
 from modules.stations.errandrunner import ErrandRunner
 from modules.stations.forgetting import Forgetter
 from modules.stations.gateways.opening import open_gateway
 from modules.tariffs.source import TariffSource
-from modules.tokens.puller import Puller
+from modules.tariffs.store import tariffs
+from modules.tokens.store import tokens
 from ocpi.admin import AdminFront, Problem, add_error_handlers
 from ocpi.context import Context, Interface
 from ocpi.crew import Duty, on_duty
@@ -57,6 +60,9 @@ from ocpi.errors import Crash, InvalidParameters, MethodNotOffered, OCPIError, U
 from ocpi.gateway import NoGateway
 from ocpi.module import Module
 from ocpi.parties import VERSION, PlatformID
+from ocpi.pull.admin import pull_router
+from ocpi.pull.pullable import Pullable, Pullables
+from ocpi.pull.puller import Puller
 from ocpi.push.worker import Worker
 from ocpi.route import Front, List, path_of
 from ocpi.spec.reading import problems
@@ -116,6 +122,14 @@ MODULES = (
     ),
 )
 SOURCES = {module.id: module.source for module in MODULES if module.source is not None}
+PULLABLES: Pullables = {
+    PlatformID.CPO: [Pullable("tokens", tokens, "EMSP")],
+    PlatformID.HUB: [
+        Pullable("locations", locations, "CPO", settle=raise_parents),
+        Pullable("tariffs", tariffs, "CPO"),
+        Pullable("tokens", tokens, "EMSP", share=tokens.share),
+    ],
+}
 
 
 OFFERS: Mapping[str, Sequence[Interface]] = {
@@ -142,7 +156,12 @@ def create_app(context: Context, *, worker: bool = True, offers: Offers = OFFERS
 
 def duties_of(context: Context) -> Sequence[Duty]:
     """What goes on beside requests: telling what changed, errands, pulling, and forgetting."""
-    return (Worker(context, SOURCES), ErrandRunner(context), Puller(context), Forgetter(context))
+    return (
+        Worker(context, SOURCES),
+        ErrandRunner(context),
+        Puller(context, PULLABLES),
+        Forgetter(context),
+    )
 
 
 def create_ocpi_api(offers: Mapping[str, Sequence[Interface]]) -> FastAPI:
@@ -203,6 +222,7 @@ def create_admin_api() -> FastAPI:
     for router in (
         credentials.admin.router,
         ocpi.push.admin.router,
+        pull_router(PULLABLES),
         modules.locations.admin.router,
         modules.tariffs.admin.router,
         modules.tariffs.pricingadmin.router,

@@ -46,6 +46,16 @@ class StoredObject(SQLModel):
     body: str = Field(sa_type=Text)
 
 
+class PulledObject(StoredObject):
+    """The columns of the kinds that are pulled from partners, too."""
+
+    absent_since: int | None = Field(default=None, sa_type=BigInteger)
+    """When its owner's list was found to be without it, in microseconds; it stays (AT-21, IP-19).
+
+    None again once the owner tells of it, in whatever way.
+    """
+
+
 Row = TypeVar("Row", bound=StoredObject)
 
 
@@ -210,7 +220,7 @@ class Store(Generic[Row]):
             .order_by(col(self.table.key))
             .with_for_update()
         )
-        return {row.key: decode(row.body) for row in found}
+        return {row.key: decode(_met(row).body) for row in found}
 
     async def create_many(
         self, db: AsyncSession, owner: Party, documents: Sequence[Document]
@@ -292,7 +302,8 @@ class Store(Generic[Row]):
         """The stored row; with `lock`, nobody else changes it until the commit."""
         query = self._one_locked if lock else self._one
         found = await db.exec(query, params={"key": object_key(owner, identifier)})
-        return found.one_or_none()
+        row = found.one_or_none()
+        return _met(row) if lock and row is not None else row
 
     async def _replace(self, db: AsyncSession, row: Row, document: Document, body: str) -> None:
         row.body = body
@@ -330,6 +341,13 @@ class Store(Generic[Row]):
             "body": encode(document),
             **self.columns(document),
         }
+
+
+def _met(row: Row) -> Row:
+    """A row that is locked to be written: its owner tells of the object, so it is not gone."""
+    if isinstance(row, PulledObject):
+        row.absent_since = None
+    return row
 
 
 def spelled(owner: Party, document: Document) -> Document:

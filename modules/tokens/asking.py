@@ -5,11 +5,12 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from modules.tokens.deciding import Heard, Outcome
-from modules.tokens.issuers import Issuer
+from modules.tokens.issuers import url_of
 from modules.tokens.questions import Question
 from ocpi.client import ExchangeFailed, Reply
 from ocpi.context import Context
 from ocpi.headers import Party, routing_headers
+from ocpi.pull.issuers import Issuer
 from ocpi.spec.document import encode
 from ocpi.spec.reading import dump, problems, read
 from ocpi.spec.tokens import AllowedType, AuthorizationInfo, LocationReferences
@@ -23,7 +24,8 @@ async def ask(
     context: Context, owner: Party, issuer: Issuer, to: Party, question: Question
 ) -> Outcome:
     """Ask one party of a partner whether a driver may charge at a station of ours."""
-    if issuer.url is None:
+    url = url_of(issuer)
+    if url is None:
         name = issuer.target.name
         return Outcome(Heard.UNREACHABLE, f"{name} offers no real-time authorization.")
     uid, kind = quote(question.uid, safe=""), quote(question.kind, safe="")
@@ -32,7 +34,7 @@ async def ask(
         reply = await context.client.request(
             issuer.target,
             "POST",
-            f"{issuer.url.rstrip('/')}/{uid}/authorize?type={kind}",
+            f"{url.rstrip('/')}/{uid}/authorize?type={kind}",
             body=None if references is None else encode(references),
             headers=routing_headers(to, owner),
             timeout=DEADLINE,

@@ -19,7 +19,7 @@ from modules.tokens.deciding import (
     decide,
     settled,
 )
-from modules.tokens.issuers import Issuer, read_issuers
+from modules.tokens.issuers import allows_unasked, emsps_of, url_of
 from modules.tokens.questions import Question
 from modules.tokens.store import TokenRow
 from ocpi.context import Context
@@ -27,6 +27,8 @@ from ocpi.database import clock
 from ocpi.errors import InvalidParameters
 from ocpi.headers import Party
 from ocpi.messages import log
+from ocpi.parties import PlatformID
+from ocpi.pull.issuers import Issuer, read_issuers
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import format_moment
 from ocpi.spec.tokens import WhitelistType
@@ -60,7 +62,7 @@ async def authorize(context: Context, owner: Party, question: Question) -> Decis
 
 
 async def _read(context: Context, owner: Party, question: Question) -> _Known:
-    issuers = await read_issuers(context)
+    issuers = await read_issuers(context, PlatformID.CPO)
     homes = {key: issuer for issuer in issuers for key in issuer.parties}
     async with context.database.read() as db:
         now = await clock(db)
@@ -102,7 +104,7 @@ async def _decide_stored(
         return decision
     to = Party(token["country_code"], token["party_id"])
     outcome = await ask(context, owner, issuer, to, question)
-    return decide(token, outcome, allows_unasked=issuer.allows_unasked)
+    return decide(token, outcome, allows_unasked=allows_unasked(issuer))
 
 
 async def _ask_everybody(
@@ -112,8 +114,8 @@ async def _ask_everybody(
     asked = [
         asyncio.create_task(_ask_stranger(context, owner, question, issuer, party))
         for issuer in issuers
-        if issuer.url is not None
-        for party in issuer.emsps
+        if url_of(issuer) is not None
+        for party in emsps_of(issuer)
     ]
     answers: list[tuple[Outcome, Decision]] = []
     try:
@@ -141,9 +143,9 @@ async def _ask_stranger(
     context: Context, owner: Party, question: Question, issuer: Issuer, party: Party
 ) -> tuple[Outcome, Decision]:
     outcome = await ask(context, owner, issuer, party, question)
-    if outcome.heard is Heard.UNREACHABLE and issuer.allows_unasked:
+    if outcome.heard is Heard.UNREACHABLE and allows_unasked(issuer):
         outcome = replace(outcome, token=_presumed(issuer, party, question))
-    return outcome, decide(None, outcome, allows_unasked=issuer.allows_unasked)
+    return outcome, decide(None, outcome, allows_unasked=allows_unasked(issuer))
 
 
 def _presumed(issuer: Issuer, party: Party, question: Question) -> Document:
