@@ -7,6 +7,7 @@ from sqlmodel import col, select
 
 from ocpi.database import Database, clock
 from ocpi.headers import Party
+from ocpi.pull.pullable import Pullable
 from ocpi.store import Store
 
 # Few enough for one statement.
@@ -14,18 +15,17 @@ _AT_ONCE = 500
 
 
 async def read_present(
-    database: Database, store: Store[Any], owners: Collection[Party]
+    database: Database, pullable: Pullable, owners: Collection[Party]
 ) -> dict[str, int]:
-    """The objects of some owners that count as there: their keys, each with its `last_updated`."""
-    table = store.table
+    """What a list of some owners' objects should hold: the keys, each with its `last_updated`."""
+    table = pullable.store.table
+    query = select(col(table.key), col(table.last_updated)).where(
+        col(table.owner).in_([owner.key for owner in owners]), col(table.absent_since).is_(None)
+    )
+    if pullable.share is not None:
+        query = query.where(col(table.shared))
     async with database.read() as db:
-        found = await db.exec(
-            select(col(table.key), col(table.last_updated)).where(
-                col(table.owner).in_([owner.key for owner in owners]),
-                col(table.absent_since).is_(None),
-            )
-        )
-        return dict(found.all())
+        return dict((await db.exec(query)).all())
 
 
 async def mark_absent(database: Database, store: Store[Any], gone: Mapping[str, int]) -> int:

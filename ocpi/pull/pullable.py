@@ -21,7 +21,9 @@ class Pullable:
     settle: Callable[[Document], Document] | None = None
     """What is done to a document before it is stored."""
     share: Callable[[AsyncSession, Collection[str]], Awaitable[Collection[str]]] | None = None
-    """Marks stored objects as meant for everybody; gives the keys of those that were not."""
+    """Marks objects as meant for everybody, in a column `shared`; gives the keys of those that were
+    not. What is not shared did not come by this list, so it cannot be gone from it.
+    """
 
     @property
     def kind(self) -> str:

@@ -128,11 +128,11 @@ class _Crawl:
 
     async def run(self, party: Party, since: int | None) -> None:
         """Read a party's list to its end; raises what tells why it was not."""
-        database, store = self.context.database, self.listed.pullable.store
+        database, pullable = self.context.database, self.listed.pullable
         if since is None:
             # A hub is asked for all of them at once, any other party for what it owns.
             owners = self.parties.values() if party == self.listed.issuer.hub else [party]
-            self.missing = await read_present(database, store, owners)
+            self.missing = await read_present(database, pullable, owners)
         ours = await our_parties(database, self.listed.issuer.platform)
         dates = {} if since is None else {"date_from": format_moment(moment_of(since))}
         async for reply in self.context.client.pages(
@@ -143,7 +143,7 @@ class _Crawl:
         ):
             await self._take_page(reply)
         if since is None:
-            self.pulled.gone += await mark_absent(database, store, self.missing)
+            self.pulled.gone += await mark_absent(database, pullable.store, self.missing)
 
     async def _take_page(self, reply: Reply) -> None:
         name = self.listed.name

@@ -14,12 +14,14 @@ from modules.tokens.store import find_tokens
 from ocpi.app import PULLABLES
 from ocpi.database import clock
 from ocpi.headers import Party
+from ocpi.parties import PlatformID
 from ocpi.pull import syncs
 from ocpi.pull.puller import Puller
 from ocpi.pull.syncs import HOUR, LEASE, PartnerSync
 from ocpi.spec.document import encode
 from ocpi.testing.emsp import Rule
-from tests.ocpi.pull.world import World, open_world, token
+from tests.house import RECEIVING
+from tests.ocpi.pull.world import ABC, World, open_world, token
 
 XYZ = Party("FR", "XYZ")
 
@@ -57,11 +59,11 @@ async def until(condition: Callable[[], Any]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def noted(world: World, name: str = "acme") -> PartnerSync:
-    """Give the row of a partner once a pull has ended."""
+async def noted(world: World, name: str = "acme", module: str = "tokens") -> PartnerSync:
+    """Give the row of a partner's list once a pull has ended."""
     async with asyncio.timeout(10):
         while True:
-            row = await world.sync(name)
+            row = await world.sync(name, module)
             if row is not None and row.note is not None:
                 return row
             await asyncio.sleep(0.01)
@@ -72,9 +74,9 @@ async def now(world: World) -> int:
         return await clock(db)
 
 
-async def change(world: World, **values: Any) -> None:
+async def change(world: World, module: str = "tokens", **values: Any) -> None:
     async with world.context.database.write() as db:
-        await db.exec(update(PartnerSync).values(**values))
+        await db.exec(update(PartnerSync).where(col(PartnerSync.module) == module).values(**values))
 
 
 @pytest.mark.req("TK-13", "TR-18")
@@ -149,6 +151,30 @@ async def test_a_slow_partner_delays_no_other_and_is_dropped_at_the_end(world: W
     assert row is not None
     assert (row.note, row.synced_at) == (None, None)
     assert 0 < row.next_at - await now(world) <= LEASE
+
+
+async def test_each_list_of_a_partner_is_one_process_at_a_time(database_url: str) -> None:
+    """A list that takes long keeps nobody from the partner's others, and nobody else begins it."""
+    async with open_world(database_url, offers=RECEIVING) as world:
+        ended = asyncio.Event()
+
+        async def answer(request: httpx.Request) -> httpx.Response:
+            asked.append(request.url.path)
+            if request.url.path == "/locations":
+                await ended.wait()
+            return httpx.Response(200, content=encode({"status_code": 1000, "data": []}))
+
+        asked: list[str] = []
+        world.network.hosts["acme.test"] = httpx.MockTransport(answer)
+        lists = {module: f"http://acme.test/{module}" for module in ("locations", "tariffs")}
+        await world.connect("acme", [("CPO", ABC)], lists, platform=PlatformID.HUB)
+        async with pulling(world, 3):
+            await noted(world, module="tariffs")
+            await change(world, next_at=0, module="tariffs")
+            await until(lambda: len(asked) == 3)
+            ended.set()
+            await noted(world, module="locations")
+        assert sorted(asked) == ["/locations", "/tariffs", "/tariffs"]
 
 
 async def test_each_page_extends_the_lease(world: World) -> None:
