@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from ocpi.database import Database
 from ocpi.headers import Party
@@ -105,14 +106,12 @@ async def merge(
     """Store the objects of a page, each owner's in one transaction (TK-13, AT-62)."""
     counts: Counter[Fate] = Counter()
     for owner, documents in found.items():
-        try:
-            counts += await _merge_one(database, listed, parties[owner], documents)
-        except IntegrityError:
-            # One of them was pushed at the same moment; now it is there.
-            counts += await _merge_one(database, listed, parties[owner], documents)
+        counts += await _merge_one(database, listed, parties[owner], documents)
     return counts
 
 
+# One of them may be pushed at the same moment, and then another one; each is there the next time.
+@retry(retry=retry_if_exception_type(IntegrityError), stop=stop_after_attempt(10), reraise=True)
 async def _merge_one(
     database: Database, listed: TheirList, owner: Party, documents: Mapping[str, Document]
 ) -> Counter[Fate]:
