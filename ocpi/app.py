@@ -55,7 +55,6 @@ from modules.stations.forgetting import Forgetter
 from modules.stations.gateways.opening import open_gateway
 from modules.tariffs.source import TariffSource
 from modules.tariffs.store import tariffs
-from modules.tokens.puller import Puller
 from modules.tokens.source import TokenSource
 from modules.tokens.store import tokens
 from ocpi.admin import AdminFront, Problem, add_error_handlers
@@ -68,6 +67,9 @@ from ocpi.gateway import NoGateway
 from ocpi.hub.desk import Desk
 from ocpi.module import Module
 from ocpi.parties import VERSION, PlatformID
+from ocpi.pull.admin import pull_router
+from ocpi.pull.pullable import Pullable, Pullables
+from ocpi.pull.puller import Puller
 from ocpi.push.worker import Worker
 from ocpi.route import Front, List, path_of
 from ocpi.settings import Settings
@@ -137,6 +139,14 @@ MODULES = (
     ),
 )
 SOURCES = {module.id: module.source for module in MODULES if module.source is not None}
+PULLABLES: Pullables = {
+    PlatformID.CPO: [Pullable("tokens", tokens, "EMSP")],
+    PlatformID.HUB: [
+        Pullable("locations", locations, "CPO"),
+        Pullable("tariffs", tariffs, "CPO"),
+        Pullable("tokens", tokens, "EMSP", share=tokens.share),
+    ],
+}
 
 
 # What the hub keeps of what is meant for everybody, and our own Sessions: they tell whose they are.
@@ -180,7 +190,12 @@ def create_app(context: Context, *, worker: bool = True, offers: Offers | None =
 
 def duties_of(context: Context) -> Sequence[Duty]:
     """What goes on beside requests: telling what changed, errands, pulling, and forgetting."""
-    duties = (Worker(context, SOURCES), ErrandRunner(context), Puller(context), Forgetter(context))
+    duties = (
+        Worker(context, SOURCES),
+        ErrandRunner(context),
+        Puller(context, PULLABLES),
+        Forgetter(context),
+    )
     return (*duties, Standing(context)) if context.settings.is_hub else duties
 
 
@@ -242,6 +257,7 @@ def create_admin_api() -> FastAPI:
     for router in (
         credentials.admin.router,
         ocpi.push.admin.router,
+        pull_router(PULLABLES),
         modules.locations.admin.router,
         modules.tariffs.admin.router,
         modules.tariffs.pricingadmin.router,

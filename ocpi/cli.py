@@ -13,14 +13,15 @@ from modules.cdrs.cli import cdr_app
 from modules.sessions.cli import session_app
 from modules.stations.cli import station_app
 from modules.tariffs.cli import tariff_app
-from modules.tokens.cli import sync, token_app
-from ocpi.app import create_app, duties_of, mounted
+from modules.tokens.cli import token_app
+from ocpi.app import PULLABLES, create_app, duties_of, mounted
 from ocpi.crew import on_duty
 from ocpi.demo.live import run_demo
 from ocpi.documents import export_documents
 from ocpi.messages import set_up_logging
 from ocpi.migrate import upgrade
 from ocpi.opening import open_context
+from ocpi.pull.cli import sync_command
 from ocpi.push.cli import push_app
 from ocpi.settings import Settings
 from ocpi.terminal import run
@@ -44,7 +45,7 @@ for name, part in (
     ("mock", mock_app),
 ):
     app.add_typer(part, name=name)
-partner_app.command("sync")(sync)
+partner_app.command("sync")(sync_command(PULLABLES))
 
 
 @app.command()
@@ -80,7 +81,7 @@ def serve(
 
 @app.command()
 def worker() -> None:
-    """Tell partners what changes, ask stations, pull Tokens: all without serving requests."""
+    """Tell partners what changes, ask stations, pull lists: all without serving requests."""
 
     async def act() -> None:
         settings = Settings()

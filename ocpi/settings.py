@@ -101,11 +101,11 @@ class Settings(BaseSettings):
         le=1000,
         description="Most objects on a page; larger wishes are cut to it (X-Limit).",
     )
-    token_pull_hours: int = Field(
+    pull_hours: int = Field(
         6,
         ge=0,
         le=168,
-        description="How often partners' Tokens are pulled, beside what they push; 0 is never.",
+        description="How often partners' lists are pulled, beside what they push; 0 is never.",
     )
     command_timeout: int = Field(
         30,

@@ -20,12 +20,12 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import AsBytes, Database, stamp
-from ocpi.errors import Conflict, InvalidParameters, UnknownObject
+from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import Party
 from ocpi.pagination import DEEPEST, Paging
 from ocpi.spec.document import decode, encode
 from ocpi.spec.kinds import Tolerance
-from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
+from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.spec.reading import defects, read
 from ocpi.spec.types import OCPIModel
 
@@ -44,6 +44,16 @@ class StoredObject(SQLModel):
     last_updated: int = Field(sa_type=BigInteger)
     """Microseconds since 1970, for the date filters."""
     body: str = Field(sa_type=Text)
+
+
+class PulledObject(StoredObject):
+    """The columns of the kinds that are pulled from partners, too."""
+
+    absent_since: int | None = Field(default=None, sa_type=BigInteger)
+    """When its owner's list was found to be without it, in microseconds; it stays (AT-21, IP-19).
+
+    None again once the owner tells of it, in whatever way.
+    """
 
 
 Row = TypeVar("Row", bound=StoredObject)
@@ -102,6 +112,8 @@ def _list_queries(table: type[StoredObject], *given: str) -> tuple[Executable, E
     ]
     if audience:
         where.append(table.__table__.c.audience.in_(audience))  # type: ignore[attr-defined]
+    if "shared" in given:
+        where.append(table.__table__.c.shared.is_(True))  # type: ignore[attr-defined]
     if "date_from" in given:
         where.append(col(table.last_updated) >= bindparam("date_from"))
     if "date_to" in given:
@@ -143,15 +155,20 @@ class Store(Generic[Row]):
         paging: Paging,
         owners: Sequence[Party],
         audience: Sequence[Party] | None = None,
+        *,
+        shared: bool = False,
     ) -> Page:
         """A page of the objects of some owners, oldest creation first (PG-02, PG-09).
 
-        With an `audience`, of a kind that has that column, only what concerns one of these parties.
+        Of a kind that has these columns: with an `audience` only what concerns one of these
+        parties, with `shared` only what is meant for everybody.
         """
         if not owners or (audience is not None and not audience):
             return Page((), 0)
         given: dict[str, Any] = {f"owner_{n}": owner.key for n, owner in enumerate(owners)}
         given |= {f"audience_{n}": party.key for n, party in enumerate(audience or ())}
+        if shared:
+            given["shared"] = True
         if paging.date_from is not None:
             given["date_from"] = paging.date_from
         if paging.date_to is not None:
@@ -210,7 +227,7 @@ class Store(Generic[Row]):
             .order_by(col(self.table.key))
             .with_for_update()
         )
-        return {row.key: decode(row.body) for row in found}
+        return {row.key: decode(_met(row).body) for row in found}
 
     async def create_many(
         self, db: AsyncSession, owner: Party, documents: Sequence[Document]
@@ -292,7 +309,8 @@ class Store(Generic[Row]):
         """The stored row; with `lock`, nobody else changes it until the commit."""
         query = self._one_locked if lock else self._one
         found = await db.exec(query, params={"key": object_key(owner, identifier)})
-        return found.one_or_none()
+        row = found.one_or_none()
+        return _met(row) if lock and row is not None else row
 
     async def _replace(self, db: AsyncSession, row: Row, document: Document, body: str) -> None:
         row.body = body
@@ -332,39 +350,11 @@ class Store(Generic[Row]):
         }
 
 
-def later(stored: str | None, now: int) -> str:
-    """A `last_updated` for a change made now: later than the stored one, by a millisecond at least.
-
-    OCPI writes milliseconds, and receivers skip a change that is not newer (IP-14).
-    """
-    earliest = 0 if stored is None else microseconds(parse_moment(stored)) + 1000
-    return format_moment(moment_of(max(now, earliest) // 1000 * 1000))
-
-
-def date_change(before: Document | None, body: Document, now: int) -> str:
-    """The `last_updated` of a change of ours: the one given, or now, but later than the stored one.
-
-    `now` is in microseconds. The one given may equal the stored one, see `grown`. Raises
-    ``Conflict`` when it is older (PP-09), ``InvalidParameters`` when it is no moment.
-    """
-    stored = None if before is None else before["last_updated"]
-    given = body.get("last_updated")
-    if given is None:
-        return later(stored, now)
-    try:
-        moment = parse_moment(str(given))
-    except ValueError as error:
-        raise InvalidParameters(f"last_updated: {error}") from None
-    if stored is not None and moment < parse_moment(stored):
-        raise Conflict(f"last_updated: {given} is older than the stored {stored}")
-    return format_moment(moment)
-
-
-def grown(before: Document | None, document: Document) -> Document:
-    """The document with a date later than before: receivers skip a change that is not (IP-14)."""
-    if before is None or document["last_updated"] != before["last_updated"]:
-        return document
-    return {**document, "last_updated": later(before["last_updated"], 0)}
+def _met(row: Row) -> Row:
+    """A row that is locked to be written: its owner tells of the object, so it is not gone."""
+    if isinstance(row, PulledObject):
+        row.absent_since = None
+    return row
 
 
 def spelled(owner: Party, document: Document) -> Document:

@@ -16,6 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from modules.hubclientinfo.store import MODULE, ClientInfoRow, client_infos
 from ocpi.context import Context
 from ocpi.database import clock
+from ocpi.dating import later
 from ocpi.directory import MEMBERS
 from ocpi.headers import Party
 from ocpi.messages import log
@@ -25,7 +26,7 @@ from ocpi.push.feed import Change, changed
 from ocpi.push.lanes import PartnerLane
 from ocpi.spec.document import decode
 from ocpi.spec.hubclientinfo import ConnectionStatus
-from ocpi.store import Document, later, object_key
+from ocpi.store import Document, object_key
 
 _MEMBERS = MEMBERS.subquery()
 _FACTS = (

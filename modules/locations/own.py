@@ -7,19 +7,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from modules.locations.parts import Place, find_part, model_of, raise_parents
 from modules.locations.store import check_complete, locations
 from ocpi.database import clock
+from ocpi.dating import date_change, grown
 from ocpi.errors import UnknownLocation
 from ocpi.headers import Party
 from ocpi.push.feed import Change, changed, created
 from ocpi.spec.reading import dump, read, read_patch
-from ocpi.store import (
-    Document,
-    Written,
-    date_change,
-    grown,
-    object_key,
-    refuse_defects,
-    spelled,
-)
+from ocpi.store import Document, Written, object_key, refuse_defects, spelled
 
 MODULE = "locations"
 REMOVED = "REMOVED"

@@ -10,10 +10,10 @@ from ocpi.spec.document import decode, encode
 from ocpi.spec.locations import Location
 from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.spec.reading import read
-from ocpi.store import Document, Store, StoredObject, Written, is_stale
+from ocpi.store import Document, PulledObject, Store, Written, is_stale
 
 
-class LocationRow(StoredObject, table=True):
+class LocationRow(PulledObject, table=True):
     """A Location."""
 
     __tablename__ = "location"

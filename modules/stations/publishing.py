@@ -17,9 +17,10 @@ from modules.locations.store import locations
 from modules.stations.imports.records import Imported, Refusal, Remark
 from modules.tariffs.store import tariffs
 from ocpi.database import Database, clock
+from ocpi.dating import later
 from ocpi.headers import Party
 from ocpi.spec.moments import microseconds, parse_moment
-from ocpi.store import Document, Store, later, object_key
+from ocpi.store import Document, Store, object_key
 
 # Few enough that nobody waits long for the lock, many enough that commits do not count.
 BATCH = 200

@@ -4,20 +4,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.tariffs.store import tariffs
 from ocpi.database import clock
+from ocpi.dating import date_change, grown
 from ocpi.errors import UnknownObject
 from ocpi.headers import Party
 from ocpi.push.feed import Change, changed
 from ocpi.spec.reading import dump, read, read_patch
 from ocpi.spec.tariffs import Tariff
-from ocpi.store import (
-    Document,
-    Written,
-    date_change,
-    grown,
-    object_key,
-    refuse_defects,
-    spelled,
-)
+from ocpi.store import Document, Written, object_key, refuse_defects, spelled
 
 MODULE = "tariffs"
 

@@ -3,10 +3,10 @@
 from sqlalchemy import Index
 
 from ocpi.spec.tariffs import Tariff
-from ocpi.store import Store, StoredObject
+from ocpi.store import PulledObject, Store
 
 
-class TariffRow(StoredObject, table=True):
+class TariffRow(PulledObject, table=True):
     """A Tariff."""
 
     __tablename__ = "tariff"

@@ -1,16 +1,14 @@
-"""The operator's way to Tokens: may this driver charge, what is stored, and pulling it."""
+"""The operator's way to Tokens: may this driver charge, and what is stored."""
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from modules.tokens.authorizing import authorize
 from modules.tokens.deciding import Decision
-from modules.tokens.merging import Fate
 from modules.tokens.names import TokenKind, TokenUID, named_token
-from modules.tokens.pulling import Pulled, sync_partner
 from modules.tokens.questions import Question
 from modules.tokens.store import find_tokens, tokens
 from ocpi.admin import document_answer
@@ -59,17 +57,6 @@ class Permission(BaseModel):
     info: DisplayText | None = Field(None, description="What the driver is to read.")
 
 
-class PulledView(BaseModel):
-    """What a pull of Tokens came to."""
-
-    full: bool = Field(description="Everything was asked for, not only what changed lately.")
-    new: int
-    changed: int
-    unchanged: int
-    refused: int
-    reasons: list[str] = Field(description="Why Tokens were passed over; the first 20.")
-
-
 def permission(decision: Decision) -> Document:
     """A decision as a document; what is not known is left out."""
     members: dict[str, Any] = {
@@ -82,12 +69,6 @@ def permission(decision: Decision) -> Document:
         "info": decision.info,
     }
     return {name: value for name, value in members.items() if value is not None}
-
-
-def pulled_view(pulled: Pulled) -> PulledView:
-    """A pull as it is shown."""
-    counts = {str(fate): pulled.counts[fate] for fate in Fate}
-    return PulledView(full=pulled.full, reasons=pulled.refused, **counts)
 
 
 async def our_station(context: Context, presented: Presented) -> Party:
@@ -136,17 +117,6 @@ async def get_token(
     """The Token as it is stored."""
     text = await tokens.text(here.database, (owner,), named_token(token_uid, kind))
     return document_answer(decode(text))
-
-
-@router.post("/partners/{name}/sync", tags=["partners"], summary="Pull a partner's Tokens")
-async def post_sync(
-    here: Here,
-    name: Annotated[str, Path(description="Your name for the partner.")],
-    *,
-    full: Annotated[bool, Query(description="All of them, not only recent changes.")] = False,
-) -> PulledView:
-    """Answered when it is done, which may take minutes."""
-    return pulled_view(await sync_partner(here, name, full=full))
 
 
 router.include_router(one_token)

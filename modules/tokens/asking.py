@@ -5,11 +5,12 @@ from urllib.parse import quote
 from pydantic import ValidationError
 
 from modules.tokens.deciding import Heard, Outcome
-from modules.tokens.issuers import Issuer
+from modules.tokens.issuers import url_of
 from modules.tokens.questions import Question
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context
 from ocpi.headers import Party, routing_headers
+from ocpi.pull.issuers import Issuer, parties_of
 from ocpi.reply import Reply
 from ocpi.spec.document import encode
 from ocpi.spec.reading import dump, problems, read
@@ -24,7 +25,8 @@ async def ask(
     context: Context, owner: Party, issuer: Issuer, to: Party, question: Question
 ) -> Outcome:
     """Ask one party of a partner whether a driver may charge at a station of ours."""
-    if issuer.url is None:
+    url = url_of(issuer)
+    if url is None:
         name = issuer.target.name
         return Outcome(Heard.UNREACHABLE, f"{name} offers no real-time authorization.")
     uid, kind = quote(question.uid, safe=""), quote(question.kind, safe="")
@@ -33,9 +35,10 @@ async def ask(
         reply = await context.client.request(
             issuer.target,
             "POST",
-            f"{issuer.url.rstrip('/')}/{uid}/authorize?type={kind}",
+            f"{url.rstrip('/')}/{uid}/authorize?type={kind}",
             body=None if references is None else encode(references),
-            headers=routing_headers(to, owner),
+            # A hub that is not told whom to ask finds out by the Token.
+            headers=routing_headers(None if to == issuer.hub else to, owner),
             timeout=DEADLINE,
         )
     except ExchangeFailed as error:
@@ -44,11 +47,11 @@ async def ask(
 
 
 def judge(reply: Reply, issuer: Issuer, question: Question) -> Outcome:
-    """What an answer comes to: 404 and 2004 are the same, and only success gives a verdict."""
+    """What an answer comes to: 404, 2004 and a hub's 4001 are the same; success gives a verdict."""
     name, http, code = issuer.target.name, reply.http_status, reply.status_code
     if reply.success():
         return _read_verdict(reply, issuer, question)
-    if http == 404 or code == 2004:
+    if http == 404 or code in (2004, 4001):
         return Outcome(Heard.UNKNOWN, f"{name} does not know the Token.")
     if code == 2002:
         return Outcome(Heard.NEEDS_MORE, f"{name} wants to know more, such as the Location.")
@@ -65,7 +68,7 @@ def _read_verdict(reply: Reply, issuer: Issuer, question: Question) -> Outcome:
     except ValidationError as error:
         return Outcome(Heard.UNUSABLE, f"{name} answered badly: {problems(error)}.")
     owner = Party(info.token.country_code, info.token.party_id)
-    if owner.key not in issuer.parties or info.token.uid.lower() != question.uid.lower():
+    if owner.key not in parties_of(issuer) or info.token.uid.lower() != question.uid.lower():
         told = f"{info.token.uid} of {owner}"
         return Outcome(Heard.UNUSABLE, f"{name} answered with another Token, {told}.")
     elsewhere = info.allowed == AllowedType.ALLOWED and not _here(info.location, question)

@@ -19,7 +19,7 @@ from modules.tokens.deciding import (
     decide,
     settled,
 )
-from modules.tokens.issuers import Issuer, read_issuers
+from modules.tokens.issuers import allows_unasked, emsps_of, read_issuers_for, url_of
 from modules.tokens.questions import Question
 from modules.tokens.store import TokenRow
 from ocpi.context import Context
@@ -27,6 +27,7 @@ from ocpi.database import clock
 from ocpi.errors import InvalidParameters
 from ocpi.headers import Party
 from ocpi.messages import log
+from ocpi.pull.issuers import Issuer, parties_of
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import format_moment
 from ocpi.spec.tokens import WhitelistType
@@ -60,8 +61,8 @@ async def authorize(context: Context, owner: Party, question: Question) -> Decis
 
 
 async def _read(context: Context, owner: Party, question: Question) -> _Known:
-    issuers = await read_issuers(context)
-    homes = {key: issuer for issuer in issuers for key in issuer.parties}
+    issuers = await read_issuers_for(context, owner)
+    homes = {key: issuer for issuer in issuers for key in parties_of(issuer)}
     async with context.database.read() as db:
         now = await clock(db)
         # Those of a partner that left, or is suspended, are as good as unknown.
@@ -102,7 +103,7 @@ async def _decide_stored(
         return decision
     to = Party(token["country_code"], token["party_id"])
     outcome = await ask(context, owner, issuer, to, question)
-    return decide(token, outcome, allows_unasked=issuer.allows_unasked)
+    return decide(token, outcome, allows_unasked=allows_unasked(issuer))
 
 
 async def _ask_everybody(
@@ -112,8 +113,8 @@ async def _ask_everybody(
     asked = [
         asyncio.create_task(_ask_stranger(context, owner, question, issuer, party))
         for issuer in issuers
-        if issuer.url is not None
-        for party in issuer.emsps
+        if url_of(issuer) is not None
+        for party in emsps_of(issuer)
     ]
     answers: list[tuple[Outcome, Decision]] = []
     try:
@@ -141,9 +142,9 @@ async def _ask_stranger(
     context: Context, owner: Party, question: Question, issuer: Issuer, party: Party
 ) -> tuple[Outcome, Decision]:
     outcome = await ask(context, owner, issuer, party, question)
-    if outcome.heard is Heard.UNREACHABLE and issuer.allows_unasked:
+    if outcome.heard is Heard.UNREACHABLE and allows_unasked(issuer):
         outcome = replace(outcome, token=_presumed(issuer, party, question))
-    return outcome, decide(None, outcome, allows_unasked=issuer.allows_unasked)
+    return outcome, decide(None, outcome, allows_unasked=allows_unasked(issuer))
 
 
 def _presumed(issuer: Issuer, party: Party, question: Question) -> Document:

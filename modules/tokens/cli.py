@@ -1,14 +1,13 @@
-"""The commands `ocpi token ...` and `ocpi partner sync`."""
+"""The commands `ocpi token ...`."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
 import typer
 
-from modules.tokens.admin import Presented, our_station, permission, pulled_view
+from modules.tokens.admin import Presented, our_station, permission
 from modules.tokens.authorizing import authorize
 from modules.tokens.names import named_token
-from modules.tokens.pulling import Pulled, sync_partner
 from modules.tokens.store import find_tokens, tokens
 from ocpi.context import Context
 from ocpi.errors import InvalidParameters
@@ -16,7 +15,7 @@ from ocpi.headers import Party
 from ocpi.opening import open_context
 from ocpi.spec.document import decode
 from ocpi.store import Document
-from ocpi.terminal import AsJSON, plain, print_json, print_table, run
+from ocpi.terminal import AsJSON, print_json, print_table, run
 
 T = TypeVar("T")
 
@@ -131,24 +130,3 @@ def _flat(document: Document, prefix: str = "") -> list[tuple[str, object]]:
         else:
             rows.append((f"{prefix}{name}", value))
     return rows
-
-
-def sync(
-    *,
-    name: Annotated[str, typer.Argument(help="Your name for the partner.")],
-    full: Annotated[
-        bool, typer.Option("--full", help="All of them, not only what changed lately.")
-    ] = False,
-    as_json: AsJSON = False,
-) -> None:
-    """Pull a partner's Tokens now."""
-
-    async def work(context: Context) -> Pulled:
-        return await sync_partner(context, name, full=full)
-
-    pulled = _act(work)
-    if as_json:
-        print_json(pulled_view(pulled).model_dump())
-        return
-    for line in (pulled.sentence(), *pulled.refused):
-        typer.echo(plain(line))

@@ -1,99 +1,59 @@
-"""Partners that issue Tokens: which parties are theirs, and where they can be asked."""
+"""Partners that issue Tokens, as authorization sees them."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlmodel import col
 
-from ocpi.client import Target
+from ocpi.agreements import read_agreements
 from ocpi.context import Context
 from ocpi.database import Database
 from ocpi.headers import Party
-from ocpi.messages import log
-from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, PlatformID
-from ocpi.push.addressee import SERVED
-from ocpi.sealing import WrongKey
+from ocpi.parties import Partner, PlatformID
+from ocpi.pull.issuers import Issuer, read_issuers
 from ocpi.spec.document import decode
 
-_ISSUERS = (
-    select(
-        col(Partner.id),
-        col(Partner.name),
-        col(Partner.token_out),
-        col(Partner.options),
-        col(PartnerEndpoint.url),
-        col(PartnerRole.role),
-        col(PartnerRole.country_code),
-        col(PartnerRole.party_id),
-    )
-    .join(PartnerRole, col(PartnerRole.partner_id) == col(Partner.id))
-    .outerjoin(
-        PartnerEndpoint,
-        and_(
-            col(PartnerEndpoint.partner_id) == col(Partner.id),
-            col(PartnerEndpoint.identifier) == "tokens",
-            col(PartnerEndpoint.role) == "SENDER",
-        ),
-    )
-    .where(*SERVED, col(Partner.platform) == PlatformID.CPO.value)
-    .order_by(col(Partner.id), col(PartnerRole.id))
-)
 _OPTIONS = select(col(Partner.options)).where(col(Partner.id) == bindparam("partner_id"))
 
 
-@dataclass(frozen=True)
-class Issuer:
-    """One registered partner of our CPO platform, read at one moment."""
+async def read_issuers_for(context: Context, owner: Party) -> list[Issuer]:
+    """Whoever may issue Tokens that are good at our stations.
 
-    partner_id: int
-    target: Target
-    url: str | None
-    """Its tokens SENDER endpoint; None where it has none."""
-    parties: Mapping[str, Party]
-    """Its parties, by key."""
-    emsps: Sequence[Party]
-    """Those of them that issue Tokens: a list, or an answer, is one of them's alone."""
-    options: Mapping[str, Any]
-
-    @property
-    def allows_unasked(self) -> bool:
-        """Its drivers may charge where it cannot be asked; OCPI's own way is that they may not."""
-        return self.options.get("offline_authorization") == "allow"
-
-
-async def read_issuers(context: Context) -> list[Issuer]:
-    """Every partner that is registered and not suspended.
-
-    One whose token was sealed with another key is logged, and as good as not there.
+    Parties of the hub come first and those of our own partners last, for the last one wins where
+    one party is both. Of the hub's only those count that may talk to `owner`.
     """
-    grouped: dict[int, list[Sequence[Any]]] = defaultdict(list)
-    for row in await context.database.fetch("tokens.issuers", _ISSUERS, {}):
-        grouped[row[0]].append(row)
     found = []
-    for rows in grouped.values():
-        try:
-            found.append(_issuer(context, rows))
-        except WrongKey as error:
-            log.warning("tokens: a partner cannot be asked", partner=rows[0][1], error=str(error))
-    return found
+    if context.settings.is_hub:
+        default = context.settings.hub_agreements == "open"
+        agreements = await read_agreements(context.database, default=default)
+        for issuer in await read_issuers(context, PlatformID.HUB):
+            allowed = [
+                role for role in issuer.roles if agreements.may(role.party.key, owner.key, "tokens")
+            ]
+            if allowed:
+                found.append(replace(issuer, roles=allowed))
+    return [*found, *await read_issuers(context, PlatformID.CPO)]
 
 
-def _issuer(context: Context, rows: Sequence[Sequence[Any]]) -> Issuer:
-    partner_id, name, sealed, stored, url = rows[0][:5]
-    options = decode(stored)
-    parties = {party.key: party for party in (Party(*row[6:]) for row in rows)}
-    emsps = [Party(*row[6:]) for row in rows if row[5] == "EMSP"]
-    return Issuer(
-        partner_id=partner_id,
-        target=Target(name, context.seal.open(sealed), raw_token=bool(options.get("raw_token"))),
-        url=url,
-        parties=parties,
-        emsps=emsps or list(parties.values())[:1],
-        options=options,
-    )
+def url_of(issuer: Issuer) -> str | None:
+    """Its tokens SENDER endpoint; None where it has none."""
+    return issuer.lists.get("tokens")
+
+
+def emsps_of(issuer: Issuer) -> Sequence[Party]:
+    """Those of its parties that can be asked about a Token: an answer is one of them's alone.
+
+    A hub is asked as such: it knows whose the Token is.
+    """
+    if issuer.hub is not None:
+        return [issuer.hub]
+    return issuer.playing("EMSP") or list(issuer.parties.values())[:1]
+
+
+def allows_unasked(issuer: Issuer) -> bool:
+    """Its drivers may charge where it cannot be asked; OCPI's own way is that they may not."""
+    return issuer.options.get("offline_authorization") == "allow"
 
 
 async def trusts_type(database: Database, partner_id: int) -> bool:

@@ -1,5 +1,7 @@
 """What eMSPs push: Tokens of their drivers (mod_tokens, Receiver interface)."""
 
+from dataclasses import replace
+
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -47,6 +49,8 @@ async def put_token(
     async with here.database.write() as db:
         name = named_token(token_uid, kind)
         written = await tokens.put(db, owner, name, document)
+        if push.broadcast and await tokens.share(db, [object_key(owner, name)]):
+            written = replace(written, changed=True)
         await push.spread(db, written, Change("tokens", object_key(owner, name)))
     return answer_written(push.caller, written)
 

@@ -31,8 +31,9 @@ async def _references(request: Request) -> Document | None:
 
 @router.get("", response_model=Answer[list[Token]], summary="List Tokens", openapi_extra=pages())
 async def list_tokens(here: Here, owners: Owners, listing: List) -> Response:
-    """A page of Tokens, oldest creation first."""
-    return listing.answer(await tokens.page(here.database, listing.paging, owners))
+    """A page of the Tokens that are meant for everybody, oldest creation first (RT-38)."""
+    page = await tokens.page(here.database, listing.paging, owners, shared=True)
+    return listing.answer(page)
 
 
 @router.post(

@@ -1,19 +1,21 @@
 """Tokens as they are stored: keyed by owner, uid and type (TK-11)."""
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import Index
+from sqlalchemy import Index, update
 from sqlmodel import Field, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import Database
 from ocpi.errands import token_key
 from ocpi.errors import UnknownToken
 from ocpi.spec.document import decode
 from ocpi.spec.tokens import Token
-from ocpi.store import Document, Store, StoredObject
+from ocpi.store import Document, PulledObject, Store
 
 
-class TokenRow(StoredObject, table=True):
+class TokenRow(PulledObject, table=True):
     """A Token of a driver."""
 
     __tablename__ = "token"
@@ -21,6 +23,8 @@ class TokenRow(StoredObject, table=True):
 
     token_key: str = Field(index=True)
     """Uid and type, which stations know without knowing the owner."""
+    shared: bool = False
+    """It came to the hub, for all parties: not to our CPO alone. Once so, it stays so."""
 
 
 class TokenStore(Store[TokenRow]):
@@ -38,6 +42,17 @@ class TokenStore(Store[TokenRow]):
     def identify(self, document: Document) -> str:
         """`uid*type`."""
         return f"{document['uid']}*{document['type']}"
+
+    async def share(self, db: AsyncSession, keys: Collection[str]) -> Collection[str]:
+        """Let all parties of the hub see Tokens; gives the keys of those that they could not."""
+        shared = await db.exec(
+            update(TokenRow)
+            .where(col(TokenRow.key).in_(keys), col(TokenRow.shared).is_(False))
+            .values(shared=True)
+            .returning(col(TokenRow.key))
+            .execution_options(synchronize_session=False)
+        )
+        return shared.scalars().all()
 
 
 async def find_tokens(database: Database, uid: str, offset: int, limit: int) -> list[Document]:

@@ -138,8 +138,11 @@ async def changed(db: AsyncSession, change: Change) -> int:
 
 
 async def created(db: AsyncSession, changes: Sequence[Change]) -> None:
-    """Remember objects of the state stream of which partners have never heard."""
+    """Remember objects of the state stream that were not there: partners are told them whole."""
     first = await stamp(db, Stream.STATE, len(changes))
+    # An object that was deleted may have had the same name.
+    keys = [each.key for each in changes]
+    await db.exec(delete(SyncObject).where(col(SyncObject.key).in_(keys)))
     news = {
         "prev_seq": 0,
         "audience": None,

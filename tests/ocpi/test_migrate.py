@@ -3,12 +3,14 @@
 import asyncio
 
 from alembic import command
-from sqlalchemy import Connection, inspect
-from sqlmodel import SQLModel
+from sqlalchemy import Connection, inspect, text
+from sqlmodel import SQLModel, select
 
 from ocpi.app import SOURCES
 from ocpi.database import Database
 from ocpi.migrate import configuration, downgrade, upgrade
+from ocpi.parties import Partner
+from ocpi.pull.syncs import PartnerSync
 
 
 def compare(connection: Connection) -> None:
@@ -30,6 +32,25 @@ async def test_up_down_and_up_again_ends_at_the_schema_of_the_tables(database_ur
     await upgrade(database)
     async with database.engine.begin() as connection:
         await connection.run_sync(compare)
+    await database.close()
+
+
+async def test_what_was_pulled_of_tokens_is_remembered_both_ways(database_url: str) -> None:
+    """Otherwise every process would ask every partner for everything after an update."""
+    database = Database(database_url)
+    await upgrade(database)
+    async with database.write() as db:
+        db.add(Partner(id=1, name="acme", platform="cpo", state="confirmed", created_at=0))
+        await db.flush()
+        for module in ("tokens", "tariffs"):
+            db.add(PartnerSync(partner_id=1, module=module, next_at=3, full_at=1, synced_at=2))
+    await downgrade(database, "0002")
+    query = text("SELECT partner_id, next_at FROM token_sync")
+    assert [tuple(row) for row in await database.fetch("old", query, {})] == [(1, 3)]
+    await upgrade(database)
+    async with database.read() as db:
+        kept = (await db.exec(select(PartnerSync))).one()
+    assert kept == PartnerSync(partner_id=1, module="tokens", next_at=3, full_at=1, synced_at=2)
     await database.close()
 
 

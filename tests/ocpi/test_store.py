@@ -10,13 +10,14 @@ import pytest
 
 from modules.tariffs.store import TariffRow, tariffs
 from ocpi.database import Database
+from ocpi.dating import date_change, later
 from ocpi.errors import Conflict, InvalidParameters, UnknownObject
 from ocpi.headers import Party
 from ocpi.pagination import Paging
 from ocpi.spec.document import decode
 from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.spec.tariffs import Tariff
-from ocpi.store import Document, Store, Written, date_change, later
+from ocpi.store import Document, Store, Written
 from ocpi.testing import samples
 from tests.house import OURS, OWNER, open_database
 

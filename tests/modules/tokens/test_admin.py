@@ -1,4 +1,4 @@
-"""The operator's way to Tokens: stations ask here, and staff look and pull."""
+"""The operator's way to Tokens: stations ask here, and staff look."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from ocpi.headers import Party
-from ocpi.testing.emsp import Rule
 from tests.house import add_party
 from tests.modules.tokens.world import UID, World, open_world, token
 
@@ -113,33 +112,3 @@ async def test_tokens_are_listed_searched_and_shown(world: World) -> None:
     assert await ask(world, "GET", "/tokens/de/abc/AB_2?type=APP_USER") == (200, app)
     assert (await ask(world, "GET", "/tokens/DE/ABC/aB_2"))[0] == 404
     assert (await ask(world, "GET", "/tokens?limit=0"))[0] == 400
-
-
-@pytest.mark.req("TK-13", "TR-23")
-async def test_staff_pull_tokens_now(world: World) -> None:
-    emsp = await world.add_emsp()
-    emsp.issue_token(token())
-    nothing = {"new": 0, "changed": 0, "unchanged": 0, "refused": 0, "reasons": []}
-    first = await ask(world, "POST", "/partners/acme/sync")
-    assert first == (200, nothing | {"full": True, "new": 1})
-    assert await ask(world, "POST", "/partners/acme/sync") == (200, nothing | {"full": False})
-    again = await ask(world, "POST", "/partners/acme/sync?full=true")
-    assert again == (200, nothing | {"full": True, "unchanged": 1})
-    world.serve("acme", [{}])
-    status, answer = await ask(world, "POST", "/partners/acme/sync")
-    assert (status, answer["refused"], len(answer["reasons"])) == (200, 1, 1)
-
-
-async def test_a_pull_that_fails_says_why(world: World) -> None:
-    emsp = await world.add_emsp()
-    emsp.rules.append(Rule("status", http_status=503))
-    assert await ask(world, "POST", "/partners/acme/sync") == (
-        502,
-        {"error": "All Tokens: none. Not complete: acme answered HTTP 503 with status code 3000."},
-    )
-    assert (await ask(world, "POST", "/partners/nobody/sync"))[0] == 404
-    await world.add_emsp("mute", [Party("FR", "XYZ")], sender=False)
-    assert await ask(world, "POST", "/partners/mute/sync") == (
-        409,
-        {"error": "mute offers no list of Tokens."},
-    )

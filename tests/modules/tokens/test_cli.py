@@ -1,25 +1,20 @@
-"""The commands `ocpi token` and `ocpi partner sync`."""
+"""The command `ocpi token`."""
 
 import asyncio
 import json
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import structlog
-from sqlmodel import select
 from typer.testing import CliRunner
 
 from modules.tokens.store import tokens
 from ocpi.cli import app
 from ocpi.headers import Party
 from ocpi.opening import open_context
-from ocpi.parties import Partner, PartnerEndpoint
+from ocpi.parties import Partner
 from ocpi.testing import samples
-from ocpi.testing.emsp import MockEMSP, running
-from ocpi.testing.emsp.state import Peer, Standing
 from tests.house import add_partner
 
 MSP = Party("DE", "MSP")
@@ -99,53 +94,9 @@ def test_a_driver_may_charge_or_not() -> None:
         (["token", "show", "DEMSP", "GOOD"], "error: 'DEMSP' is no party such as DE*ABC."),
         (["token", "authorize", "GOOD", "--party", "DE*MSP"], "error: DE*MSP is no party of ours"),
         (["token", "authorize", ""], "error: uid: "),
-        (["partner", "sync", "nobody"], "error: No partner nobody is registered"),
-        (["partner", "sync", "acme", "--full"], "error: acme offers no list of Tokens."),
     ],
 )
 def test_a_failure_is_a_sentence_and_code_1(words: list[str], sentence: str) -> None:
     code, stdout, stderr = run(*words)
     assert (code, stdout) == (1, "")
     assert stderr.startswith(sentence)
-
-
-@contextmanager
-def emsp_at_home() -> Iterator[MockEMSP]:
-    """Have the partner listen at a socket, in a thread since each command runs its own loop."""
-    emsp = MockEMSP()
-    us = samples.credentials_role(country_code="NL", party_id="TNM")
-    emsp.peer = Peer("token-in", "https://ocpi.example/versions", [us], [])
-    emsp.tokens_in = {"token-out": Standing.CURRENT}
-    up, down = threading.Event(), threading.Event()
-
-    async def serve() -> None:
-        async with running(emsp):
-            up.set()
-            await asyncio.to_thread(down.wait)
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    try:
-        assert up.wait(10)
-        yield emsp
-    finally:
-        down.set()
-        thread.join()
-
-
-async def _offer(url: str) -> None:
-    async with open_context() as context, context.database.write() as db:
-        partner = (await db.exec(select(Partner))).one()
-        db.add(PartnerEndpoint(partner_id=partner.key, identifier="tokens", role="SENDER", url=url))
-
-
-@pytest.mark.req("TK-13")
-def test_a_pull_tells_what_it_brought(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OCPI_ALLOW_PRIVATE_NETWORKS", "true")
-    with emsp_at_home() as emsp:
-        emsp.issue_token(samples.token(uid="NEW"))
-        asyncio.run(_offer(emsp.url("sender", "tokens")))
-        assert run("partner", "sync", "acme") == (0, "All Tokens: 1 new.\n", "")
-        code, stdout, _ = run("partner", "sync", "acme", "--full", "--json")
-    counts = {"new": 0, "changed": 0, "unchanged": 1, "refused": 0}
-    assert (code, json.loads(stdout)) == (0, {"full": True, **counts, "reasons": []})

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from modules.tokens.pulling import sync_partner
 from modules.tokens.store import find_tokens
 from ocpi.app import create_app
 from ocpi.headers import Party
@@ -51,7 +50,8 @@ async def test_tokens_are_pushed_withdrawn_pulled_and_asked_about(
     assert (await world.ask()).allowed == "BLOCKED"
     emsp.issue_token(token(NEW, uid="MISSED", whitelist="ALWAYS"))
     assert (await world.ask("MISSED")).method == "AUTH_REQUEST"
-    assert (await sync_partner(world.context, "neu")).counts.total() == 3
+    (pulled,) = await world.pull("neu")
+    assert pulled.counts.total() == 3
     assert (await world.ask("MISSED")).method == "WHITELIST"
     assert len(await find_tokens(world.context.database, "", 0, 9)) == 3
     assert len(emsp.authorizations) == 2

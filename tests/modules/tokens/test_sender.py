@@ -8,6 +8,7 @@ import pytest
 from modules.tokens.store import tokens
 from ocpi.context import Interface
 from ocpi.headers import Party
+from ocpi.store import object_key
 from ocpi.testing import samples
 from tests.house import (
     OURS,
@@ -39,7 +40,9 @@ async def service(sqlite_url: str) -> AsyncIterator[Service]:
 async def put(service: Service, *documents: dict[str, Any], owner: Party = OURS) -> None:
     async with service.database.write() as db:
         for document in documents:
-            await tokens.put(db, owner, tokens.identify(document), document)
+            name = tokens.identify(document)
+            await tokens.put(db, owner, name, document)
+            await tokens.share(db, [object_key(owner, name)])
 
 
 @pytest.mark.req("TK-01", "PG-05")

@@ -1,25 +1,27 @@
-"""One process' part in pulling partners' Tokens on a schedule."""
+"""One process' part in pulling partners' lists on a schedule."""
 
 import asyncio
 from contextlib import suppress
 
-from modules.tokens import syncs
-from modules.tokens.issuers import Issuer, read_issuers
-from modules.tokens.pulling import pull
 from ocpi.context import Context
 from ocpi.messages import log
+from ocpi.pull import syncs
+from ocpi.pull.issuers import TheirList, read_lists
+from ocpi.pull.pullable import Pullables
+from ocpi.pull.pulling import pull
 
 
 class Puller:
-    """Pulls Tokens where they are due: at the start, of new partners, and every few hours (TR-18).
+    """Pulls lists that are due: at the start, of new partners, and every few hours (TR-18).
 
-    `run` it; `stop` it to end. Of all processes one pulls from a partner at a time, and a slow one
+    `run` it; `stop` it to end. Of all processes one pulls a list at a time, and a slow partner
     delays no other. A pull that is cut off is taken up again when its lease has ended.
     """
 
-    def __init__(self, context: Context, *, look: float = 30.0) -> None:
+    def __init__(self, context: Context, pullables: Pullables, *, look: float = 30.0) -> None:
         """Look every `look` seconds at what is due."""
         self._context = context
+        self._pullables = pullables
         self._look = look
         self._stopping = asyncio.Event()
         self._pulls: set[asyncio.Task[None]] = set()
@@ -27,7 +29,7 @@ class Puller:
     async def run(self) -> None:
         """Pull until stopped or cancelled, whatever partners and the database do."""
         try:
-            if self._context.settings.token_pull_hours == 0:
+            if self._context.settings.pull_hours == 0:
                 await self._stopping.wait()
             started = False
             while not self._stopping.is_set():
@@ -50,23 +52,22 @@ class Puller:
     async def _turn(self, *, started: bool) -> bool:
         """Begin what is due; gives whether the database took part."""
         try:
-            issuers = {each.partner_id: each for each in await read_issuers(self._context)}
-            listing = [key for key, each in issuers.items() if each.url is not None]
+            lists = {each.key: each for each in await read_lists(self._context, self._pullables)}
             async with self._context.database.write() as db:
                 if not started:
                     await syncs.catch_up(db)
-                due = await syncs.take_due(db, listing)
+                due = await syncs.take_due(db, lists.keys())
         except Exception as error:  # noqa: BLE001 - it outlives whatever fails.
-            log.warning("tokens: the puller's turn failed", error=repr(error))
+            log.warning("the puller's turn failed", error=repr(error))
             return started
-        for partner_id in due:
-            task = asyncio.create_task(self._pull(issuers[partner_id]))
+        for key in due:
+            task = asyncio.create_task(self._pull(lists[key]))
             self._pulls.add(task)
             task.add_done_callback(self._pulls.discard)
         return True
 
-    async def _pull(self, issuer: Issuer) -> None:
+    async def _pull(self, listed: TheirList) -> None:
         try:
-            await pull(self._context, issuer)
+            await pull(self._context, listed)
         except Exception as error:  # noqa: BLE001 - the lease ends, and another turn tries again.
-            log.warning("tokens: a pull failed", partner=issuer.target.name, error=repr(error))
+            log.warning("a pull failed", partner=listed.name, error=repr(error))

@@ -1,10 +1,10 @@
-"""How far our copy of a partner's Tokens is, and when it is brought up to date again."""
+"""How far our copy of a partner's list is, and when it is brought up to date again."""
 
 import random
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ForeignKey, or_, update
+from sqlalchemy import BigInteger, Column, ColumnElement, ForeignKey, or_, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,20 +17,24 @@ HOUR = 60 * MINUTE
 OVERLAP = 10 * MINUTE
 # Whatever was missed is found again by asking for everything now and then (IP-24).
 FULL_EVERY = 7 * 24 * HOUR
-# How long one process has a partner to itself; each page that is stored extends it.
+# How long one process has a list to itself; each page that is stored extends it.
 LEASE = 10 * MINUTE
 # After a pull that failed, in place of the whole interval.
 RETRY = HOUR
 
+Key = tuple[int, str]
+"""A partner's id and a module."""
 
-class TokenSync(SQLModel, table=True):
-    """One partner's Tokens."""
 
-    __tablename__ = "token_sync"
+class PartnerSync(SQLModel, table=True):
+    """One partner's list of one module."""
+
+    __tablename__ = "partner_sync"
 
     partner_id: int = Field(
         sa_column=Column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True)
     )
+    module: str = Field(primary_key=True)
     next_at: int = Field(default=0, sa_type=BigInteger)
     """When some process pulls next; taken by an update that only one can make."""
     full_at: int | None = Field(default=None, sa_type=BigInteger)
@@ -47,47 +51,53 @@ class TokenSync(SQLModel, table=True):
         return self.synced_at - OVERLAP
 
 
-async def take_due(db: AsyncSession, partners: Collection[int]) -> list[int]:
-    """Those of the partners whose Tokens are to be pulled now, and by nobody else for a while."""
-    await _ensure(db, partners)
+def _one_of(keys: Collection[Key]) -> ColumnElement[bool]:
+    return tuple_(col(PartnerSync.partner_id), col(PartnerSync.module)).in_(keys)
+
+
+async def take_due(db: AsyncSession, keys: Collection[Key]) -> set[Key]:
+    """Those of the lists that are to be pulled now, and by nobody else for a while."""
+    if not keys:
+        return set()
+    await _ensure(db, keys)
     now = await clock(db)
     taken = await db.exec(
-        update(TokenSync)
-        .where(col(TokenSync.partner_id).in_(partners), col(TokenSync.next_at) <= now)
+        update(PartnerSync)
+        .where(_one_of(keys), col(PartnerSync.next_at) <= now)
         .values(next_at=now + LEASE)
-        .returning(col(TokenSync.partner_id))
+        .returning(col(PartnerSync.partner_id), col(PartnerSync.module))
     )
-    return list(taken.scalars())
+    return {(partner_id, module) for partner_id, module in taken}
 
 
 async def catch_up(db: AsyncSession) -> None:
     """Pull soon what was not pulled lately: who was down has missed what partners pushed."""
     now = await clock(db)
     await db.exec(
-        update(TokenSync)
+        update(PartnerSync)
         # Where a lease runs, somebody is at it.
         .where(
-            or_(col(TokenSync.synced_at).is_(None), col(TokenSync.synced_at) < now - OVERLAP),
-            col(TokenSync.next_at) > now + LEASE,
+            or_(col(PartnerSync.synced_at).is_(None), col(PartnerSync.synced_at) < now - OVERLAP),
+            col(PartnerSync.next_at) > now + LEASE,
         )
         .values(next_at=now)
     )
 
 
-async def begin(db: AsyncSession, partner_id: int) -> tuple[TokenSync, int]:
+async def begin(db: AsyncSession, key: Key) -> tuple[PartnerSync, int]:
     """How far the copy is, and the time; nobody else begins for a while."""
-    await _ensure(db, [partner_id])
-    await extend(db, partner_id)
-    return await db.get_one(TokenSync, partner_id), await clock(db)
+    await _ensure(db, [key])
+    await extend(db, key)
+    return await db.get_one(PartnerSync, key), await clock(db)
 
 
-async def extend(db: AsyncSession, partner_id: int) -> None:
-    """Keep the partner to this process for a while longer."""
-    await _set(db, partner_id, next_at=await clock(db) + LEASE)
+async def extend(db: AsyncSession, key: Key) -> None:
+    """Keep the list to this process for a while longer."""
+    await _set(db, key, next_at=await clock(db) + LEASE)
 
 
 async def finish(
-    db: AsyncSession, partner_id: int, note: str, interval: int, *, since: int | None, full: bool
+    db: AsyncSession, key: Key, note: str, interval: int, *, since: int | None, full: bool
 ) -> None:
     """Note what a pull came to; `since` is when it began, None when it was not complete.
 
@@ -99,16 +109,14 @@ async def finish(
     values: dict[str, Any] = {"note": note, "next_at": await clock(db) + splayed}
     if since is not None:
         values |= {"synced_at": since} | ({"full_at": since} if full else {})
-    await _set(db, partner_id, **values)
+    await _set(db, key, **values)
 
 
-async def _set(db: AsyncSession, partner_id: int, **values: Any) -> None:
-    await db.exec(update(TokenSync).where(col(TokenSync.partner_id) == partner_id).values(**values))
+async def _set(db: AsyncSession, key: Key, **values: Any) -> None:
+    await db.exec(update(PartnerSync).where(_one_of([key])).values(**values))
 
 
-async def _ensure(db: AsyncSession, partners: Collection[int]) -> None:
-    if not partners:
-        return
+async def _ensure(db: AsyncSession, keys: Collection[Key]) -> None:
     insert = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
-    rows = [{"partner_id": partner_id, "next_at": 0} for partner_id in partners]
-    await db.exec(insert(TokenSync).values(rows).on_conflict_do_nothing())
+    rows = [{"partner_id": partner, "module": module, "next_at": 0} for partner, module in keys]
+    await db.exec(insert(PartnerSync).values(rows).on_conflict_do_nothing())

@@ -10,17 +10,19 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
-from modules.tokens.merging import Found, merge, read_page
-from modules.tokens.pulling import Pulled, sync_partner
 from modules.tokens.store import find_tokens
-from modules.tokens.syncs import FULL_EVERY, OVERLAP, TokenSync
+from ocpi.app import PULLABLES
 from ocpi.database import Database
 from ocpi.errors import Conflict, PeerUnusable, UnknownObject
 from ocpi.headers import Party
+from ocpi.pull.issuers import TheirList, read_lists
+from ocpi.pull.merging import Found, PageRead, merge, read_page
+from ocpi.pull.pulling import Pulled
+from ocpi.pull.syncs import FULL_EVERY, OVERLAP, PartnerSync
 from ocpi.spec.document import encode
 from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.testing.emsp import Match, MockEMSP, Rule
-from tests.modules.tokens.world import ABC, World, open_world, token
+from tests.ocpi.pull.world import ABC, World, open_world, token
 
 XYZ = Party("FR", "XYZ")
 T1 = "2026-02-01T00:00:00Z"
@@ -36,6 +38,12 @@ async def world(sqlite_url: str) -> AsyncIterator[World]:
 async def each_world(database_url: str) -> AsyncIterator[World]:
     async with open_world(database_url) as opened:
         yield opened
+
+
+async def pull(world: World, name: str = "acme", *, full: bool = False) -> Pulled:
+    """Pull from a partner that has a single list."""
+    (pulled,) = await world.pull(name, full=full)
+    return pulled
 
 
 async def stored(world: World) -> list[dict[str, Any]]:
@@ -63,12 +71,12 @@ async def test_a_first_pull_brings_everything_over_all_pages(each_world: World) 
     theirs = [token(uid=f"T{number}", x_unknown=number) for number in range(250)]
     for each in theirs:
         emsp.issue_token(each)
-    pulled = await sync_partner(each_world.context, "acme")
+    pulled = await pull(each_world)
     assert (pulled.full, counts(pulled), pulled.refused) == (True, {"new": 250}, [])
     assert await stored(each_world) == theirs
     assert len(emsp.messages) == 3
     assert emsp.violations == []
-    again = await sync_partner(each_world.context, "acme", full=True)
+    again = await pull(each_world, full=True)
     assert counts(again) == {"unchanged": 250}
 
 
@@ -84,7 +92,7 @@ async def test_a_pull_updates_known_tokens_adds_new_ones_and_removes_none(
     changed = token(uid="OLDER", valid=False, last_updated=T1)
     for each in (changed, token(uid="NEWER", valid=False, last_updated=T1), token(uid="NEW")):
         emsp.issue_token(each)
-    pulled = await sync_partner(each_world.context, "acme")
+    pulled = await pull(each_world)
     assert counts(pulled) == {"new": 1, "changed": 1, "unchanged": 1}
     assert await stored(each_world) == [changed, newer, kept, token(uid="NEW")]
 
@@ -93,12 +101,12 @@ async def test_a_pull_updates_known_tokens_adds_new_ones_and_removes_none(
 async def test_the_next_pull_asks_for_what_changed_since_with_an_overlap(world: World) -> None:
     """IP-24."""
     emsp = await world.add_emsp()
-    await sync_partner(world.context, "acme")
+    await pull(world)
     first = await world.sync()
     assert first is not None
     assert first.synced_at is not None
     assert first.full_at == first.synced_at
-    pulled = await sync_partner(world.context, "acme")
+    pulled = await pull(world)
     assert not pulled.full
     since = queries(emsp)[1]["date_from"][0]
     assert abs(microseconds(parse_moment(since)) - (first.synced_at - OVERLAP)) < 1_000_000
@@ -107,16 +115,16 @@ async def test_the_next_pull_asks_for_what_changed_since_with_an_overlap(world: 
     assert (second.full_at, second.note) == (first.full_at, "Recent Tokens: none.")
     assert second.synced_at is not None
     assert second.synced_at > first.synced_at
-    await sync_partner(world.context, "acme", full=True)
+    await pull(world, full=True)
     assert "date_from" not in queries(emsp)[2]
 
 
 async def test_everything_is_asked_for_again_after_a_week(world: World) -> None:
     emsp = await world.add_emsp()
-    await sync_partner(world.context, "acme")
+    await pull(world)
     async with world.context.database.write() as db:
-        await db.exec(update(TokenSync).values(full_at=col(TokenSync.full_at) - FULL_EVERY))
-    assert (await sync_partner(world.context, "acme")).full
+        await db.exec(update(PartnerSync).values(full_at=col(PartnerSync.full_at) - FULL_EVERY))
+    assert (await pull(world)).full
     assert [set(query) for query in queries(emsp)] == [{"limit"}, {"limit"}]
 
 
@@ -136,7 +144,7 @@ async def test_bad_objects_are_passed_over_one_by_one(each_world: World) -> None
         token(uid="BAD\u0007"),
     ]
     each_world.serve("acme", [good[0], *bad, good[1]])
-    pulled = await sync_partner(each_world.context, "acme")
+    pulled = await pull(each_world)
     assert counts(pulled) == {"new": 2, "refused": 8}
     assert await stored(each_world) == good
     assert len(pulled.refused) == 8
@@ -149,7 +157,7 @@ async def test_bad_objects_are_passed_over_one_by_one(each_world: World) -> None
 async def test_of_many_bad_objects_the_first_are_told(world: World) -> None:
     await world.add_emsp()
     world.serve("acme", [{}] * 50)
-    pulled = await sync_partner(world.context, "acme")
+    pulled = await pull(world)
     assert (counts(pulled), len(pulled.refused)) == ({"refused": 50}, 20)
 
 
@@ -159,7 +167,7 @@ async def test_of_a_token_told_twice_the_newest_counts(world: World) -> None:
     world.serve(
         "acme", [token(), newest, token(visual_number="1"), token(uid=newest["uid"].lower())]
     )
-    assert counts(await sync_partner(world.context, "acme")) == {"new": 1}
+    assert counts(await pull(world)) == {"new": 1}
     assert await stored(world) == [newest]
 
 
@@ -173,7 +181,7 @@ async def test_the_lists_of_all_emsps_of_a_partner_are_pulled(world: World) -> N
         return page(lists[request.headers["ocpi-to-party-id"]])
 
     world.serve("acme", answer)
-    assert counts(await sync_partner(world.context, "acme")) == {"new": 2}
+    assert counts(await pull(world)) == {"new": 2}
 
 
 BROKEN: list[tuple[Any, str]] = [
@@ -210,7 +218,7 @@ async def test_a_list_that_breaks_off_is_not_taken_for_whole(
 
     world.serve("acme", answer)
     with pytest.raises(PeerUnusable) as caught:
-        await sync_partner(world.context, "acme")
+        await pull(world)
     assert "Not complete: " in caught.value.message
     assert problem in caught.value.message
     assert (await stored(world))[0] == token(uid="P1")
@@ -218,17 +226,17 @@ async def test_a_list_that_breaks_off_is_not_taken_for_whole(
     assert sync is not None
     assert (sync.synced_at, sync.note) == (None, caught.value.message)
     world.serve("acme", [token(uid="P1"), token(uid="P3")])
-    pulled = await sync_partner(world.context, "acme")
+    pulled = await pull(world)
     assert (pulled.full, counts(pulled)["new"]) == (True, 1)
 
 
 async def test_only_partners_with_a_list_are_pulled_from(world: World) -> None:
     await world.add_emsp("mute", sender=False)
     with pytest.raises(Conflict, match="mute offers no list of Tokens"):
-        await sync_partner(world.context, "mute")
+        await pull(world, "mute")
     for name in ("nobody", "Example eMSP", "Newcomer"):
         with pytest.raises(UnknownObject, match="is registered"):
-            await sync_partner(world.context, name)
+            await pull(world, name)
 
 
 async def test_no_connection_to_the_database_is_held_while_a_page_is_awaited(
@@ -243,19 +251,22 @@ async def test_no_connection_to_the_database_is_held_while_a_page_is_awaited(
         return page([token(uid=f"T{number}")], f"{request.url.copy_with(query=None)}?{number}")
 
     each_world.serve("acme", lambda request: answer(request) if len(held) < 3 else page([]))
-    await sync_partner(each_world.context, "acme")
+    await pull(each_world)
     assert held == [0, 0, 0]
 
 
 async def test_a_push_during_the_pull_is_not_lost(each_world: World) -> None:
     """Pages and pushes of the same Tokens at once: all succeed, and the newest state stays."""
+    await each_world.add_emsp()
+    (listed,) = await read_lists(each_world.context, PULLABLES)
     pushed = [token(uid=f"T{number}", valid=False, last_updated=T1) for number in range(20)]
-    found, refused = read_page([token(uid=f"T{number}") for number in range(20)], {ABC.key})
-    assert refused == []
+    pulled = [token(uid=f"T{number}") for number in range(20)]
+    page = read_page(listed.pullable, pulled, {ABC.key})
+    assert page.refused == []
     parties = {ABC.key: ABC}
     await asyncio.gather(
         *(each_world.store(each) for each in pushed),
-        *(merge(each_world.context.database, found, parties) for _ in range(3)),
+        *(merge(each_world.context.database, listed, page.found, parties) for _ in range(3)),
     )
     assert sorted(await stored(each_world), key=lambda each: int(each["uid"][1:])) == pushed
 
@@ -264,7 +275,7 @@ async def test_a_slow_page_is_waited_for(world: World) -> None:
     emsp = await world.add_emsp()
     emsp.issue_token(token())
     emsp.rules.append(Rule("slow", seconds=3, match=Match(method="GET")))
-    assert counts(await sync_partner(world.context, "acme")) == {"new": 1}
+    assert counts(await pull(world)) == {"new": 1}
 
 
 async def test_a_page_far_larger_than_asked_for_is_taken_in_slices(
@@ -273,15 +284,17 @@ async def test_a_page_far_larger_than_asked_for_is_taken_in_slices(
     """More than 32,767 keys are too many for one query of PostgreSQL."""
     slices = []
 
-    async def note(database: Database, found: Found, parties: Mapping[str, Party]) -> Any:
+    async def note(
+        database: Database, listed: TheirList, found: Found, parties: Mapping[str, Party]
+    ) -> Any:
         slices.append([len(each) for each in found.values()])
-        return await merge(database, found, parties)
+        return await merge(database, listed, found, parties)
 
-    monkeypatch.setattr("modules.tokens.pulling.merge", note)
+    monkeypatch.setattr("ocpi.pull.pulling.merge", note)
     await each_world.add_emsp()
     theirs = [*(token(uid=f"T{number}") for number in range(1100)), None]
     each_world.serve("acme", theirs)
-    pulled = await sync_partner(each_world.context, "acme")
+    pulled = await pull(each_world)
     assert slices == [[500], [500], [100]]
     assert counts(pulled) == {"new": 1100, "refused": 1}
     assert pulled.refused[0].startswith("item 1100: ")
@@ -299,15 +312,15 @@ async def test_the_loop_turns_while_a_large_page_is_read(
             turns += 1
             await asyncio.sleep(0)
 
-    def note(*args: Any) -> Any:
+    def note(*args: Any) -> PageRead:
         seen.append(turns)
         return read_page(*args)
 
-    monkeypatch.setattr("modules.tokens.pulling.read_page", note)
+    monkeypatch.setattr("ocpi.pull.pulling.read_page", note)
     await world.add_emsp()
     world.serve("acme", [None] * 1500)
     turning = asyncio.create_task(turn())
-    await sync_partner(world.context, "acme")
+    await pull(world)
     turning.cancel()
     assert seen[0] < seen[1] < seen[2]
 
@@ -321,11 +334,11 @@ async def test_whatever_fails_ends_the_pull_with_its_note(
     await world.add_emsp()
     world.serve("acme", [token()])
     with monkeypatch.context() as patched:
-        patched.setattr("modules.tokens.pulling.merge", fail)
+        patched.setattr("ocpi.pull.pulling.merge", fail)
         with pytest.raises(PeerUnusable, match="RuntimeError"):
-            await sync_partner(world.context, "acme")
+            await pull(world)
     sync = await world.sync()
     assert sync is not None
     told = "All Tokens: none. Not complete: it failed here, with RuntimeError."
     assert (sync.synced_at, sync.note) == (None, told)
-    assert counts(await sync_partner(world.context, "acme")) == {"new": 1}
+    assert counts(await pull(world)) == {"new": 1}

@@ -10,15 +10,18 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
-from modules.tokens import syncs
-from modules.tokens.puller import Puller
 from modules.tokens.store import find_tokens
-from modules.tokens.syncs import HOUR, LEASE, TokenSync
+from ocpi.app import PULLABLES
 from ocpi.database import clock
 from ocpi.headers import Party
+from ocpi.parties import PlatformID
+from ocpi.pull import syncs
+from ocpi.pull.puller import Puller
+from ocpi.pull.syncs import HOUR, LEASE, PartnerSync
 from ocpi.spec.document import encode
 from ocpi.testing.emsp import Rule
-from tests.modules.tokens.world import World, open_world, token
+from tests.house import RECEIVING
+from tests.ocpi.pull.world import ABC, World, open_world, token
 
 XYZ = Party("FR", "XYZ")
 
@@ -38,7 +41,7 @@ async def each_world(database_url: str) -> AsyncIterator[World]:
 @asynccontextmanager
 async def pulling(world: World, count: int = 1) -> AsyncIterator[None]:
     """So many processes' pullers run while the block does."""
-    pullers = [Puller(world.context, look=0.02) for _ in range(count)]
+    pullers = [Puller(world.context, PULLABLES, look=0.02) for _ in range(count)]
     running = [asyncio.create_task(each.run()) for each in pullers]
     try:
         yield
@@ -56,11 +59,11 @@ async def until(condition: Callable[[], Any]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def noted(world: World, name: str = "acme") -> TokenSync:
-    """Give the row of a partner once a pull has ended."""
+async def noted(world: World, name: str = "acme", module: str = "tokens") -> PartnerSync:
+    """Give the row of a partner's list once a pull has ended."""
     async with asyncio.timeout(10):
         while True:
-            row = await world.sync(name)
+            row = await world.sync(name, module)
             if row is not None and row.note is not None:
                 return row
             await asyncio.sleep(0.01)
@@ -71,9 +74,9 @@ async def now(world: World) -> int:
         return await clock(db)
 
 
-async def change(world: World, **values: Any) -> None:
+async def change(world: World, module: str = "tokens", **values: Any) -> None:
     async with world.context.database.write() as db:
-        await db.exec(update(TokenSync).values(**values))
+        await db.exec(update(PartnerSync).where(col(PartnerSync.module) == module).values(**values))
 
 
 @pytest.mark.req("TK-13", "TR-18")
@@ -150,6 +153,30 @@ async def test_a_slow_partner_delays_no_other_and_is_dropped_at_the_end(world: W
     assert 0 < row.next_at - await now(world) <= LEASE
 
 
+async def test_each_list_of_a_partner_is_one_process_at_a_time(database_url: str) -> None:
+    """A list that takes long keeps nobody from the partner's others, and nobody else begins it."""
+    async with open_world(database_url, offers=RECEIVING) as world:
+        ended = asyncio.Event()
+
+        async def answer(request: httpx.Request) -> httpx.Response:
+            asked.append(request.url.path)
+            if request.url.path == "/locations":
+                await ended.wait()
+            return httpx.Response(200, content=encode({"status_code": 1000, "data": []}))
+
+        asked: list[str] = []
+        world.network.hosts["acme.test"] = httpx.MockTransport(answer)
+        lists = {module: f"http://acme.test/{module}" for module in ("locations", "tariffs")}
+        await world.connect("acme", [("CPO", ABC)], lists, platform=PlatformID.HUB)
+        async with pulling(world, 3):
+            await noted(world, module="tariffs")
+            await change(world, next_at=0, module="tariffs")
+            await until(lambda: len(asked) == 3)
+            ended.set()
+            await noted(world, module="locations")
+        assert sorted(asked) == ["/locations", "/tariffs", "/tariffs"]
+
+
 async def test_each_page_extends_the_lease(world: World) -> None:
     await world.add_emsp()
     ends = []
@@ -162,7 +189,7 @@ async def test_each_page_extends_the_lease(world: World) -> None:
     class Pages(httpx.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             await look()
-            await change(world, next_at=col(TokenSync.next_at) - LEASE // 2)
+            await change(world, next_at=col(PartnerSync.next_at) - LEASE // 2)
             link = {"Link": '<http://acme.test/2>; rel="next"'} if len(ends) == 1 else {}
             body = encode({"status_code": 1000, "data": [token(uid=str(len(ends)))]})
             return httpx.Response(200, headers=link, content=body, request=request)
@@ -181,7 +208,7 @@ async def test_it_outlives_a_database_that_fails(
     whole = syncs.take_due
     failures = iter([OSError("the disk is gone"), OSError("still gone")])
 
-    async def fail(*args: Any) -> list[int]:
+    async def fail(*args: Any) -> set[syncs.Key]:
         failure = next(failures, None)
         if failure is not None:
             raise failure
@@ -205,7 +232,7 @@ async def test_it_outlives_a_database_that_fails(
 
 
 async def test_nothing_is_pulled_when_it_is_off(sqlite_url: str) -> None:
-    async with open_world(sqlite_url, token_pull_hours=0) as world:
+    async with open_world(sqlite_url, pull_hours=0) as world:
         emsp = await world.add_emsp()
         async with pulling(world):
             await asyncio.sleep(0.2)

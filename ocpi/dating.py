@@ -1,0 +1,40 @@
+"""Which `last_updated` a change of our own objects bears."""
+
+from ocpi.errors import Conflict, InvalidParameters
+from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
+from ocpi.store import Document
+
+
+def later(stored: str | None, now: int) -> str:
+    """A `last_updated` for a change made now: later than the stored one, by a millisecond at least.
+
+    OCPI writes milliseconds, and receivers skip a change that is not newer (IP-14).
+    """
+    earliest = 0 if stored is None else microseconds(parse_moment(stored)) + 1000
+    return format_moment(moment_of(max(now, earliest) // 1000 * 1000))
+
+
+def date_change(before: Document | None, body: Document, now: int) -> str:
+    """The `last_updated` of a change of ours: the one given, or now, but later than the stored one.
+
+    `now` is in microseconds. The one given may equal the stored one, see `grown`. Raises
+    ``Conflict`` when it is older (PP-09), ``InvalidParameters`` when it is no moment.
+    """
+    stored = None if before is None else before["last_updated"]
+    given = body.get("last_updated")
+    if given is None:
+        return later(stored, now)
+    try:
+        moment = parse_moment(str(given))
+    except ValueError as error:
+        raise InvalidParameters(f"last_updated: {error}") from None
+    if stored is not None and moment < parse_moment(stored):
+        raise Conflict(f"last_updated: {given} is older than the stored {stored}")
+    return format_moment(moment)
+
+
+def grown(before: Document | None, document: Document) -> Document:
+    """The document with a date later than before: receivers skip a change that is not (IP-14)."""
+    if before is None or document["last_updated"] != before["last_updated"]:
+        return document
+    return {**document, "last_updated": later(before["last_updated"], 0)}

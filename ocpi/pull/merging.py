@@ -1,0 +1,149 @@
+"""A page of a pulled list merged into what is stored: newer objects win, and nothing is removed."""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy.exc import IntegrityError
+from sqlmodel.ext.asyncio.session import AsyncSession
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
+
+from ocpi.database import Database
+from ocpi.headers import Party
+from ocpi.pull.issuers import TheirList
+from ocpi.pull.pullable import Pullable
+from ocpi.push.feed import Change, changed, created
+from ocpi.spec.moments import parse_moment
+from ocpi.spec.reading import dump, problems, read
+from ocpi.store import Document, Store, object_key
+
+
+class Fate(StrEnum):
+    """What became of an object that was pulled."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"  # The same, or older than what is stored.
+    REFUSED = "refused"
+
+
+Found = Mapping[str, Mapping[str, Document]]
+"""Objects by the key of their owner and their own."""
+
+
+@dataclass(frozen=True)
+class PageRead:
+    """What a page comes to before anything is stored."""
+
+    found: dict[str, dict[str, Document]] = field(default_factory=lambda: defaultdict(dict))
+    """See `Found`: what can be used."""
+    refused: list[str] = field(default_factory=list)
+    """Why the rest cannot."""
+    keys: set[str] = field(default_factory=set)
+    """The objects that it names, usable or not."""
+
+
+def read_page(
+    pullable: Pullable, data: Sequence[Any], parties: Collection[str], first: int = 0
+) -> PageRead:
+    """The objects of a page, each judged for itself (TR-23).
+
+    A partner speaks for `parties` alone. Of an object told twice the newest counts. Of a page that
+    is read in slices, `first` is where this one begins.
+    """
+    page = PageRead()
+    for position, each in enumerate(data, first):
+        key = _key(pullable.store, each)
+        if key is not None:
+            page.keys.add(key)
+        try:
+            document = dump(read(pullable.store.model, each))
+        except ValidationError as error:
+            page.refused.append(f"{_name(pullable, each, position)}: {problems(error)}")
+            continue
+        owner = Party(document["country_code"], document["party_id"])
+        if owner.key not in parties:
+            said = f"{owner} is no party of this partner"
+            page.refused.append(f"{_name(pullable, each, position)}: {said}")
+            continue
+        key = object_key(owner, pullable.store.identify(document))
+        page.keys.add(key)
+        _keep_newest(page.found[owner.key], key, document)
+    return page
+
+
+def _key(store: Store[Any], each: Any) -> str | None:
+    """The key of anything that has one, for what is told badly is not gone."""
+    try:
+        return object_key(Party(each["country_code"], each["party_id"]), store.identify(each))
+    except (TypeError, KeyError, AttributeError):
+        return None
+
+
+def _name(pullable: Pullable, each: Any, position: int) -> str:
+    identifier = each.get(pullable.store.identifier) if isinstance(each, dict) else None
+    return f"{pullable.kind} {str(identifier)[:72]}" if identifier else f"item {position}"
+
+
+def _keep_newest(kept: dict[str, Document], key: str, document: Document) -> None:
+    known = kept.get(key)
+    if known is None or _moment(known) <= _moment(document):
+        kept[key] = document
+
+
+def _moment(document: Document) -> Any:
+    return parse_moment(document["last_updated"])
+
+
+async def merge(
+    database: Database, listed: TheirList, found: Found, parties: Mapping[str, Party]
+) -> Counter[Fate]:
+    """Store the objects of a page, each owner's in one transaction (TK-13, AT-62)."""
+    counts: Counter[Fate] = Counter()
+    for owner, documents in found.items():
+        counts += await _merge_one(database, listed, parties[owner], documents)
+    return counts
+
+
+# One of them may be pushed at the same moment, and then another one; each is there the next time.
+@retry(retry=retry_if_exception_type(IntegrityError), stop=stop_after_attempt(10), reraise=True)
+async def _merge_one(
+    database: Database, listed: TheirList, owner: Party, documents: Mapping[str, Document]
+) -> Counter[Fate]:
+    pullable, store = listed.pullable, listed.pullable.store
+    async with database.write() as db:
+        known = await store.lock_many(db, owner, map(store.identify, documents.values()))
+        changes = [
+            key
+            for key, stored in known.items()
+            if await _update(db, store, owner, stored, documents[key])
+        ]
+        new = [key for key in documents if key not in known]
+        if new:
+            await store.create_many(db, owner, [documents[key] for key in new])
+        shared = () if pullable.share is None else await pullable.share(db, documents.keys())
+        if listed.told:
+            # What others may see from now on is news to them.
+            await _tell(db, pullable.module, new, {*changes, *shared} - {*new})
+    same = len(known) - len(changes)
+    return Counter({Fate.NEW: len(new), Fate.CHANGED: len(changes), Fate.UNCHANGED: same})
+
+
+async def _update(
+    db: AsyncSession, store: Store[Any], owner: Party, stored: Document, document: Document
+) -> bool:
+    if stored == document:
+        return False
+    return (await store.put(db, owner, store.identify(document), document)).changed
+
+
+async def _tell(
+    db: AsyncSession, module: str, new: Sequence[str], changes: Collection[str]
+) -> None:
+    for key in sorted(changes):
+        await changed(db, Change(module, key))
+    if new:
+        await created(db, [Change(module, key) for key in new])
