@@ -9,8 +9,8 @@ import httpx
 
 from ocpi.testing import samples
 from ocpi.testing.emsp import MockEMSP, Party, create_app
-from ocpi.testing.emsp.state import Peer, Standing
-from ocpi.testing.emsp.wire import authorization, message_ids
+from ocpi.testing.mock.state import Peer, Standing
+from ocpi.testing.mock.wire import authorization, message_ids
 
 CPO = Party("DE", "CPO", "Lindenhof Charging", "CPO")
 TOKEN = "token-c-of-the-tests"
