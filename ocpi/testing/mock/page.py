@@ -51,7 +51,7 @@ def render(mock: State) -> str:
 {_registration(mock)}
 <h2>Objects</h2>{_counts(mock)}
 <h2>Violations</h2>{_violations(mock)}
-<h2>Commands and charging profiles</h2>{_errands(mock)}
+{_errands(mock)}
 <h2>Sessions</h2>{_sessions(mock)}
 <h2>CDRs</h2>{_cdrs(mock)}
 <h2>Tokens</h2>{_tokens(mock)}
@@ -85,6 +85,8 @@ def _violations(mock: State) -> str:
 
 
 def _errands(mock: State) -> str:
+    if ("sender", "commands") not in mock.interfaces:
+        return ""
     rows = [
         (
             errand.title(),
@@ -94,7 +96,8 @@ def _errands(mock: State) -> str:
         )
         for errand in islice(reversed(mock.errands.values()), NEWEST)
     ]
-    return _newest(len(mock.errands), ("Asked", "Id", "Answer", "Result"), rows)
+    shown = _newest(len(mock.errands), ("Asked", "Id", "Answer", "Result"), rows)
+    return f"<h2>Commands and charging profiles</h2>{shown}"
 
 
 def _sessions(mock: State) -> str:

@@ -28,6 +28,13 @@ async def list_objects(state: State, incoming: Incoming) -> Answer:
     return answer
 
 
+async def list_since(state: State, incoming: Incoming) -> Answer:
+    """A list that is not given without a `date_from` (SE-01)."""
+    if "date_from" not in incoming.query:
+        raise Refused(200, 2001, "date_from is missing (SE-01)")
+    return await list_objects(state, incoming)
+
+
 async def get_published(state: State, incoming: Incoming) -> Answer:
     """One object of the addressed party's, or what is inside it."""
     path = (*addressed_party(state, incoming), *incoming.rest)

@@ -148,7 +148,8 @@ class State:
         self.profile_updates: dict[str, list[Document]] = {}
         self.outcomes: dict[str, str] = {}
         self.reservations: set[Key] = set()
-        self.profiles: dict[str, Document] = {}
+        self.profiles: dict[Key, Document] = {}
+        self.preferences: dict[Key, Document] = {}
         self.cdr_urls: dict[Key, str] = {}
         self.rules: list[Rule] = []
         self.old_violations: list[str] = []
