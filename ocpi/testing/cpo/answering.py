@@ -15,7 +15,7 @@ from ocpi.testing.mock.outgoing import (
     succeeded,
 )
 from ocpi.testing.mock.sender import addressed_party
-from ocpi.testing.mock.state import State, owned_key
+from ocpi.testing.mock.state import State, owned_key, owner_of
 from ocpi.testing.mock.wire import FROM, Document, Incoming
 
 # How long a station may take, in seconds.
@@ -42,6 +42,13 @@ def read_question(state: State, incoming: Incoming, response_url: str) -> Questi
         response_url=response_url,
         correlation_id=incoming.headers.get("x-correlation-id"),
     )
+
+
+def object_to_token(question: Question, token: Document) -> list[str]:
+    """Who charges by command does so with a token of its own (CM-13)."""
+    if owned_key(*owner_of(token), "") == owned_key(*question.asker, ""):
+        return []
+    return [f"the token is of {'*'.join(owner_of(token))}, not of who asks (CM-13)"]
 
 
 def judge_session(state: State, question: Question, session_id: str) -> str:

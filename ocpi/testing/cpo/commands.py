@@ -12,7 +12,14 @@ from ocpi.spec.commands import (
     UnlockConnector,
 )
 from ocpi.spec.types import OCPIModel
-from ocpi.testing.cpo.answering import TIMEOUT, Question, judge_session, read_question, report
+from ocpi.testing.cpo.answering import (
+    TIMEOUT,
+    Question,
+    judge_session,
+    object_to_token,
+    read_question,
+    report,
+)
 from ocpi.testing.cpo.charging import find_place, perform
 from ocpi.testing.cpo.pushing import put_object
 from ocpi.testing.mock.outgoing import PeerFailed
@@ -37,6 +44,8 @@ async def post_command(state: State, incoming: Incoming) -> Answer:
     body = read_document(incoming)
     refuse_defects(body, MODELS[command])
     question = read_question(state, incoming, body["response_url"])
+    if "token" in body:
+        incoming.objections += object_to_token(question, body["token"])
     if "location_id" in body and not find_place(state, question.owner, body):
         refusal = {"result": "REJECTED", "timeout": 0}
         return Answer(200, envelope(2003, refusal, "There is no such place."))

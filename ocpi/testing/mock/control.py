@@ -65,8 +65,8 @@ async def register(state: State, request: Request) -> Any:
     return state.summary()
 
 
-async def pull_lists(state: State, _request: Request) -> Any:
-    return await pull.pull(state)
+async def pull_lists(state: State, request: Request) -> Any:
+    return await pull.pull(state, addressee(request))
 
 
 async def reset(state: State, _request: Request) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from ocpi.spec.reading import defects
 from ocpi.spec.sessions import Session
 from ocpi.testing import samples
-from ocpi.testing.cpo import MockCPO, Rule
+from ocpi.testing.cpo import MockCPO, Rule, running
 from ocpi.testing.emsp import MockEMSP
 from ocpi.testing.mock.errands import Command
 from ocpi.testing.mock.misbehaviour import Match
@@ -89,6 +89,18 @@ async def test_a_result_keeps_the_correlation_and_turns_the_addresses_round(
     assert violations(cpo, emsp) == []
 
 
+async def test_over_sockets_a_session_is_started_as_well() -> None:
+    cpo, emsp = MockCPO(), MockEMSP()
+    async with running(cpo), running(emsp):
+        await emsp.register(cpo.versions_url, cpo.token_a)
+        await cpo.put_location(samples.location())
+        command = await emsp.command("START_SESSION", START)
+        assert await emsp.result_of(command) == {"result": "ACCEPTED"}
+        await cpo.settled()
+    assert emsp.documents("sessions") == cpo.documents("sessions")
+    assert violations(cpo, emsp) == []
+
+
 async def test_the_evse_and_connector_that_are_named_are_used(
     mocks: tuple[MockCPO, MockEMSP],
 ) -> None:
@@ -104,6 +116,12 @@ async def test_a_command_for_an_unknown_place_is_rejected_with_2003(
 ) -> None:
     command = await carried_out(mocks, "START_SESSION", {**START, **place})
     assert (command.status_code, said(command)) == (2003, ("REJECTED", []))
+
+
+async def test_another_ones_token_is_a_violation(mocks: tuple[MockCPO, MockEMSP]) -> None:
+    cpo, _ = mocks
+    await carried_out(mocks, "RESERVE_NOW", {**RESERVE, "token": samples.token(party_id="XYZ")})
+    assert violations(cpo) == ["the token is of DE*XYZ, not of who asks (CM-13)"]
 
 
 async def test_what_no_session_of_the_asker_is_cannot_be_stopped(
