@@ -27,7 +27,7 @@ from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import format_moment
 from ocpi.testing import samples
 from ocpi.testing.emsp import MockEMSP, Party, running
-from ocpi.testing.emsp.outgoing import Asking, endpoint, first_party, known_peer
+from ocpi.testing.mock.outgoing import Asking, endpoint, first_party, known_peer
 
 Say = Callable[[str], None]
 Document = dict[str, Any]

@@ -5,16 +5,22 @@ from __future__ import annotations
 from uuid import uuid4
 
 from ocpi.spec.commands import CommandResponse, CommandResult
-from ocpi.testing.emsp.errands import Command, Terms
-from ocpi.testing.emsp.outgoing import Address, first_party, known_peer
 from ocpi.testing.emsp.results import find_errand, send, take_result
-from ocpi.testing.emsp.state import Routes, State
-from ocpi.testing.emsp.wire import Answer, Document, Incoming, ok, segment
+from ocpi.testing.mock.errands import Command, Terms
+from ocpi.testing.mock.outgoing import Address, first_party, known_peer
+from ocpi.testing.mock.state import Routes, State
+from ocpi.testing.mock.wire import Answer, Document, Incoming, ok, segment
 
 TERMS = Terms(CommandResponse, CommandResult, "CM-03", "CM-07", "CM-11")
 
 
-async def send_command(state: State, command: str, body: Document, to: Address | None) -> Command:
+async def send_command(
+    state: State,
+    command: str,
+    body: Document,
+    to: Address | None = None,
+    sender: Address | None = None,
+) -> Command:
     """POST the command with a response_url of its own (CM-12)."""
     uid = str(uuid4())
     url = state.url("sender", "commands", command, uid)
@@ -23,6 +29,7 @@ async def send_command(state: State, command: str, body: Document, to: Address |
         terms=TERMS,
         response_url=url,
         to=to or first_party(known_peer(state)),
+        sender=sender or state.own_party(),
         body={**body, "response_url": url},
         command=command,
     )
@@ -32,7 +39,7 @@ async def send_command(state: State, command: str, body: Document, to: Address |
 
 async def post_result(state: State, incoming: Incoming) -> Answer:
     command = find_errand(state, Command, incoming.rest[1])
-    take_result(state, incoming, command)
+    take_result(incoming, command)
     return ok()
 
 

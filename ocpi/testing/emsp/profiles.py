@@ -14,8 +14,9 @@ from ocpi.spec.chargingprofiles import (
     ClearProfileResult,
 )
 from ocpi.spec.sessions import ChargingPreferencesResponse
-from ocpi.testing.emsp.errands import ProfileRequest, Terms
-from ocpi.testing.emsp.outgoing import (
+from ocpi.testing.emsp.results import find_errand, send, take_result
+from ocpi.testing.mock.errands import ProfileRequest, Terms
+from ocpi.testing.mock.outgoing import (
     Address,
     Reply,
     ask_peer,
@@ -23,10 +24,9 @@ from ocpi.testing.emsp.outgoing import (
     known_peer,
     succeeded,
 )
-from ocpi.testing.emsp.results import find_errand, send, take_result
-from ocpi.testing.emsp.state import Routes, State
-from ocpi.testing.emsp.strict import read_document, refuse_defects
-from ocpi.testing.emsp.wire import Answer, Document, Incoming, ok, segment
+from ocpi.testing.mock.state import Routes, State
+from ocpi.testing.mock.strict import read_document, refuse_defects
+from ocpi.testing.mock.wire import Answer, Document, Incoming, ok, segment
 
 TERMS = {
     method: Terms(ChargingProfileResponse, result, "CP-06", "CP-07", "CP-05")
@@ -39,30 +39,48 @@ TERMS = {
 
 
 async def set_profile(
-    state: State, session_id: str, profile: Document, to: Address | None
+    state: State,
+    session_id: str,
+    profile: Document,
+    to: Address | None = None,
+    sender: Address | None = None,
 ) -> ProfileRequest:
-    request = _new_request(state, "PUT", session_id, to)
+    request = _new_request(state, "PUT", session_id, to, sender)
     request.body = {"charging_profile": profile, "response_url": request.response_url}
     return await _ask(state, request, {})
 
 
 async def get_profile(
-    state: State, session_id: str, duration: int, to: Address | None
+    state: State,
+    session_id: str,
+    duration: int,
+    to: Address | None = None,
+    sender: Address | None = None,
 ) -> ProfileRequest:
     """Ask for the active profile of the next `duration` seconds."""
-    request = _new_request(state, "GET", session_id, to)
+    request = _new_request(state, "GET", session_id, to, sender)
     query = {"duration": str(duration), "response_url": request.response_url}
     return await _ask(state, request, query)
 
 
-async def clear_profile(state: State, session_id: str, to: Address | None) -> ProfileRequest:
-    request = _new_request(state, "DELETE", session_id, to)
+async def clear_profile(
+    state: State, session_id: str, to: Address | None = None, sender: Address | None = None
+) -> ProfileRequest:
+    request = _new_request(state, "DELETE", session_id, to, sender)
     return await _ask(state, request, {"response_url": request.response_url})
 
 
-async def set_preferences(state: State, session_id: str, preferences: Document) -> Reply:
+async def set_preferences(
+    state: State,
+    session_id: str,
+    preferences: Document,
+    to: Address | None = None,
+    sender: Address | None = None,
+) -> Reply:
     path = f"/{segment(session_id)}/charging_preferences"
-    reply = await ask_peer(state, "PUT", "SENDER", "sessions", path, body=preferences)
+    reply = await ask_peer(
+        state, "PUT", "SENDER", "sessions", path, body=preferences, to=to, sender=sender
+    )
     if succeeded(reply) and reply.data not in list(ChargingPreferencesResponse):
         reply.message.blame(f"{reply.data!r} is no ChargingPreferencesResponse (SE-05)")
     return reply
@@ -70,7 +88,7 @@ async def set_preferences(state: State, session_id: str, preferences: Document) 
 
 async def post_result(state: State, incoming: Incoming) -> Answer:
     request = find_errand(state, ProfileRequest, incoming.query.get("request_id", ""))
-    result = take_result(state, incoming, request)
+    result = take_result(incoming, request)
     incoming.objections += _object_to_profile(request, result)
     return ok()
 
@@ -93,7 +111,9 @@ async def put_active_profile(state: State, incoming: Incoming) -> Answer:
 PROFILE_ROUTES: Routes = {("POST", 1): post_result, ("PUT", 1): put_active_profile}
 
 
-def _new_request(state: State, method: str, session_id: str, to: Address | None) -> ProfileRequest:
+def _new_request(
+    state: State, method: str, session_id: str, to: Address | None, sender: Address | None
+) -> ProfileRequest:
     """Its response_url has a query, as in OCPI's examples: who does not encode it loses it."""
     uid = str(uuid4())
     return ProfileRequest(
@@ -101,6 +121,7 @@ def _new_request(state: State, method: str, session_id: str, to: Address | None)
         terms=TERMS[method],
         response_url=f"{state.url('sender', 'chargingprofiles', 'result')}?request_id={uid}",
         to=to or first_party(known_peer(state)),
+        sender=sender or state.own_party(),
         body=None,
         method=method,
         session_id=session_id,

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 
 from ocpi.spec.reading import defects
 from ocpi.spec.types import OCPIModel
-from ocpi.testing.emsp.errands import Command, Errand
-from ocpi.testing.emsp.outgoing import Reply, ask_peer, succeeded
-from ocpi.testing.emsp.state import State
-from ocpi.testing.emsp.strict import read_document
-from ocpi.testing.emsp.wire import FROM, TO, Document, Incoming, Refused
+from ocpi.testing.mock.errands import Command, Errand
+from ocpi.testing.mock.outgoing import OPEN, Reply, ask_peer, succeeded
+from ocpi.testing.mock.state import State
+from ocpi.testing.mock.strict import read_document
+from ocpi.testing.mock.wire import FROM, TO, Document, Incoming, Refused
 
 AnyErrand = TypeVar("AnyErrand", bound=Errand)
 
@@ -21,7 +21,16 @@ async def send(state: State, errand: Errand, method: str, module: str, path: str
     """Ask the peer; PeerFailed when there is no answer."""
     # Known before it is sent: its result may overtake the answer.
     state.errands[errand.uid] = errand
-    reply = await ask_peer(state, method, "RECEIVER", module, path, body=errand.body, to=errand.to)
+    reply = await ask_peer(
+        state,
+        method,
+        "RECEIVER",
+        module,
+        path,
+        body=errand.body,
+        to=errand.to,
+        sender=errand.sender,
+    )
     errand.status_code = reply.status_code
     _take_response(errand, reply)
 
@@ -33,7 +42,7 @@ def find_errand(state: State, kind: type[AnyErrand], uid: str) -> AnyErrand:
     return errand
 
 
-def take_result(state: State, incoming: Incoming, errand: Errand) -> Document:
+def take_result(incoming: Incoming, errand: Errand) -> Document:
     """Keep a result that is as OCPI has it, also one that should not have come."""
     result = read_document(incoming)
     if "status_code" in result:
@@ -42,7 +51,7 @@ def take_result(state: State, incoming: Incoming, errand: Errand) -> Document:
     if found:
         raise Refused(200, 2001, found)
     incoming.objections += [
-        *_object_to_address(state, incoming, errand),
+        *_object_to_address(incoming, errand),
         *_object_to_time(errand, result),
     ]
     errand.results.append(result)
@@ -74,12 +83,13 @@ def _describe_defects(document: Any, model: type[OCPIModel]) -> str:
     return f"the {model.__name__} is not as OCPI has it: {'; '.join(found)}" if found else ""
 
 
-def _object_to_address(state: State, incoming: Incoming, errand: Errand) -> Iterator[str]:
+def _object_to_address(incoming: Incoming, errand: Errand) -> Iterator[str]:
     """The URL is the one given, character for character, and the addresses are turned round."""
     if not errand.response_url.endswith(incoming.path):
         yield f"the response_url was {errand.response_url} ({errand.terms.exactly_one})"
-    own = state.parties[0]
-    expected = (("to", TO, (own.country_code, own.party_id)), ("from", FROM, errand.to))
+    expected = [("to", TO, errand.sender)]
+    if errand.to != OPEN:
+        expected.append(("from", FROM, errand.to))
     for label, names, party in expected:
         found, wanted = "*".join(incoming.pair(names)), "*".join(party)
         if found != wanted.upper():

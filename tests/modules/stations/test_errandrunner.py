@@ -17,7 +17,7 @@ from modules.stations.errandrunner import ErrandRunner
 from ocpi.database import Database
 from ocpi.errands import Errand, follow_up, overdue, take_new
 from ocpi.gateway import Demand, GatewayFailed, Wish
-from ocpi.testing.emsp.misbehaviour import Match, Rule
+from ocpi.testing.mock.misbehaviour import Match, Rule
 from tests.house import OURS
 from tests.modules.stations.yard import (
     ACCEPTED,

@@ -17,7 +17,7 @@ from modules.stations.gateways.curve import Vehicle
 from modules.stations.gateways.simulator import Simulator
 from ocpi.gateway import Demand, GatewayFailed, Wish
 from ocpi.testing import samples
-from ocpi.testing.emsp.outgoing import Reply
+from ocpi.testing.mock.outgoing import Reply
 from tests.house import OURS, OWNER
 from tests.modules.stations.yard import ACCEPTED, Answer, Puppet, Yard, hang, open_yard, until
 

@@ -12,7 +12,7 @@ import pytest
 from modules.commands.reservations import Fate, Reservation
 from ocpi.database import Database
 from ocpi.gateway import Demand, GatewayFailed
-from ocpi.testing.emsp.errands import Command
+from ocpi.testing.mock.errands import Command
 from tests.modules.stations.yard import Puppet, Yard, open_yard, running
 
 WORDS = ("ACCEPTED", "ACCEPTED", "REJECTED", "EVSE_OCCUPIED", "NONSENSE")

@@ -13,7 +13,7 @@ from sqlalchemy import update
 import credentials.partners
 from ocpi.database import Database
 from ocpi.parties import Partner, PartnerEndpoint
-from ocpi.testing.emsp.misbehaviour import Act, Match, Rule
+from ocpi.testing.mock.misbehaviour import Act, Match, Rule
 from tests.modules.stations.yard import ACCEPTED, Puppet, Yard, open_yard, running, until
 
 RESULTS = Match(module="commands", method="POST")

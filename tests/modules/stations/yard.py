@@ -36,7 +36,7 @@ from ocpi.testing import samples
 from ocpi.testing.emsp import MockEMSP
 from ocpi.testing.emsp import Party as MockParty
 from ocpi.testing.emsp import create_app as create_emsp
-from ocpi.testing.emsp.errands import Command
+from ocpi.testing.mock.errands import Command
 from tests.credentials.network import Network
 from tests.house import ADMIN_TOKEN, OURS, OWNER, TOKEN_A, calling, open_service
 

@@ -17,7 +17,7 @@ from ocpi.opening import open_context
 from ocpi.parties import Partner, PartnerEndpoint
 from ocpi.testing import samples
 from ocpi.testing.emsp import MockEMSP, running
-from ocpi.testing.emsp.state import Peer, Standing
+from ocpi.testing.mock.state import Peer, Standing
 from tests.house import add_partner
 
 

@@ -24,7 +24,7 @@ from ocpi.testing import samples
 from ocpi.testing.emsp import MockEMSP
 from ocpi.testing.emsp import Party as MockParty
 from ocpi.testing.emsp import create_app as create_emsp
-from ocpi.testing.emsp.state import Peer, Standing
+from ocpi.testing.mock.state import Peer, Standing
 from tests.credentials.network import Network
 from tests.house import ADMIN_TOKEN, add_partner, calling, open_service
 

@@ -9,8 +9,8 @@ import httpx
 
 from ocpi.testing import samples
 from ocpi.testing.emsp import MockEMSP, Party, create_app
-from ocpi.testing.emsp.state import Peer, Standing
-from ocpi.testing.emsp.wire import authorization, message_ids
+from ocpi.testing.mock.state import Peer, Standing, State
+from ocpi.testing.mock.wire import authorization, message_ids
 
 CPO = Party("DE", "CPO", "Lindenhof Charging", "CPO")
 TOKEN = "token-c-of-the-tests"
@@ -71,7 +71,7 @@ def introduce(mock: MockEMSP, roles: list[dict[str, Any]] | None = None) -> None
     mock.tokens_in = {TOKEN: Standing.CURRENT}
 
 
-def connect(mock: MockEMSP) -> httpx.AsyncClient:
+def connect(mock: State) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(create_app(mock))
     return httpx.AsyncClient(transport=transport, base_url=mock.base_url)
 

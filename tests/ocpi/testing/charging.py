@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ocpi.testing.emsp import EMSP_INTERFACES, MockEMSP
-from ocpi.testing.emsp.outgoing import Address, Asking, Reply
-from ocpi.testing.emsp.sender import list_objects
-from ocpi.testing.emsp.state import Interfaces, State
-from ocpi.testing.emsp.strict import read_document
-from ocpi.testing.emsp.wire import Answer, Document, Incoming, envelope, ok
+from ocpi.testing.mock.outgoing import Address, Asking, Reply
+from ocpi.testing.mock.sender import list_objects
+from ocpi.testing.mock.state import Interfaces, State
+from ocpi.testing.mock.strict import read_document
+from ocpi.testing.mock.wire import Answer, Document, Incoming, envelope, ok
 from tests.ocpi.testing.caller import two_platforms
 
 TO_EMSP = ("DE", "MSP")

@@ -11,8 +11,8 @@ from ocpi.spec.commands import StartSession
 from ocpi.spec.reading import defects
 from ocpi.testing import samples
 from ocpi.testing.emsp import Match, MockEMSP, PeerFailed, Rule
-from ocpi.testing.emsp.state import State
-from ocpi.testing.emsp.wire import Answer, Incoming, envelope, ok
+from ocpi.testing.mock.state import State
+from ocpi.testing.mock.wire import Answer, Incoming, envelope, ok
 from tests.ocpi.testing.charging import charging, objections
 
 START = {"token": samples.token(), "location_id": "LOC-1", "evse_uid": "EVSE-1"}

@@ -10,8 +10,8 @@ import pytest
 
 from ocpi.testing import samples
 from ocpi.testing.emsp import Match, MockEMSP, PeerFailed, Rule, create_app
-from ocpi.testing.emsp.state import Standing
-from ocpi.testing.emsp.wire import authorization, message_ids
+from ocpi.testing.mock.state import Standing
+from ocpi.testing.mock.wire import authorization, message_ids
 from tests.ocpi.testing.caller import CPO, Caller, codes, connect, two_platforms
 
 
@@ -153,6 +153,7 @@ async def test_version_details_list_what_is_served(cpo: Caller) -> None:
         ("tariffs", "RECEIVER"),
         ("sessions", "RECEIVER"),
         ("cdrs", "RECEIVER"),
+        ("hubclientinfo", "RECEIVER"),
         ("tokens", "SENDER"),
         ("commands", "SENDER"),
         ("chargingprofiles", "SENDER"),

@@ -9,7 +9,7 @@ import pytest
 
 from ocpi.testing import samples
 from ocpi.testing.emsp import Match, MockEMSP, Rule, running
-from ocpi.testing.emsp.misbehaviour import Act
+from ocpi.testing.mock.misbehaviour import Act
 from tests.ocpi.testing.caller import Caller
 
 LOCATION = "locations/DE/CPO/LOC-1"

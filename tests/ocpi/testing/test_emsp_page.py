@@ -9,8 +9,8 @@ import pytest
 
 from ocpi.testing import samples
 from ocpi.testing.emsp import EMSP_INTERFACES, MockEMSP, Party
-from ocpi.testing.emsp.sender import list_objects
-from ocpi.testing.emsp.wire import Answer, envelope
+from ocpi.testing.mock.sender import list_objects
+from ocpi.testing.mock.wire import Answer, envelope
 from tests.ocpi.testing.caller import Caller, connect, introduce, two_platforms
 from tests.ocpi.testing.charging import charging
 
@@ -110,6 +110,7 @@ async def test_the_state_has_registration_and_counts(cpo: Caller) -> None:
             "sessions": 0,
             "cdrs": 0,
             "tokens": 0,
+            "hubclientinfo": 0,
             "commands": 0,
             "chargingprofiles": 0,
         },

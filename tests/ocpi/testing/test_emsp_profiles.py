@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ocpi.testing.emsp import MockEMSP
-from ocpi.testing.emsp.errands import ProfileRequest
-from ocpi.testing.emsp.wire import Answer, Document, envelope, ok
+from ocpi.testing.mock.errands import ProfileRequest
+from ocpi.testing.mock.wire import Answer, Document, envelope, ok
 from tests.ocpi.testing.charging import ChargingCPO, charging, objections
 
 PROFILE = {

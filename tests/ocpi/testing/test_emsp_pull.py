@@ -10,9 +10,9 @@ import pytest
 
 from ocpi.testing import samples
 from ocpi.testing.emsp import EMSP_INTERFACES, Match, MockEMSP, PeerFailed, Rule
-from ocpi.testing.emsp.sender import list_objects
-from ocpi.testing.emsp.state import owned_key
-from ocpi.testing.emsp.wire import MESSAGE_IDS
+from ocpi.testing.mock.sender import list_objects
+from ocpi.testing.mock.state import owned_key
+from ocpi.testing.mock.wire import MESSAGE_IDS
 from tests.ocpi.testing.caller import introduce, two_platforms
 
 KEY = owned_key("DE", "CPO", "LOC-1")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ocpi.testing import samples
-from ocpi.testing.emsp.state import State
-from ocpi.testing.emsp.wire import Answer, Incoming, ok
+from ocpi.testing.mock.state import State
+from ocpi.testing.mock.wire import Answer, Incoming, ok
 from tests.ocpi.testing.caller import Caller, codes
 
 LATER = "2026-02-01T00:00:00Z"

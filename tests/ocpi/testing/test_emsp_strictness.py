@@ -9,7 +9,7 @@ import pytest
 
 from ocpi.testing import samples
 from ocpi.testing.emsp import MockEMSP, Party
-from ocpi.testing.emsp.state import Message, Standing, State
+from ocpi.testing.mock.state import Message, Standing, State
 from tests.ocpi.testing.caller import TOKEN, Caller, codes, connect, introduce
 
 OLDER = "2025-01-01T00:00:00Z"

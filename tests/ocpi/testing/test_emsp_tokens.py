@@ -8,7 +8,7 @@ import pytest
 
 from ocpi.testing import samples
 from ocpi.testing.emsp import PeerFailed
-from ocpi.testing.emsp.wire import Answer, envelope, ok
+from ocpi.testing.mock.wire import Answer, envelope, ok
 from tests.ocpi.testing.caller import Caller, codes
 from tests.ocpi.testing.charging import charging
 

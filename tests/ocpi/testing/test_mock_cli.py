@@ -1,4 +1,4 @@
-"""`ocpi mock emsp` runs until it is interrupted."""
+"""`ocpi mock emsp` and `ocpi mock cpo` run until they are interrupted."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tests.ocpi.testing.caller import CPO
 RUN = "from ocpi.testing.cli import mock_app; mock_app()"
 
 
-async def start(*arguments: str) -> asyncio.subprocess.Process:
+async def start(*arguments: str, role: str = "emsp") -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", RUN, "emsp", *arguments, stdout=PIPE, stderr=PIPE
+        sys.executable, "-c", RUN, role, *arguments, stdout=PIPE, stderr=PIPE
     )
 
 
@@ -47,6 +47,21 @@ async def test_it_registers_with_a_platform_that_gave_it_a_token() -> None:
         process.terminate()
         assert await process.wait() == 0
     assert cpo.violations == []
+
+
+async def test_a_cpo_has_a_location_and_a_tariff_for_who_registers() -> None:
+    emsp = MockEMSP()
+    process = await start("--json", "--party-id", "TST", role="cpo")
+    assert process.stdout is not None
+    told = json.loads(await process.stdout.readline())
+    async with running(emsp):
+        await emsp.register(told["versions_url"], told["token"])
+        await emsp.pull()
+    assert [document["party_id"] for document in emsp.documents("locations")] == ["TST"]
+    assert len(emsp.documents("tariffs")) == 1
+    process.terminate()
+    assert await process.wait() == 0
+    assert emsp.violations == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from ocpi.testing.emsp.wire import Answer, Incoming, envelope
+from ocpi.testing.mock.wire import Answer, Incoming, envelope
 
 Act = Literal[
     "status",  # refuses with `http_status`, and `retry_after` seconds if given

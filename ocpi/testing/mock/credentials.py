@@ -8,7 +8,7 @@ from typing import Any
 from ocpi.spec.credentials import Credentials
 from ocpi.spec.types import OCPIModel
 from ocpi.spec.versions import Version, VersionDetails
-from ocpi.testing.emsp.outgoing import (
+from ocpi.testing.mock.outgoing import (
     Asking,
     PeerFailed,
     Reply,
@@ -16,9 +16,9 @@ from ocpi.testing.emsp.outgoing import (
     expect_success,
     known_peer,
 )
-from ocpi.testing.emsp.state import Peer, Routes, Standing, State
-from ocpi.testing.emsp.strict import find_defects, read_document, refuse_defects
-from ocpi.testing.emsp.wire import Answer, Document, Incoming, Refused, ok
+from ocpi.testing.mock.state import Interfaces, Peer, Standing, State
+from ocpi.testing.mock.strict import find_defects, read_document, refuse_defects
+from ocpi.testing.mock.wire import Answer, Document, Incoming, Refused, ok
 
 VERSION = "2.2.1"
 
@@ -81,13 +81,16 @@ async def delete_credentials(state: State, _incoming: Incoming) -> Answer:
     return ok()
 
 
-VERSION_ROUTES: Routes = {("GET", 0): get_versions}
-DETAIL_ROUTES: Routes = {("GET", 0): get_details}
-CREDENTIAL_ROUTES: Routes = {
-    ("GET", 0): get_credentials,
-    ("POST", 0): post_credentials,
-    ("PUT", 0): put_credentials,
-    ("DELETE", 0): delete_credentials,
+# What every platform has.
+INTERFACES: Interfaces = {
+    ("", "versions"): {("GET", 0): get_versions},
+    ("", "details"): {("GET", 0): get_details},
+    ("", "credentials"): {
+        ("GET", 0): get_credentials,
+        ("POST", 0): post_credentials,
+        ("PUT", 0): put_credentials,
+        ("DELETE", 0): delete_credentials,
+    },
 }
 
 

@@ -1,22 +1,24 @@
-"""What the mock knows: its parties, its peer, what it received, and every message."""
+"""What a mock knows: its parties, its peer, what it holds, and every message."""
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 import httpx
+from starlette.requests import Request
 
-from ocpi.testing.emsp.errands import Command, Errand, ProfileRequest
-from ocpi.testing.emsp.misbehaviour import Rule
-from ocpi.testing.emsp.wire import Answer, Document, Incoming, now
+from ocpi.testing.mock.errands import Command, Errand, ProfileRequest
+from ocpi.testing.mock.misbehaviour import Rule
+from ocpi.testing.mock.wire import Answer, Document, Incoming, now
 
-MODULES = ("locations", "tariffs", "sessions", "cdrs", "tokens")
-FUNCTIONAL = {*MODULES, "commands", "chargingprofiles"}
+MODULES = ("locations", "tariffs", "sessions", "cdrs", "tokens", "hubclientinfo")
+FUNCTIONAL = {*MODULES, "commands", "chargingprofiles"} - {"hubclientinfo"}
 
 Key = tuple[str, ...]
 Handler = Callable[["State", Incoming], Awaitable[Answer]]
@@ -24,6 +26,8 @@ Handler = Callable[["State", Incoming], Awaitable[Answer]]
 Routes = Mapping[tuple[str, int], Handler]
 # (interface, module) -> its routes. What is in it is what version details advertise.
 Interfaces = Mapping[tuple[str, str], Routes]
+# One thing that programs may ask of the mock: method, path, and what gives the JSON to answer.
+Control = tuple[str, str, Callable[["State", Request], Awaitable[Any]]]
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,11 @@ class Peer:
 
     def is_hub(self) -> bool:
         return any(role["role"] == "HUB" for role in self.roles)
+
+    def serves(self, url: str) -> bool:
+        """Tell whether the URL has an origin that the peer registered with (AT-04)."""
+        known = [self.versions_url, *(endpoint["url"] for endpoint in self.endpoints)]
+        return _origin(url) in map(_origin, known)
 
     def url(self, module: str, interface: str) -> str | None:
         """Where it serves the interface; the role of a credentials endpoint says nothing."""
@@ -97,13 +106,18 @@ class Message:
 
 
 class State:
-    """The mock's memory. One peer at a time; objects by module, then (owner, id) in capitals."""
+    """A mock's memory, whatever its role. One peer at a time; objects by module, then their key.
+
+    Of what is only a CPO's, `outcomes` is there to be set: what stations say to a command, by its
+    name, where that is not ACCEPTED.
+    """
 
     def __init__(
         self,
         parties: Sequence[Party] = (Party(),),
         *,
         interfaces: Interfaces,
+        controls: Sequence[Control] = (),
         base_url: str = "http://emsp.test",
         transport: httpx.AsyncBaseTransport | None = None,
         kept: int = 10_000,
@@ -114,9 +128,11 @@ class State:
         """
         self.parties = list(parties)
         self.interfaces = interfaces
+        self.controls = controls
         self.base_url = base_url
         self.transport = transport
         self.kept = kept
+        self.tasks: set[asyncio.Task[None]] = set()
         self.reset()
 
     def reset(self) -> None:
@@ -125,10 +141,16 @@ class State:
         self.tokens_in: dict[str, Standing] = {self.token_a: Standing.OFFERED}
         self.peer: Peer | None = None
         self.objects: dict[str, dict[Key, Document]] = {module: {} for module in MODULES}
+        self.introduced: set[Key] = set()
         self.verdicts: dict[Key, str] = {}
         self.needs_location: set[Key] = set()
         self.errands: dict[str, Errand] = {}
         self.profile_updates: dict[str, list[Document]] = {}
+        self.outcomes: dict[str, str] = {}
+        self.reservations: set[Key] = set()
+        self.profiles: dict[Key, Document] = {}
+        self.preferences: dict[Key, Document] = {}
+        self.cdr_urls: dict[Key, str] = {}
         self.rules: list[Rule] = []
         self.old_violations: list[str] = []
         self.messages: deque[Message] = deque(maxlen=self.kept)
@@ -149,6 +171,20 @@ class State:
 
     def hosts(self, pair: tuple[str, str]) -> bool:
         return pair in {(p.country_code.upper(), p.party_id.upper()) for p in self.parties}
+
+    def own_party(self) -> tuple[str, str]:
+        return self.parties[0].country_code, self.parties[0].party_id
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do it besides; `settled` waits for it."""
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def settled(self) -> None:
+        """Wait until nothing is due any more: results, and Sessions that follow from them."""
+        while self.tasks:
+            await asyncio.gather(*self.tasks)
 
     def record(self, message: Message) -> None:
         self.message_count += 1
@@ -191,7 +227,7 @@ class State:
         self, document: Document, allowed: str = "ALLOWED", *, needs_location: bool = False
     ) -> None:
         """Take a Token of ours; `allowed` is what authorize will say about it."""
-        key = token_key(document)
+        key = key_of("tokens", document)
         self.objects["tokens"][key] = document
         self.verdicts[key] = allowed
         if needs_location:
@@ -228,6 +264,24 @@ def owned_key(country_code: str, party_id: str, object_id: str) -> Key:
     return country_code.upper(), party_id.upper(), object_id.upper()
 
 
-def token_key(document: Document) -> Key:
-    owner = owned_key(document["country_code"], document["party_id"], document["uid"])
-    return (*owner, document["type"])
+def owner_of(document: Document) -> tuple[str, str]:
+    return document["country_code"], document["party_id"]
+
+
+def key_of(module: str, document: Document) -> Key:
+    """The key that an object is kept by: its owner and id, in capitals, and a Token's type."""
+    match module:
+        case "tokens":
+            return (*owned_key(*owner_of(document), document["uid"]), document["type"])
+        case "hubclientinfo":
+            return owned_key(*owner_of(document), document["role"])
+        case _:
+            return owned_key(*owner_of(document), document["id"])
+
+
+def _origin(url: str) -> tuple[str, str, int | None]:
+    try:
+        read = httpx.URL(url)
+    except httpx.InvalidURL:
+        return "", url, None
+    return read.scheme, read.host, read.port

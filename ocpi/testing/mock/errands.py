@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 from ocpi.spec.types import OCPIModel
-from ocpi.testing.emsp.wire import Document
+from ocpi.testing.mock.wire import Document
 
 IDS = ("_id", "_uid")
 
@@ -35,6 +35,7 @@ class Errand(ABC):
     terms: Terms
     response_url: str
     to: tuple[str, str]
+    sender: tuple[str, str]
     body: Document | None
     status_code: int | None = None
     response: Document | None = None

@@ -10,8 +10,8 @@ from typing import Any
 from ocpi.spec.kinds import Tolerance
 from ocpi.spec.reading import defects
 from ocpi.spec.types import OCPIModel
-from ocpi.testing.emsp.state import FUNCTIONAL, Standing, State
-from ocpi.testing.emsp.wire import (
+from ocpi.testing.mock.state import FUNCTIONAL, Standing, State
+from ocpi.testing.mock.wire import (
     FROM,
     MESSAGE_IDS,
     TO,
@@ -25,6 +25,8 @@ from ocpi.testing.emsp.wire import (
 BODY_METHODS = {"POST", "PUT", "PATCH"}
 # What a token A is good for.
 CONFIGURATION = {"versions", "details", "credentials"}
+# What a hub may spread.
+FOR_EVERYBODY = {"locations", "tariffs", "tokens"}
 
 
 def check_headers(state: State, incoming: Incoming) -> None:
@@ -81,11 +83,29 @@ def _check_party(state: State, incoming: Incoming, label: str, pair: tuple[str, 
         incoming.objections.append(f"the to-address {shown} is no party of ours (RT-05)")
     if label == "from" and not speaks_for(state, pair):
         incoming.objections.append(f"the from-address {shown} is no party of the peer's (RT-08)")
+    if label == "from" and is_of_hub(state, pair) and _spreads_what_is_private(incoming):
+        incoming.objections.append(f"{incoming.module} are not for everybody to hear (RT-26)")
 
 
 def speaks_for(state: State, pair: tuple[str, str]) -> bool:
-    """Tell whether the peer may speak for the party; a hub, and a stranger, may for anybody."""
-    return state.peer is None or state.peer.is_hub() or pair in state.peer.parties()
+    """Tell whether the peer may speak for the party; a stranger may for anybody.
+
+    So may a hub, until it has told whom it connects: then, for those (AT-36, HC-09).
+    """
+    peer = state.peer
+    if peer is None or pair in peer.parties():
+        return True
+    if not peer.is_hub():
+        return False
+    return not state.objects["hubclientinfo"] or pair in {key[:2] for key in state.introduced}
+
+
+def is_of_hub(state: State, pair: tuple[str, str]) -> bool:
+    return state.peer is not None and state.peer.is_hub() and pair in state.peer.parties()
+
+
+def _spreads_what_is_private(incoming: Incoming) -> bool:
+    return incoming.method in BODY_METHODS and incoming.module not in FOR_EVERYBODY
 
 
 def refuse_address(state: State, incoming: Incoming) -> None:

@@ -1,4 +1,4 @@
-"""The mock put together: its OCPI endpoints, its page and its controls, over a socket if wanted."""
+"""A mock put together: its OCPI endpoints, its page and its controls, over a socket if wanted."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import Receive, Scope, Send
 
-from ocpi.testing.emsp.control import control_routes
-from ocpi.testing.emsp.misbehaviour import misbehave, take_rule
-from ocpi.testing.emsp.mock import MockEMSP
-from ocpi.testing.emsp.page import page_routes
-from ocpi.testing.emsp.state import FUNCTIONAL, Message
-from ocpi.testing.emsp.strict import authenticate, check_headers, refuse_address
-from ocpi.testing.emsp.wire import (
+from ocpi.testing.mock.control import control_routes
+from ocpi.testing.mock.misbehaviour import misbehave, take_rule
+from ocpi.testing.mock.page import page_routes
+from ocpi.testing.mock.state import FUNCTIONAL, Message, State
+from ocpi.testing.mock.strict import authenticate, check_headers, refuse_address
+from ocpi.testing.mock.wire import (
     FROM,
     MESSAGE_IDS,
     TO,
@@ -36,7 +35,7 @@ ROOT = "/ocpi"
 class Door:
     """The ASGI app through which every OCPI request comes, is judged, answered and written down."""
 
-    mock: MockEMSP
+    mock: State
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         incoming = await read_request(scope, receive, ROOT)
@@ -48,11 +47,15 @@ class Door:
 
         answer = await behave() if rule is None else await misbehave(rule, behave)
         self.write_down(incoming, answer)
-        if answer is None:
-            await hang_up(receive)
-        else:
-            self.address(incoming, answer)
-            await _send_answer(answer, send)
+        try:
+            if answer is None:
+                await hang_up(receive)
+            else:
+                self.address(incoming, answer)
+                await _send_answer(answer, send)
+        finally:
+            for work in incoming.afterwards:
+                self.mock.start(work)
 
     async def behave(self, incoming: Incoming) -> Answer:
         """Answer as OCPI has it."""
@@ -96,8 +99,7 @@ class Door:
             answer.headers[name] = incoming.headers.get(name) or str(uuid4())
         to, sender = incoming.pair(TO), incoming.pair(FROM)
         if incoming.module in FUNCTIONAL and all(sender):
-            own = self.mock.parties[0]
-            answering = to if all(to) else (own.country_code, own.party_id)
+            answering = to if all(to) else self.mock.own_party()
             answer.headers |= dict(zip(TO + FROM, sender + answering, strict=True))
 
 
@@ -111,14 +113,18 @@ async def _send_answer(answer: Answer, send: Send) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def create_app(mock: MockEMSP) -> Starlette:
+def create_app(mock: State) -> Starlette:
     routes = [Mount(ROOT, app=Door(mock)), *control_routes(mock), *page_routes(mock)]
     return Starlette(routes=routes)
 
 
 @asynccontextmanager
-async def running(mock: MockEMSP, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+async def running(mock: State, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Serve the mock while the context is open; gives its base URL, which it also advertises."""
     async with serving(create_app(mock), host, port) as base_url:
         mock.base_url = base_url
-        yield base_url
+        try:
+            yield base_url
+        finally:
+            for task in mock.tasks:
+                task.cancel()

@@ -1,4 +1,4 @@
-"""What the mock asks of its peer: one request at a time, and lists followed to their end."""
+"""What a mock asks of its peer: one request at a time, and lists followed to their end."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import httpx
 
-from ocpi.testing.emsp.state import FUNCTIONAL, Message, Peer, State
-from ocpi.testing.emsp.wire import (
+from ocpi.testing.mock.state import FUNCTIONAL, Message, Peer, State, owner_of
+from ocpi.testing.mock.wire import (
     FROM,
     MESSAGE_IDS,
     TO,
@@ -25,6 +25,8 @@ from ocpi.testing.emsp.wire import (
 MOST_PAGES = 10_000
 
 Address = tuple[str, str]
+# Nobody: the hub is to find out from its content whom a message is for (RT-33).
+OPEN: Address = ("", "")
 
 
 class PeerFailed(Exception):
@@ -39,6 +41,13 @@ class Reply:
     status_message: str | None
     data: Any
     message: Message
+
+    def document(self) -> Document:
+        return {
+            "http_status": self.http_status,
+            "status_code": self.status_code,
+            "status_message": self.status_message,
+        }
 
 
 class Asking:
@@ -59,19 +68,31 @@ class Asking:
         await self.http.aclose()
 
     async def ask(
-        self, method: str, url: str, *, body: Document | None = None, to: Address | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        body: Document | None = None,
+        to: Address | None = None,
+        sender: Address | None = None,
+        correlation_id: str | None = None,
+        given: bool = False,
     ) -> Reply:
         """Send one request and judge the answer's form; PeerFailed when there is none.
 
-        `to` is for functional modules only, and addresses the message from our first party.
+        `to` is for functional modules only, and addresses the message from `sender`, by default
+        our first party. A URL that the peer has `given` gets our token only if it is its own.
         """
-        headers = {**message_ids(), **(self._routing(to) if to else {})}
+        headers = {**message_ids(), **(addresses(to, sender or self.state.own_party()))}
+        if correlation_id:
+            headers["x-correlation-id"] = correlation_id
         if body is not None:
             headers["content-type"] = "application/json"
         content = b"" if body is None else encode(body)
         message = Message("out", method, url, headers, content.decode(), None, None)
         self.state.record(message)
-        secret = {"authorization": authorization(self.token)}
+        trusted = not given or known_peer(self.state).serves(url)
+        secret = {"authorization": authorization(self.token)} if trusted else {}
         try:
             response = await self.http.request(
                 method, url, content=content or None, headers={**headers, **secret}
@@ -82,20 +103,29 @@ class Asking:
         message.http_status, message.status_code = reply.http_status, reply.status_code
         return reply
 
-    async def fetch(self, url: str, to: Address | None = None) -> Reply:
+    async def fetch(
+        self,
+        url: str,
+        to: Address | None = None,
+        sender: Address | None = None,
+        *,
+        given: bool = False,
+    ) -> Reply:
         """GET what must be there; PeerFailed unless it is a success."""
-        reply = await self.ask("GET", url, to=to)
+        reply = await self.ask("GET", url, to=to, sender=sender, given=given)
         return expect_success(reply, f"GET {url}")
 
-    async def crawl(self, url: str, to: Address) -> AsyncIterator[Reply]:
+    async def crawl(
+        self, url: str, to: Address | None, sender: Address | None = None
+    ) -> AsyncIterator[Reply]:
         """Every page of a list, by Link rel=next until there is none (PG-10)."""
         seen: set[str] = set()
         following: str | None = url
         while following is not None:
             if following in seen or len(seen) == MOST_PAGES:
                 raise PeerFailed(f"GET {url}: the Link headers never come to an end (PG-05)")
+            reply = await self.fetch(following, to, sender, given=bool(seen))
             seen.add(following)
-            reply = await self.fetch(following, to)
             for name in ("x-total-count", "x-limit"):
                 if name not in reply.headers:
                     reply.message.blame(f"the list has no {name} (PG-07, PG-08)")
@@ -103,11 +133,9 @@ class Asking:
                 raise PeerFailed(f"GET {following}: data is no list (EN-03)")
             yield reply
             following = _next_link(reply.headers)
-
-    def _routing(self, to: Address) -> dict[str, str]:
-        own = self.state.parties[0]
-        sender = (own.country_code, own.party_id)
-        return dict(zip(TO + FROM, to + sender, strict=True))
+            if following is not None:
+                for objection in object_to_url(self.state, following, "RT-20"):
+                    reply.message.blame(objection)
 
 
 async def ask_peer(
@@ -119,13 +147,36 @@ async def ask_peer(
     *,
     body: Document | None = None,
     to: Address | None = None,
+    sender: Address | None = None,
 ) -> Reply:
     """Ask the registered peer at the endpoint it told us, `path` below it."""
     peer = known_peer(state)
     url = endpoint(peer, module, interface)
     addressed = (to or first_party(peer)) if module in FUNCTIONAL else None
     async with Asking(state, peer.token_out) as asking:
-        return await asking.ask(method, url + path, body=body, to=addressed)
+        return await asking.ask(method, url + path, body=body, to=addressed, sender=sender)
+
+
+def own_sender(state: State, document: Document) -> Address:
+    """The owner speaks of its object, where it is ours."""
+    country_code, party_id = owner_of(document)
+    hosted = state.hosts((country_code.upper(), party_id.upper()))
+    return (country_code, party_id) if hosted else state.own_party()
+
+
+def addresses(to: Address | None, sender: Address) -> dict[str, str]:
+    """The routing headers: none without `to`, and only the sender's when `to` is OPEN."""
+    if to is None:
+        return {}
+    pairs = zip(TO + FROM, to + sender, strict=True)
+    return {name: value for name, value in pairs if value}
+
+
+def object_to_url(state: State, url: str, requirement: str) -> list[str]:
+    """Say so when a URL that the peer has given leads elsewhere; a hub would leak it."""
+    if state.peer is None or state.peer.serves(url):
+        return []
+    return [f"the foreign URL {url} leaks: it is not of the peer's own ({requirement})"]
 
 
 def first_party(peer: Peer) -> Address:
@@ -193,6 +244,8 @@ def _read(message: Message, response: httpx.Response) -> Reply:
 def _check_addresses(message: Message, answered: httpx.Headers) -> None:
     """RT-07: an answer that has addresses has those of the request, turned round."""
     for asked, turned in zip(TO + FROM, FROM + TO, strict=True):
+        if asked in TO and asked not in message.headers and FROM[0] in message.headers:
+            continue  # Whom an open request was for is the hub's to say (RT-34).
         found = answered.get(turned, "")
         if found and found.upper() != message.headers.get(asked, "").upper():
             message.blame(f"the answer's {turned} is {found}, not our {asked} (RT-07)")

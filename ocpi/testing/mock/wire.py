@@ -1,9 +1,9 @@
-"""What is said between the mock and its peer: requests in, answers out, JSON and the envelope."""
+"""What is said between a mock and its peer: requests in, answers out, JSON and the envelope."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -39,7 +39,10 @@ class Refused(Exception):
 
 @dataclass
 class Incoming:
-    """One request to an OCPI endpoint of the mock, and what there is to say against it."""
+    """One request to an OCPI endpoint of the mock, and what there is to say against it.
+
+    `afterwards` is what is to be done once it has been answered.
+    """
 
     method: str
     path: str
@@ -51,6 +54,7 @@ class Incoming:
     body: bytes
     token: str = ""
     objections: list[str] = field(default_factory=list)
+    afterwards: list[Coroutine[Any, Any, None]] = field(default_factory=list)
 
     def pair(self, names: tuple[str, str]) -> tuple[str, str]:
         """Country code and party id of a routing address, in capitals, empty when absent."""

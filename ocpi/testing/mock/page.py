@@ -1,4 +1,4 @@
-"""The mock's one page, for people: its registration, what it holds and what it objects to."""
+"""A mock's one page, for people: its registration, what it holds and what it objects to."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from ocpi.testing.emsp.mock import MockEMSP
-from ocpi.testing.emsp.state import token_key
-from ocpi.testing.emsp.wire import Document
+from ocpi.testing.mock.state import State, key_of
+from ocpi.testing.mock.wire import Document
 
 NEWEST = 30
 MOST_LOCATIONS = 200
@@ -34,24 +33,25 @@ h1 { margin-bottom: 0 } .bad { color: #a3201c } .good { color: #1c6b3a } code { 
 """
 
 
-def page_routes(mock: MockEMSP) -> list[Route]:
+def page_routes(mock: State) -> list[Route]:
     async def show_page(_request: Request) -> HTMLResponse:
         return HTMLResponse(render(mock), headers={"content-security-policy": _POLICY})
 
     return [Route("/", show_page)]
 
 
-def render(mock: MockEMSP) -> str:
+def render(mock: State) -> str:
     names = escape(", ".join(party.name for party in mock.parties))
+    roles = ", ".join(sorted({party.role for party in mock.parties}))
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="5">
 <title>{names}</title><style>{_STYLE}</style></head><body>
 <h1>{names}</h1>
-<p>A mock eMSP. Its versions are at <code>{escape(mock.versions_url)}</code>.</p>
+<p>A mock {escape(roles)}. Its versions are at <code>{escape(mock.versions_url)}</code>.</p>
 {_registration(mock)}
 <h2>Objects</h2>{_counts(mock)}
 <h2>Violations</h2>{_violations(mock)}
-<h2>Commands and charging profiles</h2>{_errands(mock)}
+{_errands(mock)}
 <h2>Sessions</h2>{_sessions(mock)}
 <h2>CDRs</h2>{_cdrs(mock)}
 <h2>Tokens</h2>{_tokens(mock)}
@@ -60,7 +60,7 @@ def render(mock: MockEMSP) -> str:
 </body></html>"""
 
 
-def _registration(mock: MockEMSP) -> str:
+def _registration(mock: State) -> str:
     if mock.peer is None:
         return '<p class="bad">Not registered with anyone.</p>'
     names = ", ".join(
@@ -72,11 +72,11 @@ def _registration(mock: MockEMSP) -> str:
     return f'<p class="good">Registered with {escape(names)} at <code>{where}</code>.</p>'
 
 
-def _counts(mock: MockEMSP) -> str:
+def _counts(mock: State) -> str:
     return _table(("Module", "Objects"), mock.counts().items())
 
 
-def _violations(mock: MockEMSP) -> str:
+def _violations(mock: State) -> str:
     found = mock.violations
     if not found:
         return '<p class="good">None.</p>'
@@ -84,7 +84,9 @@ def _violations(mock: MockEMSP) -> str:
     return f'<p class="bad">{len(found)} in all, newest first:</p><ul>{items}</ul>'
 
 
-def _errands(mock: MockEMSP) -> str:
+def _errands(mock: State) -> str:
+    if ("sender", "commands") not in mock.interfaces:
+        return ""
     rows = [
         (
             errand.title(),
@@ -94,10 +96,11 @@ def _errands(mock: MockEMSP) -> str:
         )
         for errand in islice(reversed(mock.errands.values()), NEWEST)
     ]
-    return _newest(len(mock.errands), ("Asked", "Id", "Answer", "Result"), rows)
+    shown = _newest(len(mock.errands), ("Asked", "Id", "Answer", "Result"), rows)
+    return f"<h2>Commands and charging profiles</h2>{shown}"
 
 
-def _sessions(mock: MockEMSP) -> str:
+def _sessions(mock: State) -> str:
     sessions = mock.objects["sessions"]
     statuses = Counter(session["status"] for session in sessions.values())
     rows = [
@@ -118,7 +121,7 @@ def _sessions(mock: MockEMSP) -> str:
     return _newest(len(sessions), head, rows, counted)
 
 
-def _cdrs(mock: MockEMSP) -> str:
+def _cdrs(mock: State) -> str:
     cdrs = mock.objects["cdrs"]
     rows = [
         (
@@ -135,7 +138,7 @@ def _cdrs(mock: MockEMSP) -> str:
     return _newest(len(cdrs), ("CDR", "Session", "", "kWh", "Hours", "Cost", "End"), rows)
 
 
-def _tokens(mock: MockEMSP) -> str:
+def _tokens(mock: State) -> str:
     tokens = mock.objects["tokens"]
     rows = [
         (
@@ -144,7 +147,7 @@ def _tokens(mock: MockEMSP) -> str:
             token["contract_id"],
             token["whitelist"],
             "valid" if token["valid"] else "invalid",
-            mock.verdicts[token_key(token)],
+            mock.verdicts.get(key_of("tokens", token), ""),
         )
         for token in islice(reversed(tokens.values()), NEWEST)
     ]
@@ -174,7 +177,7 @@ def _newest(
     return f"<p>{escape(told)}</p>{_table(head, rows)}"
 
 
-def _locations(mock: MockEMSP) -> str:
+def _locations(mock: State) -> str:
     documents = mock.documents("locations")[:MOST_LOCATIONS]
     head = '<tr><th class="place">Location</th><th>EVSEs</th></tr>'
     return f"<table>{head}{''.join(_location(document) for document in documents)}</table>"
@@ -192,7 +195,7 @@ def _location(document: Document) -> str:
     return f"<tr><td>{place}</td><td>{evses}</td></tr>"
 
 
-def _messages(mock: MockEMSP) -> str:
+def _messages(mock: State) -> str:
     newest = list(mock.messages)[-NEWEST:]
     rows = [
         (
