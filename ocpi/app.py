@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import credentials.admin
+import credentials.agreementadmin
 import modules.cdrs.admin
 import modules.cdrs.receiver
 import modules.cdrs.sender
@@ -70,6 +71,7 @@ from ocpi.parties import VERSION, PlatformID
 from ocpi.pull.admin import pull_router
 from ocpi.pull.pullable import Pullable, Pullables
 from ocpi.pull.puller import Puller
+from ocpi.pulse import PulseKeeper
 from ocpi.push.worker import Worker
 from ocpi.route import Front, List, path_of
 from ocpi.settings import Settings
@@ -185,7 +187,8 @@ def mounted(context: Context, offers: Offers | None = None) -> Context:
 def create_app(context: Context, *, worker: bool = True, offers: Offers | None = None) -> ASGIApp:
     """The whole service; with `worker` it also does what `duties_of` lists."""
     context = mounted(context, offers)
-    return _Service(context, duties_of(context) if worker else ())
+    keeper = PulseKeeper(context.database, context.pulse)
+    return _Service(context, (keeper, *duties_of(context)) if worker else (keeper,))
 
 
 def duties_of(context: Context) -> Sequence[Duty]:
@@ -256,6 +259,7 @@ def create_admin_api() -> FastAPI:
     )
     for router in (
         credentials.admin.router,
+        credentials.agreementadmin.router,
         ocpi.push.admin.router,
         pull_router(PULLABLES),
         modules.locations.admin.router,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from credentials.agreementcli import agreement_app
 from credentials.cli import partner_app, party_app
 from modules.cdrs.cli import cdr_app
 from modules.sessions.cli import session_app
@@ -36,6 +37,7 @@ app = typer.Typer(
 for name, part in (
     ("party", party_app),
     ("partner", partner_app),
+    ("agreement", agreement_app),
     ("station", station_app),
     ("tariff", tariff_app),
     ("session", session_app),

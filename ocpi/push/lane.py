@@ -8,12 +8,13 @@ import structlog
 
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
-from ocpi.push.breaker import REASONS, Breaker
+from ocpi.push.breaker import Breaker
 from ocpi.push.feed import Stream, SyncObject
 from ocpi.push.lanes import PartnerLane, Progress, Receipt
 from ocpi.push.ledger import Entry, Ledger, Why
 from ocpi.push.outcome import Kind, Outcome
 from ocpi.push.pace import Pace, micros
+from ocpi.push.probing import Probing
 from ocpi.push.reading import read_page, read_parked, read_row
 from ocpi.push.source import Source
 from ocpi.push.teller import NotOurs, Teller, Told
@@ -56,16 +57,17 @@ class Lane:
         self._wake = asyncio.Event()
         self._asleep_until = 0
         self._parked_due = False
-        self._probing = False
+        self._probing = Probing(self._teller, self._breaker, watch, pace, self._note)
         self._storing = False
         self._taken = 0
         self._error: BaseException | None = None
-        self._log = log.bind(partner_id=lane.partner_id)
+        self._log = self._probing.log = log.bind(partner_id=lane.partner_id)
 
     async def run(self) -> None:
         """Drive the lane. Raises what the database raised, once nothing is in flight any more."""
         try:
-            self._log = self._log.bind(partner=(await self._teller.read()).target.name)
+            name = (await self._teller.read()).target.name
+            self._log = self._probing.log = self._log.bind(partner=name)
             await self._load_parked()
             while not self.stopping:
                 self._wake.clear()
@@ -93,8 +95,14 @@ class Lane:
         self.dropped = True
         self.stop()
 
-    def look(self, sealed: str, next_at: int | None) -> None:
-        """What the worker sees: the partner's token now, and when its next parked object is due."""
+    def look(self, sealed: str, next_at: int | None, alive_at: int, failures: int) -> None:
+        """What the worker sees: the partner's token now, when its next parked object is due.
+
+        And the partner's signs of life, see `ocpi.pulse`.
+        """
+        silent = self._probing.see(max(alive_at, self._last_success_at or 0), failures)
+        if silent and self._teller.at_hub:
+            self._start(self._probing.ask_for_life())
         now = self._watch.now()
         if next_at is not None and next_at <= now:
             self._parked_due = True
@@ -129,8 +137,12 @@ class Lane:
         """Start whatever may be started now."""
         now = self._watch.now()
         if self._breaker.open:
-            if now >= self._breaker.next_probe_at and not self._probing and not self._ledger.busy:
-                self._start(self._probe())
+            if (
+                now >= self._breaker.next_probe_at
+                and not self._probing.busy
+                and not self._ledger.busy
+            ):
+                self._start(self._probing.probe())
             return
         if now < self._asleep_until:
             return
@@ -150,7 +162,7 @@ class Lane:
         """Wait until there may be something to do."""
         now = self._watch.now()
         if self._breaker.open:
-            waiting = self._probing or self._ledger.busy
+            waiting = self._probing.busy or self._ledger.busy
             until = None if waiting else self._breaker.next_probe_at
         elif now < self._asleep_until:
             until = self._asleep_until
@@ -277,8 +289,8 @@ class Lane:
         elif outcome.kind is Kind.PARTNER_FAULT:
             opened = self._breaker.fail(entry.key, outcome.sentence, now)
             self._fail(entry, row, outcome, Why.TRANSIENT, opened=opened)
-            if self._breaker.doubtful and not self._probing:
-                self._start(self._ask_again())
+            if self._breaker.doubtful and not self._probing.busy:
+                self._start(self._probing.ask_again())
         else:
             # Without an answer it is our own object that cannot be told.
             opened = outcome.http_status is not None and self._breaker.reject(
@@ -323,7 +335,7 @@ class Lane:
             return
         self._ledger.release(entry)
         if opened:
-            self._log_breaker()
+            self._probing.log_stop()
         else:
             self._log.info("push failed", key=entry.key, error=outcome.sentence)
 
@@ -337,7 +349,7 @@ class Lane:
         entry.barred_at = now
         self._last_error = told.outcome.sentence[:500]
         if self._breaker.trip(told.outcome.kind.value, told.outcome.sentence, now):
-            self._log_breaker()
+            self._probing.log_stop()
 
     def _is_own_fault(self, entry: Entry) -> bool:
         """The partner said so to this object before, and has taken others since."""
@@ -346,45 +358,14 @@ class Lane:
             return True
         return 0 < entry.barred_at < (self._last_success_at or 0)
 
-    async def _probe(self) -> None:
-        """Ask whether the partner is back, while the breaker is open."""
-        failure = await self._ask_versions()
-        self._breaker.probed(self._watch.now(), failure)
-        self._note()
-        if failure is None:
-            self._log.info("push probe answered")
-        else:
-            self._log.info("push probe failed", error=failure, failures=self._breaker.failures)
-
-    async def _ask_again(self) -> None:
-        """One object fails again and again: if the partner answers otherwise, it is the object."""
-        failure = await self._ask_versions()
-        if failure is not None and self._breaker.doubtful:
-            self._breaker.trip("down", failure, self._watch.now())
-            self._note()
-            self._log_breaker()
-        self._breaker.doubtful = False
-
-    async def _ask_versions(self) -> str | None:
-        self._probing = True
-        try:
-            return await self._teller.probe()
-        finally:
-            self._probing = False
-
     def _count_success(self) -> None:
         """The partner does as it should; if the breaker was open, it is closed now."""
         reason = self._breaker.reason
         if self._breaker.succeed():
+            self._probing.forgive()
             self._ledger.hurry(self._watch.now(), rejected=reason != "down")
             self._note()
             self._log.info("push resumed", after=reason)
-
-    def _log_breaker(self) -> None:
-        reason = self._breaker.reason or ""
-        self._log.warning(
-            "push stopped", reason=reason, meaning=REASONS[reason], error=self._breaker.sentence
-        )
 
     def _note(self) -> None:
         self.changed = True

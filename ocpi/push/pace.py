@@ -67,6 +67,12 @@ class Pace:
     """How long a breaker is open until it probes with the later cap."""
     auth: float = 900.0
     gone: float = 86400.0
+    silence: float = 300.0
+    """How long a partner may be silent until it is asked for its versions (HC-14)."""
+    misses: int = 2
+    """Such questions without an answer, `again` seconds apart, that open the breaker."""
+    unreached: int = 3
+    """Messages in a row that could not be carried to it, after which the breaker opens."""
     throttle: float = 10.0
     """The wait when a partner says 429 and not how long."""
 

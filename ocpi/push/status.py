@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, or_, update
+from sqlalchemy import func, literal, or_, union_all, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock
-from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, State
+from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, PlatformID, State
 from ocpi.push.breaker import REASONS
 from ocpi.push.feed import Stream, SyncObject
 from ocpi.push.lanes import ParkedObject, PartnerLane, rewind_lane
@@ -80,7 +80,15 @@ def _moment(at: int | None) -> datetime | None:
 
 async def _lag(db: AsyncSession, lane: PartnerLane, partner: Partner) -> tuple[int, str | None]:
     """How many rows of the feed lie before the partner, and the oldest of them."""
-    owners = select(col(OurParty.party)).where(col(OurParty.platform) == partner.platform)
+    owners = union_all(
+        select(col(OurParty.party)).where(col(OurParty.platform) == PlatformID.CPO.value),
+        # Of the hub all others, too; what they may not hear their lanes have passed at once.
+        select(col(PartnerRole.party)).where(
+            col(PartnerRole.platform) == PlatformID.HUB.value,
+            col(PartnerRole.partner_id) != lane.partner_id,
+            literal(partner.platform == PlatformID.HUB),
+        ),
+    )
     modules = select(col(PartnerEndpoint.identifier)).where(
         col(PartnerEndpoint.partner_id) == lane.partner_id,
         col(PartnerEndpoint.role) == "RECEIVER",

@@ -99,6 +99,11 @@ class Teller:
         return self._addressee is not None and self._addressee.sealed == sealed
 
     @property
+    def at_hub(self) -> bool:
+        """Whether it is known to be a partner of the hub."""
+        return self._addressee is not None and self._addressee.directory is not None
+
+    @property
     def addressee(self) -> Addressee:
         """The partner as last read."""
         assert self._addressee is not None

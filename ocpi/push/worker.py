@@ -15,6 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from ocpi.context import Context
 from ocpi.database import CLOCK, DATABASE_ERRORS, clock
 from ocpi.parties import Partner
+from ocpi.pulse import PartnerPulse
 from ocpi.push.addressee import SERVED
 from ocpi.push.feed import FeedHead, Stream
 from ocpi.push.lane import Lane
@@ -43,8 +44,11 @@ _LANES = (
         select(func.min(ParkedObject.next_at))
         .where(col(ParkedObject.partner_id) == col(PartnerLane.partner_id))
         .scalar_subquery(),
+        func.coalesce(col(PartnerPulse.heard_at), 0),
+        func.coalesce(col(PartnerPulse.failures), 0),
     )
     .join(Partner, col(Partner.id) == col(PartnerLane.partner_id))
+    .outerjoin(PartnerPulse, col(PartnerPulse.partner_id) == col(PartnerLane.partner_id))
     .where(
         *SERVED,
         or_(col(PartnerLane.owner) == bindparam("me"), col(PartnerLane.owner).is_(None)),
@@ -68,7 +72,7 @@ class Worker:
         self._context = context
         self._database = context.database
         self._sources = sources
-        self._pace = pace or Pace()
+        self._pace = pace or Pace(silence=context.settings.hub_silence)
         self._watch = Watch(self._pace)
         self._lanes: dict[int, Lane] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -133,7 +137,7 @@ class Worker:
             if row is None or (row[1], row[2]) != (self._watch.id, lane.epoch):
                 lane.stop()
             else:
-                lane.look(row[3], row[4])
+                lane.look(*row[3:])
         # Lanes of ours that nobody drives were dropped; free ones were handed back or are new.
         if seen.keys() - self._lanes.keys():
             room = await self._fair_share() - len(self._lanes)

@@ -1,0 +1,126 @@
+"""Agreements between parties of the hub, as staff make them; see ocpi.agreements."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from sqlalchemy import delete
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ocpi.agreements import ANY, Agreement
+from ocpi.context import Context
+from ocpi.database import clock
+from ocpi.directory import AnnouncedParty
+from ocpi.errors import UnknownObject
+from ocpi.messages import log
+from ocpi.parties import Partner, PartnerRole, PlatformID
+from ocpi.push.lanes import rewind_lane
+from ocpi.spec.moments import format_moment, moment_of
+
+_PARTY = re.compile(r"[A-Za-z]{2}\*[A-Za-z0-9]{3}")
+
+
+def _party(text: str) -> str:
+    if text != ANY and not _PARTY.fullmatch(text):
+        raise ValueError(f"{text}: a party is due, such as DE*ABC, or * for every party")
+    return text.upper()
+
+
+PartyName = Annotated[
+    str,
+    AfterValidator(_party),
+    Field(description="A party, or `*` for every party.", examples=["DE*ABC"]),
+]
+ModuleName = Annotated[
+    str,
+    Field(
+        pattern=r"^(\*|[A-Za-z0-9_-]{1,64})$",
+        description="A module's id, or `*` for every module.",
+        examples=["tokens"],
+    ),
+]
+
+
+class Rule(BaseModel):
+    """One party may, or may not, send another one messages of a module."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    from_party: PartyName
+    to_party: PartyName
+    module: ModuleName = ANY
+    allowed: bool = Field(examples=[True])
+
+
+class RuleView(Rule):
+    """A rule that was made."""
+
+    created_at: str
+
+
+async def list_rules(context: Context) -> list[RuleView]:
+    """All rules, by the parties that they name."""
+    columns = (col(Agreement.from_party), col(Agreement.to_party), col(Agreement.module))
+    async with context.database.read() as db:
+        return [_view(row) for row in await db.exec(select(Agreement).order_by(*columns))]
+
+
+async def set_rule(context: Context, rule: Rule) -> RuleView:
+    """Make a rule, or change it; who may hear more is told what it has missed."""
+    async with context.database.write() as db:
+        row = Agreement(
+            from_party=rule.from_party.lower(),
+            to_party=rule.to_party.lower(),
+            module=rule.module,
+            allowed=rule.allowed,
+            created_at=await clock(db),
+        )
+        await db.merge(row)
+        await _tell_anew(db, row.from_party, row.to_party)
+    log.info("agreement", **rule.model_dump())
+    return _view(row)
+
+
+async def forget_rule(context: Context, from_party: str, to_party: str, module: str) -> None:
+    """Take a rule back; raises ``UnknownObject`` where there is none."""
+    async with context.database.write() as db:
+        gone = await db.exec(
+            delete(Agreement).where(
+                col(Agreement.from_party) == from_party.lower(),
+                col(Agreement.to_party) == to_party.lower(),
+                col(Agreement.module) == module,
+            )
+        )
+        if not gone.rowcount:
+            raise UnknownObject(
+                f"There is no agreement from {from_party} to {to_party} for {module}: "
+                "see `ocpi agreement list`."
+            )
+        await _tell_anew(db, from_party.lower(), to_party.lower())
+
+
+async def _tell_anew(db: AsyncSession, *parties: str) -> None:
+    """Have the partners of these parties told everything that they may hear now."""
+    for partner_id in await _partners(db, *parties):
+        await rewind_lane(db, partner_id)
+
+
+async def _partners(db: AsyncSession, *parties: str) -> list[int]:
+    hub = select(Partner.id).where(Partner.platform == PlatformID.HUB.value)
+    if ANY not in parties:
+        direct = select(PartnerRole.partner_id).where(col(PartnerRole.party).in_(parties))
+        behind = select(AnnouncedParty.partner_id).where(col(AnnouncedParty.party).in_(parties))
+        hub = hub.where(col(Partner.id).in_(direct) | col(Partner.id).in_(behind))
+    found = await db.exec(hub.order_by(col(Partner.id)))
+    return [each for each in found.all() if each is not None]
+
+
+def _view(row: Agreement) -> RuleView:
+    return RuleView(
+        from_party=row.from_party.upper(),
+        to_party=row.to_party.upper(),
+        module=row.module,
+        allowed=row.allowed,
+        created_at=format_moment(moment_of(row.created_at)),
+    )

@@ -1,0 +1,102 @@
+"""Asking a partner whether it is there: while its breaker is open, in doubt, and after silence."""
+
+from collections.abc import Callable
+from typing import Any
+
+from ocpi.push.breaker import REASONS, Breaker
+from ocpi.push.pace import Pace, micros
+from ocpi.push.teller import Teller
+from ocpi.push.watch import Watch
+
+
+class Probing:
+    """One lane's questions for its partner's versions, of which one at a time is asked."""
+
+    def __init__(
+        self, teller: Teller, breaker: Breaker, watch: Watch, pace: Pace, note: Callable[[], None]
+    ) -> None:
+        """`note` is called when there is something to store."""
+        self.busy = False
+        self.log: Any = None
+        """The lane's log, bound to its partner."""
+        self._teller = teller
+        self._breaker = breaker
+        self._watch = watch
+        self._pace = pace
+        self._note = note
+        self._alive_at = watch.now()
+        self._ask_at = 0
+        self._misses = 0
+        self._failures = 0
+        self._forgiven = 0
+
+    def see(self, alive_at: int, failures: int) -> bool:
+        """Take note of a partner's signs of life; gives whether it must be asked for one (HC-14).
+
+        `alive_at` is when it was last heard, and `failures` is how many messages in a row did not
+        reach it since: too many open the breaker (HC-15).
+        """
+        now = self._watch.now()
+        self._failures = failures
+        self._forgiven = min(self._forgiven, failures)
+        if alive_at > self._alive_at:
+            self._alive_at, self._misses = alive_at, 0
+            if self._breaker.open:
+                self._breaker.hurry(now)
+        if failures - self._forgiven >= self._pace.unreached and self._breaker.settled:
+            self._trip("What was carried to it did not reach it.")
+        silent = now - self._alive_at > micros(self._pace.silence)
+        return silent and now >= self._ask_at and self._breaker.settled and not self.busy
+
+    def forgive(self) -> None:
+        """The partner is back: what failed before does not count any more."""
+        self._forgiven = self._failures
+        self._alive_at = self._watch.now()
+
+    async def ask_for_life(self) -> None:
+        """Ask after a silence; it takes several misses, for one may be an accident."""
+        failure = await self._ask()
+        now = self._watch.now()
+        if failure is None:
+            self._alive_at, self._misses = now, 0
+            return
+        self._misses += 1
+        self._ask_at = now + micros(self._pace.again)
+        if self._misses >= self._pace.misses and self._breaker.settled:
+            self._trip(failure)
+
+    async def probe(self) -> None:
+        """Ask whether the partner is back, while the breaker is open."""
+        failure = await self._ask()
+        self._breaker.probed(self._watch.now(), failure)
+        self._note()
+        if failure is None:
+            self.log.info("push probe answered")
+        else:
+            self.log.info("push probe failed", error=failure, failures=self._breaker.failures)
+
+    async def ask_again(self) -> None:
+        """One object fails again and again: if the partner answers otherwise, it is the object."""
+        failure = await self._ask()
+        if failure is not None and self._breaker.doubtful:
+            self._trip(failure)
+        self._breaker.doubtful = False
+
+    def log_stop(self) -> None:
+        """Say that nothing is sent any more, and why."""
+        reason = self._breaker.reason or ""
+        self.log.warning(
+            "push stopped", reason=reason, meaning=REASONS[reason], error=self._breaker.sentence
+        )
+
+    def _trip(self, failure: str) -> None:
+        self._breaker.trip("down", failure, self._watch.now())
+        self._note()
+        self.log_stop()
+
+    async def _ask(self) -> str | None:
+        self.busy = True
+        try:
+            return await self._teller.probe()
+        finally:
+            self.busy = False
