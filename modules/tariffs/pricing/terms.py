@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from modules.tariffs.pricing.restrictions import (
     LOCAL,
+    Range,
     Restriction,
     UnreadableRestriction,
     read_restrictions,
@@ -106,6 +107,16 @@ class Terms:
     @cached_property
     def needs_local_time(self) -> bool:
         return any(isinstance(restriction, LOCAL) for restriction in self.restrictions())
+
+    @cached_property
+    def moving(self) -> frozenset[Kind]:
+        """The kinds whose choice may change while a period lasts: not by measured ranges alone."""
+        return frozenset(
+            kind
+            for kind, components in self.expired.items()
+            for component in components
+            if any(not isinstance(restriction, Range) for restriction in component.restrictions)
+        )
 
 
 def read_tariff(document: Mapping[str, Any]) -> Terms:
