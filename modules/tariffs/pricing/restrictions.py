@@ -1,7 +1,7 @@
 """When a tariff element applies: one class for each sort of restriction (TA-16..TA-19)."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -217,31 +217,24 @@ def read_restrictions(given: TariffRestrictions) -> tuple[Restriction, ...]:
     for name, value in (given.__pydantic_extra__ or {}).items():
         if value is not None:
             raise UnreadableRestriction(name)
+    return (*_of_moments(given), *_of_amounts(given))
+
+
+def _of_moments(given: TariffRestrictions) -> Iterator[Restriction]:
     hours = Hours(_clock(given.start_time), _clock(given.end_time))
-    return tuple(
-        restriction
-        for restriction in (
-            hours,
-            Dates(_date(given.start_date), _date(given.end_date)),
-            Weekdays(_days(given.day_of_week), hours.end if hours.overnight() else None),
-            Band("kwh", _exact(given.min_kwh), _exact(given.max_kwh)),
-            Band("duration", _exact(given.min_duration), _exact(given.max_duration)),
-            Range("current", _exact(given.min_current), _exact(given.max_current)),
-            Range("power", _exact(given.min_power), _exact(given.max_power)),
-        )
-        if _restricts(restriction)
-    )
+    if given.start_time or given.end_time:
+        yield hours
+    if given.start_date or given.end_date:
+        yield Dates(_date(given.start_date), _date(given.end_date))
+    if given.day_of_week:
+        yield Weekdays(_days(given.day_of_week), hours.end if hours.overnight() else None)
 
 
-def _restricts(restriction: Restriction) -> bool:
-    if isinstance(restriction, Weekdays):
-        return bool(restriction.days)
-    bounds = (
-        (restriction.start, restriction.end)
-        if isinstance(restriction, (Hours, Dates))
-        else (restriction.low, restriction.high)
-    )
-    return bounds != (None, None)
+def _of_amounts(given: TariffRestrictions) -> Iterator[Restriction]:
+    for sort, name in ((Band, "kwh"), (Band, "duration"), (Range, "current"), (Range, "power")):
+        low, high = getattr(given, f"min_{name}"), getattr(given, f"max_{name}")
+        if low is not None or high is not None:
+            yield sort(name, _exact(low), _exact(high))
 
 
 def _clock(text: str | None) -> time | None:

@@ -38,6 +38,7 @@ _RESERVATION: Mapping[str, Kind] = {
     TariffDimensionType.FLAT: Kind.RESERVATION_FLAT,
     TariffDimensionType.TIME: Kind.RESERVATION_TIME,
 }
+_DIMENSIONS = frozenset(TariffDimensionType)
 _RESERVES = ReservationRestrictionType.RESERVATION
 _EXPIRES = ReservationRestrictionType.RESERVATION_EXPIRES
 
@@ -178,7 +179,7 @@ def _components(
         return
     seen = set()
     for position, component in enumerate(element.price_components):
-        if component.type not in set(TariffDimensionType):
+        if component.type not in _DIMENSIONS:
             notes.append(_unknown_dimension(index, component.type))
         elif component.type in kinds and component.type not in seen:
             seen.add(component.type)
