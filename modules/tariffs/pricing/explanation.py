@@ -1,7 +1,7 @@
 """A bill told in sentences that can be read to a driver over the telephone."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from fractions import Fraction
 from functools import lru_cache
 
@@ -52,16 +52,12 @@ def explain(bill: Bill) -> list[str]:
 
 def _heading(bill: Bill) -> str:
     tariffs = " and ".join([terms.id or "without id" for terms in bill.tariffs]) or "none"
-    zone = bill.zone.key if bill.zone else "UTC"
-    start, end = _local(bill, bill.usage.start), _local(bill, bill.usage.end)
+    zone, usage = bill.zone or UTC, bill.usage
+    start, end = usage.start.astimezone(zone), usage.end.astimezone(zone)
     return (
         f"The session lasted from {_minute(start)} to {_minute(end)} ({zone}) "
         f"and is priced in {bill.currency} by the tariff {tariffs}."
     )
-
-
-def _local(bill: Bill, moment: datetime) -> datetime:
-    return moment.astimezone(bill.zone) if bill.zone else moment
 
 
 def _minute(moment: datetime) -> str:
@@ -73,8 +69,9 @@ def _periods(bill: Bill) -> Iterator[str]:
     lines: list[list[Line]] = [[] for _ in bill.usage.periods]
     for line in bill.lines:
         lines[line.period].append(line)
+    zone = bill.zone or UTC
     for index, period in enumerate(bill.usage.periods):
-        start, end = _local(bill, period.start), _local(bill, period.end)
+        start, end = period.start.astimezone(zone), period.end.astimezone(zone)
         yield f"Period {index + 1}, {hour_and_minute(start)} to {hour_and_minute(end)}:"
         for line in lines[index]:
             if line.measured or line.billed:

@@ -55,17 +55,18 @@ def differ(one: Fraction, other: Fraction) -> bool:
 
 def half_up(value: Fraction, places: int) -> Decimal:
     """Round to so many decimals; a half goes away from zero."""
-    return Decimal(_in_units(value, places)).scaleb(-places, _WIDE)
+    return Decimal(in_units(value, places)).scaleb(-places, _WIDE)
 
 
 def written(value: Fraction, places: int) -> str:
     """Write a number rounded as `half_up` does, with all its decimals."""
-    units = _in_units(value, places)
+    units = in_units(value, places)
     digits = str(units).zfill(places + (2 if units < 0 else 1))
     return f"{digits[:-places]}.{digits[-places:]}" if places else digits
 
 
-def _in_units(value: Fraction, places: int) -> int:
+def in_units(value: Fraction, places: int) -> int:
+    """Count what a number is rounded to by `half_up`: cents, for two decimals."""
     numerator, denominator = value.as_integer_ratio()
     doubled: int = 2 * abs(numerator) * 10**places
     units = (doubled + denominator) // (2 * denominator)

@@ -136,11 +136,14 @@ class _Walk:
         self, stepped: Sequence[Note], limits: Sequence[Limited], currency: str
     ) -> tuple[Note, ...]:
         """Every note once, the tariffs' own first."""
-        notes = [note for terms in self.tariffs for note in terms.notes] + self.notes
+        notes: list[Note] = []
+        for terms in self.tariffs:
+            notes += terms.notes
+        notes += self.notes
         notes += stepped
-        notes += [
-            currency_differs(terms, currency) for terms in self.tariffs if _foreign(terms, currency)
-        ]
+        for terms in self.tariffs:
+            if _foreign(terms, currency):
+                notes.append(currency_differs(terms, currency))
         if limits and len(self.tariffs) > 1:
             notes.append(limits_of_first(self.tariffs[0]))
         if self.policy.step_total == StepTotal.MEASURED:
