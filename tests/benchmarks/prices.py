@@ -17,7 +17,7 @@ from tests.modules.tariffs.pricing.sample import (
 )
 
 ZONE = "Europe/Amsterdam"
-ROUNDS, ROUND_S = 20, 0.1
+ROUNDS, ROUND_S, BATCH = 20, 0.1, 10
 
 
 async def measure() -> dict[str, Any]:
@@ -77,7 +77,9 @@ def _seconds(action: Callable[[], object]) -> float:
     for _ in range(ROUNDS):
         runs, started = 0, time.thread_time()
         while time.thread_time() - started < ROUND_S:
-            action()
-            runs += 1
+            # Looking at the clock for every CDR would count as if it were pricing.
+            for _ in range(BATCH):
+                action()
+            runs += BATCH
         best = min(best, (time.thread_time() - started) / runs)
     return best
