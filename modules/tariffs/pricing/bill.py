@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from modules.tariffs.pricing.money import Money, minor_unit
+from modules.tariffs.pricing.money import Money
 from modules.tariffs.pricing.policy import Policy
 from modules.tariffs.pricing.restrictions import Restriction, Situation
 from modules.tariffs.pricing.terms import Component, Terms
@@ -33,7 +32,7 @@ class Skipped(NamedTuple):
 
     def reason(self) -> str:
         return (
-            f"element {self.element + 1} applies {self.restriction.words()}, "
+            f"element {self.element + 1} applies {self.restriction.words}, "
             f"and {self.restriction.saw(self.now)}"
         )
 
@@ -48,7 +47,7 @@ class Choice(NamedTuple):
     def reasons(self) -> list[str]:
         """What each restriction of the chosen element saw."""
         restrictions = self.component.restrictions if self.component else ()
-        return [f"{each.words()}: {each.saw(self.now)}" for each in restrictions]
+        return [f"{each.words}: {each.saw(self.now)}" for each in restrictions]
 
 
 class Line(NamedTuple):
@@ -63,8 +62,7 @@ class Line(NamedTuple):
     cost: Money
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """The one rounding up of a session's energy or time, in Wh or s; `line` took the surplus."""
 
     kind: Kind
@@ -83,8 +81,7 @@ class Limited:
     after: Money
 
 
-@dataclass(frozen=True)
-class Bill:
+class Bill(NamedTuple):
     """What a session costs: `parts` by the field of the CDR, exact; `total` after the limits."""
 
     usage: Usage
@@ -92,6 +89,7 @@ class Bill:
     zone: ZoneInfo | None
     policy: Policy
     currency: str
+    places: int  # The decimals of the currency.
     lines: tuple[Line, ...]
     steps: tuple[Step, ...]
     parts: Mapping[str, Money]
@@ -99,17 +97,13 @@ class Bill:
     total: Money
     notes: tuple[Note, ...]
 
-    @cached_property
-    def places(self) -> int:
-        """The decimals of the currency."""
-        return minor_unit(self.currency)
-
     def billed(self) -> dict[Kind, Fraction]:
         """What is billed of each kind that was priced, in kWh and hours."""
         quantities: dict[Kind, Fraction] = {}
         for line in self.lines:
-            if line.choice.component and line.kind in _MEASURED:
-                quantities[line.kind] = quantities.get(line.kind, Fraction(0)) + line.billed
+            kind, billed = line.kind, line.billed
+            if line.choice.component and kind in _MEASURED:
+                quantities[kind] = quantities[kind] + billed if kind in quantities else billed
         return quantities
 
     def codes(self) -> list[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from modules.tariffs.pricing.bill import Bill, Limited, Line, Step
@@ -10,7 +11,8 @@ from modules.tariffs.pricing.checking import Check, Comparison
 from modules.tariffs.pricing.curves import seconds
 from modules.tariffs.pricing.explanation import explain
 from modules.tariffs.pricing.lint import Finding
-from modules.tariffs.pricing.money import Money, half_up
+from modules.tariffs.pricing.money import Money, half_up, times
+from modules.tariffs.pricing.terms import Component
 from modules.tariffs.pricing.usage import Kind, Note, Period
 from ocpi.spec.moments import format_moment
 
@@ -25,19 +27,18 @@ _QUANTITIES = {
 
 def cost_fields(bill: Bill, places: int | None = None) -> dict[str, Any]:
     """The CDR's total_cost and total_*_cost, by default in the currency's minor unit."""
+    shown = bill.places if places is None else places
     exact = {"total_cost": bill.total, **bill.parts}
-    return {
-        field: _price(cost, bill.places if places is None else places)
-        for field, cost in exact.items()
-    }
+    return {field: _price(cost, shown) for field, cost in exact.items()}
 
 
 def billed_quantities(bill: Bill) -> dict[str, Decimal]:
     """What is billed after step_size, of what was priced: energy_kwh, time_s, parking_s, ..."""
-    return {
-        _QUANTITIES[kind][0]: half_up(volume * _QUANTITIES[kind][1], _PLACES)
-        for kind, volume in bill.billed().items()
-    }
+    quantities = {}
+    for kind, volume in bill.billed().items():
+        name, units = _QUANTITIES[kind]
+        quantities[name] = half_up(times(volume, units), _PLACES)
+    return quantities
 
 
 def cdr_fields(bill: Bill) -> dict[str, Any]:
@@ -120,15 +121,23 @@ def _line(line: Line) -> dict[str, Any]:
     }
     if component is None:
         return document
+    price, vat = _offer(component)
     return document | {
         "billed": half_up(line.billed, _PLACES),
         "element": component.element + 1,
         "component": component.position + 1,
         "because": line.choice.reasons(),
-        "price": half_up(component.price, _PLACES),
-        "vat": None if component.vat is None else half_up(component.vat * 100, _PLACES),
+        "price": price,
+        "vat": vat,
         "cost": _price(line.cost, _PLACES),
     }
+
+
+@lru_cache(maxsize=1024)
+def _offer(component: Component) -> tuple[Decimal, Decimal | None]:
+    """A component's price and VAT, which are written for every session alike."""
+    vat = None if component.vat is None else half_up(component.vat * 100, _PLACES)
+    return half_up(component.price, _PLACES), vat
 
 
 def _step(step: Step) -> dict[str, Any]:

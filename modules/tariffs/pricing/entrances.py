@@ -1,7 +1,6 @@
 """The two ways to a price: from what a station measured, and from a CDR as it was received."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -66,10 +65,11 @@ def prepare(
     cdr: CdrToPrice, tariffs: Sequence[Terms], zone: str | None, *, expired: bool | None
 ) -> tuple[Usage, ZoneInfo | None]:
     """Order the periods and find the zone, which matters only where prices depend on local time."""
-    usage, notes = read_usage(cdr, expired=expired), list[Note]()
+    usage = read_usage(cdr, expired=expired)
+    notes: list[Note] = []
     local = find_zone(cdr, zone, notes)
-    if any(terms.needs_local_time for terms in tariffs):
-        usage = replace(usage, notes=(*usage.notes, *notes))
+    if notes and any(terms.needs_local_time for terms in tariffs):
+        usage = usage._replace(notes=(*usage.notes, *notes))
     return usage, local
 
 

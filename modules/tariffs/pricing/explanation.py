@@ -1,17 +1,22 @@
 """A bill told in sentences that can be read to a driver over the telephone."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from fractions import Fraction
+from functools import lru_cache
 
-from modules.tariffs.pricing.bill import COST_FIELDS, STEPS_IN_ONE, Bill, Line, Step
-from modules.tariffs.pricing.money import Money, add_up, plain, written
+from modules.tariffs.pricing.bill import STEPS_IN_ONE, Bill, Line, Step
+from modules.tariffs.pricing.money import Money, add_up, differ, plain, written
 from modules.tariffs.pricing.policy import Rounding
 from modules.tariffs.pricing.remarks import WORDS, quantity
+from modules.tariffs.pricing.restrictions import Situation, hour_and_minute
+from modules.tariffs.pricing.terms import Component
 from modules.tariffs.pricing.usage import Kind
 
-_PLACES = 4
+_PLACES = 4  # No currency has more.
 _READ_OUT = 3  # More reasons than these nobody wants to hear; the data has them all.
+_TITLES = {kind: words[0].upper() + words[1:] for kind, words in WORDS.items()}
+_FEES = {Kind.FLAT, Kind.RESERVATION_FLAT}
 _PER = {Kind.ENERGY: " per kWh", Kind.FLAT: "", Kind.RESERVATION_FLAT: ""}
 _FIELD_WORDS = {
     "total_fixed_cost": "Fixed fees",
@@ -21,9 +26,12 @@ _FIELD_WORDS = {
     "total_reservation_cost": "The reservation",
 }
 _ROUNDING_WORDS = {
-    Rounding.TOTAL: "Amounts were rounded only at the end, each by itself",
-    Rounding.PER_DIMENSION: "The cost of each dimension was rounded, and the total is their sum",
-    Rounding.PER_PERIOD: "Each period's amount before VAT was rounded",
+    Rounding.TOTAL: "Amounts were rounded only at the end, each by itself (rounding=total)",
+    Rounding.PER_DIMENSION: (
+        "The cost of each dimension was rounded, and the total is their sum "
+        "(rounding=per_dimension)"
+    ),
+    Rounding.PER_PERIOD: "Each period's amount before VAT was rounded (rounding=per_period)",
 }
 
 
@@ -32,7 +40,7 @@ def explain(bill: Bill) -> list[str]:
     return [
         _heading(bill),
         *_periods(bill),
-        *(_step(bill, step) for step in bill.steps if step.billed > step.measured),
+        *[_step(bill, step) for step in bill.steps if differ(step.billed, step.measured)],
         *_totals(bill),
         *dict.fromkeys(
             f"{note.sentence.removesuffix('.')}{_policy(note.policy)}."
@@ -43,62 +51,62 @@ def explain(bill: Bill) -> list[str]:
 
 
 def _heading(bill: Bill) -> str:
-    tariffs = " and ".join(terms.id or "without id" for terms in bill.tariffs) or "none"
-    zone = bill.zone.key if bill.zone else "UTC"
-    start, end = (_minute(bill, moment) for moment in (bill.usage.start, bill.usage.end))
+    tariffs = " and ".join([terms.id or "without id" for terms in bill.tariffs]) or "none"
+    zone, usage = bill.zone or UTC, bill.usage
+    start, end = usage.start.astimezone(zone), usage.end.astimezone(zone)
     return (
-        f"The session lasted from {start} to {end} ({zone}) "
+        f"The session lasted from {_minute(start)} to {_minute(end)} ({zone}) "
         f"and is priced in {bill.currency} by the tariff {tariffs}."
     )
 
 
-def _minute(bill: Bill, moment: datetime) -> str:
-    """Local time as `2024-01-31 08:30`."""
-    local = moment.astimezone(bill.zone) if bill.zone else moment
-    return local.isoformat(" ", "minutes")[:16]
+def _minute(moment: datetime) -> str:
+    """Write `2024-01-31 08:30`."""
+    return f"{moment.date().isoformat()} {hour_and_minute(moment)}"
 
 
 def _periods(bill: Bill) -> Iterator[str]:
     lines: list[list[Line]] = [[] for _ in bill.usage.periods]
     for line in bill.lines:
         lines[line.period].append(line)
+    zone = bill.zone or UTC
     for index, period in enumerate(bill.usage.periods):
-        start, end = _minute(bill, period.start), _minute(bill, period.end)
-        yield f"Period {index + 1}, {start[11:]} to {end[11:]}:"
+        start, end = period.start.astimezone(zone), period.end.astimezone(zone)
+        yield f"Period {index + 1}, {hour_and_minute(start)} to {hour_and_minute(end)}:"
         for line in lines[index]:
             if line.measured or line.billed:
                 yield f"- {_line(bill, line)}"
 
 
 def _line(bill: Bill, line: Line) -> str:
-    words = WORDS[line.kind]
+    title = _TITLES[line.kind]
     amount = "" if line.kind in _FEES else f": {quantity(line.kind, line.measured)}"
     component = line.choice.component
     if component is None:
-        return f"{_capital(words)}{amount}, not priced.{_skipped(line)}"
-    if line.billed != line.measured:
+        return f"{title}{amount}, not priced.{_skipped(line)}"
+    if differ(line.billed, line.measured):
         amount += f", billed as {quantity(line.kind, line.billed)}"
-    price = f"{_money(bill, component.price)}{_PER.get(line.kind, ' per hour')}"
-    vat = (
-        f"with {plain(component.vat * 100)} % VAT {_money(bill, line.cost.incl)}"
-        if component.vat is not None
-        else "no VAT applies"
-    )
-    at = f"{amount} at {price} is {_money(bill, line.cost.excl)}" if amount else f", {price}"
-    return f"{_capital(words)}{at}, {vat}. {_because(line)}{_skipped(line)}"
+    currency, places = bill.currency, bill.places
+    price, vat, element = _offer(component, currency, places)
+    cost = f" at {price} is {_money(line.cost.excl, currency, places)}" if amount else f", {price}"
+    taxed = f"{vat} {_money(line.cost.incl, currency, places)}" if vat else "no VAT applies"
+    reasons = _because(component, line.choice.now)
+    return f"{title}{amount}{cost}, {taxed}. {element}, which {reasons}.{_skipped(line)}"
 
 
-_FEES = {Kind.FLAT, Kind.RESERVATION_FLAT}
+@lru_cache(maxsize=1024)
+def _offer(component: Component, currency: str, places: int) -> tuple[str, str | None, str]:
+    """A component's price, VAT and element, which are told of every session alike."""
+    price = f"{_money(component.price, currency, places)}{_PER.get(component.kind, ' per hour')}"
+    vat = None if component.vat is None else f"with {plain(component.vat * 100)} % VAT"
+    return price, vat, f"The price is that of element {component.element + 1}"
 
 
-def _because(line: Line) -> str:
-    component, now = line.choice.component, line.choice.now
-    assert component is not None
-    told = f"The price is that of element {component.element + 1}"
+def _because(component: Component, now: Situation) -> str:
     if not component.restrictions:
-        return f"{told}, which always applies."
-    reasons = (f"{each.words()} ({each.saw(now)})" for each in component.restrictions)
-    return f"{told}, which applies {' and '.join(reasons)}."
+        return "always applies"
+    reasons = [f"{each.words} ({each.saw(now)})" for each in component.restrictions]
+    return f"applies {' and '.join(reasons)}"
 
 
 def _skipped(line: Line) -> str:
@@ -115,7 +123,7 @@ def _step(bill: Bill, step: Step) -> str:
     measured, billed = (quantity(step.kind, each / one) for each in (step.measured, step.billed))
     size = f"{step.step_size} Wh" if step.kind == Kind.ENERGY else None
     return (
-        f"{_capital(WORDS[step.kind])} is billed in steps of "
+        f"{_TITLES[step.kind]} is billed in steps of "
         f"{size or quantity(step.kind, Fraction(step.step_size, one))}: "
         f"{measured} in all became {billed}; "
         f"the difference is part of period {bill.lines[step.line].period + 1}."
@@ -123,18 +131,18 @@ def _step(bill: Bill, step: Step) -> str:
 
 
 def _totals(bill: Bill) -> Iterator[str]:
-    for field in dict.fromkeys(COST_FIELDS.values()):
-        if field in bill.parts:
-            yield f"{_FIELD_WORDS[field]}: {_both(bill, bill.parts[field])}."
+    total = _both(bill, bill.total)
+    for field, words in _FIELD_WORDS.items():
+        if part := bill.parts.get(field):
+            yield f"{words}: {total if part is bill.total else _both(bill, part)}."
     for limit in bill.limits:
         minimum = limit.name == "min_price"
         yield (
             f"The {'minimum' if minimum else 'maximum'} price of the tariff "
             f"{'raised' if minimum else 'lowered'} the total from {_both(bill, limit.before)}."
         )
-    yield f"In all: {_both(bill, bill.total)}."
-    rounding = _policy(bill.policy.setting("rounding"))
-    yield f"{_ROUNDING_WORDS[bill.policy.rounding]}{rounding}{_cent(bill)}."
+    yield f"In all: {total}."
+    yield f"{_ROUNDING_WORDS[bill.policy.rounding]}{_cent(bill)}."
 
 
 def _cent(bill: Bill) -> str:
@@ -152,16 +160,12 @@ def _both(bill: Bill, cost: Money) -> str:
     return f"{bill.currency} {excl} without VAT, {bill.currency} {incl} with VAT"
 
 
-def _money(bill: Bill, amount: Fraction) -> str:
+def _money(amount: Fraction, currency: str, places: int) -> str:
     """Up to four decimals, and never fewer than the currency has."""
-    text = written(amount, max(_PLACES, bill.places))
-    idle = len(text) - len(text.rstrip("0"))
-    return f"{bill.currency} {text[: len(text) - min(idle, _PLACES - bill.places)]}".rstrip(".")
+    text = written(amount, _PLACES)
+    kept = len(text) - _PLACES + places
+    return f"{currency} {text[:kept]}{text[kept:].rstrip('0')}".rstrip(".")
 
 
 def _policy(setting: str | None) -> str:
     return f" ({setting})" if setting else ""
-
-
-def _capital(words: str) -> str:
-    return words[0].upper() + words[1:]

@@ -6,14 +6,15 @@ from fractions import Fraction
 from modules.tariffs.pricing.bill import Limited
 from modules.tariffs.pricing.money import Money
 from modules.tariffs.pricing.terms import Limit, Terms
+from modules.tariffs.pricing.usage import Usage
 
 
-def apply_limits(total: Money, terms: Terms, *, charged: bool) -> Iterator[Limited]:
+def apply_limits(total: Money, terms: Terms, usage: Usage) -> Iterator[Limited]:
     """Yield what each limit that bites makes of the total, max_price last (TA-10).
 
-    A minimum is worded for a charging session, so a mere reservation (not `charged`) has none.
+    A minimum is worded for a charging session, so a mere reservation has none.
     """
-    if terms.min_price and charged:
+    if terms.min_price and any(period.used for period in usage.periods):
         raised = _bounded(total, terms.min_price, lower=True)
         if raised != total:
             yield Limited("min_price", total, raised)

@@ -38,26 +38,38 @@ def add_up(amounts: Collection[Money]) -> Money:
     return reduce(add, amounts) if amounts else NOTHING
 
 
+def times(amount: Fraction, factor: Fraction | int) -> Fraction:
+    """The product; the operator looks at the types first, which takes as long again."""
+    return Fraction(amount.numerator * factor.numerator, amount.denominator * factor.denominator)
+
+
+def reaches(amount: Fraction, bound: Fraction) -> bool:
+    """Whether the amount is the bound or more; told as `times` tells the product."""
+    return amount.numerator * bound.denominator >= bound.numerator * amount.denominator
+
+
+def differ(one: Fraction, other: Fraction) -> bool:
+    """Whether two amounts differ; most often they are one object, which is seen at once."""
+    return one is not other and one != other
+
+
 def half_up(value: Fraction, places: int) -> Decimal:
     """Round to so many decimals; a half goes away from zero."""
-    return Decimal(_in_units(value, places)).scaleb(-places, _WIDE)
+    return Decimal(in_units(value, places)).scaleb(-places, _WIDE)
 
 
 def written(value: Fraction, places: int) -> str:
     """Write a number rounded as `half_up` does, with all its decimals."""
-    units = _in_units(value, places)
-    digits = f"{abs(units):0{places + 1}}"
-    point = len(digits) - places
-    text = f"{digits[:point]}.{digits[point:]}" if places else digits
-    return f"-{text}" if units < 0 else text
+    units = in_units(value, places)
+    digits = str(units).zfill(places + (2 if units < 0 else 1))
+    return f"{digits[:-places]}.{digits[-places:]}" if places else digits
 
 
-def _in_units(value: Fraction, places: int) -> int:
+def in_units(value: Fraction, places: int) -> int:
+    """Count what a number is rounded to by `half_up`: cents, for two decimals."""
     numerator, denominator = value.as_integer_ratio()
-    scale: int = 10**places
-    units, rest = divmod(abs(numerator) * scale, denominator)
-    if rest * 2 >= denominator:
-        units += 1
+    doubled: int = 2 * abs(numerator) * 10**places
+    units = (doubled + denominator) // (2 * denominator)
     return -units if numerator < 0 else units
 
 

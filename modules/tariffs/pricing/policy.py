@@ -1,6 +1,6 @@
 """What the specification leaves open, as settings; each default is the project's decision."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
@@ -77,7 +77,7 @@ class Policy:
         return f"{name}={getattr(self, name)}"
 
     def settings(self) -> dict[str, str | bool | Decimal]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return dict(vars(self))
 
 
 DEFAULT = Policy()

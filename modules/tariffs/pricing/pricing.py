@@ -6,9 +6,9 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 from modules.tariffs.pricing.bill import COST_FIELDS, Bill, Choice, Limited, Line
-from modules.tariffs.pricing.choosing import Progress, applying, choose, moves
+from modules.tariffs.pricing.choosing import Progress, applying, choose
 from modules.tariffs.pricing.limits import apply_limits
-from modules.tariffs.pricing.money import NOTHING, Money, add_up, minor_unit
+from modules.tariffs.pricing.money import NOTHING, Money, add_up, minor_unit, times
 from modules.tariffs.pricing.policy import Flat, Policy, Rounding, StepTotal
 from modules.tariffs.pricing.remarks import (
     currency_differs,
@@ -24,6 +24,7 @@ from modules.tariffs.pricing.terms import Component, Terms
 from modules.tariffs.pricing.usage import VOLUMES, Kind, Note, Period, PricingError, Usage
 
 _ONCE = Fraction(1)
+_FEE, _RESERVATION_FEE = Kind.FLAT, Kind.RESERVATION_FLAT
 
 
 def price_usage(
@@ -38,19 +39,20 @@ def price_usage(
     for index, period in enumerate(usage.periods):
         walk.price_period(index, period)
     lines, steps, stepped = round_up(walk.lines, policy)
-    first = next(terms for terms in walk.assigned if terms)
+    first = walk.tariffs[0]
     currency = usage.currency or first.currency or "EUR"
-    costed = [_cost(line, policy, minor_unit(currency)) for line in lines]
-    parts = _parts(costed, policy, minor_unit(currency))
+    places = minor_unit(currency)
+    costed = [_cost(line, policy, places) for line in lines]
+    parts = _parts(costed, policy, places)
     total = add_up(parts.values())
-    used = any(period.used for period in usage.periods)
-    limits = tuple(apply_limits(total, first, charged=used))
+    limits = tuple(apply_limits(total, first, usage))
     return Bill(
         usage=usage,
-        tariffs=tuple(dict.fromkeys(terms for terms in walk.assigned if terms)),
+        tariffs=walk.tariffs,
         zone=zone,
         policy=policy,
         currency=currency,
+        places=places,
         lines=tuple(costed),
         steps=tuple(steps),
         parts=parts,
@@ -69,31 +71,32 @@ class _Walk:
         self.usage, self.policy = usage, policy
         self.notes = list(usage.notes)
         self.assigned = assign_tariffs(usage, tariffs, self.notes)
-        if zone is None and any(terms and terms.needs_local_time for terms in self.assigned):
+        self.tariffs = tuple(dict.fromkeys(filter(None, self.assigned)))
+        if zone is None and any(terms.needs_local_time for terms in self.tariffs):
             raise PricingError(
                 "time_zone_unknown", "The tariff depends on local time, and no time zone is known."
             )
         self.progress = Progress(usage.periods, zone)
         self.lines: list[Line] = []
-        self.fees: dict[Kind, list[Component]] = {Kind.FLAT: [], Kind.RESERVATION_FLAT: []}
+        self.fees: dict[Kind, list[Component]] = {_FEE: [], _RESERVATION_FEE: []}
 
     def price_period(self, index: int, period: Period) -> None:
         terms = self.assigned[index]
         if terms:
-            if period.reserved:
-                self._price_fee(index, period, Kind.RESERVATION_FLAT, terms)
-            if period.used:
-                self._price_fee(index, period, Kind.FLAT, terms)
+            self.progress.begin(period)
+            self.offered = terms.expired if self.usage.expired else terms.candidates
+            if self.offered[_RESERVATION_FEE] and period.reserved:
+                self._price_fee(index, _RESERVATION_FEE, terms)
+            if self.offered[_FEE] and period.used:
+                self._price_fee(index, _FEE, terms)
             for kind in VOLUMES:
                 if kind in period.volumes:
                     self._price_volume(index, period, kind, terms)
         self.progress.pass_by(period)
 
-    def _price_fee(self, index: int, period: Period, kind: Kind, terms: Terms) -> None:
+    def _price_fee(self, index: int, kind: Kind, terms: Terms) -> None:
         """Charge a fee the first time it is active; which others count is a policy."""
-        if not self._candidates(terms, kind):
-            return
-        choice = self._choose(index, period, kind, terms)
+        choice = self._choose(index, kind, terms)
         taken, component = self.fees[kind], choice.component
         if component is None or component in taken:
             return
@@ -104,22 +107,20 @@ class _Walk:
         taken.append(component)
 
     def _price_volume(self, index: int, period: Period, kind: Kind, terms: Terms) -> None:
-        choice = self._choose(index, period, kind, terms)
+        choice = self._choose(index, kind, terms)
         volume = period.volumes[kind]
         if choice.component is None and volume:
             self.notes.append(no_component(index, kind, volume))
         self.lines.append(Line(index, kind, volume, volume, choice, terms, NOTHING))
 
-    def _candidates(self, terms: Terms, kind: Kind) -> Sequence[Component]:
-        return (terms.expired if self.usage.expired else terms.candidates)[kind]
-
-    def _choose(self, index: int, period: Period, kind: Kind, terms: Terms) -> Choice:
-        candidates = self._candidates(terms, kind)
+    def _choose(self, index: int, kind: Kind, terms: Terms) -> Choice:
+        candidates = self.offered[kind]
         remarks: list[Note] = []
-        choice = choose(candidates, self.progress.at_start(period, kind), self.policy, remarks)
-        self.notes.extend(replace(remark, period=index, kind=kind) for remark in remarks)
-        if moves(candidates):
-            later = applying(candidates, self.progress.before_end(period, kind), self.policy)
+        choice = choose(candidates, self.progress.at_start(kind), self.policy, remarks)
+        if remarks:
+            self.notes += [replace(remark, period=index, kind=kind) for remark in remarks]
+        if kind in terms.moving:
+            later = applying(candidates, self.progress.before_end(kind), self.policy)
             self._compare(index, kind, choice.component, later)
         return choice
 
@@ -135,11 +136,16 @@ class _Walk:
         self, stepped: Sequence[Note], limits: Sequence[Limited], currency: str
     ) -> tuple[Note, ...]:
         """Every note once, the tariffs' own first."""
-        tariffs = list(dict.fromkeys(terms for terms in self.assigned if terms))
-        notes = [note for terms in tariffs for note in terms.notes] + self.notes + list(stepped)
-        notes += [currency_differs(each, currency) for each in tariffs if _foreign(each, currency)]
-        if limits and len(tariffs) > 1:
-            notes.append(limits_of_first(tariffs[0]))
+        notes: list[Note] = []
+        for terms in self.tariffs:
+            notes += terms.notes
+        notes += self.notes
+        notes += stepped
+        for terms in self.tariffs:
+            if _foreign(terms, currency):
+                notes.append(currency_differs(terms, currency))
+        if limits and len(self.tariffs) > 1:
+            notes.append(limits_of_first(self.tariffs[0]))
         if self.policy.step_total == StepTotal.MEASURED:
             notes.append(unpriced_in_total(self.policy))
         return tuple(dict.fromkeys(notes))
@@ -153,11 +159,11 @@ def _cost(line: Line, policy: Policy, places: int) -> Line:
     component = line.choice.component
     if component is None:
         return line
-    excl = line.billed * component.price
+    excl = times(line.billed, component.price)
     if policy.rounding == Rounding.PER_PERIOD:
         excl = Money(excl, excl).rounded(places).excl
-    incl = excl * component.gross if component.vat else excl
-    return line._replace(cost=Money(excl, incl))
+    incl = times(excl, component.gross) if component.vat else excl
+    return Line(*line[:-1], Money(excl, incl))
 
 
 def _parts(lines: Sequence[Line], policy: Policy, places: int) -> Mapping[str, Money]:

@@ -1,10 +1,10 @@
 """Reading the CDR documents of others: what pricing does not need may be missing or wrong."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from fractions import Fraction
 from itertools import pairwise
+from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -45,9 +45,14 @@ class CdrToPrice(OCPIModel):
 
 def read_cdr(document: Mapping[str, Any]) -> CdrToPrice:
     """Read leniently; raises PricingError where times, periods or volumes can't be understood."""
-    with suppress(ValidationError):
+    try:
         # Most need no mending, which would take longer than everything else here.
         return CdrToPrice.model_validate(document)
+    except ValidationError:
+        return _mended(document)
+
+
+def _mended(document: Mapping[str, Any]) -> CdrToPrice:
     try:
         return read(CdrToPrice, document)
     except ValidationError as error:
@@ -73,24 +78,20 @@ def read_usage(cdr: CdrToPrice, *, expired: bool | None = None) -> Usage:
     A CDR does not say that a reservation ran out, so one of nothing but reserved time has.
     """
     notes: list[Note] = []
-    given = sorted(cdr.charging_periods, key=lambda period: period.start_date_time)
+    given = sorted(cdr.charging_periods, key=attrgetter("start_date_time"))
     if given != cdr.charging_periods:
         notes.append(
             Note("periods_out_of_order", "The charging periods were not in order of time.")
         )
+    start, end = cdr.start_date_time, cdr.end_date_time
     starts = [period.start_date_time for period in given]
-    _refuse_far([cdr.start_date_time, cdr.end_date_time, *starts])
+    _refuse_far((start, end, starts[0], starts[-1]))
     _refuse_equal(starts)
-    ends = [*starts[1:], max(cdr.end_date_time, starts[-1])]
-    periods = tuple(
-        _period(index, each, end, notes)
-        for index, (each, end) in enumerate(zip(given, ends, strict=True))
-    )
-    _note_outside(cdr, starts, notes)
+    ends = [*starts[1:], max(end, starts[-1])]
+    periods = [_period(index, each, ends[index], notes) for index, each in enumerate(given)]
+    _note_outside(start, end, starts, notes)
     ran_out = not any(period.used for period in periods) if expired is None else expired
-    return Usage(
-        cdr.start_date_time, cdr.end_date_time, periods, cdr.currency, ran_out, tuple(notes)
-    )
+    return Usage(start, end, tuple(periods), cdr.currency, ran_out, tuple(notes))
 
 
 def find_zone(cdr: CdrToPrice, zone: str | None, notes: list[Note]) -> ZoneInfo | None:
@@ -128,9 +129,11 @@ def _refuse_equal(starts: Sequence[datetime]) -> None:
             )
 
 
-def _note_outside(cdr: CdrToPrice, starts: Sequence[datetime], notes: list[Note]) -> None:
-    for index, start in enumerate(starts):
-        if not cdr.start_date_time <= start <= cdr.end_date_time:
+def _note_outside(
+    start: datetime, end: datetime, starts: Sequence[datetime], notes: list[Note]
+) -> None:
+    for index, begun in enumerate(starts):
+        if not start <= begun <= end:
             sentence = f"Period {index + 1} starts before or after the session; it was priced."
             notes.append(Note("period_outside_session", sentence, period=index))
 

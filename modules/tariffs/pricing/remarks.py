@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from modules.tariffs.pricing.money import half_up, plain
+from modules.tariffs.pricing.money import in_units, plain, times
 from modules.tariffs.pricing.policy import Flat, Policy
 from modules.tariffs.pricing.terms import Component, Terms
 from modules.tariffs.pricing.usage import Kind, Note
@@ -21,7 +21,7 @@ def quantity(kind: Kind, volume: Fraction) -> str:
     """Say a volume: `12.5 kWh`, or to the second `1 h 20 min`."""
     if kind == Kind.ENERGY:
         return f"{plain(volume)} kWh"
-    minutes, seconds = divmod(int(half_up(volume * 3600, 0)), 60)
+    minutes, seconds = divmod(in_units(times(volume, 3600), 0), 60)
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "h"), (minutes, "min"), (seconds, "s"))
     return " ".join(f"{amount} {unit}" for amount, unit in parts if amount) or "0 s"

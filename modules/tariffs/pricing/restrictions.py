@@ -1,14 +1,15 @@
 """When a tariff element applies: one class for each sort of restriction (TA-16..TA-19)."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from typing import NamedTuple, TypeVar
 
-from modules.tariffs.pricing.money import plain
+from modules.tariffs.pricing.money import plain, reaches
 from modules.tariffs.pricing.policy import OvernightDay, Policy, RangeRule
 from modules.tariffs.pricing.usage import Note
 from ocpi.spec.tariffs import TariffRestrictions
@@ -18,6 +19,7 @@ WEEKDAYS = ("MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY", 
 _CLOCK = re.compile(r"[0-9]{2}:[0-9]{2}")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 Parsed = TypeVar("Parsed")
+_BOUNDS = {"power": ("MIN_POWER", "MAX_POWER"), "current": ("MIN_CURRENT", "MAX_CURRENT")}
 _UNITS = {"kwh": "kWh", "duration": "s", "power": "kW", "current": "A"}
 
 
@@ -42,6 +44,7 @@ class Hours:
     start: time | None
     end: time | None
     name = "time of day"
+    remark = None  # Nobody doubts what it means.
 
     def holds(self, now: Situation, policy: Policy) -> bool:
         """An end before or at the start passes midnight, and 00:00 ends the day."""
@@ -56,11 +59,12 @@ class Hours:
     def overnight(self) -> bool:
         return self.end is not None and MIDNIGHT < self.end < (self.start or MIDNIGHT)
 
+    @cached_property
     def words(self) -> str:
         return f"from {self.start or MIDNIGHT:%H:%M} to {self.end or MIDNIGHT:%H:%M}"
 
     def saw(self, now: Situation) -> str:
-        return f"it was {now.wall_clock():%H:%M}"
+        return f"it was {hour_and_minute(now.wall_clock())}"
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class Dates:
     start: date | None
     end: date | None
     name = "date"
+    remark = None  # As with Hours.
 
     def holds(self, now: Situation, policy: Policy) -> bool:
         del policy
@@ -78,6 +83,7 @@ class Dates:
             self.end is None or today < self.end
         )
 
+    @cached_property
     def words(self) -> str:
         return _span(self.start, self.end, "until before", "before")
 
@@ -114,6 +120,7 @@ class Weekdays:
         )
         return Note("overnight_weekday", sentence, policy=policy.setting("overnight_day"))
 
+    @cached_property
     def words(self) -> str:
         return "on " + ", ".join(WEEKDAYS[day].capitalize() for day in sorted(self.days))
 
@@ -128,15 +135,19 @@ class Band:
     name: str
     low: Fraction | None
     high: Fraction | None
+    remark = None  # As with Hours.
 
     def holds(self, now: Situation, policy: Policy) -> bool:
         del policy
         value = self.value(now)
-        return (self.low is None or value >= self.low) and (self.high is None or value < self.high)
+        return (self.low is None or reaches(value, self.low)) and (
+            self.high is None or not reaches(value, self.high)
+        )
 
     def value(self, now: Situation) -> Fraction:
         return now.kwh if self.name == "kwh" else now.seconds
 
+    @cached_property
     def words(self) -> str:
         unit = _UNITS[self.name]
         return _span(_amount(self.low, unit), _amount(self.high, unit))
@@ -156,17 +167,23 @@ class Range:
     def holds(self, now: Situation, policy: Policy) -> bool:
         return bool(self._verdict(now, policy.range_rule))
 
+    def _measured(self, now: Situation) -> tuple[Fraction | None, Fraction | None]:
+        lowest, highest = _BOUNDS[self.name]
+        return now.ranges.get(lowest), now.ranges.get(highest)
+
     def _verdict(self, now: Situation, rule: RangeRule) -> bool | None:
-        trough, peak = (now.ranges.get(f"{end}_{self.name.upper()}") for end in ("MIN", "MAX"))
+        trough, peak = self._measured(now)
         for_low, for_high = (peak, trough) if rule == RangeRule.PEAK else (trough, peak)
-        enough = self.low is None or (None if for_low is None else for_low >= self.low)
-        within = self.high is None or (None if for_high is None else for_high < self.high)
+        enough = self.low is None or (None if for_low is None else reaches(for_low, self.low))
+        within = self.high is None or (
+            None if for_high is None else not reaches(for_high, self.high)
+        )
         return False if False in (enough, within) else None if None in (enough, within) else True
 
     def remark(self, now: Situation, policy: Policy) -> Note | None:
         if self._verdict(now, policy.range_rule) is None:
             sentence = (
-                f"The price for a {self.name} {self.words()} could not be judged, because the "
+                f"The price for a {self.name} {self.words} could not be judged, because the "
                 f"{self.name} of the period was not told; it was taken not to apply."
             )
             return Note("restriction_undecidable", sentence)
@@ -176,14 +193,14 @@ class Range:
         sentence = f"The {self.name} crossed a bound within one period; {self.saw(now)}."
         return Note("range_straddles", sentence, policy=policy.setting("range_rule"))
 
+    @cached_property
     def words(self) -> str:
         unit = _UNITS[self.name]
         return _span(_amount(self.low, unit), _amount(self.high, unit))
 
     def saw(self, now: Situation) -> str:
-        unit, name = _UNITS[self.name], self.name.upper()
-        bounds = [now.ranges.get(f"{end}_{name}") for end in ("MIN", "MAX")]
-        texts = [_amount(bound, unit) or "unknown" for bound in bounds]
+        unit = _UNITS[self.name]
+        texts = [_amount(bound, unit) or "unknown" for bound in self._measured(now)]
         return f"the {self.name} was {' to '.join(dict.fromkeys(texts))}"
 
 
@@ -200,31 +217,24 @@ def read_restrictions(given: TariffRestrictions) -> tuple[Restriction, ...]:
     for name, value in (given.__pydantic_extra__ or {}).items():
         if value is not None:
             raise UnreadableRestriction(name)
+    return (*_of_moments(given), *_of_amounts(given))
+
+
+def _of_moments(given: TariffRestrictions) -> Iterator[Restriction]:
     hours = Hours(_clock(given.start_time), _clock(given.end_time))
-    return tuple(
-        restriction
-        for restriction in (
-            hours,
-            Dates(_date(given.start_date), _date(given.end_date)),
-            Weekdays(_days(given.day_of_week), hours.end if hours.overnight() else None),
-            Band("kwh", _exact(given.min_kwh), _exact(given.max_kwh)),
-            Band("duration", _exact(given.min_duration), _exact(given.max_duration)),
-            Range("current", _exact(given.min_current), _exact(given.max_current)),
-            Range("power", _exact(given.min_power), _exact(given.max_power)),
-        )
-        if _restricts(restriction)
-    )
+    if given.start_time or given.end_time:
+        yield hours
+    if given.start_date or given.end_date:
+        yield Dates(_date(given.start_date), _date(given.end_date))
+    if given.day_of_week:
+        yield Weekdays(_days(given.day_of_week), hours.end if hours.overnight() else None)
 
 
-def _restricts(restriction: Restriction) -> bool:
-    if isinstance(restriction, Weekdays):
-        return bool(restriction.days)
-    bounds = (
-        (restriction.start, restriction.end)
-        if isinstance(restriction, (Hours, Dates))
-        else (restriction.low, restriction.high)
-    )
-    return bounds != (None, None)
+def _of_amounts(given: TariffRestrictions) -> Iterator[Restriction]:
+    for sort, name in ((Band, "kwh"), (Band, "duration"), (Range, "current"), (Range, "power")):
+        low, high = getattr(given, f"min_{name}"), getattr(given, f"max_{name}")
+        if low is not None or high is not None:
+            yield sort(name, _exact(low), _exact(high))
 
 
 def _clock(text: str | None) -> time | None:
@@ -253,6 +263,11 @@ def _days(names: Sequence[str]) -> frozenset[int]:
 
 def _exact(number: Decimal | int | None) -> Fraction | None:
     return None if number is None else Fraction(number)
+
+
+def hour_and_minute(moment: datetime) -> str:
+    """Write `08:30`, which strftime takes several times longer for."""
+    return moment.time().isoformat("minutes")
 
 
 def _day(moment: datetime) -> str:

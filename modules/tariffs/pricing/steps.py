@@ -6,23 +6,25 @@ from functools import reduce
 from operator import add
 
 from modules.tariffs.pricing.bill import STEPS_IN_ONE, Line, Step
-from modules.tariffs.pricing.money import plain
+from modules.tariffs.pricing.money import differ, plain, times
 from modules.tariffs.pricing.policy import Policy, StepTotal, TimeStep
-from modules.tariffs.pricing.usage import Kind, Note
+from modules.tariffs.pricing.usage import VOLUMES, Kind, Note
 
+_ENERGY, _CHARGED, _PARKED, _RESERVED = VOLUMES
 Rounded = tuple[list[Line], list[Step], list[Note]]
 
 
 def round_up(lines: Sequence[Line], policy: Policy) -> Rounded:
     """Add what the steps demand to the last line of its kind, at that line's price."""
-    result, steps, notes = list(lines), [], list[Note]()
+    result, steps = list(lines), []
+    notes: list[Note] = []
     priced = _priced(lines)
-    for kind in (Kind.ENERGY, _timed_kind(lines, priced, policy, notes), Kind.RESERVATION_TIME):
-        step = _step(lines, priced[kind][-1], policy, notes) if kind in priced else None
+    for kind in (_ENERGY, _timed_kind(lines, priced, policy, notes), _RESERVED):
+        step = _step(lines, priced[kind], policy, notes) if kind in priced else None
         if step is None:
             continue
         steps.append(step)
-        if step.billed != step.measured:
+        if differ(step.billed, step.measured):
             line = lines[step.line]
             surplus = (step.billed - step.measured) / STEPS_IN_ONE[kind]
             result[step.line] = line._replace(billed=line.billed + surplus)
@@ -42,9 +44,9 @@ def _timed_kind(
     lines: Sequence[Line], priced: Mapping[Kind, list[int]], policy: Policy, notes: list[Note]
 ) -> Kind:
     """Which of TIME and PARKING_TIME is rounded; not clear where charging follows parking."""
-    charged, parked = priced.get(Kind.TIME, []), priced.get(Kind.PARKING_TIME, [])
+    charged, parked = priced.get(_CHARGED, ()), priced.get(_PARKED, ())
     if not charged or not parked or parked[-1] > charged[-1]:
-        return Kind.PARKING_TIME if parked else Kind.TIME
+        return _PARKED if parked else _CHARGED
     parking = policy.time_step == TimeStep.PARKING_IF_ANY
     if any(_step_size(lines[index]) > 1 for index in (*charged, *parked)):
         sentence = (
@@ -52,18 +54,21 @@ def _timed_kind(
             f"{'parking' if parking else 'charging'} time."
         )
         notes.append(Note("parking_before_charging", sentence, policy=policy.setting("time_step")))
-    return Kind.PARKING_TIME if parking else Kind.TIME
+    return _PARKED if parking else _CHARGED
 
 
 def _step_size(line: Line) -> int:
     return line.choice.component.step_size if line.choice.component else 0
 
 
-def _step(lines: Sequence[Line], last: int, policy: Policy, notes: list[Note]) -> Step | None:
+def _step(
+    lines: Sequence[Line], priced: Sequence[int], policy: Policy, notes: list[Note]
+) -> Step | None:
+    last = priced[-1]
     kind, size = lines[last].kind, _step_size(lines[last])
     if size < 1:
         return None
-    total = _total(lines, kind, policy) * STEPS_IN_ONE[kind]
+    total = times(_total(lines, priced, policy), STEPS_IN_ONE[kind])
     if total.numerator <= 0:
         sentence = "The volumes add up to nothing or less, so no step size was applied."
         notes.append(Note("negative_total", sentence, kind=kind))
@@ -77,24 +82,21 @@ def _step(lines: Sequence[Line], last: int, policy: Policy, notes: list[Note]) -
     return step
 
 
-def _total(lines: Sequence[Line], kind: Kind, policy: Policy) -> Fraction:
-    measured = policy.step_total == StepTotal.MEASURED
-    return reduce(
-        add,
-        (
-            line.measured
-            for line in lines
-            if line.kind == kind and (measured or line.choice.component)
-        ),
-    )
+def _total(lines: Sequence[Line], priced: Sequence[int], policy: Policy) -> Fraction:
+    if policy.step_total == StepTotal.PRICED:
+        return reduce(add, [lines[index].measured for index in priced])
+    kind = lines[priced[-1]].kind
+    return reduce(add, [line.measured for line in lines if line.kind == kind])
 
 
 def _next_step(
     total: Fraction, size: int, kind: Kind, policy: Policy, notes: list[Note]
 ) -> Fraction:
     """The multiple of the step at or above the total; hours of four decimals are not exact."""
+    if total.denominator == 1 and total.numerator % size == 0:
+        return total
     literal = Fraction(_multiple(total, size))
-    if kind == Kind.ENERGY or literal == total:
+    if kind == _ENERGY:
         return literal
     forgiving = Fraction(_multiple(total - Fraction(policy.time_step_tolerance_s), size))
     if forgiving == literal:

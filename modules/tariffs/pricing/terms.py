@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from modules.tariffs.pricing.restrictions import (
     LOCAL,
+    Range,
     Restriction,
     UnreadableRestriction,
     read_restrictions,
@@ -37,6 +38,7 @@ _RESERVATION: Mapping[str, Kind] = {
     TariffDimensionType.FLAT: Kind.RESERVATION_FLAT,
     TariffDimensionType.TIME: Kind.RESERVATION_TIME,
 }
+_DIMENSIONS = frozenset(TariffDimensionType)
 _RESERVES = ReservationRestrictionType.RESERVATION
 _EXPIRES = ReservationRestrictionType.RESERVATION_EXPIRES
 
@@ -107,6 +109,16 @@ class Terms:
     def needs_local_time(self) -> bool:
         return any(isinstance(restriction, LOCAL) for restriction in self.restrictions())
 
+    @cached_property
+    def moving(self) -> frozenset[Kind]:
+        """The kinds whose choice may change while a period lasts: not by measured ranges alone."""
+        return frozenset(
+            kind
+            for kind, components in self.expired.items()
+            for component in components
+            if any(not isinstance(restriction, Range) for restriction in component.restrictions)
+        )
+
 
 def read_tariff(document: Mapping[str, Any]) -> Terms:
     """Compile a Tariff document; raises PricingError for one that has no readable prices.
@@ -167,7 +179,7 @@ def _components(
         return
     seen = set()
     for position, component in enumerate(element.price_components):
-        if component.type not in set(TariffDimensionType):
+        if component.type not in _DIMENSIONS:
             notes.append(_unknown_dimension(index, component.type))
         elif component.type in kinds and component.type not in seen:
             seen.add(component.type)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
+from typing import NamedTuple
 
 
 class PricingError(ValueError):
@@ -25,10 +26,13 @@ class Kind(StrEnum):
     RESERVATION_FLAT = "RESERVATION_FLAT"
     RESERVATION_TIME = "RESERVATION_TIME"
 
-    __hash__ = str.__hash__  # That of enums is many times slower.
+    # An enum's own hash is many times slower, and so is looking a member up: where every CDR
+    # comes by, members have names of their own.
+    __hash__ = str.__hash__
 
 
 VOLUMES = (Kind.ENERGY, Kind.TIME, Kind.PARKING_TIME, Kind.RESERVATION_TIME)
+_RESERVED = Kind.RESERVATION_TIME
 RANGES = frozenset({"MIN_CURRENT", "MAX_CURRENT", "MIN_POWER", "MAX_POWER"})
 
 
@@ -47,8 +51,7 @@ class Note:
     element: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
+class Period(NamedTuple):
     """A charging period: kWh and hours by kind, amperes and kilowatts by dimension."""
 
     start: datetime
@@ -60,18 +63,17 @@ class Period:
     @property
     def reserved(self) -> bool:
         """Whether time was reserved in it."""
-        return bool(self.volumes.get(Kind.RESERVATION_TIME))
+        return bool(self.volumes.get(_RESERVED))
 
     @property
     def used(self) -> bool:
         """Whether it belongs to the session itself, not to a reservation only."""
-        return not self.reserved or any(
-            volume for kind, volume in self.volumes.items() if kind != Kind.RESERVATION_TIME
+        return not self.volumes.get(_RESERVED) or any(
+            volume for kind, volume in self.volumes.items() if kind != _RESERVED
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """A session from start to end, its periods in order of time."""
 
     start: datetime

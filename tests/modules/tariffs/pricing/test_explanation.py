@@ -12,6 +12,7 @@ from modules.tariffs.pricing import (
     check_document,
     explain,
     price_cdr,
+    read_tariff,
 )
 from modules.tariffs.pricing.policy import Rounding
 from ocpi.spec.document import decode, encode
@@ -110,6 +111,19 @@ def test_parts_that_do_not_add_up_to_the_total_are_explained() -> None:
         "The cost of each dimension was rounded, and the total is their sum "
         "(rounding=per_dimension)."
     )
+
+
+def test_one_tariff_is_told_in_the_currency_of_each_session() -> None:
+    terms = read_tariff(tariff(element(component("ENERGY", "0.5", vat="5.5"))))
+    received = cdr(period("08:00", ENERGY="3"))
+    currencies = ("EUR", "JPY", "KWD", "EUR")
+    told = [explain(price_cdr(received | {"currency": each}, [terms]))[2] for each in currencies]
+    assert [line.partition(". The price")[0] for line in told] == [
+        "- Energy: 3 kWh at EUR 0.50 per kWh is EUR 1.50, with 5.5 % VAT EUR 1.5825",
+        "- Energy: 3 kWh at JPY 0.5 per kWh is JPY 1.5, with 5.5 % VAT JPY 1.5825",
+        "- Energy: 3 kWh at KWD 0.500 per kWh is KWD 1.500, with 5.5 % VAT KWD 1.5825",
+        "- Energy: 3 kWh at EUR 0.50 per kWh is EUR 1.50, with 5.5 % VAT EUR 1.5825",
+    ]
 
 
 def test_a_bill_is_a_document() -> None:

@@ -22,7 +22,7 @@ from modules.tariffs.pricing import (
     check_cdr,
     price_cdr,
 )
-from modules.tariffs.pricing.money import NOTHING
+from modules.tariffs.pricing.money import NOTHING, half_up, reaches, times, written
 from ocpi.spec.document import decode, encode
 from tests.modules.tariffs.pricing.sample import Document, component, element, tariff
 
@@ -245,3 +245,18 @@ def test_any_energy_has_an_exact_price(parts: list[Any], kwh: Decimal) -> None:
     first = next((part for part in parts if part["type"] == "ENERGY"), None)
     if first and (kwh <= 0 or first["step_size"] < 1):
         assert bill.parts["total_energy_cost"].excl == Fraction(first["price"]) * Fraction(kwh)
+
+
+@given(st.fractions() | st.decimals("-9", "9", places=5).map(Fraction), st.integers(0, 4))
+def test_a_number_is_written_as_it_is_rounded(value: Fraction, places: int) -> None:
+    rounded = half_up(value, places)
+    assert written(value, places) == f"{rounded:.{places}f}"
+    away = abs(Fraction(rounded)) - abs(value)
+    assert Fraction(-1, 2) < away * 10**places <= Fraction(1, 2)
+
+
+@given(st.fractions(), st.fractions())
+def test_quick_arithmetic_is_that_of_fractions(one: Fraction, other: Fraction) -> None:
+    assert times(one, other) == one * other
+    assert reaches(one, other) == (one >= other)
+    assert reaches(one, one)
