@@ -147,7 +147,8 @@ def _alternatives(policy: Policy) -> Iterator[Policy]:
         if other != value
     ]
     changes.append({"apply_step_size": not policy.apply_step_size})
-    changes.append({"time_step_tolerance_s": Decimal(0)})
+    if policy.time_step_tolerance_s:
+        changes.append({"time_step_tolerance_s": Decimal(0)})
     for change in changes:
         yield replace(policy, **change)
 

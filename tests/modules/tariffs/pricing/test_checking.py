@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from modules.tariffs.pricing import Check, check_cdr
+from modules.tariffs.pricing import Check, Policy, check_cdr
 from tests.modules.tariffs.pricing.sample import (
     BY_NAME,
     VECTORS,
@@ -175,3 +175,11 @@ def test_stored_tariffs_fill_in_and_are_compared() -> None:
     newer = tariff(element(component("ENERGY", "0.6")), last_updated="2025-01-01T00:00:00Z")
     check = check_cdr(received | {"tariffs": [OFFER]}, [newer])
     assert (check.agrees, [note.code for note in check.form]) == (True, ["tariff_differs"])
+
+
+def test_under_a_policy_without_tolerance_a_difference_is_told_all_the_same() -> None:
+    vector = BY_NAME["edge-12-hours-with-4-decimals"]
+    received = vector["cdr"] | {"tariffs": [vector["tariff"]], "total_cost": claim("99")}
+    policy = Policy(time_step_tolerance_s=Decimal(0))
+    check = check_cdr(received, (), vector["timezone"], policy=policy)
+    assert found(check) == [("/total_cost/excl_vat", "beyond", None)]
