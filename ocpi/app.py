@@ -45,6 +45,7 @@ import ocpi.push.admin
 from credentials.endpoints import credentials_router
 from credentials.versions import versions_router
 from modules.cdrs.source import CDRSource
+from modules.hubclientinfo.learning import Learner
 from modules.hubclientinfo.source import ClientInfoSource
 from modules.hubclientinfo.standing import Standing
 from modules.locations.source import LocationSource
@@ -198,6 +199,7 @@ def duties_of(context: Context) -> Sequence[Duty]:
         ErrandRunner(context),
         Puller(context, PULLABLES),
         Forgetter(context),
+        Learner(context),
     )
     return (*duties, Standing(context)) if context.settings.is_hub else duties
 

@@ -13,6 +13,8 @@ from modules.tokens.authorizations import Authorization
 from ocpi.context import Context
 from ocpi.database import clock
 from ocpi.errands import Errand
+from ocpi.hub.links import forget_expired
+from ocpi.hub.memory import forget_old as forget_carried
 from ocpi.messages import log
 
 DAY = 24 * 3600 * 1_000_000
@@ -59,6 +61,8 @@ class Forgetter:
             try:
                 async with self._context.database.write() as db:
                     gone = await forget_old(db)
+                    await forget_expired(db)
+                    await forget_carried(db)
                 log.info("forgotten", rows=gone)
             except Exception as error:  # noqa: BLE001 - The next hour tries again.
                 log.warning("nothing was forgotten", error=repr(error))

@@ -226,9 +226,9 @@ def _role(partner_id: int, role: str, party: Party) -> Any:
 
 
 @asynccontextmanager
-async def pushing(town: Town) -> AsyncIterator[None]:
+async def pushing(town: Town, **pace: Any) -> AsyncIterator[None]:
     """Have the hub tell what changes, for as long as the block lasts."""
-    fast = Pace(poll=0.05, gather=0.005, commit=0.02, refresh=0.0)
+    fast = Pace(poll=0.05, gather=0.005, commit=0.02, refresh=0.0, **pace)
     async with on_duty((Worker(town.context, SOURCES, pace=fast),)):
         yield
 

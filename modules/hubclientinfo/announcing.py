@@ -1,0 +1,90 @@
+"""What other hubs tell of the parties behind them, and how far they are believed (TA-28)."""
+
+from collections.abc import Collection
+
+from sqlalchemy import func, update
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ocpi.database import clock
+from ocpi.directory import AnnouncedParty
+from ocpi.errors import ClientError, Conflict
+from ocpi.headers import Party
+from ocpi.parties import OurParty, Partner, PartnerRole
+from ocpi.spec.hubclientinfo import ClientInfo, ConnectionStatus
+from ocpi.spec.moments import microseconds, parse_moment
+from ocpi.spec.reading import dump
+
+MOST_BEHIND_ONE = 5000
+"""Parties that one hub may announce."""
+
+
+async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
+    """Store what a hub tells of a party; gives whether it is new. What is older is left alone.
+
+    Raises ``Conflict`` for a party that is known otherwise: a hub cannot take it over (TA-28).
+    """
+    await db.get(Partner, partner_id, with_for_update=True)
+    party, role = Party(info.country_code, info.party_id), str(info.role)
+    if await _is_known_otherwise(db, partner_id, party, role):
+        raise Conflict(f"{role} {party} is known here by another connection.")
+    moment = microseconds(parse_moment(dump(info)["last_updated"]))
+    row = await db.get(AnnouncedParty, (partner_id, role, party.key))
+    if row is None:
+        await _require_room(db, partner_id)
+        db.add(
+            AnnouncedParty(
+                partner_id=partner_id,
+                role=role,
+                party=party.key,
+                country_code=party.country_code,
+                party_id=party.party_id,
+                status=str(info.status),
+                last_updated=moment,
+            )
+        )
+        return True
+    if moment >= row.last_updated:
+        row.status, row.last_updated = str(info.status), moment
+    return False
+
+
+async def _is_known_otherwise(db: AsyncSession, partner_id: int, party: Party, role: str) -> bool:
+    direct = select(PartnerRole.id).where(PartnerRole.party == party.key, PartnerRole.role == role)
+    ours = select(OurParty.id).where(OurParty.party == party.key)
+    behind = select(AnnouncedParty.party).where(
+        AnnouncedParty.party == party.key,
+        AnnouncedParty.role == role,
+        AnnouncedParty.partner_id != partner_id,
+    )
+    for query in (direct, ours, behind):
+        if (await db.exec(query)).first() is not None:
+            return True
+    return False
+
+
+async def _require_room(db: AsyncSession, partner_id: int) -> None:
+    count = await db.exec(
+        select(func.count())
+        .select_from(AnnouncedParty)
+        .where(AnnouncedParty.partner_id == partner_id)
+    )
+    if count.one() >= MOST_BEHIND_ONE:
+        raise ClientError(f"A hub may announce {MOST_BEHIND_ONE} parties here, and no more.")
+
+
+async def withdraw_others(db: AsyncSession, partner_id: int, named: Collection[str]) -> int:
+    """Suspend those whom a hub's whole list does not name any more (HC-03); gives how many.
+
+    `named` are the keys of parties, those that were refused among them.
+    """
+    gone = await db.exec(
+        update(AnnouncedParty)
+        .where(
+            col(AnnouncedParty.partner_id) == partner_id,
+            col(AnnouncedParty.party).not_in(named),
+            col(AnnouncedParty.status) != ConnectionStatus.SUSPENDED.value,
+        )
+        .values(status=ConnectionStatus.SUSPENDED.value, last_updated=await clock(db))
+    )
+    return gone.rowcount

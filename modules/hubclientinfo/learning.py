@@ -1,0 +1,128 @@
+"""Reading who is behind hubs that are partners of ours: at the start, and now and then."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from modules.hubclientinfo.announcing import announce, withdraw_others
+from modules.hubclientinfo.store import MODULE
+from ocpi.client import ExchangeFailed
+from ocpi.context import Context
+from ocpi.database import clock
+from ocpi.errors import OCPIError
+from ocpi.headers import Party
+from ocpi.messages import log
+from ocpi.parties import PlatformID
+from ocpi.pull import syncs
+from ocpi.pull.issuers import Issuer, read_issuers
+from ocpi.spec.hubclientinfo import ClientInfo
+from ocpi.spec.moments import format_moment, moment_of
+from ocpi.spec.reading import problems, read
+
+DAY_HOURS = 24
+
+
+@dataclass
+class Learned:
+    """What reading a hub's list came to."""
+
+    named: set[str] = field(default_factory=set)
+    """The keys of all parties in the list."""
+    refused: list[str] = field(default_factory=list)
+    gone: int = 0
+    problem: str | None = None
+    """Why the list was not read whole; None when it was."""
+
+    def sentence(self) -> str:
+        """For staff."""
+        told = f"{len(self.named)} parties are behind it, {self.gone} are gone."
+        if self.refused:
+            told += f" {len(self.refused)} were refused, the first: {self.refused[0]}"
+        return f"{told} Not complete: {self.problem}" if self.problem else told
+
+
+async def learn(context: Context, issuer: Issuer) -> Learned:
+    """Read a hub's whole list of parties (HC-03); what fails is noted, not raised."""
+    key = (issuer.partner_id, MODULE)
+    async with context.database.write() as db:
+        await syncs.begin(db, key)
+        now = await clock(db)
+    learned = Learned()
+    try:
+        await _crawl(context, issuer, learned, format_moment(moment_of(now)))
+    except (ExchangeFailed, _Unusable) as error:
+        learned.problem = f"{error}."
+    hours = context.settings.pull_hours or DAY_HOURS
+    since = now if learned.problem is None else None
+    note = learned.sentence()
+    async with context.database.write() as db:
+        if learned.problem is None:
+            learned.gone = await withdraw_others(db, issuer.partner_id, learned.named)
+        await syncs.finish(db, key, note, hours * syncs.HOUR, since=since, full=True)
+    log.info("parties learned", partner=issuer.target.name, note=note)
+    return learned
+
+
+class _Unusable(Exception):
+    """A page that is none."""
+
+
+async def _crawl(context: Context, issuer: Issuer, learned: Learned, now: str) -> None:
+    async for reply in context.client.pages(issuer.target, issuer.lists[MODULE]):
+        if not reply.success() or not isinstance(reply.data, list):
+            said = f"HTTP {reply.http_status} with status code {reply.status_code}"
+            raise _Unusable(f"{issuer.target.name} answered {said}")
+        async with context.database.write() as db:
+            for each in reply.data:
+                try:
+                    info = read(ClientInfo, {"last_updated": now, **each})
+                    learned.named.add(Party(info.country_code, info.party_id).key)
+                    await announce(db, issuer.partner_id, info)
+                except (ValidationError, OCPIError, TypeError) as error:
+                    learned.refused.append(_why(error))
+
+
+def _why(error: Any) -> str:
+    return problems(error) if isinstance(error, ValidationError) else str(error)
+
+
+class Learner:
+    """Reads the lists that are due, in any number of processes; each by one at a time."""
+
+    def __init__(self, context: Context, *, look: float = 10.0) -> None:
+        self._context = context
+        self._look = look
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Read until `stop`, whatever partners and the database do."""
+        while not self._stopping.is_set():
+            try:
+                await self.turn()
+            except Exception as error:  # noqa: BLE001 - The next turn tries again.
+                log.warning("the parties behind hubs were not read", error=repr(error))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._look):
+                    await self._stopping.wait()
+
+    async def turn(self) -> None:
+        """Read every list that is due."""
+        hubs = {
+            (issuer.partner_id, MODULE): issuer
+            for platform in PlatformID
+            for issuer in await read_issuers(self._context, platform)
+            if issuer.hub is not None and MODULE in issuer.lists
+        }
+        if not hubs:
+            return
+        async with self._context.database.write() as db:
+            due = await syncs.take_due(db, hubs.keys())
+        for key in due:
+            await learn(self._context, hubs[key])
+
+    async def stop(self) -> None:
+        """End `run`."""
+        self._stopping.set()

@@ -1,0 +1,204 @@
+"""Partners that are hubs themselves: whom they announce, and what those may do."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import update
+from sqlmodel import col, select
+
+from modules.hubclientinfo.learning import Learner
+from modules.hubclientinfo.standing import bring_up_to_date
+from ocpi.directory import AnnouncedParty
+from ocpi.headers import Party
+from ocpi.pull.syncs import PartnerSync
+from ocpi.testing import samples
+from tests.house import HUB, OURS, codes_of, envelope_of
+from tests.ocpi.hub.town import (
+    CPO1,
+    CPO_SIDE,
+    EMSP1,
+    EMSP_SIDE,
+    EVERYBODY,
+    Member,
+    Town,
+    open_town,
+    pushing,
+    success,
+    until,
+)
+
+OTHER_HUB = Member(
+    "hub2",
+    (("HUB", Party("AT", "HUB")),),
+    (*CPO_SIDE, *EMSP_SIDE, ("SENDER", "hubclientinfo"), ("RECEIVER", "hubclientinfo")),
+)
+BEHIND = Party("AT", "CPB")
+INFO: dict[str, Any] = {
+    "country_code": "AT",
+    "party_id": "CPB",
+    "role": "CPO",
+    "status": "CONNECTED",
+    "last_updated": "2026-01-01T00:00:00Z",
+}
+AT_HUB = "receiver/hubclientinfo/AT/CPB"
+SESSION = samples.session(country_code="AT", party_id="CPB")
+SESSION_AT = f"receiver/sessions/AT/CPB/{SESSION['id']}"
+
+
+@pytest.fixture
+async def town(database_url: str) -> AsyncIterator[Town]:
+    async with open_town(database_url, (*EVERYBODY, OTHER_HUB)) as opened:
+        yield opened
+
+
+async def announced(town: Town) -> dict[str, str]:
+    async with town.context.database.read() as db:
+        rows = (await db.exec(select(AnnouncedParty))).all()
+    return {f"{row.role} {row.country_code}*{row.party_id}": row.status for row in rows}
+
+
+@pytest.mark.req("HC-04", "HC-06", "HC-07")
+async def test_a_client_info_is_stored_and_read_back(town: Town) -> None:
+    assert codes_of(await town.hub2.send("GET", AT_HUB))[0] == 404
+    assert codes_of(await town.hub2.send("PUT", AT_HUB, INFO)) == (201, 1000)
+    answer = await town.hub2.send("GET", AT_HUB)
+    assert envelope_of(answer)["data"] == INFO
+    again = {**INFO, "status": "OFFLINE", "last_updated": "2026-02-01T00:00:00Z"}
+    assert codes_of(await town.hub2.send("PUT", AT_HUB, again)) == (200, 1000)
+    assert await announced(town) == {"CPO AT*CPB": "OFFLINE"}
+    assert codes_of(await town.hub2.send("PUT", AT_HUB, INFO)) == (200, 1000)
+    assert await announced(town) == {"CPO AT*CPB": "OFFLINE"}
+
+
+@pytest.mark.req("HC-06")
+@pytest.mark.parametrize(
+    ("changes", "codes"),
+    [
+        ({"party_id": "XXX"}, (200, 2001)),
+        ({"status": None}, (200, 2001)),
+        ({"role": 7}, (200, 2001)),
+    ],
+)
+async def test_a_client_info_that_is_none_is_refused(
+    town: Town, changes: dict[str, Any], codes: tuple[int, int]
+) -> None:
+    assert codes_of(await town.hub2.send("PUT", AT_HUB, {**INFO, **changes})) == codes
+    assert await announced(town) == {}
+
+
+@pytest.mark.req("HC-05")
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
+async def test_client_infos_know_put_and_get_alone(town: Town, method: str) -> None:
+    assert codes_of(await town.hub2.send(method, AT_HUB, {}))[0] == 405
+
+
+async def test_only_a_hub_announces_anybody(town: Town) -> None:
+    assert codes_of(await town.cpo1.send("PUT", AT_HUB, INFO)) == (200, 2000)
+    assert await announced(town) == {}
+
+
+@pytest.mark.parametrize("party", [CPO1.party, OURS])
+async def test_a_hub_takes_over_nobody_who_is_known_otherwise(town: Town, party: Party) -> None:
+    codes = {"country_code": party.country_code, "party_id": party.party_id}
+    path = f"receiver/hubclientinfo/{party.country_code}/{party.party_id}"
+    assert codes_of(await town.hub2.send("PUT", path, {**INFO, **codes})) == (409, 2001)
+    assert await announced(town) == {}
+
+
+@pytest.mark.req("RT-10", "RT-08", "HC-09")
+async def test_who_is_behind_a_hub_sends_and_receives_through_it(town: Town) -> None:
+    refused = await town.hub2.send("PUT", SESSION_AT, SESSION, to=EMSP1.party, sender=BEHIND)
+    assert codes_of(refused) == (200, 2001)
+    await town.hub2.send("PUT", AT_HUB, INFO)
+    answer = await town.hub2.send("PUT", SESSION_AT, SESSION, to=EMSP1.party, sender=BEHIND)
+    assert codes_of(answer) == (200, 1000)
+    assert town.emsp1.of("sessions")[0].routing == (EMSP1.party, BEHIND)
+    asked = await town.emsp1.send("GET", "sender/locations/L1", to=BEHIND)
+    assert codes_of(asked) == (200, 1000)
+    (seen,) = town.hub2.of("locations")
+    assert seen.routing == (BEHIND, EMSP1.party)
+
+
+@pytest.mark.parametrize("status", ["OFFLINE", "PLANNED", "SUSPENDED"])
+@pytest.mark.req("HC-10", "HC-11", "HC-12", "RT-41")
+async def test_who_is_not_connected_to_its_hub_is_not_reached(town: Town, status: str) -> None:
+    await town.hub2.send("PUT", AT_HUB, {**INFO, "status": status})
+    asked = await town.emsp1.send("GET", "sender/locations/L1", to=BEHIND)
+    assert codes_of(asked) == (200, 4003)
+    refused = await town.hub2.send("PUT", SESSION_AT, SESSION, to=EMSP1.party, sender=BEHIND)
+    assert codes_of(refused) == (200, 2001)
+
+
+async def test_a_message_is_not_sent_back_to_the_hub_that_it_came_from(town: Town) -> None:
+    await town.hub2.send("PUT", AT_HUB, INFO)
+    answer = await town.hub2.send("GET", "sender/locations", to=BEHIND)
+    assert codes_of(answer) == (200, 4001)
+    assert not town.hub2.seen
+
+
+async def test_a_hubs_broadcast_is_told_on_and_not_back(town: Town) -> None:
+    await town.hub2.send("PUT", AT_HUB, INFO)
+    location = samples.location(country_code="AT", party_id="CPB")
+    path = f"receiver/locations/AT/CPB/{location['id']}"
+    assert codes_of(await town.hub2.send("PUT", path, location, to=HUB)) == (201, 1000)
+    own = samples.location(country_code="BE", party_id="BEC")
+    await town.cpo1.send("PUT", f"receiver/locations/BE/BEC/{own['id']}", own, to=HUB)
+    async with pushing(town):
+        await until(lambda: len(town.emsp1.of("locations")) == 2)
+        await until(lambda: bool(town.hub2.of("locations")))
+    (seen,) = town.hub2.of("locations")
+    assert seen.document() == own
+    assert seen.routing == (OTHER_HUB.party, HUB)
+
+
+async def test_its_parties_are_parties_of_this_hub(town: Town) -> None:
+    await town.hub2.send("PUT", AT_HUB, INFO)
+    await bring_up_to_date(town.context)
+    answer = await town.emsp1.send("GET", "sender/hubclientinfo")
+    names = {each["party_id"]: each["status"] for each in envelope_of(answer)["data"]}
+    assert names["CPB"] == names["HUB"] == "CONNECTED"
+    back = await town.hub2.send("GET", "sender/hubclientinfo")
+    assert "CPB" in {each["party_id"] for each in envelope_of(back)["data"]}
+
+
+@pytest.mark.req("HC-03")
+async def test_the_whole_list_is_read_and_who_is_not_in_it_is_suspended(town: Town) -> None:
+    lists = [
+        [INFO, {**INFO, "party_id": "CPC", "role": "EMSP"}, "nonsense", {"party_id": "CPD"}],
+        [{**INFO, "last_updated": "2026-03-01T00:00:00Z", "status": "OFFLINE"}],
+    ]
+    town.hub2.answer = lambda _: success(lists[0])
+    learner = Learner(town.context)
+    await learner.turn()
+    assert await announced(town) == {"CPO AT*CPB": "CONNECTED", "EMSP AT*CPC": "CONNECTED"}
+    assert town.hub2.seen[0].routing == (None, None)
+    await learner.turn()
+    assert len(town.hub2.seen) == 1
+    lists.pop(0)
+    async with town.context.database.write() as db:
+        await db.exec(update(PartnerSync).values(next_at=0))
+    await learner.turn()
+    assert await announced(town) == {"CPO AT*CPB": "OFFLINE", "EMSP AT*CPC": "SUSPENDED"}
+
+
+@pytest.mark.req("HC-03")
+async def test_half_a_list_suspends_nobody(town: Town) -> None:
+    await town.hub2.send("PUT", AT_HUB, INFO)
+    town.hub2.answer = lambda _: httpx.Response(500)
+    await Learner(town.context).turn()
+    assert await announced(town) == {"CPO AT*CPB": "CONNECTED"}
+    async with town.context.database.read() as db:
+        note = (await db.exec(select(col(PartnerSync.note)))).one()
+    assert "Not complete" in (note or "")
+
+
+async def test_a_hub_announces_so_many_and_no_more(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modules.hubclientinfo.announcing.MOST_BEHIND_ONE", 1)
+    await town.hub2.send("PUT", AT_HUB, INFO)
+    other = {**INFO, "party_id": "CPC"}
+    answer = await town.hub2.send("PUT", "receiver/hubclientinfo/AT/CPC", other)
+    assert codes_of(answer) == (200, 2000)
