@@ -1,12 +1,14 @@
 """The versions endpoint and the version details of a platform of ours (VE-01 to VE-08)."""
 
 from fastapi import APIRouter
+from sqlalchemy import bindparam, select
+from sqlmodel import col
 from starlette.responses import Response
 
 from credentials import examples
-from ocpi.context import Context
+from ocpi.context import Context, Interface
 from ocpi.envelope import Answer, ok
-from ocpi.parties import VERSION
+from ocpi.parties import VERSION, Partner, PartnerEndpoint, PlatformID
 from ocpi.request import CallerOf, Here
 from ocpi.spec.document import encode
 from ocpi.spec.versions import InterfaceRole, ModuleID, Version, VersionDetails
@@ -51,19 +53,41 @@ async def get_versions(here: Here, caller: CallerOf) -> Response:
 
 async def get_details(here: Here, caller: CallerOf) -> Response:
     """Every module really served, once per interface, and credentials (VE-06 to VE-08)."""
-    return ok(encode({"version": VERSION, "endpoints": _endpoints(here, caller.platform)}))
-
-
-def _endpoints(context: Context, platform: str) -> list[dict[str, str]]:
+    interfaces = list(here.interfaces.get(caller.platform, ()))
+    if here.settings.is_hub and caller.platform == PlatformID.HUB:
+        interfaces += await _carried(here, caller.partner_id)
     modules = [
         {
             "identifier": interface.module,
             "role": interface.role,
-            "url": context.module_url(platform, interface),
+            "url": here.module_url(caller.platform, interface),
         }
-        for interface in context.interfaces.get(platform, ())
+        for interface in interfaces
     ]
-    return [_endpoint(context.credentials_url(platform)), *modules]
+    endpoints = [_endpoint(here.credentials_url(caller.platform)), *modules]
+    return ok(encode({"version": VERSION, "endpoints": endpoints}))
+
+
+_OFFERED = (
+    select(col(PartnerEndpoint.identifier), col(PartnerEndpoint.role))
+    .join(Partner, col(Partner.id) == col(PartnerEndpoint.partner_id))
+    .where(
+        col(Partner.platform) == PlatformID.HUB.value,
+        col(PartnerEndpoint.partner_id) != bindparam("partner_id"),
+    )
+    .distinct()
+    .order_by(col(PartnerEndpoint.identifier), col(PartnerEndpoint.role))
+)
+
+
+async def _carried(context: Context, partner_id: int) -> list[Interface]:
+    """The modules of others' own making that other parties of the hub offer: they are carried."""
+    rows = await context.database.fetch("versions.offered", _OFFERED, {"partner_id": partner_id})
+    return [
+        Interface(identifier, role)
+        for identifier, role in rows
+        if identifier not in set(ModuleID) and role in set(InterfaceRole)
+    ]
 
 
 def _endpoint(credentials_url: str) -> dict[str, str]:

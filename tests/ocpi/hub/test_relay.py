@@ -11,7 +11,7 @@ from ocpi.headers import Party
 from ocpi.spec.document import encode
 from ocpi.testing import samples
 from tests.house import HUB, OURS, codes_of, envelope_of
-from tests.ocpi.hub.town import CPO1, EMSP1, EMSP2, Town, open_town, success
+from tests.ocpi.hub.town import CPO1, EMSP1, EMSP2, Member, Town, open_town, success
 
 C, M = CPO1.party, EMSP1.party
 SESSION = samples.session(country_code="BE", party_id="BEC")
@@ -191,3 +191,27 @@ async def test_what_is_carried_is_not_kept(town: Town) -> None:
     for peer in (town.cpo1, town.cpo2):
         answer = await peer.send("GET", "sender/tokens", to=HUB)
         assert envelope_of(answer)["data"] == []
+
+
+@pytest.mark.req("RT-44")
+async def test_both_sides_of_every_module_are_offered(town: Town) -> None:
+    details = envelope_of(await town.cpo1.http.get("/ocpi/hub/2.2.1"))["data"]
+    offered = {(each["identifier"], each["role"]) for each in details["endpoints"]}
+    modules = {"locations", "tariffs", "sessions", "cdrs", "tokens", "commands", "chargingprofiles"}
+    for module in modules | {"hubclientinfo"}:
+        assert {(module, "SENDER"), (module, "RECEIVER")} <= offered
+
+
+async def test_a_module_of_somebodys_own_making_is_offered_to_others_and_carried(
+    sqlite_url: str,
+) -> None:
+    odd = Member("odd", EMSP1.roles, (("RECEIVER", "x-parking"),))
+    async with open_town(sqlite_url, (CPO1, odd)) as town:
+        details = envelope_of(await town.cpo1.http.get("/ocpi/hub/2.2.1"))["data"]
+        (url,) = [each["url"] for each in details["endpoints"] if each["identifier"] == "x-parking"]
+        answer = await town.cpo1.send("PUT", f"{url}/1/2?a=b", {"x": 1}, to=M)
+        assert codes_of(answer) == (200, 1000)
+        (seen,) = town.odd.seen
+        assert (seen.path, seen.query) == ("/receiver/x-parking/1/2", "a=b")
+        own = envelope_of(await town.odd.http.get("/ocpi/hub/2.2.1"))["data"]
+        assert "x-parking" not in {each["identifier"] for each in own["endpoints"]}
