@@ -6,11 +6,11 @@ import os
 import re
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import urlencode, urljoin
 
 import aiohttp
@@ -64,6 +64,19 @@ class Target:
     raw_token: bool = False  # Sent as it is, for partners of older versions (TR-07, IP-01).
 
 
+class _Message(NamedTuple):
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class _Answer(NamedTuple):
+    status: int
+    headers: Iterable[tuple[str, str]]
+    body: bytes
+
+
 class _Broken(Exception):
     def __init__(self, kind: Kind, why: str) -> None:
         super().__init__(why)
@@ -82,14 +95,17 @@ class Client:
         ports: Collection[int] = frozenset({443}),
         connections: int = 8,
         resolver: AbstractResolver | None = None,
+        direct: bool = False,
     ) -> None:
         """Prepare to speak to partners on `ports`, over so many `connections` to each.
 
-        A given `transport` is used for all of them instead of connections; URLs are checked still.
+        With `direct`, aiohttp is used without httpx in front of it. A given `transport` is used for
+        all of them instead of connections; URLs are checked still.
         """
         self._allow_private = allow_private
         self._ports = ports
         self._transport = transport
+        self._direct = direct and transport is None
         # Making a context is 50 ms of work, so there is one for all partners.
         context = ssl_context or ssl.create_default_context()
 
@@ -160,26 +176,43 @@ class Client:
                     longest=LONGEST_REQUEST_URL,
                 )
                 every = _headers(target, ids, headers, has_body=body is not None)
-                request = httpx.Request(method, url, headers=every, content=body)
-                response, content = await self._exchange(target, request, limit)
+                content = body.encode() if isinstance(body, str) else body or b""
+                message = _Message(method, url, every, content)
+                by = self._by_aiohttp if self._direct else self._by_httpx
+                answer = await by(target, message, limit)
         except _FAILURES as error:
             kind, why = _explain(error)
             # Nothing is chained: aiohttp's errors hold the request, and with it the token.
             raise ExchangeFailed(kind, f"{target.name}: {why}", ids.request_id) from None
-        safe = {
-            name: value for name, value in response.headers.items() if _SAFE_VALUE.fullmatch(value)
-        }
-        return RawReply(response.status_code, safe, content, monotonic() - started, ids)
+        safe = {name: value for name, value in answer.headers if _SAFE_VALUE.fullmatch(value)}
+        return RawReply(answer.status, safe, answer.body, monotonic() - started, ids)
 
-    async def _exchange(
-        self, target: Target, request: httpx.Request, limit: int
-    ) -> tuple[httpx.Response, bytes]:
+    async def _by_httpx(self, target: Target, message: _Message, limit: int) -> _Answer:
+        content = message.body or None
+        request = httpx.Request(
+            message.method, message.url, headers=message.headers, content=content
+        )
         async with self._transport_to(target) as transport:
             response = await transport.handle_async_request(request)
             try:
-                return response, await _read_body(response, limit)
+                # The stream, unlike httpx's own readers, inflates nothing.
+                stream = response.stream
+                assert isinstance(stream, AsyncIterable)
+                body = await _read_body(response.headers.get("content-encoding"), stream, limit)
+                return _Answer(response.status_code, response.headers.items(), body)
             finally:
                 await response.aclose()
+
+    async def _by_aiohttp(self, target: Target, message: _Message, limit: int) -> _Answer:
+        async with self._pools.transport_to(target.name) as transport:
+            headers = list(message.headers.items())
+            response = await transport.send(message.method, message.url, headers, message.body)
+            try:
+                encoding = response.headers.get("content-encoding")
+                body = await _read_body(encoding, response.content.iter_any(), limit)
+                return _Answer(response.status, _joined(response.headers.items()), body)
+            finally:
+                response.close()
 
     def _transport_to(
         self, target: Target
@@ -270,15 +303,23 @@ def _authorization(target: Target) -> dict[str, str]:
     return {"Authorization": f"Token {token}"}
 
 
-async def _read_body(response: httpx.Response, limit: int) -> bytes:
+def _joined(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+    """Headers by lower-case name; one that is there twice has both values, as httpx has it."""
+    joined: dict[str, str] = {}
+    for each, value in headers:
+        name = each.lower()
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return joined.items()
+
+
+async def _read_body(encoding: str | None, stream: AsyncIterable[bytes], limit: int) -> bytes:
     """The body, inflated when it comes deflated against our wish, and never more than `limit`."""
-    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    encoding = (encoding or "identity").strip().lower()
     if encoding not in {"identity", "gzip", "x-gzip", "deflate"}:
         raise _Broken("protocol", f"the answer has Content-Encoding {encoding[:40]!a}")
     inflate = None if encoding == "identity" else zlib.decompressobj(_INFLATED)
     body = bytearray()
-    # The stream, unlike httpx's own readers, inflates nothing.
-    async for chunk in response.stream:  # type: ignore[union-attr]
+    async for chunk in stream:
         body += inflate.decompress(chunk, limit + 1 - len(body)) if inflate else chunk
         if len(body) > limit:
             raise _Broken("too_large", f"the answer has more than {limit} bytes")

@@ -4,6 +4,7 @@ import logging
 import sys
 from typing import Any
 
+import msgspec
 import structlog
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("ocpi")
@@ -15,7 +16,7 @@ def set_up_logging(level: str) -> None:
         # A plain trace: one with local variables would show tokens.
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
         if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer()
+        else structlog.processors.JSONRenderer(serializer=_in_json)
     )
     structlog.configure(
         processors=[
@@ -26,5 +27,10 @@ def set_up_logging(level: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Each line is one write, which is flushed: a crash loses none.
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
+
+
+def _in_json(event: Any, **_options: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=repr).decode()

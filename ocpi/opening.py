@@ -30,7 +30,9 @@ async def open_context(settings: Settings | None = None) -> AsyncIterator[Contex
         database=Database(settings.database_url),
         seal=Seal(settings.secret()),
         client=Client(
-            allow_private=settings.allow_private_networks, ports=settings.partner_port_numbers
+            allow_private=settings.allow_private_networks,
+            ports=settings.partner_port_numbers,
+            direct=settings.client == "aiohttp",
         ),
     )
     try:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocpi.context import Context
+from ocpi.directory import hub_party
 from ocpi.envelope import failure
 from ocpi.errors import (
     Crash,
@@ -140,7 +141,8 @@ class Front:
         exchange: "_Exchange",
         state: dict[str, Any],
     ) -> None:
-        hub = (await our_parties(self.context.database, PlatformID.HUB))[0]
+        hub = hub_party(self.context.settings)
+        assert hub is not None
         sender = routing.sender or exchange.only_party(state["caller"])
         exchange.set_addresses(sender, hub)
         caller = _as_party(state["caller"], sender, request.owner)

@@ -95,6 +95,11 @@ class Settings(BaseSettings):
         pattern=r"^\d{1,5}(,\d{1,5})*$",
         description="Ports at which partners may be reached, separated by commas.",
     )
+    client: Literal["httpx", "aiohttp"] = Field(
+        "httpx",
+        description="How partners are called: by httpx, or by aiohttp alone, which takes less work "
+        "of the processor.",
+    )
     page_limit: int = Field(
         100,
         ge=1,

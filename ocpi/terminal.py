@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Sequence
 from typing import Annotated, Any, TypeVar
 
 import typer
+import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
@@ -30,7 +31,9 @@ def run(action: Coroutine[Any, Any, T]) -> T:
     # Warnings go to stderr, so that what is printed can be piped.
     set_up_logging("WARNING")
     try:
-        return asyncio.run(action)
+        # The loop that uvicorn prefers, which asyncio.run would not take.
+        with asyncio.Runner(loop_factory=uvicorn.Config(None).get_loop_factory()) as runner:  # type: ignore[arg-type]
+            return runner.run(action)
     except ValidationError as error:
         sentence = problems(error)
     except _EXPECTED as error:

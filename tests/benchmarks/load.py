@@ -19,15 +19,23 @@ class Load:
 
     per_second: float
     p99_ms: float
+    median_ms: float = 0.0
+    requests: int = 0
 
 
-async def press(url: str, authorization: str, *, seconds: float = 4, connections: int = 32) -> Load:
-    """Ask for a URL as often as it answers."""
+async def press(
+    url: str,
+    authorization: str,
+    *options: str,
+    seconds: float = 4,
+    connections: int = 32,
+) -> Load:
+    """Ask for a URL as often as it answers; with further options of wrk."""
     if shutil.which("wrk") is None:
         raise NoLoadGenerator(NoLoadGenerator.__doc__)
     process = await asyncio.create_subprocess_exec(
         "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency",
-        "-H", f"Authorization: {authorization}", url,
+        "-H", f"Authorization: {authorization}", *options, url,
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     told = (await process.communicate())[0].decode()
@@ -35,9 +43,18 @@ async def press(url: str, authorization: str, *, seconds: float = 4, connections
         raise AssertionError(told)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", told)
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", told)
+    half = re.search(r"50%\s+([\d.]+)(us|ms|s)", told)
+    count = re.search(r"(\d+) requests in", told)
     assert rate, told
     assert p99, told
-    return Load(float(rate[1]), float(p99[1]) * UNITS[p99[2]])
+    assert half, told
+    assert count, told
+    return Load(
+        float(rate[1]),
+        float(p99[1]) * UNITS[p99[2]],
+        float(half[1]) * UNITS[half[2]],
+        int(count[1]),
+    )
 
 
 def middle(loads: list[Load]) -> Load:

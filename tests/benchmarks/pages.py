@@ -59,13 +59,14 @@ async def _limit(folder: Path, body: bytes) -> AsyncIterator[str]:
         env={**os.environ, "BENCH_BODY": str(path), "BENCH_TOKEN": "bench"},
     )  # fmt: skip
     try:
-        yield await _answering(process, f"http://127.0.0.1:{port}/page")
+        yield await answering(process, f"http://127.0.0.1:{port}/page")
     finally:
         process.terminate()
         await process.wait()
 
 
-async def _answering(process: Process, url: str) -> str:
+async def answering(process: Process, url: str) -> str:
+    """Wait until a server answers; gives the URL."""
     answered: list[int] = []
 
     async with httpx.AsyncClient(headers={"Authorization": "Token bench"}) as client:
