@@ -1,5 +1,7 @@
 """What OCPI's diagrams show of hubs, each over real sockets: hub, CPOs and eMSPs."""
 
+from pathlib import Path
+
 import httpx
 import pytest
 
@@ -21,7 +23,7 @@ from tests.flows.hubs import (
     received,
     told_of,
 )
-from tests.flows.process import until
+from tests.flows.process import Installation, until
 
 BEC, MSP = ("BE", "BEC"), ("DE", "MSP")
 
@@ -255,3 +257,30 @@ async def test_who_goes_away_is_4003_and_hears_what_it_missed_when_it_is_back(
             assert driver.documents("sessions") == []
             assert (await seller.put_session(session)).status_code == 1000
         assert_proper(seller, driver, other)
+
+
+async def test_staff_open_the_hub_to_its_parties_by_the_command_line(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    named = {"OCPI_HUB_COUNTRY_CODE": "NL", "OCPI_HUB_PARTY_ID": "HUB"}
+    installation = Installation(sqlite_url, tmp_path, settings=named)
+    seller, driver = cpo("BE", "BEC"), emsp("DE", "MSP")
+    async with installation.serving(), running(seller), running(driver):
+        for mock in (seller, driver):
+            country_code, party_id = mock.own_party()
+            words = ("--country-code", country_code, "--party-id", party_id, "--platform", "hub")
+            role = ("--role", mock.parties[0].role)
+            offered = await installation.run_json("partner", "add", party_id, *role, *words)
+            await mock.register(offered["versions_url"], offered["token"])
+        # The CPO that the settings name is a party of the hub like these.
+        known = {("BE", "BEC"), ("DE", "MSP"), ("DE", "CPO")}
+        for mock in (seller, driver):
+            others = known - {mock.own_party()}
+            await until(lambda mock=mock, others=others: {k[:2] for k in mock.introduced} == others)  # type: ignore[misc]
+        assert seller.peer is not None
+        assert [role["role"] for role in seller.peer.roles] == ["HUB"]
+        token = samples.cdr_token(**owned_by(driver))
+        session = samples.session(**owned_by(seller), cdr_token=token)
+        assert (await seller.put_session(session)).status_code == 1000
+        assert driver.documents("sessions") == [session]
+    assert_proper(seller, driver)
