@@ -17,6 +17,7 @@ from modules.tariffs.cli import tariff_app
 from modules.tokens.cli import token_app
 from ocpi.app import PULLABLES, create_app, duties_of, mounted
 from ocpi.crew import on_duty
+from ocpi.demo.hub import run_hub_demo
 from ocpi.demo.live import run_demo
 from ocpi.documents import export_documents
 from ocpi.messages import set_up_logging
@@ -115,7 +116,12 @@ def migrate() -> None:
 def demo(
     *,
     port: Annotated[int, typer.Option(help="Port of the service, if free.")] = 8000,
-    emsp_port: Annotated[int, typer.Option(help="Port of the mock eMSP, if free.")] = 8001,
+    emsp_port: Annotated[
+        int, typer.Option(help="Port of the mock eMSP, or of the first party, if free.")
+    ] = 8001,
+    hub: Annotated[
+        bool, typer.Option("--hub", help="Show the hub: two CPOs and two eMSPs that roam.")
+    ] = False,
     replay: Annotated[
         bool, typer.Option("--replay", help="Play 110,366 real sessions through, and compare.")
     ] = False,
@@ -127,7 +133,9 @@ def demo(
     ] = None,
 ) -> None:
     """Show the product: real stations, a mock eMSP that registers, drivers who charge."""
-    if not replay:
+    if hub:
+        run(run_hub_demo(typer.echo, port, emsp_port))
+    elif not replay:
         run(run_demo(typer.echo, port, emsp_port))
     elif not run(run_replay(typer.echo, database_url, sessions)):
         raise typer.Exit(1)

@@ -22,6 +22,7 @@ from ocpi.database import Database
 from ocpi.headers import Party
 from ocpi.parties import OurParty, Partner, PartnerRole, PlatformID
 from ocpi.settings import Settings
+from ocpi.sides import hearers
 
 
 class AnnouncedParty(SQLModel, table=True):
@@ -73,6 +74,15 @@ class Directory:
             members[0].party
             for key, members in self.members.items()
             if key != caller.key and self.agreements.may(caller.key, key, module)
+        ]
+
+    def shared_with(self, caller: Party, module: str) -> list[Party]:
+        """The parties whose objects a party may list: those whose broadcasts it hears (RT-38)."""
+        own = {member.role for member in self.members.get(caller.key, ())}
+        return [
+            party
+            for party in self.open_to(caller, module)
+            if own & hearers(module, [member.role for member in self.members[party.key]])
         ]
 
 

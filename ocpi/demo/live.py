@@ -1,32 +1,25 @@
 """The whole product in a minute: service, mock eMSP, real stations, and drivers who charge."""
 
 import asyncio
-import signal
-import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from modules.cdrs.store import cdrs
 from modules.locations.store import locations
 from modules.sessions.store import sessions
-from modules.stations.gateways.simulator import Simulator
 from modules.tariffs.store import tariffs
-from ocpi.app import create_app
 from ocpi.context import Context
 from ocpi.demo.drivers import Drivers
-from ocpi.demo.stage import OWNER, Say, demo_settings, free_port, import_stations, register
-from ocpi.opening import open_context
+from ocpi.demo.stage import OWNER, Say, a_stage, free_port, register, until_signalled
 from ocpi.pagination import Paging
+from ocpi.parties import PlatformID
 from ocpi.settings import Settings
 from ocpi.spec.document import decode
 from ocpi.store import Document, Store
 from ocpi.testing.emsp import MockEMSP, running
 from ocpi.testing.emsp import Party as MockParty
-from ocpi.testing.serving import serving
 
 # Where the drivers go: few enough places to meet them on the eMSP's page.
 PLACES = 40
@@ -42,28 +35,17 @@ _STORES: Mapping[str, Store[Any]] = {
 
 async def run_demo(say: Say, port: int, emsp_port: int) -> None:
     """Run until SIGINT or SIGTERM, telling what happens."""
-    stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    stopped = until_signalled()
     started = time.monotonic()
     async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ocpi-demo-")))
-        settings = demo_settings(folder, free_port(port))
-        opened = await stack.enter_async_context(open_context(settings))
-        simulator = Simulator(stays=5.0)
-        context = replace(opened, gateway=simulator)
-        simulator.connect(context)
-        await import_stations(context, say)
-        await stack.enter_async_context(
-            serving(create_app(context), port=int(settings.base_url.rpartition(":")[2]))
-        )
-        say(f"The service answers at {settings.base_url}, its database is in {folder}.")
+        stage = await stack.enter_async_context(a_stage(say, port))
+        context, simulator = stage.context, stage.simulator
         emsp = MockEMSP((MockParty("DE", "MSP", "Demo eMSP"),))
         page = await stack.enter_async_context(running(emsp, port=free_port(emsp_port)))
-        await register(context, emsp, say)
+        await register(context, emsp, "demo-emsp", PlatformID.CPO, say)
         drivers = Drivers(context, simulator, emsp, OWNER)
         await drivers.issue_tokens()
-        _tell_what_to_try(settings, emsp, page, say)
+        _tell_what_to_try(context.settings, emsp, page, say)
         say(f"Ready after {time.monotonic() - started:.1f} s. Ctrl-C stops it.\n")
         await _live(context, emsp, drivers, stopped, say)
         await simulator.close()

@@ -1,21 +1,31 @@
-"""What the demo plays on: its settings, real stations and Tariffs, and a registered mock eMSP."""
+"""What the demos play on: the service, real stations and Tariffs, and partners that register."""
 
+import asyncio
 import secrets
+import signal
 import socket
-from collections.abc import Callable
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
 from credentials.partners import add_partner
+from modules.stations.gateways.simulator import Simulator
 from modules.stations.imports.reading import read_stations, read_tariffs
 from modules.stations.publishing import LOCATIONS, TARIFFS, Report, publish_records
+from ocpi.app import create_app
 from ocpi.context import Context
 from ocpi.headers import Party
+from ocpi.opening import open_context
 from ocpi.parties import PlatformID
 from ocpi.settings import Settings
-from ocpi.testing.emsp import MockEMSP
+from ocpi.testing.mock.platform import MockPlatform
+from ocpi.testing.serving import serving
 
 OWNER = Party("NL", "TSL")
 DATA = files("ocpi.testing") / "data"
@@ -23,7 +33,39 @@ DATA = files("ocpi.testing") / "data"
 Say = Callable[[str], None]
 
 
-def demo_settings(folder: Path, port: int) -> Settings:
+@dataclass(frozen=True)
+class Stage:
+    """The running service and its simulated stations."""
+
+    context: Context
+    simulator: Simulator
+
+
+@asynccontextmanager
+async def a_stage(say: Say, port: int, **settings: Any) -> AsyncIterator[Stage]:
+    """Serve at the port, if it is free, with the real stations in a database of its own."""
+    with tempfile.TemporaryDirectory(prefix="ocpi-demo-") as folder:
+        chosen = demo_settings(Path(folder), free_port(port), **settings)
+        async with open_context(chosen) as opened:
+            simulator = Simulator(stays=5.0)
+            context = replace(opened, gateway=simulator)
+            simulator.connect(context)
+            await import_stations(context, say)
+            app, at = create_app(context), int(chosen.base_url.rpartition(":")[2])
+            async with serving(app, port=at):
+                say(f"The service answers at {chosen.base_url}, its database is in {folder}.")
+                yield Stage(context, simulator)
+
+
+def until_signalled() -> asyncio.Event:
+    """What is set at SIGINT or SIGTERM."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped
+
+
+def demo_settings(folder: Path, port: int, **over: Any) -> Settings:
     """Settings for a lab on this machine, with secrets and a party of its own."""
     return Settings(
         country_code=OWNER.country_code,
@@ -36,6 +78,7 @@ def demo_settings(folder: Path, port: int) -> Settings:
         allow_private_networks=True,
         session_update_seconds=5,
         log_level="WARNING",
+        **over,
     )
 
 
@@ -80,14 +123,15 @@ def _tell(report: Report, what: str, say: Say) -> None:
     say(f"Imported {imported} real {what}; {len(report.refusals)} were refused.")
 
 
-async def register(context: Context, emsp: MockEMSP, say: Say) -> None:
-    party = emsp.parties[0]
-    offered = await add_partner(
-        context,
-        "demo-emsp",
-        PlatformID.CPO,
-        [("EMSP", Party(party.country_code, party.party_id))],
+async def register(
+    context: Context, mock: MockPlatform, name: str, platform: PlatformID, say: Say
+) -> None:
+    """Add the partner, and have it register as the one that was added."""
+    party = mock.parties[0]
+    roles = [(party.role, Party(party.country_code, party.party_id))]
+    offered = await add_partner(context, name, platform, roles)
+    peer = await mock.register(offered.versions_url, offered.token)
+    say(
+        f"{party.name} ({party.role} {party.country_code}*{party.party_id}) registered as "
+        f"{name} at {offered.versions_url}; it was told {len(peer.endpoints)} endpoints."
     )
-    say(f"Partner demo-emsp: registration token issued, versions URL {offered.versions_url}")
-    peer = await emsp.register(offered.versions_url, offered.token)
-    say(f"The eMSP registered by the credentials handshake; {len(peer.endpoints)} endpoints.")

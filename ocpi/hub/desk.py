@@ -63,7 +63,7 @@ class Desk:
             return Here(hub, broadcast=kind is Kind.BROADCAST)
         if kind is Kind.GET_ALL:
             directory = await read_directory(self._context.database, self._context.settings)
-            return Here(hub, tuple(directory.open_to(message.sender, message.module)))
+            return Here(hub, tuple(directory.shared_with(message.sender, message.module)))
         receiver = message.to
         if receiver is None:
             directory = await read_directory(self._context.database, self._context.settings)

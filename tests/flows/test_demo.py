@@ -1,27 +1,57 @@
-"""The demo shows the whole product, and stops when it is told to."""
+"""The demos show the whole product, and stop when they are told to."""
 
 import asyncio
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.flows.process import Installation, free_port
+
+
+async def listen(process: asyncio.subprocess.Process, words: str, seconds: float) -> str:
+    """What a process says until it says the words."""
+    assert process.stdout is not None
+    told = ""
+    async with asyncio.timeout(seconds):
+        while words not in told:
+            line = await process.stdout.readline()
+            assert line, told
+            told += line.decode()
+    return told
+
+
+async def start(sqlite_url: str, folder: Path, *words: str) -> asyncio.subprocess.Process:
+    # The party of the demo's data, which these settings name as well, must not be in its way.
+    installation = Installation(sqlite_url, folder, party="NL*TSL")
+    ports = ("--port", str(free_port()), "--emsp-port", str(free_port()))
+    return await installation.start("demo", *ports, *words)
+
+
+async def interrupt(process: asyncio.subprocess.Process) -> None:
+    process.send_signal(signal.SIGINT)
+    out, errors = await process.communicate()
+    assert (process.returncode, out.decode().splitlines()[-1]) == (0, "Stopped."), errors.decode()
 
 
 async def test_the_demo_becomes_ready_beside_any_settings_and_stops_cleanly(
     sqlite_url: str, tmp_path: Path
 ) -> None:
-    # The party of the demo's data, which these settings name as well, must not be in its way.
-    installation = Installation(sqlite_url, tmp_path, party="NL*TSL")
-    ports = ("--port", str(free_port()), "--emsp-port", str(free_port()))
-    process = await installation.start("demo", *ports)
-    assert process.stdout is not None
-    told = ""
-    async with asyncio.timeout(90):
-        while "Ready after" not in told:
-            line = await process.stdout.readline()
-            assert line, told
-            told += line.decode()
+    process = await start(sqlite_url, tmp_path)
+    told = await listen(process, "Ready after", 90)
     assert "Imported 273 real Locations; 0 were refused." in told
-    process.send_signal(signal.SIGINT)
-    out, errors = await process.communicate()
-    assert (process.returncode, out.decode().splitlines()[-1]) == (0, "Stopped."), errors.decode()
+    await interrupt(process)
+
+
+@pytest.mark.timeout(300)
+async def test_the_demo_of_the_hub_shows_every_scene_and_stops_cleanly(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    process = await start(sqlite_url, tmp_path, "--hub")
+    told = await listen(process, "That was everything once", 240)
+    scenes = ("HubClientInfo", "Broadcast", "Direct", "Open routing", "Real time", "GET ALL")
+    for scene in (*scenes, "Billing", "Absence"):
+        assert f"{scene}: " in told
+    assert "Failed: " not in told, told
+    assert " 0 complaints." in told, told
+    await interrupt(process)

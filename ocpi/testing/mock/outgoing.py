@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
@@ -99,7 +99,7 @@ class Asking:
             )
         except (httpx.HTTPError, httpx.InvalidURL) as failure:
             raise PeerFailed(f"{method} {url}: {failure!r}") from failure
-        reply = _read(message, response)
+        reply = _read(self.state, message, response)
         message.http_status, message.status_code = reply.http_status, reply.status_code
         return reply
 
@@ -216,7 +216,7 @@ def _trusted() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
-def _read(message: Message, response: httpx.Response) -> Reply:
+def _read(state: State, message: Message, response: httpx.Response) -> Reply:
     """Take an answer apart; what is wrong with its form is a violation of the message."""
     for name in MESSAGE_IDS:
         if response.headers.get(name) != message.headers[name]:
@@ -230,7 +230,8 @@ def _read(message: Message, response: httpx.Response) -> Reply:
         return Reply(response.status_code, response.headers, None, None, None, message)
     if not isinstance(document.get("timestamp"), str):
         message.blame("the answer's envelope has no timestamp (EN-02)")
-    _check_addresses(message, response.headers)
+    hubs = state.peer.parties() if state.peer is not None and state.peer.is_hub() else ()
+    _check_addresses(message, response.headers, hubs if document["status_code"] >= 2000 else ())
     return Reply(
         http_status=response.status_code,
         headers=response.headers,
@@ -241,9 +242,18 @@ def _read(message: Message, response: httpx.Response) -> Reply:
     )
 
 
-def _check_addresses(message: Message, answered: httpx.Headers) -> None:
-    """RT-07: an answer that has addresses has those of the request, turned round."""
-    for asked, turned in zip(TO + FROM, FROM + TO, strict=True):
+def _check_addresses(
+    message: Message, answered: httpx.Headers, hubs: Collection[tuple[str, str]]
+) -> None:
+    """RT-07: an answer that has addresses has those of the request, turned round.
+
+    What one of the `hubs` refuses or cannot carry on it answers itself (RT-43).
+    """
+    if tuple(answered.get(name, "").upper() for name in FROM) in hubs:
+        expected = dict(zip(TO, FROM, strict=True))
+    else:
+        expected = dict(zip(TO + FROM, FROM + TO, strict=True))
+    for turned, asked in expected.items():
         if asked in TO and asked not in message.headers and FROM[0] in message.headers:
             continue  # Whom an open request was for is the hub's to say (RT-34).
         found = answered.get(turned, "")

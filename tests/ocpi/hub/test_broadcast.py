@@ -184,6 +184,20 @@ async def test_get_all_lists_what_all_have_broadcast_page_by_page(town: Town) ->
     assert names == [*pairs, ("NL", "OWN")]
 
 
+@pytest.mark.req("RT-38")
+async def test_get_all_lists_tokens_to_cpos_and_locations_to_emsps(town: Town) -> None:
+    await town.emsp1.send("PUT", TOKEN_AT, TOKEN, to=HUB)
+    await town.cpo1.send("PUT", AT, LOCATION, to=HUB)
+    for peer, tokens, locations in (
+        (town.cpo2, [TOKEN], []),
+        (town.emsp2, [], [LOCATION]),
+    ):
+        listed = await peer.send("GET", "sender/tokens", to=HUB)
+        assert envelope_of(listed)["data"] == tokens
+        listed = await peer.send("GET", "sender/locations", to=HUB)
+        assert envelope_of(listed)["data"] == locations
+
+
 async def test_one_object_is_given_when_one_alone_has_its_id(town: Town) -> None:
     await town.cpo1.send("PUT", AT, LOCATION, to=HUB)
     path = f"sender/locations/{LOCATION['id']}"

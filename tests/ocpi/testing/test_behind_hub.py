@@ -12,7 +12,7 @@ from ocpi.testing import samples
 from ocpi.testing.emsp import MockEMSP, Party, PeerFailed
 from ocpi.testing.mock.sender import list_objects
 from ocpi.testing.mock.state import key_of
-from ocpi.testing.mock.wire import Document
+from ocpi.testing.mock.wire import MESSAGE_IDS, Document
 from tests.ocpi.testing.caller import Caller, codes, connect, introduce
 from tests.ocpi.testing.pair import HUB, behind_hub, registered, violations
 
@@ -186,3 +186,29 @@ async def test_a_foreign_link_is_a_violation_and_followed_without_our_token() ->
     [violation] = violations(cpo)
     assert violation.startswith("the foreign URL http://elsewhere.test/ocpi/2.2.1/sender/tokens?")
     assert violations(emsp) == ["the Authorization header is missing (TR-02)"]
+
+
+@pytest.mark.parametrize(
+    ("status_code", "objections"),
+    [
+        (4003, []),
+        (2001, []),
+        (1000, ["the answer's ocpi-from-party-id is HUB, not our ocpi-to-party-id (RT-07)"]),
+    ],
+)
+async def test_a_hub_answers_for_a_party_only_what_it_did_not_carry_on(
+    status_code: int, objections: list[str]
+) -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        repeated = {name: request.headers[name] for name in MESSAGE_IDS}
+        document = {"status_code": status_code, "timestamp": "2026-01-01T00:00:00Z"}
+        headers = {**repeated, **addressed("HUB")}
+        return httpx.Response(200, json=document, headers=headers)  # type: ignore[arg-type]
+
+    emsp = MockEMSP(transport=httpx.MockTransport(answer))
+    introduce(emsp, [HUB])
+    url = "http://hub.test/locations"
+    assert emsp.peer is not None
+    emsp.peer.endpoints = [{"identifier": "locations", "role": "SENDER", "url": url}]
+    await emsp.ask("GET", "SENDER", "locations", to=("DE", "CPO"))
+    assert violations(emsp) == objections
