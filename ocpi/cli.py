@@ -1,6 +1,7 @@
 """The command `ocpi`."""
 
 import asyncio
+import gc
 import signal
 from pathlib import Path
 from typing import Annotated
@@ -74,9 +75,14 @@ def serve(
                     log_config=None,
                     access_log=False,
                     server_header=False,
+                    # Nobody asks for the caller's address.
+                    proxy_headers=False,
                     timeout_graceful_shutdown=20,
                 )
             )
+            # What is there now stays, so that no search for garbage needs to look at it again.
+            gc.collect()
+            gc.freeze()
             await server.serve()
 
     run(act())

@@ -87,39 +87,52 @@ class SQLiteReader:
         self._connection.close()
 
 
-async def _keep(_connection: Any) -> None:
-    """Resetting a connection costs two round trips, and a reader leaves nothing behind in it."""
-
-
 class PostgresReader:
-    """Reads through a few long-lived asyncpg connections that are not reset between queries."""
+    """Reads through a few long-lived connections, each lent to one query at a time.
+
+    A pool of asyncpg's would reset them between queries and start a task for each wait.
+    """
+
+    MOST = 8
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
-        self._pool: asyncpg.Pool | None = None
-        self._opening = asyncio.Lock()
+        self._idle: list[asyncpg.Connection] = []
+        self._room = asyncio.Semaphore(self.MOST)
 
     async def fetch(self, query: Prepared, given: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """The rows of a query, committed state only."""
-        pool = self._pool or await self._open()
-        async with pool.acquire(timeout=PATIENCE) as connection:
-            rows: Sequence[Sequence[Any]] = await connection.fetch(
-                query.sql, *query.values(given), timeout=PATIENCE
-            )
-        return rows
+        async with asyncio.timeout(PATIENCE), self._lent() as connection:
+            rows: Sequence[Sequence[Any]] = await connection.fetch(query.sql, *query.values(given))
+            return rows
 
-    async def _open(self) -> asyncpg.Pool:
-        async with self._opening:
-            if self._pool is None:
-                self._pool = await asyncpg.create_pool(
-                    self._dsn, min_size=0, max_size=8, reset=_keep, timeout=PATIENCE
-                )
-            return self._pool
+    @asynccontextmanager
+    async def _lent(self) -> AsyncIterator[asyncpg.Connection]:
+        async with self._room:
+            connection = await self._connection()
+            try:
+                yield connection
+            except asyncpg.PostgresError:
+                # The server has refused the query, and is there.
+                self._idle.append(connection)
+                raise
+            except BaseException:
+                # Nobody knows what is still under way on it.
+                connection.terminate()
+                raise
+            self._idle.append(connection)
+
+    async def _connection(self) -> asyncpg.Connection:
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        return await asyncpg.connect(self._dsn)
 
     async def close(self) -> None:
         """Let go of the connections."""
-        if self._pool is not None:
-            await self._pool.close()
+        while self._idle:
+            await self._idle.pop().close()
 
 
 class AsBytes(FunctionElement[bytes]):

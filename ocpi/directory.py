@@ -82,7 +82,8 @@ class Directory:
         return [
             party
             for party in self.open_to(caller, module)
-            if own & hearers(module, [member.role for member in self.members[party.key]])
+            if self.agreements.may(party.key, caller.key, module)
+            and own & hearers(module, [member.role for member in self.members[party.key]])
         ]
 
 
