@@ -46,10 +46,13 @@ async def present(context: Context, platform: str, token: str) -> str:
         )
         roles = [_credentials_role(row) for row in rows]
     if not roles:
-        raise Conflict(
-            f"The platform {platform} has no party yet: set OCPI_COUNTRY_CODE, OCPI_PARTY_ID and "
-            "OCPI_NAME, or add one with `ocpi party add`."
+        remedy = (
+            "turn it on with OCPI_HUB_COUNTRY_CODE, OCPI_HUB_PARTY_ID and OCPI_HUB_NAME."
+            if platform == PlatformID.HUB
+            else "set OCPI_COUNTRY_CODE, OCPI_PARTY_ID and OCPI_NAME, or add one with "
+            "`ocpi party add`."
         )
+        raise Conflict(f"The platform {platform} has no party yet: {remedy}")
     return encode({"token": token, "url": context.versions_url(platform), "roles": roles})
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import unicodedata
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -31,17 +31,23 @@ def run(action: Coroutine[Any, Any, T]) -> T:
     # Warnings go to stderr, so that what is printed can be piped.
     set_up_logging("WARNING")
     try:
-        # The loop that uvicorn prefers, which asyncio.run would not take.
-        with asyncio.Runner(loop_factory=uvicorn.Config(None).get_loop_factory()) as runner:  # type: ignore[arg-type]
+        with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
             return runner.run(action)
     except ValidationError as error:
-        sentence = problems(error)
+        # What concerns several settings together is named by none of them.
+        sentence = problems(error).removeprefix("the document: ")
     except _EXPECTED as error:
         sentence = str(error)
     except KeyboardInterrupt:
         sentence = "Stopped."
     typer.echo(f"error: {plain(sentence)}", err=True)
     raise typer.Exit(1)
+
+
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop]:
+    """The loop that uvicorn prefers, which asyncio.run would not take."""
+    factory = uvicorn.Config(None, log_config=None).get_loop_factory()  # type: ignore[arg-type]
+    return factory or asyncio.new_event_loop
 
 
 def print_json(value: Any) -> None:
