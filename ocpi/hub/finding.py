@@ -91,9 +91,8 @@ class Finder:
         found = await self._by_cdr_token(message, directory)
         if found is not None or len(message.segments) != 3:
             return found
-        country_code, party_id, session_id = map(unquote, message.segments)
-        owner = Party(country_code, party_id)
-        return await audience_of(self._context, Kind.SESSION, owner, session_id)
+        session_id = unquote(message.segments[2])
+        return await audience_of(self._context, Kind.SESSION, message.sender, session_id)
 
     async def _by_session_of_sender(self, message: Message, _directory: Directory) -> Party | None:
         session_id = unquote(message.segments[0])
