@@ -9,7 +9,7 @@ from sqlmodel import col
 
 from ocpi.client import Target
 from ocpi.context import Context
-from ocpi.directory import AnnouncedParty, Directory, read_directory
+from ocpi.directory import AnnouncedParty, Directory, Member, read_directory
 from ocpi.headers import Party, routing_headers
 from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, PlatformID, State
 from ocpi.sides import hearers
@@ -50,6 +50,8 @@ class Addressee:
     options: Mapping[str, Any] = field(default_factory=dict)
     directory: Directory | None = None
     """Who else is there, for a partner of the hub."""
+    own: Sequence[Member] = ()
+    """What it is itself in the directory, the parties behind it included."""
     elsewhere: frozenset[str] = frozenset()
     """Parties of the hub that our CPO platform reaches directly: what bills is told them there."""
 
@@ -78,9 +80,8 @@ class Addressee:
     def _at_hub(
         self, directory: Directory, module: str, owner: str, audience: str | None
     ) -> Sequence[Party | None]:
-        own = list(directory.of(self.partner_id))
-        may = directory.agreements.may
-        if any(member.party.key == owner for member in own):
+        own, may = self.own, directory.agreements.may
+        if any(each.party.key == owner for each in own):
             return ()
         if module == "hubclientinfo":
             seen = any(directory.agreements.knows(member.party.key, owner) for member in own)
@@ -88,7 +89,9 @@ class Addressee:
         if audience is not None:
             told = owner in self.owners and audience in self.parties.keys() - self.elsewhere
             return (self.parties[audience],) if told and may(owner, audience, module) else ()
-        hearing = hearers(module, [each.role for each in directory.members.get(owner, ())])
+        if owner not in directory.members:
+            return ()  # What a party has left behind is not told on.
+        hearing = hearers(module, [each.role for each in directory.members[owner]])
         # What is behind a partner that is a hub hears it from that one.
         heard_by = (m.party for m in own if m.status is None and m.role in hearing)
         allowed = {party.key: party for party in heard_by if may(owner, party.key, module)}
@@ -162,6 +165,7 @@ async def read_addressee(
         announced = await database.fetch("addressee.announced", _ANNOUNCED, this)
         parties += [Party(*codes) for codes in announced]
     at_hub = platform == PlatformID.HUB
+    directory = await read_directory(database, context.settings) if at_hub else None
     direct = await database.fetch("addressee.direct", _DIRECT, {}) if at_hub else ()
     options = decode(stored)
     target = Target(name, context.seal.open(sealed), raw_token=bool(options.get("raw_token")))
@@ -175,7 +179,8 @@ async def read_addressee(
         parties={party.key: party for party in parties},
         party=_addressed(roles),
         options=options,
-        directory=await read_directory(database, context.settings) if at_hub else None,
+        directory=directory,
+        own=tuple(directory.of(partner_id)) if directory else (),
         elsewhere=frozenset(key for (key,) in direct),
     )
 

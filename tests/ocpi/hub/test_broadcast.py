@@ -4,8 +4,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
+from sqlmodel import col
 
 from ocpi.headers import Party
+from ocpi.parties import Partner
 from ocpi.spec.document import encode
 from ocpi.testing import samples
 from tests.house import HUB, OURS, codes_of, envelope_of
@@ -222,3 +225,17 @@ async def test_our_own_session_reaches_the_emsp_of_its_token_through_the_hub(tow
     (seen,) = town.emsp1.of("sessions")
     assert seen.routing == (EMSP1.party, OURS)
     assert not town.emsp2.of("sessions")
+
+
+async def test_what_a_party_has_left_behind_is_neither_told_nor_listed(town: Town) -> None:
+    await town.cpo1.send("PUT", AT, LOCATION, to=HUB)
+    async with town.context.database.write() as db:
+        await db.exec(delete(Partner).where(col(Partner.name) == "cpo1"))
+    location = samples.location(country_code="FR", party_id="FRC")
+    path = f"receiver/locations/FR/FRC/{location['id']}"
+    await town.cpo2.send("PUT", path, location, to=HUB)
+    async with pushing(town):
+        await until(got(town.emsp1, "locations"))
+    assert [seen.document() for seen in town.emsp1.of("locations")] == [location]
+    listed = envelope_of(await town.emsp1.send("GET", "sender/locations", to=HUB))["data"]
+    assert listed == [location]
