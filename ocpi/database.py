@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -99,17 +99,19 @@ class PostgresReader:
         self._dsn = dsn
         self._idle: list[asyncpg.Connection] = []
         self._room = asyncio.Semaphore(self.MOST)
+        self._burials: set[asyncio.Task[None]] = set()
 
     async def fetch(self, query: Prepared, given: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """The rows of a query, committed state only."""
-        async with asyncio.timeout(PATIENCE), self._lent() as connection:
+        async with self._lent() as connection, asyncio.timeout(PATIENCE):
             rows: Sequence[Sequence[Any]] = await connection.fetch(query.sql, *query.values(given))
             return rows
 
     @asynccontextmanager
     async def _lent(self) -> AsyncIterator[asyncpg.Connection]:
         async with self._room:
-            connection = await self._connection()
+            async with asyncio.timeout(PATIENCE):
+                connection = await self._connection()
             try:
                 yield connection
             except asyncpg.PostgresError:
@@ -117,8 +119,10 @@ class PostgresReader:
                 self._idle.append(connection)
                 raise
             except BaseException:
-                # Nobody knows what is still under way on it.
-                connection.terminate()
+                # What is still under way on it has to be cancelled, for which nobody waits here.
+                burial = asyncio.create_task(_bury(connection))
+                self._burials.add(burial)
+                burial.add_done_callback(self._burials.discard)
                 raise
             self._idle.append(connection)
 
@@ -133,6 +137,12 @@ class PostgresReader:
         """Let go of the connections."""
         while self._idle:
             await self._idle.pop().close()
+        await asyncio.gather(*self._burials)
+
+
+async def _bury(connection: asyncpg.Connection) -> None:
+    with suppress(*DATABASE_ERRORS):
+        await connection.close(timeout=PATIENCE)
 
 
 class AsBytes(FunctionElement[bytes]):
