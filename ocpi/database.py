@@ -110,8 +110,7 @@ class PostgresReader:
     @asynccontextmanager
     async def _lent(self) -> AsyncIterator[asyncpg.Connection]:
         async with self._room:
-            async with asyncio.timeout(PATIENCE):
-                connection = await self._connection()
+            connection = await self._connection()
             try:
                 yield connection
             except asyncpg.PostgresError:
@@ -131,7 +130,17 @@ class PostgresReader:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
-        return await asyncpg.connect(self._dsn)
+        opening = asyncio.ensure_future(asyncpg.connect(self._dsn, timeout=PATIENCE))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # A connection that is opened half-way complains; this one is for whoever comes next.
+            opening.add_done_callback(self._keep)
+            raise
+
+    def _keep(self, opening: asyncio.Future[asyncpg.Connection]) -> None:
+        if not opening.cancelled() and opening.exception() is None:
+            self._idle.append(opening.result())
 
     async def close(self) -> None:
         """Let go of the connections."""
