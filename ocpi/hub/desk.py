@@ -78,6 +78,7 @@ class Desk:
         return Carried(destination.party, answer)
 
     async def _pass_on(self, message: Message, receiver: Party) -> Here | Carried:
+        message.require_carriable()
         interface = Interface(message.module, message.interface)
         destination = await find_destination(self._context, message.sender, receiver, interface)
         if destination.partner_id == message.caller.partner_id:

@@ -74,10 +74,8 @@ async def _exchange(context: Context, message: Message, destination: Destination
 
 def url_of(message: Message, destination: Destination) -> str:
     """The same path and query below the receiver's endpoint (RT-11)."""
-    path = f"/{message.path}" if message.path else ""
-    query = f"?{message.query}" if message.query else ""
-    base = destination.endpoint.rstrip("/") if path or query else destination.endpoint
-    return f"{base}{path}{query}"
+    tail = message.tail
+    return destination.endpoint.rstrip("/") + tail if tail else destination.endpoint
 
 
 def _deadline(context: Context, message: Message) -> float:

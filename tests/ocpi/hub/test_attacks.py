@@ -1,0 +1,94 @@
+"""What the hub must not be made to do: each of these was tried on it and once succeeded."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from ocpi.spec.document import encode
+from ocpi.testing import samples
+from tests.house import HUB, codes_of
+from tests.ocpi.hub.raw import send_raw
+from tests.ocpi.hub.town import CPO1, EMSP1, Town, open_town, pushing, until
+
+
+@pytest.fixture
+async def town(database_url: str) -> AsyncIterator[Town]:
+    async with open_town(database_url) as opened:
+        yield opened
+
+
+CLIMBING = [
+    b"receiver/tokens/../../credentials",
+    b"receiver/tokens/%2e%2e/%2E./credentials",
+    b"receiver/tokens/..%2f..%2fcredentials",
+    b"receiver/tokens/..%5C..%5Ccredentials",
+    b"receiver/tokens/..;/..;x=1/credentials",
+    b"receiver/tokens/.",
+]
+
+
+@pytest.mark.parametrize("path", CLIMBING)
+@pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+async def test_no_path_leads_out_of_a_partners_endpoint(
+    town: Town, method: str, path: bytes
+) -> None:
+    answer = await send_raw(town, town.emsp1, method, path, to=CPO1.party)
+    assert codes_of(answer) == (200, 2001)
+    assert not town.network.requests
+
+
+async def test_an_object_whose_name_climbs_is_told_to_nobody_and_hurts_nobody(
+    sqlite_url: str,
+) -> None:
+    async with open_town(sqlite_url) as town:
+        for name in (b".", b".."):
+            document = samples.location(country_code="BE", party_id="BEC", id=name.decode())
+            path = b"receiver/locations/BE/BEC/" + name.replace(b".", b"%2e")
+            body = encode(document).encode()
+            answer = await send_raw(town, town.cpo1, "PUT", path, body=body, to=HUB)
+            assert codes_of(answer) == (201, 1000)
+        good = samples.location(country_code="BE", party_id="BEC", id="GOOD")
+        await town.cpo1.send("PUT", "receiver/locations/BE/BEC/GOOD", good, to=HUB)
+        async with pushing(town):
+            await until(lambda: bool(town.emsp1.of("locations")))
+        assert [seen.path for seen in town.emsp1.seen] == ["/receiver/locations/BE/BEC/GOOD"]
+
+
+@pytest.mark.parametrize(
+    "query", [b"a=\x01", b"a=\xff", b"a=b c", b"a=\\", b"a=" + b"x" * 8000, b"a=#"]
+)
+async def test_a_query_that_no_url_may_have_is_its_senders_fault_alone(
+    town: Town, query: bytes
+) -> None:
+    answer = await send_raw(
+        town, town.emsp1, "GET", b"sender/locations", query=query, to=CPO1.party
+    )
+    assert codes_of(answer) == (200, 2001)
+    assert not town.context.pulse.take()[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "path", "query", "body"),
+    [
+        ("emsp1", "GET", b"sender/locations/%00", b"", b""),
+        ("cpo1", "POST", b"sender/tokens/x/authorize", b"type=%00", b""),
+        ("emsp1", "PUT", b"receiver/chargingprofiles/%00", b"", b"{}"),
+        ("cpo1", "PATCH", b"receiver/sessions/BE/BEC/%00", b"", b"{}"),
+        ("emsp1", "POST", b"sender/locations", b"", b"{}"),
+        ("emsp1", "DELETE", b"receiver/chargingprofiles", b"", b""),
+        ("cpo1", "POST", b"receiver/cdrs", b"", b'{"cdr_token": {"country_code": ["x"]}}'),
+        ("cpo1", "POST", b"receiver/cdrs", b"", b"[" * 100_000),
+    ],
+)
+async def test_what_names_nobody_properly_is_4001(
+    town: Town, name: str, method: str, path: bytes, query: bytes, body: bytes
+) -> None:
+    answer = await send_raw(town, town.peers[name], method, path, query=query, body=body)
+    assert codes_of(answer) == (200, 4001)
+
+
+@pytest.mark.parametrize("session", [b"%00", b"x" * 3000])
+async def test_a_session_is_carried_whatever_its_name(town: Town, session: bytes) -> None:
+    path = b"receiver/sessions/BE/BEC/" + session
+    answer = await send_raw(town, town.cpo1, "PUT", path, body=b"{}", to=EMSP1.party)
+    assert codes_of(answer) == (200, 1000)
