@@ -38,7 +38,7 @@ from ocpi.hub.desk import Carried, Desk, Here
 from ocpi.hub.message import Message as HubMessage
 from ocpi.hub.senders import with_announced
 from ocpi.messages import log
-from ocpi.parties import Caller, PlatformID, authenticate, our_parties
+from ocpi.parties import VERSION, Caller, PlatformID, authenticate, our_parties
 from ocpi.request import Listing, read_listing
 
 BODY_LIMIT = 1024 * 1024
@@ -46,7 +46,8 @@ BODY_DEADLINE = 15.0
 _ONCE = ("authorization", "ocpi-to-", "ocpi-from-", "x-request-id", "x-correlation-id")
 # What partners may ask for with a registration token (TR-06), and what is never routed (RT-03).
 _CONFIGURATION = {"versions", "2.2.1", "2.2.1/credentials"}
-_UNROUTED = "hubclientinfo"
+_UNROUTED = {"versions", "credentials", "hubclientinfo"}
+_ROUTED = {"sender", "receiver", "links"}
 
 
 # An endpoint that gives a page of a list to a partner that asks for objects of some parties.
@@ -109,7 +110,7 @@ class Front:
             return
         if caller.registration:
             raise NotAuthenticated("This is a registration token: register first.")
-        if request.module == _UNROUTED:
+        if request.module in _UNROUTED:
             await self._answer_here(request, exchange, state)
             return
         routing = read_routing(request.headers)
@@ -143,6 +144,8 @@ class Front:
         hub = (await our_parties(self.context.database, PlatformID.HUB))[0]
         sender = routing.sender or exchange.only_party(state["caller"])
         exchange.set_addresses(sender, hub)
+        if not request.is_routed:
+            raise UnknownObject(f"There is nothing at {request.path}.")
         caller = _as_party(state["caller"], sender, request.owner)
         message = await request.message(caller, sender, routing.to, exchange.ids)
         if request.link is not None:
@@ -203,7 +206,9 @@ class _Request:
         self.headers = headers
         self.receive = receive
         self.platform, _, self.rest = path.removeprefix("/ocpi/").partition("/")
-        _, self.interface, self.module, self.below = (*self.rest.split("/", 3), "", "", "")[:4]
+        parts = [*self.rest.split("/", 3), "", "", ""]
+        version, self.interface, self.module, self.below = parts[:4]
+        self.is_routed = version == VERSION and self.interface in _ROUTED
         self._body: bytes | None = None
 
     @property

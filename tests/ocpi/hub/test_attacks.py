@@ -1,13 +1,17 @@
 """What the hub must not be made to do: each of these was tried on it and once succeeded."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+from sqlmodel import select
 
+from ocpi.parties import Partner, PartnerEndpoint
 from ocpi.spec.document import encode
 from ocpi.testing import samples
 from tests.house import HUB, codes_of
 from tests.ocpi.hub.raw import send_raw
+from tests.ocpi.hub.test_relay import routing_of, swapped
 from tests.ocpi.hub.town import CPO1, EMSP1, Town, open_town, pushing, until
 
 
@@ -92,3 +96,32 @@ async def test_a_session_is_carried_whatever_its_name(town: Town, session: bytes
     path = b"receiver/sessions/BE/BEC/" + session
     answer = await send_raw(town, town.cpo1, "PUT", path, body=b"{}", to=EMSP1.party)
     assert codes_of(answer) == (200, 1000)
+
+
+@pytest.mark.req("RT-03")
+@pytest.mark.parametrize("module", ["credentials", "versions"])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+async def test_configuration_modules_are_never_carried(
+    town: Town, method: str, module: str
+) -> None:
+    """They would be called with the hub's own token: to read it, or to end the registration."""
+    async with town.context.database.write() as db:
+        for role in ("SENDER", "RECEIVER"):
+            url = f"https://cpo1.example/{module}"
+            partner_id = (await db.exec(select(Partner.id).where(Partner.name == "cpo1"))).one()
+            row: dict[str, Any] = {"partner_id": partner_id, "identifier": module, "role": role, "url": url}
+            db.add(PartnerEndpoint(**row))
+    for side in ("sender", "receiver"):
+        answer = await town.emsp1.send(method, f"{side}/{module}", to=CPO1.party)
+        assert codes_of(answer) == (404, 2000)
+    assert not town.network.requests
+
+
+@pytest.mark.parametrize(
+    "path", ["9.9/sender/locations", "2.2.1/SENDER/locations", "2.2.1/other/locations", "2.2.1/x"]
+)
+async def test_what_is_no_interface_of_this_version_is_not_carried(town: Town, path: str) -> None:
+    answer = await town.emsp1.send("GET", f"/ocpi/hub/{path}", to=CPO1.party)
+    assert codes_of(answer) == (404, 2000)
+    assert routing_of(answer) == swapped(EMSP1.party, HUB)
+    assert not town.network.requests
