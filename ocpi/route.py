@@ -6,7 +6,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote
 
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
@@ -35,6 +34,7 @@ from ocpi.headers import (
     routing_headers,
 )
 from ocpi.hub.desk import Carried, Desk, Here
+from ocpi.hub.message import OWNED, owner_in
 from ocpi.hub.message import Message as HubMessage
 from ocpi.hub.senders import with_announced
 from ocpi.messages import log
@@ -219,10 +219,9 @@ class _Request:
     @property
     def owner(self) -> Party | None:
         """The owner that the URL of a pushed object names."""
-        segments = self.below.split("/")
-        if self.interface != "receiver" or len(segments) < 3:
+        if self.interface != "receiver" or self.module not in OWNED:
             return None
-        return Party(unquote(segments[0]), unquote(segments[1]))
+        return owner_in(self.below)
 
     def scope_for(self, state: dict[str, Any]) -> Scope:
         """What FastAPI gets: who calls, and which parties are meant."""

@@ -59,6 +59,7 @@ class Desk:
         kind = decide(
             to, message.method, message.interface, message.module, is_list=not message.path
         )
+        message.require_own()
         if kind in (Kind.BROADCAST, Kind.RESULT):
             return Here(hub, broadcast=kind is Kind.BROADCAST)
         if kind is Kind.GET_ALL:

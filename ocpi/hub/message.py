@@ -6,13 +6,15 @@ from typing import Any
 
 from ocpi.client import LONGEST_REQUEST_URL
 from ocpi.egress import LONGEST_URL
-from ocpi.errors import InvalidParameters
+from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import MessageIDs, Party
 from ocpi.parties import Caller
 from ocpi.paths import climbs, decode_segment
 from ocpi.spec.document import decode
 
 _CARRIABLE = re.compile(r"[!\"$-\[\]-~]*")
+# Below the RECEIVER endpoints of these modules stands the owner of an object, then its id.
+OWNED = frozenset({"locations", "tariffs", "sessions", "tokens"})
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,24 @@ class Message:
     def segments(self) -> list[str]:
         """The parts of the path, as they are meant."""
         return [decode_segment(each) for each in self.path.split("/")] if self.path else []
+
+    @property
+    def owner(self) -> Party | None:
+        """Whose object is pushed or asked back; None where URL and body do not tell."""
+        if self.interface == "RECEIVER" and self.module in OWNED:
+            return owner_in(self.path)
+        if self.interface == "RECEIVER" and self.module == "cdrs" and self.method == "POST":
+            return party_in(self.document())
+        return None
+
+    def require_own(self) -> None:
+        """Raises ``UnknownObject`` for an object of somebody else than the sender (CO-06, IP-11).
+
+        Its receiver could not tell: behind a hub it must believe whoever is connected (AT-36).
+        """
+        owner = self.owner
+        if owner is not None and owner.key not in {party.key for party in self.caller.parties}:
+            raise UnknownObject(f"{owner} is no party of {self.sender}.")
 
     @property
     def first(self) -> str:
@@ -68,6 +88,12 @@ class Message:
         except ValueError:
             return {}
         return document if isinstance(document, dict) else {}
+
+
+def owner_in(path: str) -> Party | None:
+    """The owner in the path of a pushed object, `NL/TNM/LOC1`."""
+    segments = path.split("/")
+    return Party(*map(decode_segment, segments[:2])) if len(segments) > 2 else None
 
 
 def party_in(document: Any) -> Party | None:

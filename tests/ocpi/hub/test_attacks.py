@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from ocpi.headers import Party
 from ocpi.parties import Partner, PartnerEndpoint
 from ocpi.spec.document import encode
 from ocpi.testing import samples
@@ -22,12 +23,12 @@ async def town(database_url: str) -> AsyncIterator[Town]:
 
 
 CLIMBING = [
-    b"receiver/tokens/../../credentials",
-    b"receiver/tokens/%2e%2e/%2E./credentials",
-    b"receiver/tokens/..%2f..%2fcredentials",
-    b"receiver/tokens/..%5C..%5Ccredentials",
-    b"receiver/tokens/..;/..;x=1/credentials",
-    b"receiver/tokens/.",
+    b"receiver/commands/../../credentials",
+    b"receiver/commands/%2e%2e/%2E./credentials",
+    b"receiver/commands/..%2f..%2fcredentials",
+    b"receiver/commands/..%5C..%5Ccredentials",
+    b"receiver/commands/..;/..;x=1/credentials",
+    b"receiver/commands/.",
 ]
 
 
@@ -109,7 +110,12 @@ async def test_configuration_modules_are_never_carried(
         for role in ("SENDER", "RECEIVER"):
             url = f"https://cpo1.example/{module}"
             partner_id = (await db.exec(select(Partner.id).where(Partner.name == "cpo1"))).one()
-            row: dict[str, Any] = {"partner_id": partner_id, "identifier": module, "role": role, "url": url}
+            row: dict[str, Any] = {
+                "partner_id": partner_id,
+                "identifier": module,
+                "role": role,
+                "url": url,
+            }
             db.add(PartnerEndpoint(**row))
     for side in ("sender", "receiver"):
         answer = await town.emsp1.send(method, f"{side}/{module}", to=CPO1.party)
@@ -124,4 +130,29 @@ async def test_what_is_no_interface_of_this_version_is_not_carried(town: Town, p
     answer = await town.emsp1.send("GET", f"/ocpi/hub/{path}", to=CPO1.party)
     assert codes_of(answer) == (404, 2000)
     assert routing_of(answer) == swapped(EMSP1.party, HUB)
+    assert not town.network.requests
+
+
+FRC = {"country_code": "FR", "party_id": "FRC"}
+
+
+@pytest.mark.req("CO-06", "RT-08")
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "receiver/sessions/FR/FRC/S1", samples.session(**FRC)),
+        ("PATCH", "receiver/sessions/FR/FRC/S1", {"kwh": 1}),
+        ("GET", "receiver/sessions/FR/FRC/S1", None),
+        ("PUT", "receiver/locations/FR/FRC/L1/E1", {}),
+        ("DELETE", "receiver/tariffs/FR/FRC/T1", None),
+        ("POST", "receiver/cdrs", samples.cdr(**FRC)),
+    ],
+)
+@pytest.mark.parametrize("to", [EMSP1.party, Party("XX", "XXX"), None])
+async def test_nobody_pushes_what_is_another_ones(
+    town: Town, method: str, path: str, body: Any, to: Party | None
+) -> None:
+    """Whoever gets it could not tell, for its owner is connected to this hub as well."""
+    answer = await town.cpo1.send(method, path, body, to=to)
+    assert codes_of(answer) == (404, 2000)
     assert not town.network.requests
