@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 from sqlmodel import select
 
@@ -156,3 +157,76 @@ async def test_nobody_pushes_what_is_another_ones(
     answer = await town.cpo1.send(method, path, body, to=to)
     assert codes_of(answer) == (404, 2000)
     assert not town.network.requests
+
+
+EVIL = "https://evil.example/results"
+START = "receiver/commands/START_SESSION"
+
+
+@pytest.mark.parametrize(
+    ("body", "codes"),
+    [
+        (f'{{"response_url": "{EVIL}", "x": NaN}}', (400, 2001)),
+        (f'\ufeff{{"response_url": "{EVIL}"}}', (200, 2001)),
+        (f'{{"Response_URL": "{EVIL}"}}', (200, 2001)),
+        (f'{{"response\\u005furl": "{EVIL}"}}', (200, 2001)),
+        (f'{{"response_url": "https://emsp1.example/", "RESPONSE_URL": "{EVIL}"}}', (200, 2001)),
+        (f'{{"response_url": "https://emsp1.example/", "response_url": "{EVIL}"}}', (200, 2001)),
+        (f'{{"response_url": ["{EVIL}"]}}', (200, 2001)),
+        (f'[{{"response_url": "{EVIL}"}}]', (200, 2001)),
+        (f"{{response_url: '{EVIL}'}}", (400, 2001)),
+        (f'{{"response_url": "{EVIL}", "x": {"[" * 50_000}{"]" * 50_000}}}', (400, 2001)),
+    ],
+)
+async def test_no_reader_of_a_command_finds_a_foreign_url_in_it(
+    town: Town, body: str, codes: tuple[int, int]
+) -> None:
+    answer = await town.emsp1.send("POST", START, body.encode(), to=CPO1.party)
+    assert codes_of(answer) == codes
+    assert not town.network.requests
+
+
+async def test_no_reader_of_a_query_finds_a_foreign_url_in_it(town: Town) -> None:
+    path = f"receiver/chargingprofiles/S1?duration=1&response%5FURL={EVIL}"
+    answer = await town.emsp1.send("GET", path, to=CPO1.party)
+    assert codes_of(answer) == (200, 2001)
+    assert not town.network.requests
+
+
+async def test_a_body_with_a_byte_order_mark_is_carried_with_our_url_in_it(town: Town) -> None:
+    body = b'\xef\xbb\xbf{"response_url": "https://emsp1.example/r", "x": 1.50}'
+    assert codes_of(await town.emsp1.send("POST", START, body, to=CPO1.party)) == (200, 1000)
+    assert town.cpo1.seen[0].document()["response_url"].startswith("https://cpo.example/ocpi/hub")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        httpx.Response(999, json={"status_code": 1000}),
+        httpx.Response(199, json={"status_code": 1000}),
+        httpx.Response(304),
+        httpx.Response(205),
+        httpx.Response(200, content=b'{"status_code":1000,"x":' + b"[" * 100_000),
+        httpx.Response(200, headers={"content-encoding": "br"}, content=b"{}"),
+        httpx.Response(200, headers={"content-encoding": "gzip"}, content=b""),
+    ],
+)
+async def test_an_answer_that_is_none_is_4000_and_makes_nobody_offline(
+    town: Town, reply: httpx.Response
+) -> None:
+    town.cpo1.answer = lambda _: reply
+    answer = await town.emsp1.send("GET", "sender/locations", to=CPO1.party)
+    assert codes_of(answer) == (200, 4000)
+    assert not town.context.pulse.take()[0]
+
+
+async def test_of_several_link_headers_the_next_one_counts(town: Town) -> None:
+    links = [
+        ("link", '<https://cpo1.example/a>; rel="prev"'),
+        ("link", "<https://cpo1.example/b>; rel=next"),
+    ]
+    town.cpo1.answer = lambda _: httpx.Response(
+        200, headers=links, json={"data": [], "status_code": 1000}
+    )
+    answer = await town.emsp1.send("GET", "sender/locations", to=CPO1.party)
+    assert answer.links["next"]["url"].startswith("https://cpo.example/ocpi/hub/2.2.1/links/")
