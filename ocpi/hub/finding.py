@@ -41,13 +41,16 @@ class Finder:
         }
 
     async def find(self, message: Message, directory: Directory) -> Party:
-        """The one party that a message can be for; raises ``UnknownReceiver`` (RT-35)."""
+        """The one party that a message can be for; raises ``UnknownReceiver`` (RT-35).
+
+        It is the same for a party that the sender may not talk to, however it was found.
+        """
         rule = self._rules.get((message.module, message.interface))
         party = None if rule is None else await rule(message, directory)
-        if party is None:
+        if party is None or not directory.is_open(message.sender, party, message.module):
             raise UnknownReceiver(
-                "Nothing in this message tells one party that it is for: name it in the OCPI-to "
-                "headers."
+                "Nothing in this message tells one party that it could be for: name it in the "
+                "OCPI-to headers."
             )
         return party
 

@@ -83,7 +83,7 @@ async def find_destination(
     Raises ``UnknownReceiver``, the same for a party that there is not and for one that the sender
     may not talk to, and what `locate` raises.
     """
-    default = context.settings.hub_agreements == "open"
+    default = context.settings.hub_is_open
     module = interface.module
     if not await may_send(context.database, sender.key, to.key, module, default=default):
         raise _unknown(to)
