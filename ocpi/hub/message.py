@@ -52,8 +52,11 @@ class Message:
     def require_own(self) -> None:
         """Raises ``UnknownObject`` for an object of somebody else than the sender (CO-06, IP-11).
 
-        Its receiver could not tell: behind a hub it must believe whoever is connected (AT-36).
+        Its receiver could not tell: behind a hub it must believe whoever is connected (AT-36). A
+        CDR is asked back at the link that its POST was answered with, and nowhere else (CD-04).
         """
+        if self.interface == "RECEIVER" and self.module == "cdrs" and self.method == "GET":
+            raise UnknownObject("A CDR is at the address that its POST was answered with.")
         owner = self.owner
         if owner is not None and owner.key not in {party.key for party in self.caller.parties}:
             raise UnknownObject(f"{owner} is no party of {self.sender}.")

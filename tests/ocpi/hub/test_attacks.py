@@ -159,6 +159,37 @@ async def test_nobody_pushes_what_is_another_ones(
     assert not town.network.requests
 
 
+@pytest.mark.req("CD-04")
+@pytest.mark.parametrize("path", ["FR/FRC/C1", "BE/BEC/C1", "C1"])
+async def test_a_cdr_is_asked_back_at_its_link_alone(town: Town, path: str) -> None:
+    """Elsewhere any CPO could try the names of others' CDRs, and the receiver knows but the hub."""
+    for to in (EMSP1.party, None):
+        answer = await town.cpo1.send("GET", f"receiver/cdrs/{path}", to=to)
+        assert codes_of(answer) == (404, 2000)
+    assert not town.network.requests
+
+
+@pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "PURGE"])
+async def test_methods_that_ocpi_lacks_are_not_carried(town: Town, method: str) -> None:
+    for to in (CPO1.party, HUB, None):
+        answer = await town.emsp1.send(method, "sender/locations/L1", to=to)
+        assert codes_of(answer) == (405, 2000)
+    assert not town.network.requests
+
+
+@pytest.mark.parametrize("path", [b"sender//locations///L1/", b"//sender/locations/L1//"])
+async def test_slashes_too_many_are_not_carried_on(town: Town, path: bytes) -> None:
+    answer = await send_raw(town, town.emsp1, "GET", b"/ocpi//hub/2.2.1/" + path, to=CPO1.party)
+    assert codes_of(answer) == (200, 1000)
+    assert town.cpo1.seen[0].path == "/sender/locations/L1"
+
+
+async def test_the_body_of_a_get_is_not_carried(town: Town) -> None:
+    answer = await town.emsp1.send("GET", "sender/locations", b"secret", to=CPO1.party)
+    assert codes_of(answer) == (200, 1000)
+    assert town.cpo1.seen[0].body == b""
+
+
 EVIL = "https://evil.example/results"
 START = "receiver/commands/START_SESSION"
 
