@@ -141,9 +141,8 @@ class Front:
         exchange: "_Exchange",
         state: dict[str, Any],
     ) -> None:
-        hub = (await our_parties(self.context.database, PlatformID.HUB))[0]
         sender = routing.sender or exchange.only_party(state["caller"])
-        exchange.set_addresses(sender, hub)
+        exchange.set_addresses(sender, desk.hub)
         if not request.is_routed:
             raise UnknownObject(f"There is nothing at {request.path}.")
         caller = _as_party(state["caller"], sender, request.owner)
