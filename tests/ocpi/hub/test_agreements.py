@@ -6,12 +6,14 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from modules.hubclientinfo.standing import bring_up_to_date
 from modules.tokens.issuers import read_issuers_for
 from ocpi.agreements import ANY, FUNCTIONAL, Agreements
 from ocpi.headers import Party
 from ocpi.pull.issuers import parties_of
+from ocpi.push.lanes import PartnerLane
 from ocpi.spec.document import encode
 from ocpi.testing import samples
 from tests.house import HUB, OURS, codes_of, envelope_of
@@ -261,6 +263,16 @@ async def test_what_was_denied_by_a_rule_is_told_when_the_rule_is_taken_back(
             gone = await town.admin.delete("/admin/agreements", params=rule)
             assert gone.status_code == 204
             await until(lambda: bool(town.emsp1.of("locations")))
+
+
+async def test_an_agreement_makes_nobody_return_who_is_away(sqlite_url: str) -> None:
+    async with open_town(sqlite_url) as town:
+        async with town.context.database.write() as db:
+            down = {"reason": "down", "sentence": "", "opened_at": 0, "next_probe_at": 0}
+            await db.exec(update(PartnerLane).values(breaker={**down, "failures": 1}))
+        await agree(town, ANY, ANY, allowed=True)
+        answer = await town.emsp1.send("GET", "sender/locations", to=BEC)
+        assert codes_of(answer) == (200, 4003)
 
 
 async def test_a_list_is_followed_no_further_once_it_is_denied(town: Town) -> None:
