@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import bindparam, or_, select
@@ -9,7 +10,7 @@ from sqlmodel import col
 
 from ocpi.client import Target
 from ocpi.context import Context
-from ocpi.directory import AnnouncedParty, Directory, read_directory
+from ocpi.directory import AnnouncedParty, Directory, Member, read_directory
 from ocpi.headers import Party, routing_headers
 from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, PlatformID, State
 from ocpi.sides import hearers
@@ -78,7 +79,7 @@ class Addressee:
     def _at_hub(
         self, directory: Directory, module: str, owner: str, audience: str | None
     ) -> Sequence[Party | None]:
-        own = list(directory.of(self.partner_id))
+        own = self._own
         may = directory.agreements.may
         if any(member.party.key == owner for member in own):
             return ()
@@ -93,6 +94,11 @@ class Addressee:
         heard_by = (m.party for m in own if m.status is None and m.role in hearing)
         allowed = {party.key: party for party in heard_by if may(owner, party.key, module)}
         return tuple(allowed.values())
+
+    @cached_property
+    def _own(self) -> Sequence[Member]:
+        """The members of the hub on its connection, looked for once: each change asks for them."""
+        return () if self.directory is None else tuple(self.directory.of(self.partner_id))
 
     def concerns(self, module: str, owner: str, audience: str | None) -> bool:
         """Whether this partner must hear of an object."""
