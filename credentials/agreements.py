@@ -103,7 +103,7 @@ async def forget_rule(context: Context, from_party: str, to_party: str, module: 
 async def _tell_anew(db: AsyncSession, *parties: str) -> None:
     """Have the partners of these parties told everything that they may hear now."""
     for partner_id in await _partners(db, *parties):
-        await rewind_lane(db, partner_id)
+        await rewind_lane(db, partner_id, hopeful=False)
 
 
 async def _partners(db: AsyncSession, *parties: str) -> list[int]:

@@ -14,6 +14,7 @@ from credentials.options import PartnerOptions
 from credentials.parties import holder_of, is_ours
 from ocpi.context import Context
 from ocpi.database import clock
+from ocpi.directory import AnnouncedParty
 from ocpi.errors import (
     AlreadyRegistered,
     Conflict,
@@ -110,7 +111,10 @@ async def issue_registration_token(db: AsyncSession, partner: Partner) -> tuple[
 async def bind_roles(
     db: AsyncSession, partner: Partner, roles: Sequence[tuple[str, Party]]
 ) -> None:
-    """Fix the party roles of a partner (TA-04); raises ``Conflict`` for one that another holds."""
+    """Fix the party roles of a partner (TA-04); raises ``Conflict`` for one that another holds.
+
+    A party that was behind a hub is so no longer: from now on that one cannot speak for it (TA-28).
+    """
     distinct = {(role, party.key): party for role, party in roles}
     for (role, _), party in distinct.items():
         if await is_ours(db, role, party.key):
@@ -118,6 +122,7 @@ async def bind_roles(
         holder = await holder_of(db, role, party.key, platform=partner.platform)
         if holder is not None:
             raise Conflict(f"{role} {party} is a party of the partner {holder} already.")
+        await db.exec(delete(AnnouncedParty).where(col(AnnouncedParty.party) == party.key))
         db.add(
             PartnerRole(
                 partner_id=partner.key,

@@ -286,6 +286,22 @@ def _sqlite_engine(url: str) -> AsyncEngine:
     return engine
 
 
+# SQLite and PostgreSQL take a few more than these in one statement.
+_MOST_PARAMETERS = 32_000
+
+
+def numbered(name: str, values: list[str]) -> dict[str, Any]:
+    """Parameters of a statement, the last value again and again up to the next power of two.
+
+    Each count is a statement of its own, which is kept: of as many as there are parties of a hub,
+    one by one, no memory would be left.
+    """
+    count = 1 << (len(values) - 1).bit_length() if values else 0
+    count = min(count, max(len(values), _MOST_PARAMETERS))
+    padded = [*values, *values[-1:] * (count - len(values))]
+    return {f"{name}_{n}": value for n, value in enumerate(padded)}
+
+
 _STAMP = text("UPDATE feed_head SET seq = seq + :count WHERE stream = :stream RETURNING seq")
 
 

@@ -68,6 +68,10 @@ class Directory:
         for members in self.members.values():
             yield from (each for each in members if each.partner_id == partner_id)
 
+    def is_open(self, caller: Party, other: Party, module: str) -> bool:
+        """Whether another party is there, and a party may send it messages of a module."""
+        return other.key in self.members and self.agreements.may(caller.key, other.key, module)
+
     def open_to(self, caller: Party, module: str) -> list[Party]:
         """The other parties to which a party may send messages of a module."""
         return [
@@ -120,11 +124,10 @@ MEMBERS: CompoundSelect[Any] = union_all(
 async def read_directory(database: Database, settings: Settings) -> Directory:
     """The directory as it is now."""
     rows = await database.fetch("directory", MEMBERS, {})
-    default = settings.hub_agreements == "open"
     return Directory(
         hub=hub_party(settings),
         members=_grouped(rows),
-        agreements=await read_agreements(database, default=default),
+        agreements=await read_agreements(database, default=settings.hub_is_open),
     )
 
 

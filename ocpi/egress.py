@@ -17,6 +17,8 @@ import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from ocpi.paths import climbs
+
 # An OCPI URL has at most 255 characters; a link to the next page may be longer (TYPES, IP-23).
 LONGEST_URL = 255
 # Seconds after which connections are replaced, so that changes of DNS are noticed.
@@ -114,6 +116,8 @@ def _broken_rules(
         yield "only https is allowed"
     if "@" in parts.netloc:
         yield "a URL with user information is not allowed"
+    if climbs(parts.path):
+        yield "a path with . or .. is not allowed"
     if "#" in url:
         yield "a URL with a fragment is not allowed"
     broken = _broken_place_rule(parts.netloc, allow_private=allow_private, ports=frozenset(ports))

@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
-from urllib.parse import unquote
 
 from fastapi import Depends, Path, Request
 from pydantic import AfterValidator
@@ -18,6 +17,7 @@ from ocpi.headers import MessageIDs, Party
 from ocpi.messages import log
 from ocpi.pagination import Paging, page_headers, read_paging
 from ocpi.parties import Caller
+from ocpi.paths import decode_segment
 from ocpi.push.feed import Change, changed
 from ocpi.spec.document import decode
 from ocpi.store import Page, Written
@@ -133,14 +133,9 @@ def pages(*, required: Collection[str] = ()) -> dict[str, Any]:
     }
 
 
-def _decode_segment(segment: str) -> str:
-    """A path segment as it was meant; no id holds NUL, and PostgreSQL cannot compare with it."""
-    return unquote(segment).replace("\0", "\ufffd")
-
-
 # Path segments reach the routes still percent-encoded, so that an id may hold a slash (AT-26);
 # they are decoded here, once.
-Segment = Annotated[str, AfterValidator(_decode_segment)]
+Segment = Annotated[str, AfterValidator(decode_segment)]
 
 
 async def _owner(

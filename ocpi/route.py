@@ -6,14 +6,12 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import unquote
 
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocpi.context import Context
-from ocpi.directory import hub_party
 from ocpi.envelope import failure
 from ocpi.errors import (
     Crash,
@@ -36,10 +34,11 @@ from ocpi.headers import (
     routing_headers,
 )
 from ocpi.hub.desk import Carried, Desk, Here
+from ocpi.hub.message import OWNED, owner_in
 from ocpi.hub.message import Message as HubMessage
 from ocpi.hub.senders import with_announced
 from ocpi.messages import log
-from ocpi.parties import Caller, PlatformID, authenticate, our_parties
+from ocpi.parties import VERSION, Caller, PlatformID, authenticate, our_parties
 from ocpi.request import Listing, read_listing
 
 BODY_LIMIT = 1024 * 1024
@@ -47,7 +46,8 @@ BODY_DEADLINE = 15.0
 _ONCE = ("authorization", "ocpi-to-", "ocpi-from-", "x-request-id", "x-correlation-id")
 # What partners may ask for with a registration token (TR-06), and what is never routed (RT-03).
 _CONFIGURATION = {"versions", "2.2.1", "2.2.1/credentials"}
-_UNROUTED = "hubclientinfo"
+_UNROUTED = {"versions", "credentials", "hubclientinfo"}
+_ROUTED = {"sender", "receiver", "links"}
 
 
 # An endpoint that gives a page of a list to a partner that asks for objects of some parties.
@@ -110,7 +110,7 @@ class Front:
             return
         if caller.registration:
             raise NotAuthenticated("This is a registration token: register first.")
-        if request.module == _UNROUTED:
+        if request.module in _UNROUTED:
             await self._answer_here(request, exchange, state)
             return
         routing = read_routing(request.headers)
@@ -141,10 +141,10 @@ class Front:
         exchange: "_Exchange",
         state: dict[str, Any],
     ) -> None:
-        hub = hub_party(self.context.settings)
-        assert hub is not None
         sender = routing.sender or exchange.only_party(state["caller"])
-        exchange.set_addresses(sender, hub)
+        exchange.set_addresses(sender, desk.hub)
+        if not request.is_routed:
+            raise UnknownObject(f"There is nothing at {request.path}.")
         caller = _as_party(state["caller"], sender, request.owner)
         message = await request.message(caller, sender, routing.to, exchange.ids)
         if request.link is not None:
@@ -205,7 +205,9 @@ class _Request:
         self.headers = headers
         self.receive = receive
         self.platform, _, self.rest = path.removeprefix("/ocpi/").partition("/")
-        _, self.interface, self.module, self.below = (*self.rest.split("/", 3), "", "", "")[:4]
+        parts = [*self.rest.split("/", 3), "", "", ""]
+        version, self.interface, self.module, self.below = parts[:4]
+        self.is_routed = version == VERSION and self.interface in _ROUTED
         self._body: bytes | None = None
 
     @property
@@ -216,10 +218,9 @@ class _Request:
     @property
     def owner(self) -> Party | None:
         """The owner that the URL of a pushed object names."""
-        segments = self.below.split("/")
-        if self.interface != "receiver" or len(segments) < 3:
+        if self.interface != "receiver" or self.module not in OWNED:
             return None
-        return Party(unquote(segments[0]), unquote(segments[1]))
+        return owner_in(self.below)
 
     def scope_for(self, state: dict[str, Any]) -> Scope:
         """What FastAPI gets: who calls, and which parties are meant."""

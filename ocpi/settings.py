@@ -159,6 +159,11 @@ class Settings(BaseSettings):
         return self.hub_party_id is not None
 
     @property
+    def hub_is_open(self) -> bool:
+        """Whether parties of whom no agreement speaks may talk to each other."""
+        return self.hub_agreements == "open"
+
+    @property
     def partner_port_numbers(self) -> frozenset[int]:
         """The ports at which partners may be reached."""
         return frozenset(int(port) for port in self.partner_ports.split(","))

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ocpi.database import AsBytes, Database, stamp
+from ocpi.database import AsBytes, Database, numbered, stamp
 from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import Party
 from ocpi.pagination import DEEPEST, Paging
@@ -165,8 +165,8 @@ class Store(Generic[Row]):
         """
         if not owners or (audience is not None and not audience):
             return Page((), 0)
-        given: dict[str, Any] = {f"owner_{n}": owner.key for n, owner in enumerate(owners)}
-        given |= {f"audience_{n}": party.key for n, party in enumerate(audience or ())}
+        given = numbered("owner", [owner.key for owner in owners])
+        given |= numbered("audience", [party.key for party in audience or ()])
         if shared:
             given["shared"] = True
         if paging.date_from is not None:
@@ -184,7 +184,7 @@ class Store(Generic[Row]):
 
     async def text(self, database: Database, owners: Sequence[Party], identifier: str) -> bytes:
         """An object's JSON text; where several owners use the same id, none is meant (AT-41)."""
-        keys = {f"key_{n}": object_key(owner, identifier) for n, owner in enumerate(owners)}
+        keys = numbered("key", [object_key(owner, identifier) for owner in owners])
         rows = await database.fetch(
             ("text", self.table, len(keys)), _text_query(self.table, len(keys)), keys
         )

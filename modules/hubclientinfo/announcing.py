@@ -6,14 +6,14 @@ from sqlalchemy import func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ocpi.database import clock
 from ocpi.directory import AnnouncedParty
-from ocpi.errors import ClientError, Conflict
+from ocpi.errors import ClientError, Conflict, InvalidParameters
 from ocpi.headers import Party
 from ocpi.parties import OurParty, Partner, PartnerRole
 from ocpi.spec.hubclientinfo import ClientInfo, ConnectionStatus
 from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.spec.reading import dump
+from ocpi.spec.rules import owner_rules
 
 MOST_BEHIND_ONE = 5000
 """Parties that one hub may announce."""
@@ -22,12 +22,16 @@ MOST_BEHIND_ONE = 5000
 async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
     """Store what a hub tells of a party; gives whether it is new. What is older is left alone.
 
-    Raises ``Conflict`` for a party that is known otherwise: a hub cannot take it over (TA-28).
+    Raises ``Conflict`` for a party that is known otherwise, in whatever role: a hub cannot take it
+    over (TA-28). Raises ``InvalidParameters`` for codes that are none: with an asterisk in them
+    they would be the beginning of another party's keys.
     """
+    for broken in owner_rules(info.country_code, info.party_id):
+        raise InvalidParameters(broken)
     await db.get(Partner, partner_id, with_for_update=True)
     party, role = Party(info.country_code, info.party_id), str(info.role)
-    if await _is_known_otherwise(db, partner_id, party, role):
-        raise Conflict(f"{role} {party} is known here by another connection.")
+    if await _is_known_otherwise(db, partner_id, party):
+        raise Conflict(f"{party} is known here by another connection.")
     moment = microseconds(parse_moment(dump(info)["last_updated"]))
     row = await db.get(AnnouncedParty, (partner_id, role, party.key))
     if row is None:
@@ -49,13 +53,11 @@ async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
     return False
 
 
-async def _is_known_otherwise(db: AsyncSession, partner_id: int, party: Party, role: str) -> bool:
-    direct = select(PartnerRole.id).where(PartnerRole.party == party.key, PartnerRole.role == role)
+async def _is_known_otherwise(db: AsyncSession, partner_id: int, party: Party) -> bool:
+    direct = select(PartnerRole.id).where(PartnerRole.party == party.key)
     ours = select(OurParty.id).where(OurParty.party == party.key)
     behind = select(AnnouncedParty.party).where(
-        AnnouncedParty.party == party.key,
-        AnnouncedParty.role == role,
-        AnnouncedParty.partner_id != partner_id,
+        AnnouncedParty.party == party.key, AnnouncedParty.partner_id != partner_id
     )
     for query in (direct, ours, behind):
         if (await db.exec(query)).first() is not None:
@@ -73,18 +75,23 @@ async def _require_room(db: AsyncSession, partner_id: int) -> None:
         raise ClientError(f"A hub may announce {MOST_BEHIND_ONE} parties here, and no more.")
 
 
-async def withdraw_others(db: AsyncSession, partner_id: int, named: Collection[str]) -> int:
+async def withdraw_others(
+    db: AsyncSession, partner_id: int, named: Collection[str], asked_at: int
+) -> int:
     """Suspend those whom a hub's whole list does not name any more (HC-03); gives how many.
 
-    `named` are the keys of parties, those that were refused among them.
+    `named` are the keys of parties, those that were refused among them. Who is newer than the
+    list, which was asked for at `asked_at`, is left alone; and dates stay the hub's own, so that
+    who is back in a later list is believed to be.
     """
     gone = await db.exec(
         update(AnnouncedParty)
         .where(
             col(AnnouncedParty.partner_id) == partner_id,
             col(AnnouncedParty.party).not_in(named),
+            col(AnnouncedParty.last_updated) < asked_at,
             col(AnnouncedParty.status) != ConnectionStatus.SUSPENDED.value,
         )
-        .values(status=ConnectionStatus.SUSPENDED.value, last_updated=await clock(db))
+        .values(status=ConnectionStatus.SUSPENDED.value)
     )
     return gone.rowcount

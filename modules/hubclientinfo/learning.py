@@ -1,13 +1,14 @@
 """Reading who is behind hubs that are partners of ours: at the start, and now and then."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
 
-from modules.hubclientinfo.announcing import announce, withdraw_others
+from modules.hubclientinfo.announcing import MOST_BEHIND_ONE, announce, withdraw_others
 from modules.hubclientinfo.store import MODULE
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context
@@ -23,6 +24,8 @@ from ocpi.spec.moments import format_moment, moment_of
 from ocpi.spec.reading import problems, read
 
 DAY_HOURS = 24
+# Few enough for a transaction that nobody waits for.
+_AT_ONCE = 200
 
 
 @dataclass
@@ -31,6 +34,8 @@ class Learned:
 
     named: set[str] = field(default_factory=set)
     """The keys of all parties in the list."""
+    met: int = 0
+    """How many entries the list has, whatever they are worth."""
     refused: list[str] = field(default_factory=list)
     gone: int = 0
     problem: str | None = None
@@ -52,15 +57,20 @@ async def learn(context: Context, issuer: Issuer) -> Learned:
         now = await clock(db)
     learned = Learned()
     try:
-        await _crawl(context, issuer, learned, format_moment(moment_of(now)))
+        # Nobody else reads it for as long as the lease lasts, and no other hub waits longer.
+        async with asyncio.timeout(syncs.LEASE / 1_000_000):
+            await _crawl(context, issuer, learned, format_moment(moment_of(now)))
     except (ExchangeFailed, _Unusable) as error:
         learned.problem = f"{error}."
+    except Exception as error:  # noqa: BLE001 - one hub's list must not stop those of others.
+        log.warning("a list of parties failed", partner=issuer.target.name, error=repr(error))
+        learned.problem = f"it failed here, with {type(error).__name__}."
     hours = context.settings.pull_hours or DAY_HOURS
     since = now if learned.problem is None else None
-    note = learned.sentence()
     async with context.database.write() as db:
         if learned.problem is None:
-            learned.gone = await withdraw_others(db, issuer.partner_id, learned.named)
+            learned.gone = await withdraw_others(db, issuer.partner_id, learned.named, now)
+        note = learned.sentence()
         await syncs.finish(db, key, note, hours * syncs.HOUR, since=since, full=True)
     log.info("parties learned", partner=issuer.target.name, note=note)
     return learned
@@ -75,14 +85,24 @@ async def _crawl(context: Context, issuer: Issuer, learned: Learned, now: str) -
         if not reply.success() or not isinstance(reply.data, list):
             said = f"HTTP {reply.http_status} with status code {reply.status_code}"
             raise _Unusable(f"{issuer.target.name} answered {said}")
-        async with context.database.write() as db:
-            for each in reply.data:
-                try:
-                    info = read(ClientInfo, {"last_updated": now, **each})
-                    learned.named.add(Party(info.country_code, info.party_id).key)
-                    await announce(db, issuer.partner_id, info)
-                except (ValidationError, OCPIError, TypeError) as error:
-                    learned.refused.append(_why(error))
+        learned.met += len(reply.data)
+        if learned.met > MOST_BEHIND_ONE:
+            raise _Unusable(f"{issuer.target.name} lists more than {MOST_BEHIND_ONE} parties")
+        for first in range(0, len(reply.data), _AT_ONCE):
+            await _take(context, issuer, learned, now, reply.data[first : first + _AT_ONCE])
+
+
+async def _take(
+    context: Context, issuer: Issuer, learned: Learned, now: str, listed: Sequence[Any]
+) -> None:
+    async with context.database.write() as db:
+        for each in listed:
+            try:
+                info = read(ClientInfo, {"last_updated": now, **each})
+                learned.named.add(Party(info.country_code, info.party_id).key)
+                await announce(db, issuer.partner_id, info)
+            except (ValidationError, OCPIError, TypeError) as error:
+                learned.refused.append(_why(error))
 
 
 def _why(error: Any) -> str:
@@ -120,8 +140,7 @@ class Learner:
             return
         async with self._context.database.write() as db:
             due = await syncs.take_due(db, hubs.keys())
-        for key in due:
-            await learn(self._context, hubs[key])
+        await asyncio.gather(*(learn(self._context, hubs[key]) for key in due))
 
     async def stop(self) -> None:
         """End `run`."""

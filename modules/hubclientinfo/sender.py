@@ -4,8 +4,8 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from modules.hubclientinfo.store import client_infos, known_owners
-from ocpi.agreements import read_agreements
 from ocpi.context import Context
+from ocpi.directory import read_directory
 from ocpi.envelope import Answer
 from ocpi.headers import Party
 from ocpi.parties import Caller
@@ -28,11 +28,11 @@ async def list_client_infos(here: Here, caller: CallerOf, listing: List) -> Resp
 
 
 async def _visible(here: Context, caller: Caller) -> list[Party]:
-    default = here.settings.hub_agreements == "open"
-    agreements = await read_agreements(here.database, default=default)
-    own = {party.key for party in caller.parties}
+    """Those of whom its parties hear, those that it announced among them: as what is pushed."""
+    directory = await read_directory(here.database, here.settings)
+    own = {member.party.key for member in directory.of(caller.partner_id)}
     return [
         Party(*key.split("*", 1))
         for key in await known_owners(here.database)
-        if key not in own and any(agreements.knows(each, key) for each in own)
+        if key not in own and any(directory.agreements.knows(each, key) for each in own)
     ]

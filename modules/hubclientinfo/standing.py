@@ -28,6 +28,8 @@ from ocpi.spec.document import decode
 from ocpi.spec.hubclientinfo import ConnectionStatus
 from ocpi.store import Document, object_key
 
+# Few enough for a transaction that nobody waits for: a hub may announce thousands at once.
+_AT_ONCE = 50
 _MEMBERS = MEMBERS.subquery()
 _FACTS = (
     select(
@@ -109,9 +111,10 @@ async def bring_up_to_date(context: Context) -> int:
     rows = await context.database.fetch("standing.facts", _FACTS, {})
     facts = [Facts(*row) for row in rows]
     news = standings(facts, await _told(context))
-    if news:
+    keys = sorted(news)
+    for first in range(0, len(keys), _AT_ONCE):
         async with context.database.write() as db:
-            for key in sorted(news):
+            for key in keys[first : first + _AT_ONCE]:
                 await _tell(db, news[key])
     return len(news)
 

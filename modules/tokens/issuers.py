@@ -25,14 +25,19 @@ async def read_issuers_for(context: Context, owner: Party) -> list[Issuer]:
     """
     found = []
     if context.settings.is_hub:
-        default = context.settings.hub_agreements == "open"
+        default = context.settings.hub_is_open
         agreements = await read_agreements(context.database, default=default)
         for issuer in await read_issuers(context, PlatformID.HUB):
-            allowed = [
+            roles = [
                 role for role in issuer.roles if agreements.may(role.party.key, owner.key, "tokens")
             ]
-            if allowed:
-                found.append(replace(issuer, roles=allowed))
+            announced = {
+                key: party
+                for key, party in issuer.announced.items()
+                if agreements.may(key, owner.key, "tokens")
+            }
+            if roles:
+                found.append(replace(issuer, roles=roles, announced=announced))
     return [*found, *await read_issuers(context, PlatformID.CPO)]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 
 from ocpi.context import Context, Interface
+from ocpi.database import DATABASE_ERRORS
 from ocpi.directory import hub_party, read_directory
 from ocpi.errors import UnknownReceiver
 from ocpi.headers import Party
@@ -16,6 +17,7 @@ from ocpi.hub.message import Message
 from ocpi.hub.relay import carry
 from ocpi.hub.scenario import Kind, To, decide
 from ocpi.hub.targets import Destination, find_destination
+from ocpi.messages import log
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,9 @@ class Desk:
     """Decides about messages once, before any module sees them."""
 
     def __init__(self, context: Context, stores: Stores) -> None:
+        hub = hub_party(context.settings)
+        assert hub is not None
+        self.hub = hub
         self._context = context
         self._finder = Finder(context, stores)
         self._memory = Memory(context)
@@ -51,19 +56,18 @@ class Desk:
 
         Raises ``OCPIError`` for what is refused.
         """
-        hub = hub_party(self._context.settings)
-        assert hub is not None
         to = To.NOBODY
         if message.to is not None:
-            to = To.HUB if message.to.key == hub.key else To.PARTY
+            to = To.HUB if message.to.key == self.hub.key else To.PARTY
         kind = decide(
             to, message.method, message.interface, message.module, is_list=not message.path
         )
+        message.require_own()
         if kind in (Kind.BROADCAST, Kind.RESULT):
-            return Here(hub, broadcast=kind is Kind.BROADCAST)
+            return Here(self.hub, broadcast=kind is Kind.BROADCAST)
         if kind is Kind.GET_ALL:
             directory = await read_directory(self._context.database, self._context.settings)
-            return Here(hub, tuple(directory.shared_with(message.sender, message.module)))
+            return Here(self.hub, tuple(directory.shared_with(message.sender, message.module)))
         receiver = message.to
         if receiver is None:
             directory = await read_directory(self._context.database, self._context.settings)
@@ -78,6 +82,7 @@ class Desk:
         return Carried(destination.party, answer)
 
     async def _pass_on(self, message: Message, receiver: Party) -> Here | Carried:
+        message.require_carriable()
         interface = Interface(message.module, message.interface)
         destination = await find_destination(self._context, message.sender, receiver, interface)
         if destination.partner_id == message.caller.partner_id:
@@ -91,5 +96,9 @@ class Desk:
     async def _carry(self, message: Message, destination: Destination) -> Response:
         answer = await carry(self._context, message, destination)
         if answer.status_code < 300:
-            await self._memory.learn(message, destination.party)
+            try:
+                await self._memory.learn(message, destination.party)
+            except DATABASE_ERRORS as error:
+                # It was carried: an error would have it sent again.
+                log.warning("what was carried is not remembered", error=repr(error))
         return answer

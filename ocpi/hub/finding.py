@@ -6,14 +6,14 @@ reservations are not: of those only whose they are is remembered, from the messa
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 from ocpi.context import Context
 from ocpi.directory import Directory
 from ocpi.errors import UnknownObject, UnknownReceiver
 from ocpi.headers import Party
 from ocpi.hub.memory import Kind, audience_of, owner_of
-from ocpi.hub.message import Message
+from ocpi.hub.message import Message, party_in
 from ocpi.parties import PlatformID, our_parties
 from ocpi.spec.document import decode
 from ocpi.store import Store
@@ -41,13 +41,16 @@ class Finder:
         }
 
     async def find(self, message: Message, directory: Directory) -> Party:
-        """The one party that a message can be for; raises ``UnknownReceiver`` (RT-35)."""
+        """The one party that a message can be for; raises ``UnknownReceiver`` (RT-35).
+
+        It is the same for a party that the sender may not talk to, however it was found.
+        """
         rule = self._rules.get((message.module, message.interface))
         party = None if rule is None else await rule(message, directory)
-        if party is None:
+        if party is None or not directory.is_open(message.sender, party, message.module):
             raise UnknownReceiver(
-                "Nothing in this message tells one party that it is for: name it in the OCPI-to "
-                "headers."
+                "Nothing in this message tells one party that it could be for: name it in the "
+                "OCPI-to headers."
             )
         return party
 
@@ -63,16 +66,16 @@ class Finder:
         return Party(document["country_code"], document["party_id"])
 
     async def _by_object(self, message: Message, directory: Directory) -> Party | None:
-        identifier = unquote(message.segments[0])
+        identifier = message.first
         return await self._owner_in_store(message, directory, message.module, identifier)
 
     async def _by_token(self, message: Message, directory: Directory) -> Party | None:
-        kind = parse_qs(message.query).get("type", ["RFID"])[0]
-        identifier = f"{unquote(message.segments[0])}*{kind}"
+        kind = parse_qs(message.query).get("type", ["RFID"])[0].replace("\0", "")
+        identifier = f"{message.first}*{kind}"
         return await self._owner_in_store(message, directory, "tokens", identifier)
 
     async def _by_own_session(self, message: Message, _directory: Directory) -> Party | None:
-        return await self._session_owner(message, unquote(message.segments[0]))
+        return await self._session_owner(message, message.first)
 
     async def _session_owner(self, message: Message, session_id: str) -> Party | None:
         """The CPO of a Session of the sender's driver; those of our own CPO parties are here."""
@@ -91,18 +94,15 @@ class Finder:
         found = await self._by_cdr_token(message, directory)
         if found is not None or len(message.segments) != 3:
             return found
-        session_id = unquote(message.segments[2])
+        session_id = message.segments[2]
         return await audience_of(self._context, Kind.SESSION, message.sender, session_id)
 
     async def _by_session_of_sender(self, message: Message, _directory: Directory) -> Party | None:
-        session_id = unquote(message.segments[0])
+        session_id = message.first
         return await audience_of(self._context, Kind.SESSION, message.sender, session_id)
 
     async def _by_cdr_token(self, message: Message, _directory: Directory) -> Party | None:
-        try:
-            return party_of_token(message.document())
-        except (KeyError, TypeError):
-            return None
+        return party_in(message.document().get("cdr_token"))
 
     async def _by_command(self, message: Message, directory: Directory) -> Party | None:
         document = message.document()

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from ocpi.agreements import may_send
 from ocpi.callbacks import lies_with
 from ocpi.context import Context, Interface
 from ocpi.database import Database, clock
@@ -122,6 +123,7 @@ async def _store(db: AsyncSession, identifier: str, meaning: Meaning, expires_at
     )
 
 
+_NO_LINK = "There is no such link, or it has expired, or it is not yours."
 _NAMES = tuple(HubLink.model_fields)
 _LINK = select(*(getattr(HubLink, name) for name in _NAMES)).where(
     col(HubLink.id) == bindparam("id")
@@ -133,12 +135,15 @@ async def follow(
 ) -> tuple[Message, Destination]:
     """Where a link leads whom it was made for, and the message as its receiver takes it.
 
-    Raises ``UnknownObject`` for everybody else, and when it has expired; what `locate` raises.
+    Raises ``UnknownObject`` for everybody else, when it has expired, and for who may not ask its
+    receiver any more; what `locate` raises.
     """
     link = await _read(context.database, identifier)
     if link is None or link.expires_at <= now or not _is_for(link, message):
-        raise UnknownObject("There is no such link, or it has expired, or it is not yours.")
+        raise UnknownObject(_NO_LINK)
     to = Party(link.to_country_code, link.to_party_id)
+    if not await _is_open(context, link, message.sender, to):
+        raise UnknownObject(_NO_LINK)
     interface = Interface(link.module, link.interface)
     destination = await locate(context, to, interface, url=link.url)
     # A partner that has moved must not have its token sent to where it was.
@@ -158,6 +163,13 @@ async def follow(
         body=message.body,
     )
     return meant, destination
+
+
+async def _is_open(context: Context, link: HubLink, sender: Party, to: Party) -> bool:
+    """Results go back freely, whatever was agreed since they were asked for."""
+    return link.method == "POST" or await may_send(
+        context.database, sender.key, to.key, link.module, default=context.settings.hub_is_open
+    )
 
 
 def _is_for(link: HubLink, message: Message) -> bool:

@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from enum import StrEnum
 from typing import Any
-from urllib.parse import unquote
 
 from sqlalchemy import BigInteger, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,6 +17,8 @@ from ocpi.hub.message import Message
 KEPT = 30 * 24 * 3600 * 1_000_000
 """How long it is remembered after it was last carried, in microseconds."""
 _KNOWN = 10_000
+_LONGEST = 255
+"""Of an identifier; OCPI's have 36 characters, and longer ones must not fill the table."""
 
 
 class Kind(StrEnum):
@@ -81,7 +82,7 @@ class Memory:
     async def learn(self, message: Message, receiver: Party) -> None:
         """Remember what a message that was carried tells of its parties."""
         found = _told(message)
-        if found is None:
+        if found is None or len(found[1]) > _LONGEST:
             return
         kind, identifier, from_cpo = found
         cpo, other = (message.sender, receiver) if from_cpo else (receiver, message.sender)
@@ -99,7 +100,7 @@ def _told(message: Message) -> tuple[Kind, str, bool] | None:
     """What a message names, and whether its sender is the CPO."""
     match message.module, message.interface, message.method:
         case "sessions", "RECEIVER", "PUT" if len(message.segments) == 3:
-            return Kind.SESSION, unquote(message.segments[2]), True
+            return Kind.SESSION, message.segments[2], True
         case "commands", "RECEIVER", "POST" if message.path == "RESERVE_NOW":
             identifier = message.document().get("reservation_id")
             if isinstance(identifier, str):

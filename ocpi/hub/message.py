@@ -1,11 +1,20 @@
 """A message as the hub sees it: who sends it, to whom, and what it asks."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
+from ocpi.client import LONGEST_REQUEST_URL
+from ocpi.egress import LONGEST_URL
+from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import MessageIDs, Party
 from ocpi.parties import Caller
+from ocpi.paths import climbs, decode_segment
 from ocpi.spec.document import decode
+
+_CARRIABLE = re.compile(r"[!\"$-\[\]-~]*")
+# Below the RECEIVER endpoints of these modules stands the owner of an object, then its id.
+OWNED = frozenset({"locations", "tariffs", "sessions", "tokens"})
 
 
 @dataclass(frozen=True)
@@ -28,8 +37,52 @@ class Message:
 
     @property
     def segments(self) -> list[str]:
-        """The parts of the path."""
-        return self.path.split("/") if self.path else []
+        """The parts of the path, as they are meant."""
+        return [decode_segment(each) for each in self.path.split("/")] if self.path else []
+
+    @property
+    def owner(self) -> Party | None:
+        """Whose object is pushed or asked back; None where URL and body do not tell."""
+        if self.interface == "RECEIVER" and self.module in OWNED:
+            return owner_in(self.path)
+        if self.interface == "RECEIVER" and self.module == "cdrs" and self.method == "POST":
+            return party_in(self.document())
+        return None
+
+    def require_own(self) -> None:
+        """Raises ``UnknownObject`` for an object of somebody else than the sender (CO-06, IP-11).
+
+        Its receiver could not tell: behind a hub it must believe whoever is connected (AT-36). A
+        CDR is asked back at the link that its POST was answered with, and nowhere else (CD-04).
+        """
+        if self.interface == "RECEIVER" and self.module == "cdrs" and self.method == "GET":
+            raise UnknownObject("A CDR is at the address that its POST was answered with.")
+        owner = self.owner
+        if owner is not None and owner.key not in {party.key for party in self.caller.parties}:
+            raise UnknownObject(f"{owner} is no party of {self.sender}.")
+
+    @property
+    def first(self) -> str:
+        """The first part of the path, empty where there is none."""
+        return self.segments[0] if self.path else ""
+
+    @property
+    def tail(self) -> str:
+        """What stands behind the endpoint in the URL: the same on each leg (RT-11)."""
+        path = f"/{self.path}" if self.path else ""
+        return f"{path}?{self.query}" if self.query else path
+
+    def require_carriable(self) -> None:
+        """Raises ``InvalidParameters`` for a URL that must not be made of any party's endpoint.
+
+        A path that climbs leads out of the endpoint, to where only the hub may go (TA-06).
+        """
+        if climbs(self.path):
+            raise InvalidParameters("A segment of the path is . or .., which is not carried on.")
+        if not _CARRIABLE.fullmatch(self.tail):
+            raise InvalidParameters("Path and query may hold visible ASCII characters alone.")
+        if len(self.tail) > LONGEST_REQUEST_URL - LONGEST_URL:
+            raise InvalidParameters("Path and query are too long to be carried on.")
 
     def document(self) -> dict[str, Any]:
         """The body where it is a JSON object, else nothing: its receiver judges it."""
@@ -38,3 +91,19 @@ class Message:
         except ValueError:
             return {}
         return document if isinstance(document, dict) else {}
+
+
+def owner_in(path: str) -> Party | None:
+    """The owner in the path of a pushed object, `NL/TNM/LOC1`."""
+    segments = path.split("/")
+    return Party(*map(decode_segment, segments[:2])) if len(segments) > 2 else None
+
+
+def party_in(document: Any) -> Party | None:
+    """The party that an object names by its codes, None where it names none."""
+    if not isinstance(document, dict):
+        return None
+    match document.get("country_code"), document.get("party_id"):
+        case str(country_code), str(party_id):
+            return Party(country_code, party_id)
+    return None

@@ -22,6 +22,8 @@ AUTHORIZE = 2.5
 """Seconds for real-time authorization: the driver stands in front of the station (IP-12, AT-45)."""
 LARGEST_ANSWER = 16 * 1024 * 1024
 _PASSED_ON = ("x-total-count", "x-limit")
+# What tells that a partner is away; a bad answer, or a URL that we do not call, does not (HC-15).
+_UNREACHED = frozenset({"dns", "connect", "tls", "timeout"})
 
 
 class _Envelope(msgspec.Struct):
@@ -62,7 +64,8 @@ async def _exchange(context: Context, message: Message, destination: Destination
             limit=LARGEST_ANSWER,
         )
     except ExchangeFailed as failure:
-        context.pulse.failed(destination.partner_id)
+        if failure.kind in _UNREACHED:
+            context.pulse.failed(destination.partner_id)
         log.info("relay failed", partner=destination.target.name, error=failure.sentence)
         raise _routing_failure(failure, destination) from None
     context.pulse.heard(destination.partner_id)
@@ -74,10 +77,8 @@ async def _exchange(context: Context, message: Message, destination: Destination
 
 def url_of(message: Message, destination: Destination) -> str:
     """The same path and query below the receiver's endpoint (RT-11)."""
-    path = f"/{message.path}" if message.path else ""
-    query = f"?{message.query}" if message.query else ""
-    base = destination.endpoint.rstrip("/") if path or query else destination.endpoint
-    return f"{base}{path}{query}"
+    tail = message.tail
+    return destination.endpoint.rstrip("/") + tail if tail else destination.endpoint
 
 
 def _deadline(context: Context, message: Message) -> float:
@@ -97,12 +98,12 @@ def _routing_failure(failure: ExchangeFailed, destination: Destination) -> Routi
 
 
 def _is_answer(reply: RawReply) -> bool:
-    """It wears the envelope, and is no redirect (RT-42)."""
-    if 300 <= reply.http_status < 400:
+    """It wears the envelope, and is no redirect nor anything else that HTTP lacks (RT-42)."""
+    if not (200 <= reply.http_status < 300 or 400 <= reply.http_status < 600):
         return False
     try:
         _envelopes.decode(reply.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
 

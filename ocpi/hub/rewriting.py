@@ -1,5 +1,6 @@
 """The URL at which a party is to be called back, replaced by one of ours (RT-22, TA-07)."""
 
+import codecs
 from dataclasses import replace
 from urllib.parse import quote, unquote_plus
 
@@ -7,9 +8,11 @@ import msgspec
 
 from ocpi.callbacks import check_response_url
 from ocpi.context import Context, Interface
+from ocpi.errors import InvalidParameters, NotJSON
 from ocpi.hub import links
 from ocpi.hub.message import Message
 from ocpi.hub.targets import Destination
+from ocpi.spec.document import decode
 
 _FIELD = "response_url"
 _CALLING_BACK = frozenset({"commands", "chargingprofiles"})
@@ -23,7 +26,8 @@ async def with_response_url(
 ) -> Message:
     """The message as it goes on. Raises ``InvalidParameters`` for a URL that is not the sender's.
 
-    Every other value stays byte for byte as it came (RT-17).
+    Every other value stays byte for byte as it came (RT-17). What cannot be read here is refused,
+    ``NotJSON``: its receiver may read it all the same, and find a foreign URL in it (TA-07).
     """
     if message.module not in _CALLING_BACK or message.interface != "RECEIVER":
         return message
@@ -36,21 +40,40 @@ async def _rewrite_query(context: Context, message: Message, destination: Destin
     parts = message.query.split("&")
     for position, part in enumerate(parts):
         name, _, value = part.partition("=")
-        if unquote_plus(name) == _FIELD and value:
+        if _is_field(unquote_plus(name)) and value:
             url = await _link(context, message, destination, unquote_plus(value))
             parts[position] = f"{name}={quote(url, safe='')}"
     return "&".join(parts)
 
 
 async def _rewrite_body(context: Context, message: Message, destination: Destination) -> bytes:
+    if not message.body:
+        return message.body
+    members = _read_members(message.body)
+    names = [name for name in members if _is_field(name)]
+    for name in names:
+        try:
+            given = _texts.decode(members[name])
+        except msgspec.DecodeError:
+            raise InvalidParameters(f"{_FIELD}: a URL is due") from None
+        url = await _link(context, message, destination, given)
+        members[name] = msgspec.Raw(msgspec.json.encode(url))
+    return msgspec.json.encode(members) if names else message.body
+
+
+def _read_members(body: bytes) -> dict[str, msgspec.Raw]:
     try:
-        members = _members.decode(message.body)
-        given = _texts.decode(members[_FIELD])
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
-        return message.body  # Its receiver says what is wrong with it.
-    url = await _link(context, message, destination, given)
-    members[_FIELD] = msgspec.Raw(msgspec.json.encode(url))
-    return msgspec.json.encode(members)
+        document = decode(body)
+    except ValueError as error:
+        raise NotJSON(f"The body is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise InvalidParameters("The body must be one JSON object.")
+    return _members.decode(body.removeprefix(codecs.BOM_UTF8))
+
+
+def _is_field(name: str) -> bool:
+    """Many read names without regard to case."""
+    return name.lower() == _FIELD
 
 
 async def _link(context: Context, message: Message, destination: Destination, given: str) -> str:

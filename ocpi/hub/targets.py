@@ -13,9 +13,11 @@ from ocpi.context import Context, Interface
 from ocpi.directory import MEMBERS
 from ocpi.errors import ReceiverAway, RoutingFailure, UnknownReceiver
 from ocpi.headers import Party
+from ocpi.messages import log
 from ocpi.parties import Partner, PartnerEndpoint, PlatformID, State
 from ocpi.push.breaker import is_away
 from ocpi.push.lanes import PartnerLane
+from ocpi.sealing import WrongKey
 from ocpi.sides import is_cpo_side
 from ocpi.spec.document import decode
 from ocpi.spec.hubclientinfo import ConnectionStatus
@@ -83,7 +85,7 @@ async def find_destination(
     Raises ``UnknownReceiver``, the same for a party that there is not and for one that the sender
     may not talk to, and what `locate` raises.
     """
-    default = context.settings.hub_agreements == "open"
+    default = context.settings.hub_is_open
     module = interface.module
     if not await may_send(context.database, sender.key, to.key, module, default=default):
         raise _unknown(to)
@@ -125,10 +127,17 @@ def _destination(
         raise ReceiverAway(f"{to} is not connected to this hub now.")
     if best.url is None:
         raise _lacking(to, interface)
-    assert best.token_out is not None
-    raw = bool(decode(best.options).get("raw_token"))
-    target = Target(best.name, context.seal.open(best.token_out), raw_token=raw)
-    return Destination(party, best.partner_id, target, best.url)
+    return Destination(party, best.partner_id, _target(context, best), best.url)
+
+
+def _target(context: Context, found: _Found) -> Target:
+    assert found.token_out is not None
+    try:
+        token = context.seal.open(found.token_out)
+    except WrongKey as error:
+        log.warning("a partner cannot be called", partner=found.name, error=str(error))
+        raise ReceiverAway(f"{found.country_code}*{found.party_id} is not connected.") from None
+    return Target(found.name, token, raw_token=bool(decode(found.options).get("raw_token")))
 
 
 def _fitness(

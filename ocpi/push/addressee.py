@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import bindparam, or_, select
@@ -50,8 +51,6 @@ class Addressee:
     options: Mapping[str, Any] = field(default_factory=dict)
     directory: Directory | None = None
     """Who else is there, for a partner of the hub."""
-    own: Sequence[Member] = ()
-    """What it is itself in the directory, the parties behind it included."""
     elsewhere: frozenset[str] = frozenset()
     """Parties of the hub that our CPO platform reaches directly: what bills is told them there."""
 
@@ -80,7 +79,7 @@ class Addressee:
     def _at_hub(
         self, directory: Directory, module: str, owner: str, audience: str | None
     ) -> Sequence[Party | None]:
-        own, may = self.own, directory.agreements.may
+        own, may = self._own, directory.agreements.may
         if any(each.party.key == owner for each in own):
             return ()
         if module == "hubclientinfo":
@@ -96,6 +95,11 @@ class Addressee:
         heard_by = (m.party for m in own if m.status is None and m.role in hearing)
         allowed = {party.key: party for party in heard_by if may(owner, party.key, module)}
         return tuple(allowed.values())
+
+    @cached_property
+    def _own(self) -> Sequence[Member]:
+        """The members of the hub on its connection, looked for once: each change asks for them."""
+        return () if self.directory is None else tuple(self.directory.of(self.partner_id))
 
     def concerns(self, module: str, owner: str, audience: str | None) -> bool:
         """Whether this partner must hear of an object."""
@@ -165,7 +169,6 @@ async def read_addressee(
         announced = await database.fetch("addressee.announced", _ANNOUNCED, this)
         parties += [Party(*codes) for codes in announced]
     at_hub = platform == PlatformID.HUB
-    directory = await read_directory(database, context.settings) if at_hub else None
     direct = await database.fetch("addressee.direct", _DIRECT, {}) if at_hub else ()
     options = decode(stored)
     target = Target(name, context.seal.open(sealed), raw_token=bool(options.get("raw_token")))
@@ -179,8 +182,7 @@ async def read_addressee(
         parties={party.key: party for party in parties},
         party=_addressed(roles),
         options=options,
-        directory=directory,
-        own=tuple(directory.of(partner_id)) if directory else (),
+        directory=await read_directory(database, context.settings) if at_hub else None,
         elsewhere=frozenset(key for (key,) in direct),
     )
 

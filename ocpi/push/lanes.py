@@ -109,12 +109,17 @@ async def open_lane(db: AsyncSession, partner_id: int) -> None:
     db.info["stamped"] = True  # So that the commit wakes this process' worker.
 
 
-async def rewind_lane(db: AsyncSession, partner_id: int) -> bool:
-    """Set a lane back to the start. Returns False when the partner has none."""
+async def rewind_lane(db: AsyncSession, partner_id: int, *, hopeful: bool = True) -> bool:
+    """Set a lane back to the start. Returns False when the partner has none.
+
+    Unless `hopeful`, a partner that was away is still held to be.
+    """
     lane = await db.get(PartnerLane, partner_id, with_for_update=True, populate_existing=True)
     if lane is None:
         return False
-    lane.cursors, lane.breaker, lane.last_error = {}, None, None
+    lane.cursors = {}
+    if hopeful:
+        lane.breaker = lane.last_error = None
     lane.epoch += 1
     db.add(lane)
     # What is parked will be read again from the feed.

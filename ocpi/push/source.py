@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ocpi.database import Database
+from ocpi.paths import climbs
 from ocpi.push.feed import SyncObject
 
 
@@ -16,6 +17,11 @@ class Send:
     path: str
     """Relative to the endpoint, percent-encoded; empty for the endpoint itself."""
     body: str | None
+
+    def __post_init__(self) -> None:
+        """An object's own name must not lead to another endpoint of the partner (TA-06)."""
+        if climbs(self.path.partition("?")[0]):
+            raise ValueError("a name of . or .. cannot stand in a URL")
 
 
 class Source(Protocol):

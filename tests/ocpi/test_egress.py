@@ -169,6 +169,10 @@ def test_an_ordinary_https_url_is_open(url: str) -> None:
         ("https://[1.1.1.1]/", "(no host): this is not a URL"),
         ("https://u:p@emsp.example/", "emsp.example: a URL with user information is not allowed"),
         ("https://emsp.example/#a", "emsp.example: a URL with a fragment is not allowed"),
+        *(
+            (f"https://emsp.example/a/{dots}", "emsp.example: a path with . or .. is not allowed")
+            for dots in ("..", "./b", "%2e%2E/b", "..%2fb", "..;/b")
+        ),
         ("https://emsp.example:8443/", "emsp.example: port 8443 is not allowed"),
         ("https://emsp.example:/", "emsp.example: the host or port is malformed"),
         ("https://emsp.example:4_43/", "emsp.example: the host or port is malformed"),

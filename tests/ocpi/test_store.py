@@ -277,3 +277,28 @@ def test_a_given_date_is_taken_unless_it_is_older() -> None:
     for wrong in ("yesterday", 5, ["x"]):
         with pytest.raises(InvalidParameters, match="no moment"):
             date_change(before, {"last_updated": wrong}, 0)
+
+
+async def test_lists_of_ever_more_owners_are_few_statements(
+    each_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parties of a hub come one by one, and each statement is kept as long as we run."""
+    for number in range(100):
+        owner = Party("NL", f"{number:03}")
+        await put(each_database, tariff(id="T1", party_id=owner.party_id), owner, "T1")
+    owners = [Party("NL", f"{number:03}") for number in range(100)]
+    prepared: list[object] = []
+    prepare = Database._prepare  # noqa: SLF001 - Nothing else tells how many there are.
+
+    def counted(database: Database, *given: Any) -> Any:
+        prepared.append(given)
+        return prepare(database, *given)
+
+    monkeypatch.setattr(Database, "_prepare", counted)
+    for count in range(1, 101):
+        page = await tariffs.page(each_database, Paging(0, 100), owners[:count])
+        assert (page.total, len(page.bodies)) == (count, count)
+        others = [Party("BE", f"{number:03}") for number in range(count)]
+        text = await tariffs.text(each_database, [*others, owners[0]], "T1")
+        assert decode(text)["party_id"] == "000"
+    assert len(prepared) <= 3 * 8

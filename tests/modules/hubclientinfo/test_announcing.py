@@ -2,16 +2,19 @@
 
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
 from sqlalchemy import update
 from sqlmodel import col, select
 
+from credentials.partners import add_partner
 from modules.hubclientinfo.learning import Learner
 from modules.hubclientinfo.standing import bring_up_to_date
 from ocpi.directory import AnnouncedParty
 from ocpi.headers import Party
+from ocpi.parties import PlatformID
 from ocpi.pull.syncs import PartnerSync
 from ocpi.testing import samples
 from tests.house import HUB, OURS, codes_of, envelope_of
@@ -99,12 +102,40 @@ async def test_only_a_hub_announces_anybody(town: Town) -> None:
     assert await announced(town) == {}
 
 
-@pytest.mark.parametrize("party", [CPO1.party, OURS])
-async def test_a_hub_takes_over_nobody_who_is_known_otherwise(town: Town, party: Party) -> None:
-    codes = {"country_code": party.country_code, "party_id": party.party_id}
+@pytest.mark.parametrize("party", [CPO1.party, EMSP1.party, OURS, HUB])
+@pytest.mark.parametrize("role", ["CPO", "EMSP"])
+async def test_a_hub_takes_over_nobody_who_is_known_otherwise(
+    town: Town, party: Party, role: str
+) -> None:
+    """In no role: whoever is behind a hub sends through it, whatever the role."""
+    codes = {"country_code": party.country_code, "party_id": party.party_id, "role": role}
     path = f"receiver/hubclientinfo/{party.country_code}/{party.party_id}"
     assert codes_of(await town.hub2.send("PUT", path, {**INFO, **codes})) == (409, 2001)
     assert await announced(town) == {}
+
+
+@pytest.mark.parametrize(
+    ("country_code", "party_id"), [("NL", "TNM*AB"), ("N*", "TNM"), ("..", ".."), ("%2", "a/b")]
+)
+async def test_a_party_whose_codes_are_none_is_nobody(
+    town: Town, country_code: str, party_id: str
+) -> None:
+    """`NL*TNM*AB` would own what NL*TNM calls `AB*...`, and `..` would lead to other endpoints."""
+    info = {**INFO, "country_code": country_code, "party_id": party_id}
+    names = (quote(name, safe="").replace(".", "%2E") for name in (country_code, party_id))
+    path = "/".join(("receiver/hubclientinfo", *names))
+    assert codes_of(await town.hub2.send("PUT", path, info)) == (200, 2001)
+    town.hub2.answer = lambda _: success([info])
+    await Learner(town.context).turn()
+    assert await announced(town) == {}
+
+
+async def test_who_registers_is_behind_a_hub_no_longer(town: Town) -> None:
+    await town.hub2.send("PUT", AT_HUB, INFO)
+    await add_partner(town.context, "direct", PlatformID.HUB, [("CPO", BEHIND)])
+    assert await announced(town) == {}
+    refused = await town.hub2.send("PUT", SESSION_AT, SESSION, to=EMSP1.party, sender=BEHIND)
+    assert codes_of(refused) == (200, 2001)
 
 
 @pytest.mark.req("RT-10", "RT-08", "HC-09")
@@ -160,7 +191,9 @@ async def test_its_parties_are_parties_of_this_hub(town: Town) -> None:
     names = {each["party_id"]: each["status"] for each in envelope_of(answer)["data"]}
     assert names["CPB"] == names["HUB"] == "CONNECTED"
     back = await town.hub2.send("GET", "sender/hubclientinfo")
-    assert "CPB" in {each["party_id"] for each in envelope_of(back)["data"]}
+    assert {each["party_id"] for each in envelope_of(back)["data"]} == {
+        *("TNM", "BEC", "FRC", "MSP", "EMS")
+    }
 
 
 @pytest.mark.req("HC-03")
@@ -177,10 +210,42 @@ async def test_the_whole_list_is_read_and_who_is_not_in_it_is_suspended(town: To
     await learner.turn()
     assert len(town.hub2.seen) == 1
     lists.pop(0)
-    async with town.context.database.write() as db:
-        await db.exec(update(PartnerSync).values(next_at=0))
+    await due(town)
     await learner.turn()
     assert await announced(town) == {"CPO AT*CPB": "OFFLINE", "EMSP AT*CPC": "SUSPENDED"}
+
+
+@pytest.mark.req("HC-03", "HC-09")
+async def test_who_is_in_the_list_again_is_connected_again(town: Town) -> None:
+    """Its date is that of its last change at the hub, which is older than its absence."""
+    lists: list[Any] = [[INFO], [], [INFO]]
+    town.hub2.answer = lambda _: success(lists.pop(0))
+    for status in ("CONNECTED", "SUSPENDED", "CONNECTED"):
+        await due(town)
+        await Learner(town.context).turn()
+        assert await announced(town) == {"CPO AT*CPB": status}
+
+
+async def test_who_is_announced_while_the_list_is_read_stays(town: Town) -> None:
+    late = {**INFO, "last_updated": "2100-01-01T00:00:00Z"}
+    await town.hub2.send("PUT", AT_HUB, late)
+    town.hub2.answer = lambda _: success([])
+    await Learner(town.context).turn()
+    assert await announced(town) == {"CPO AT*CPB": "CONNECTED"}
+
+
+async def test_a_list_of_too_many_is_not_believed(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modules.hubclientinfo.learning.MOST_BEHIND_ONE", 2)
+    town.hub2.answer = lambda _: success([INFO] * 3)
+    await Learner(town.context).turn()
+    assert await announced(town) == {}
+
+
+async def due(town: Town) -> None:
+    async with town.context.database.write() as db:
+        await db.exec(update(PartnerSync).values(next_at=0))
 
 
 @pytest.mark.req("HC-03")

@@ -194,3 +194,11 @@ async def test_who_talks_is_not_asked(town: Town) -> None:
 async def test_it_is_carried_on_after_a_restart_without_telling_anything_twice(town: Town) -> None:
     assert await bring_up_to_date(town.context) == 5
     assert await bring_up_to_date(town.context) == 0
+
+
+async def test_many_are_told_in_short_transactions(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modules.hubclientinfo.standing._AT_ONCE", 2)
+    assert await bring_up_to_date(town.context) == 5
+    assert len(await statuses(town)) == 4

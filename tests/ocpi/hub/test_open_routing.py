@@ -100,7 +100,7 @@ def _others(town: Town, *names: str) -> list[Peer]:
         ("emsp1", "POST", "receiver/commands/START_SESSION", {**CALLBACK, "location_id": "NO"}),
         ("emsp1", "POST", "receiver/commands/UNLOCK_CONNECTOR", {}),
         ("emsp1", "GET", "sender/custom/1", None),
-        ("emsp1", "GET", "receiver/locations/BE/BEC/LOC1", None),
+        ("cpo1", "GET", "receiver/locations/BE/BEC/LOC1", None),
     ],
 )
 async def test_where_nothing_tells_one_party_it_is_4001(
