@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ocpi.arrival import path_of, read_whole, replay
 from ocpi.context import Context
 from ocpi.errors import (
     NotAuthenticated,
@@ -22,7 +23,6 @@ from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.parties import PlatformID, our_parties
 from ocpi.request import Here, Owner
-from ocpi.route import path_of, read_whole, replay
 from ocpi.spec.document import encode
 from ocpi.spec.reading import problems
 from ocpi.store import Document, Written

@@ -60,6 +60,7 @@ from modules.tariffs.store import tariffs
 from modules.tokens.source import TokenSource
 from modules.tokens.store import tokens
 from ocpi.admin import AdminFront, Problem, add_error_handlers
+from ocpi.arrival import path_of
 from ocpi.context import Context, Interface
 from ocpi.crew import Duty, on_duty
 from ocpi.database import clock
@@ -74,7 +75,7 @@ from ocpi.pull.pullable import Pullable, Pullables
 from ocpi.pull.puller import Puller
 from ocpi.pulse import PulseKeeper
 from ocpi.push.worker import Worker
-from ocpi.route import Front, List, path_of
+from ocpi.route import Front, List
 from ocpi.settings import Settings
 from ocpi.spec.reading import problems
 from ocpi.store import Store

@@ -1,7 +1,5 @@
 """The way in: a plain ASGI layer that names, authenticates and bounds a request before FastAPI."""
 
-import asyncio
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -11,19 +9,16 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ocpi.arrival import Arrival
 from ocpi.context import Context
 from ocpi.envelope import failure
 from ocpi.errors import (
     Crash,
     InvalidParameters,
-    Malformed,
     NotAuthenticated,
     OCPIError,
     ServerFailure,
-    TooLarge,
-    TooSlow,
     UnknownObject,
-    UnsupportedEncoding,
 )
 from ocpi.headers import (
     MessageIDs,
@@ -34,20 +29,14 @@ from ocpi.headers import (
     routing_headers,
 )
 from ocpi.hub.desk import Carried, Desk, Here
-from ocpi.hub.message import OWNED, owner_in
-from ocpi.hub.message import Message as HubMessage
 from ocpi.hub.senders import with_announced
 from ocpi.messages import log
-from ocpi.parties import VERSION, Caller, PlatformID, authenticate, our_parties
+from ocpi.parties import Caller, PlatformID, authenticate, our_parties
 from ocpi.request import Listing, read_listing
 
-BODY_LIMIT = 1024 * 1024
-BODY_DEADLINE = 15.0
-_ONCE = ("authorization", "ocpi-to-", "ocpi-from-", "x-request-id", "x-correlation-id")
 # What partners may ask for with a registration token (TR-06), and what is never routed (RT-03).
 _CONFIGURATION = {"versions", "2.2.1", "2.2.1/credentials"}
 _UNROUTED = {"versions", "credentials", "hubclientinfo"}
-_ROUTED = {"sender", "receiver", "links"}
 
 
 # An endpoint that gives a page of a list to a partner that asks for objects of some parties.
@@ -77,12 +66,11 @@ class Front:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request below /ocpi."""
         started = time.perf_counter()
-        headers = _read_headers(scope)
-        ids = read_message_ids(headers)
+        request = Arrival(scope, receive)
+        ids, path = read_message_ids(request.headers), request.path
         exchange = _Exchange(ids, send)
-        path = path_of(scope)
         try:
-            await self._answer(_Request(scope, path, headers, receive), exchange)
+            await self._answer(request, exchange)
         except OCPIError as error:
             await failure(error)(scope, receive, exchange.send)
         except Exception:  # noqa: BLE001 - Nobody behind us answers, and it is logged here.
@@ -102,7 +90,7 @@ class Front:
                 correlation_id=ids.correlation_id,
             )
 
-    async def _answer(self, request: "_Request", exchange: "_Exchange") -> None:
+    async def _answer(self, request: Arrival, exchange: "_Exchange") -> None:
         caller = await self._authenticate(request, exchange)
         state: dict[str, Any] = {"caller": caller, "ids": exchange.ids}
         if request.rest in _CONFIGURATION:
@@ -123,8 +111,8 @@ class Front:
         party = exchange.address(routing, ours, caller)
         await self._answer_here(request, exchange, {**state, **_meant_here(party, (party,))})
 
-    async def _authenticate(self, request: "_Request", exchange: "_Exchange") -> Caller:
-        _require_once(request.scope)
+    async def _authenticate(self, request: Arrival, exchange: "_Exchange") -> Caller:
+        request.require_once()
         if request.platform not in self.context.interfaces:
             raise UnknownObject(f"There is no platform {request.platform!r} here.")
         authorization, now = request.headers.get("authorization"), time.time_ns() // 1000
@@ -136,7 +124,7 @@ class Front:
     async def _answer_at_desk(
         self,
         desk: Desk,
-        request: "_Request",
+        request: Arrival,
         routing: Routing,
         exchange: "_Exchange",
         state: dict[str, Any],
@@ -159,7 +147,7 @@ class Front:
         await self._answer_here(request, exchange, {**state, "caller": caller, **meant})
 
     async def _answer_here(
-        self, request: "_Request", exchange: "_Exchange", state: dict[str, Any]
+        self, request: Arrival, exchange: "_Exchange", state: dict[str, Any]
     ) -> None:
         scope = request.scope_for(state)
         if scope["method"] == "GET" and request.path in self.lists and "owners" in state:
@@ -194,64 +182,6 @@ def _as_party(caller: Caller, sender: Party, owner: Party | None) -> Caller:
 def _stranger(caller: Caller, sender: Party) -> InvalidParameters:
     parties = ", ".join(str(party) for party in caller.parties)
     return InvalidParameters(f"OCPI-from: {sender} is no party of {caller.name} (it has {parties})")
-
-
-class _Request:
-    """One request: its URL taken apart, and its body read once, when somebody asks for it."""
-
-    def __init__(self, scope: Scope, path: str, headers: dict[str, str], receive: Receive) -> None:
-        self.scope = scope
-        self.path = path
-        self.headers = headers
-        self.receive = receive
-        self.platform, _, self.rest = path.removeprefix("/ocpi/").partition("/")
-        parts = [*self.rest.split("/", 3), "", "", ""]
-        version, self.interface, self.module, self.below = parts[:4]
-        self.is_routed = version == VERSION and self.interface in _ROUTED
-        self._body: bytes | None = None
-
-    @property
-    def link(self) -> str | None:
-        """The id of one of the hub's links, which are neither of a sender nor of a receiver."""
-        return self.module if self.interface == "links" else None
-
-    @property
-    def owner(self) -> Party | None:
-        """The owner that the URL of a pushed object names."""
-        if self.interface != "receiver" or self.module not in OWNED:
-            return None
-        return owner_in(self.below)
-
-    def scope_for(self, state: dict[str, Any]) -> Scope:
-        """What FastAPI gets: who calls, and which parties are meant."""
-        return {**self.scope, "path": self.path, "state": {**self.scope.get("state", {}), **state}}
-
-    async def body(self) -> bytes:
-        """The body whole; raises what `read_whole` does."""
-        if self._body is None:
-            self._body = await read_whole(self.scope, self.headers, self.receive, BODY_LIMIT)
-        return self._body
-
-    async def replayed(self) -> Receive:
-        """The body for whoever reads it by ASGI's messages."""
-        return replay(await self.body(), self.receive)
-
-    async def message(
-        self, caller: Caller, sender: Party, to: Party | None, ids: MessageIDs
-    ) -> HubMessage:
-        """The request as the hub sees it."""
-        return HubMessage(
-            caller=caller,
-            sender=sender,
-            to=to,
-            ids=ids,
-            method=self.scope["method"],
-            interface=self.interface.upper(),
-            module=self.module,
-            path=self.below,
-            query=self.scope["query_string"].decode("latin-1"),
-            body=await self.body(),
-        )
 
 
 class _Exchange:
@@ -316,68 +246,3 @@ def _meant(to: Party | None, ours: tuple[Party, ...]) -> Party:
         "OCPI-to-country-code and OCPI-to-party-id are needed: this platform speaks for "
         + ", ".join(str(party) for party in ours)
     )
-
-
-def _read_headers(scope: Scope) -> dict[str, str]:
-    """Headers by lower-case name."""
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-
-
-def _require_once(scope: Scope) -> None:
-    """Sent twice, one of them would be believed here and the other one elsewhere (TA-22)."""
-    names = [name.decode("latin-1") for name, _ in scope["headers"]]
-    for name in set(names):
-        if name.startswith(_ONCE) and names.count(name) > 1:
-            raise Malformed(f"The header {name} is there twice.")
-
-
-def path_of(scope: Scope) -> str:
-    """The path as sent, percent-encoded, without doubled and trailing slashes (IP-04, IP-26)."""
-    raw: str = scope["raw_path"].decode("latin-1")
-    return re.sub("/{2,}", "/", raw).rstrip("/")
-
-
-async def read_whole(
-    scope: Scope, headers: Mapping[str, Any], receive: Receive, limit: int
-) -> bytes:
-    """The body read whole, within its limit and in time (TA-14, TA-16); none of a GET is read.
-
-    Raises ``UnsupportedEncoding``, ``TooLarge``, ``TooSlow`` and ``Malformed``.
-    """
-    if scope["method"] in ("GET", "HEAD"):
-        return b""
-    if "content-encoding" in headers:
-        raise UnsupportedEncoding
-    if int(headers.get("content-length", 0)) > limit:
-        raise TooLarge(f"The body is larger than {limit} bytes.")
-    try:
-        async with asyncio.timeout(BODY_DEADLINE):
-            return await _read_body(receive, limit)
-    except TimeoutError:
-        raise TooSlow(f"The body did not arrive within {BODY_DEADLINE:.0f} s.") from None
-
-
-async def _read_body(receive: Receive, limit: int) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Malformed("The connection was closed before the body was whole.")
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > limit:
-            raise TooLarge(f"The body is larger than {limit} bytes.")
-        chunks.append(chunk)
-        if not message.get("more_body", False):
-            return b"".join(chunks)
-
-
-def replay(body: bytes, receive: Receive) -> Receive:
-    """A body that was read, for whoever reads it by ASGI's messages."""
-    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def next_message() -> Message:
-        return pending.pop() if pending else await receive()
-
-    return next_message

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-import ocpi.route
+import ocpi.arrival
 from tests.house import ADMIN_TOKEN, TOKEN, Service, calling, open_service, present
 
 URL = "/admin/tariffs/NL/TNM/T1"
@@ -98,7 +98,7 @@ async def test_the_token_is_judged_before_the_body_is_read(service: Service) -> 
 
 
 async def test_a_slow_body_is_given_up(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocpi.route, "BODY_DEADLINE", 0.05)
+    monkeypatch.setattr(ocpi.arrival, "BODY_DEADLINE", 0.05)
     assert error_of(await service.admin.put(URL, content=slow()))[0] == 408
 
 

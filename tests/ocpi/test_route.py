@@ -9,7 +9,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-import ocpi.route
+import ocpi.arrival
 from ocpi.headers import Party
 from ocpi.testing import samples
 from tests.house import (
@@ -314,7 +314,7 @@ async def slow() -> AsyncIterator[bytes]:
 
 
 async def test_a_slow_body_is_given_up(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ocpi.route, "BODY_DEADLINE", 0.05)
+    monkeypatch.setattr(ocpi.arrival, "BODY_DEADLINE", 0.05)
     answer = await service.partner.put(CREDENTIALS, content=slow())
     assert codes_of(answer) == (408, 2000)
 

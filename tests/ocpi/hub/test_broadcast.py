@@ -239,3 +239,10 @@ async def test_what_a_party_has_left_behind_is_neither_told_nor_listed(town: Tow
     assert [seen.document() for seen in town.emsp1.of("locations")] == [location]
     listed = envelope_of(await town.emsp1.send("GET", "sender/locations", to=HUB))["data"]
     assert listed == [location]
+
+
+async def test_a_large_location_is_read_and_a_larger_one_is_not(town: Town) -> None:
+    image = {**LOCATION, "x_notes": "x" * 2**21}
+    assert codes_of(await town.cpo1.send("PUT", AT, image, to=HUB)) == (201, 1000)
+    image["x_notes"] = "x" * 2**22
+    assert codes_of(await town.cpo1.send("PUT", AT, image, to=HUB)) == (413, 2000)
