@@ -241,8 +241,12 @@ async def test_what_a_party_has_left_behind_is_neither_told_nor_listed(town: Tow
     assert listed == [location]
 
 
-async def test_a_large_location_is_read_and_a_larger_one_is_not(town: Town) -> None:
-    image = {**LOCATION, "x_notes": "x" * 2**21}
-    assert codes_of(await town.cpo1.send("PUT", AT, image, to=HUB)) == (201, 1000)
-    image["x_notes"] = "x" * 2**22
-    assert codes_of(await town.cpo1.send("PUT", AT, image, to=HUB)) == (413, 2000)
+@pytest.mark.parametrize(("evses", "codes"), [(2000, (201, 1000)), (8000, (413, 2000))])
+async def test_a_large_location_is_read_and_a_larger_one_is_not(
+    sqlite_url: str, evses: int, codes: tuple[int, int]
+) -> None:
+    large = {**LOCATION, "evses": [samples.evse(1, uid=f"E{each}") for each in range(evses)]}
+    async with open_town(sqlite_url, (CPO1,)) as town:
+        answer = await town.cpo1.send("PUT", AT, large, to=HUB)
+    assert len(encode(large)) > 2**20
+    assert codes_of(answer) == codes
