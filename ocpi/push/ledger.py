@@ -279,6 +279,20 @@ class Ledger:
                 parking.next_at = min(parking.next_at, now)
                 self.notes.park(entry.key, parking)
 
+    def pass_over(self, stream: Stream, upto: int) -> None:
+        """Leave untold what has changed in a stream, and what the partner failed on.
+
+        What it refused stays parked: its absence is not to blame for that.
+        """
+        entries = self._entries[stream]
+        self._entries[stream] = {key: entry for key, entry in entries.items() if entry.busy}
+        for key, entry in list(self._parked.items()):
+            failed = entry.parking is not None and entry.parking.kind is Why.TRANSIENT
+            if entry.stream is stream and failed and not entry.busy:
+                del self._parked[key]
+                self.notes.unpark(key, Why.TRANSIENT)
+        self.positions[stream] = max(self.positions[stream], upto)
+
     def take_notes(self) -> Notes:
         """What to store, once."""
         notes, self.notes = self.notes, Notes()
