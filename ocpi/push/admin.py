@@ -3,7 +3,13 @@
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from ocpi.push.operating import list_lanes, list_parked, retry_parked, rewind_partner
+from ocpi.push.operating import (
+    drop_parked,
+    list_lanes,
+    list_parked,
+    retry_parked,
+    rewind_partner,
+)
 from ocpi.request import Here
 
 router = APIRouter(prefix="/push", tags=["push"])
@@ -19,7 +25,7 @@ class LaneView(BaseModel):
     behind: int = Field(description="Objects whose newest change it has not heard.", examples=[0])
     oldest: str | None = Field(None, description="The object that has waited longest.")
     parked: dict[str, int] = Field(
-        description="Objects it did not take, by kind: transient, rejected, late, dead."
+        description="Objects it did not take, by kind: transient, rejected, late, dead, dropped."
     )
     reason: str | None = Field(None, description="Why nothing is sent.")
     stopped_at: str | None = None
@@ -65,7 +71,13 @@ async def post_retry(here: Here, name: str, key: str | None = None) -> Retried:
     return Retried(retried=await retry_parked(here.database, name, key))
 
 
+@router.post("/{name}/drop", status_code=204, summary="Give a parked object up")
+async def post_drop(here: Here, name: str, key: str, *, force: bool = False) -> None:
+    """It is not tried again until it changes. A CDR never does: it takes `force`."""
+    await drop_parked(here.database, name, key, force=force)
+
+
 @router.post("/{name}/rewind", status_code=204, summary="Tell a partner everything again")
-async def post_rewind(here: Here, name: str) -> None:
-    """From the start of the feed."""
-    await rewind_partner(here.database, name)
+async def post_rewind(here: Here, name: str, since: str | None = None) -> None:
+    """From the start of the feed, or what changed `since` a moment, to the minute."""
+    await rewind_partner(here.database, name, since)

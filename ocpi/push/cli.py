@@ -7,7 +7,13 @@ import typer
 
 from ocpi.database import Database
 from ocpi.opening import open_context
-from ocpi.push.operating import list_lanes, list_parked, retry_parked, rewind_partner
+from ocpi.push.operating import (
+    drop_parked,
+    list_lanes,
+    list_parked,
+    retry_parked,
+    rewind_partner,
+)
 from ocpi.terminal import AsJSON, print_json, print_table, run
 
 T = TypeVar("T")
@@ -76,11 +82,32 @@ def retry(
         typer.echo(f"{count} parked objects are tried again.")
 
 
+@push_app.command("drop")
+def drop(
+    name: Name,
+    key: Annotated[str, typer.Argument(help="The object, as `parked` lists it.")],
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Even a CDR: nobody will pay it.")] = False,
+) -> None:
+    """Give a parked object up, until it changes."""
+    _act(lambda database: drop_parked(database, name, key, force=force))
+    typer.echo(f"{name} is not told {key} until it changes, or `ocpi push retry` names it.")
+
+
 @push_app.command("rewind")
-def rewind(name: Name, *, as_json: AsJSON = False) -> None:
-    """Tell a partner everything again, from the start."""
-    _act(lambda database: rewind_partner(database, name))
+def rewind(
+    name: Name,
+    *,
+    since: Annotated[
+        str | None, typer.Option(help="Only what changed since, such as 2026-01-31T12:00:00Z.")
+    ] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Tell a partner again what changed since a moment, or everything."""
+    begin = _act(lambda database: rewind_partner(database, name, since))
     if as_json:
-        print_json({"rewound": name})
-    else:
+        print_json({"rewound": name, "since": begin})
+    elif begin is None:
         typer.echo(f"{name} is told everything again.")
+    else:
+        typer.echo(f"{name} is told again what changed since {begin}.")

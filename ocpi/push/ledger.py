@@ -21,6 +21,7 @@ class Why(StrEnum):
     REJECTED = "rejected"  # The partner refused it.
     LATE = "late"  # Sent by a worker that had lost the lane: the partner may hold an old state.
     DEAD = "dead"  # Refused too often; its next change tries again.
+    DROPPED = "dropped"  # Taken out by staff; its next change tries again.
 
 
 @dataclass
@@ -144,7 +145,7 @@ class Ledger:
         assert parking is not None
         soon = max(now, entry.tried_at + micros(self._pace.again))
         parking.next_at = soon if parking.next_at is None else min(parking.next_at, soon)
-        if parking.kind in (Why.REJECTED, Why.DEAD):
+        if parking.kind in (Why.REJECTED, Why.DEAD, Why.DROPPED):
             parking.kind, parking.attempts = Why.REJECTED, 0
         self.notes.park(entry.key, parking)
 
