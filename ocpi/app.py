@@ -265,6 +265,7 @@ def create_admin_api() -> FastAPI:
         credentials.admin.router,
         credentials.agreementadmin.router,
         ocpi.push.admin.router,
+        ocpi.push.admin.verify_router(SOURCES),
         modules.cdrs.admin.audit_router,
         pull_router(PULLABLES),
         modules.locations.admin.router,

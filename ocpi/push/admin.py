@@ -1,6 +1,9 @@
 """The admin API of the push: who is behind, what is parked, and trying again."""
 
-from fastapi import APIRouter
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from ocpi.push.operating import (
@@ -10,6 +13,8 @@ from ocpi.push.operating import (
     retry_parked,
     rewind_partner,
 )
+from ocpi.push.source import Source
+from ocpi.push.verifying import Wanted, verification_view, verify
 from ocpi.request import Here
 
 router = APIRouter(prefix="/push", tags=["push"])
@@ -47,6 +52,24 @@ class ParkedView(BaseModel):
     next_at: str | None = Field(None, description="None: not before it changes or is retried.")
 
 
+class FindingView(BaseModel):
+    """An object that a partner does not hold as it should."""
+
+    object: str = Field(examples=["locations/de*abc*loc1"])
+    verdict: str = Field(description="different, missing, behind or incomparable")
+    why: str
+
+
+class VerificationView(BaseModel):
+    """What comparing a partner's objects came to."""
+
+    counts: dict[str, int] = Field(description="How many objects came to each verdict.")
+    findings: list[FindingView] = Field(description="Those that are not equal, the first 1000.")
+    repaired: int = Field(description="How many objects are told again.")
+    after: str | None = Field(None, description="The last object compared, if there may be more.")
+    stopped: str | None = Field(None, description="Why it ended early: the partner kept failing.")
+
+
 class Retried(BaseModel):
     """How many parked objects are tried again."""
 
@@ -81,3 +104,27 @@ async def post_drop(here: Here, name: str, key: str, *, force: bool = False) -> 
 async def post_rewind(here: Here, name: str, since: str | None = None) -> None:
     """From the start of the feed, or what changed `since` a moment, to the minute."""
     await rewind_partner(here.database, name, since)
+
+
+def verify_router(sources: Mapping[str, Source]) -> APIRouter:
+    """The endpoint that compares what partners hold with what they were told."""
+    checking = APIRouter(prefix="/push", tags=["push"])
+
+    @checking.post("/{name}/verify", summary="Compare what a partner holds")
+    async def post_verify(
+        here: Here,
+        name: str,
+        *,
+        module: Literal["locations", "sessions", "tariffs", "tokens"] | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000, description="Most objects compared.")] = 100,
+        after: Annotated[str, Query(description="Go on after this object.")] = "",
+        repair: Annotated[
+            bool, Query(description="Tell it again what is not as it should.")
+        ] = False,
+    ) -> VerificationView:
+        """By GETs on its receivers, ten a second; answered when all are compared."""
+        wanted = Wanted(module, after, limit, repair=repair)
+        done = await verify(here, sources, name, wanted)
+        return VerificationView.model_validate(verification_view(done))
+
+    return checking

@@ -1,6 +1,6 @@
 """The commands `ocpi push ...`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, TypeVar
 
 import typer
@@ -14,7 +14,9 @@ from ocpi.push.operating import (
     retry_parked,
     rewind_partner,
 )
-from ocpi.terminal import AsJSON, print_json, print_table, run
+from ocpi.push.source import Source
+from ocpi.push.verifying import Verification, Wanted, verification_view, verify
+from ocpi.terminal import AsJSON, plain, print_json, print_table, run
 
 T = TypeVar("T")
 
@@ -111,3 +113,47 @@ def rewind(
         typer.echo(f"{name} is told everything again.")
     else:
         typer.echo(f"{name} is told again what changed since {begin}.")
+
+
+def verify_command(sources: Mapping[str, Source]) -> Callable[..., None]:
+    """The command that compares what partners hold with what they were told."""
+
+    def act(
+        name: Name,
+        *,
+        module: Annotated[str | None, typer.Option(help="Only this one's objects.")] = None,
+        limit: Annotated[int | None, typer.Option(min=1, help="Most objects compared.")] = None,
+        after: Annotated[str, typer.Option(help="Go on after this object.")] = "",
+        rate: Annotated[float, typer.Option(min=0.1, max=100, help="Requests a second.")] = 10.0,
+        repair: Annotated[
+            bool, typer.Option("--repair", help="Tell it again what differs or is missing.")
+        ] = False,
+        as_json: AsJSON = False,
+    ) -> None:
+        """Compare what a partner holds with what it should hold, by GETs on its receivers."""
+        wanted = Wanted(module, after, limit, rate, repair=repair)
+
+        async def inside() -> Verification:
+            async with open_context() as context:
+                return await verify(context, sources, name, wanted, _show_progress)
+
+        done = run(inside())
+        if as_json:
+            print_json(verification_view(done))
+            return
+        columns = ("object", "verdict", "why")
+        print_table(columns, [(each.object, each.verdict, each.why) for each in done.findings])
+        typer.echo(", ".join(f"{count} {verdict}" for verdict, count in done.counts.items()))
+        if done.repaired:
+            typer.echo(f"{done.repaired} objects are told again.")
+        if done.stopped is not None:
+            typer.echo(f"{name} failed too often: {plain(done.stopped)}")
+        if done.after is not None:
+            typer.echo(f"There may be more: --after {done.after}")
+
+    return act
+
+
+def _show_progress(count: int) -> None:
+    if count % 100 == 0:
+        typer.echo(f"{count} objects compared", err=True)

@@ -27,13 +27,13 @@ async def list_lanes(database: Database) -> list[dict[str, Any]]:
 async def list_parked(database: Database, name: str) -> list[dict[str, Any]]:
     """What a partner did not take, and why."""
     async with database.read() as db:
-        return [_parked(each) for each in await parked_objects(db, await _partner_id(db, name))]
+        return [_parked(each) for each in await parked_objects(db, await partner_id_of(db, name))]
 
 
 async def retry_parked(database: Database, name: str, key: str | None) -> int:
     """Have one parked object of a partner, or all of them, tried now; gives how many."""
     async with database.write() as db:
-        count = await retry(db, await _partner_id(db, name), key)
+        count = await retry(db, await partner_id_of(db, name), key)
         if key is not None and not count:
             raise UnknownObject(f"{key} is not parked for {name}: see `ocpi push parked {name}`.")
         return count
@@ -47,7 +47,7 @@ async def drop_parked(database: Database, name: str, key: str, *, force: bool) -
             f"{key} would never be paid: force it, or take it back by `ocpi cdr credit`."
         )
     async with database.write() as db:
-        if not await drop(db, await _partner_id(db, name), key):
+        if not await drop(db, await partner_id_of(db, name), key):
             raise UnknownObject(f"{key} is not parked for {name}: see `ocpi push parked {name}`.")
     if bill:
         log.warning("push: a CDR is given up", partner=name, key=key)
@@ -64,12 +64,13 @@ async def rewind_partner(database: Database, name: str, since: str | None = None
         raise InvalidParameters(f"since: {error}") from None
     async with database.write() as db:
         at, numbers = (None, {}) if moment is None else await marked_before(db, moment)
-        if not await rewind(db, await _partner_id(db, name), numbers):
+        if not await rewind(db, await partner_id_of(db, name), numbers):
             raise UnknownObject(f"{name} is not registered, so there is nothing to tell it.")
     return _moment(at)
 
 
-async def _partner_id(db: AsyncSession, name: str) -> int:
+async def partner_id_of(db: AsyncSession, name: str) -> int:
+    """A partner's id; raises ``UnknownObject``."""
     found = await db.exec(select(col(Partner.id)).where(Partner.name == name))
     partner_id = found.one_or_none()
     if partner_id is None:

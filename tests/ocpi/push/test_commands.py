@@ -12,11 +12,15 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from typer.testing import CliRunner
 
+from modules.locations.store import locations
 from ocpi.cli import app
 from ocpi.headers import Party
 from ocpi.opening import open_context
+from ocpi.parties import Partner, PartnerEndpoint
+from ocpi.push.feed import Change, changed
 from ocpi.push.lanes import ParkedObject, open_lane
-from tests.house import add_partner, open_service
+from ocpi.testing import samples
+from tests.house import OURS, OWNER, add_partner, open_service
 
 KEY = "locations/nl*tnm*loc1"
 BILL = "cdrs/nl*tnm*cdr-1"
@@ -29,6 +33,8 @@ def installation(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Iterator[N
         "BASE_URL": "https://ocpi.example",
         "DATABASE_URL": sqlite_url,
         "SECRET_KEY": "k" * 32,
+        "COUNTRY_CODE": "NL",
+        "PARTY_ID": "TNM",
     }.items():
         monkeypatch.setenv(f"OCPI_{name}", value)
     monkeypatch.setenv("COLUMNS", "200")
@@ -43,6 +49,21 @@ async def _fill() -> None:
         partner_id = await add_partner(context.database, "shiny", "token-in")
         async with context.database.write() as db:
             await refuse(db, partner_id)
+
+
+async def _hold_locations() -> None:
+    """Have six Locations, and a partner at an address that is never called."""
+    async with open_context() as context, context.database.write() as db:
+        partner = (await db.exec(select(Partner))).one()
+        partner.token_out = context.seal.close("token-out")
+        db.add(partner)
+        url = "https://127.0.0.1/locations"
+        endpoint = {"identifier": "locations", "role": "RECEIVER", "url": url}
+        db.add(PartnerEndpoint(partner_id=partner.key, **endpoint))
+        for number in range(6):
+            document = {**samples.location(id=f"L{number}"), **OWNER}
+            await locations.put(db, OURS, f"L{number}", document)
+            await changed(db, Change("locations", f"nl*tnm*l{number}"))
 
 
 async def refuse(db: AsyncSession, partner_id: int) -> None:
@@ -87,6 +108,22 @@ def test_staff_give_up_retry_and_rewind() -> None:
     assert run("rewind", "shiny")[1] == "shiny is told everything again.\n"
     code, _, stderr = run("rewind", "shiny", "--since", "yesterday")
     assert (code, "is no moment such as" in stderr) == (1, True)
+
+
+@pytest.mark.usefixtures("installation")
+def test_what_a_partner_holds_is_compared() -> None:
+    asyncio.run(_hold_locations())
+    done = json.loads(run("verify", "shiny", "--limit", "1", "--rate", "100", "--json")[1])
+    assert (done["counts"]["incomparable"], done["after"]) == (1, "locations/nl*tnm*l0")
+    assert done["findings"][0]["why"] in run("verify", "shiny", "--rate", "100")[1].replace(
+        "\n", ""
+    )
+    code, stdout, _ = run("verify", "shiny", "--rate", "100", "--after", done["after"])
+    assert code == 0
+    assert "5 incomparable" in stdout
+    assert "shiny failed too often: " in stdout
+    assert "There may be more: --after locations/nl*tnm*l5" in stdout
+    assert run("verify", "shiny", "--module", "cdrs")[0] == 1
 
 
 async def test_the_admin_api_does_the_same(sqlite_url: str) -> None:
