@@ -32,6 +32,11 @@ class PartnerOptions(BaseModel):
         description="Whether its drivers may charge when it cannot be asked although it should be, "
         "also with Tokens that are unknown here.",
     )
+    offline_policy: Literal["resync", "spec_strict"] = Field(
+        default="resync",
+        description="After an absence: tell everything that changed meanwhile, or leave it to the "
+        "partner to GET what it missed, CDRs and Sessions excepted (TR-19).",
+    )
     commands: Annotated[list[CommandType], BeforeValidator(_items)] = Field(
         default=list(FOR_DRIVERS),
         description="The commands that it may give; UNLOCK_CONNECTOR is for its help desk only.",

@@ -44,6 +44,7 @@ import modules.tokens.sender
 import ocpi.push.admin
 from credentials.endpoints import credentials_router
 from credentials.versions import versions_router
+from modules.cdrs.auditing import Auditor
 from modules.cdrs.source import CDRSource
 from modules.hubclientinfo.learning import Learner
 from modules.hubclientinfo.source import ClientInfoSource
@@ -194,12 +195,13 @@ def create_app(context: Context, *, worker: bool = True, offers: Offers | None =
 
 
 def duties_of(context: Context) -> Sequence[Duty]:
-    """What goes on beside requests: telling what changed, errands, pulling, and forgetting."""
+    """What goes on beside requests: telling what changed, errands, pulling, audits and such."""
     duties = (
         Worker(context, SOURCES),
         ErrandRunner(context),
         Puller(context, PULLABLES),
         Forgetter(context),
+        Auditor(context),
         Learner(context),
     )
     return (*duties, Standing(context)) if context.settings.is_hub else duties
@@ -264,6 +266,8 @@ def create_admin_api() -> FastAPI:
         credentials.admin.router,
         credentials.agreementadmin.router,
         ocpi.push.admin.router,
+        ocpi.push.admin.verify_router(SOURCES),
+        modules.cdrs.admin.audit_router,
         pull_router(PULLABLES),
         modules.locations.admin.router,
         modules.tariffs.admin.router,

@@ -16,7 +16,7 @@ from modules.sessions.cli import session_app
 from modules.stations.cli import station_app
 from modules.tariffs.cli import tariff_app
 from modules.tokens.cli import token_app
-from ocpi.app import PULLABLES, create_app, duties_of, mounted
+from ocpi.app import PULLABLES, SOURCES, create_app, duties_of, mounted
 from ocpi.crew import on_duty
 from ocpi.demo.hub import run_hub_demo
 from ocpi.demo.live import run_demo
@@ -25,7 +25,7 @@ from ocpi.messages import set_up_logging
 from ocpi.migrate import upgrade
 from ocpi.opening import open_context
 from ocpi.pull.cli import sync_command
-from ocpi.push.cli import push_app
+from ocpi.push.cli import push_app, verify_command
 from ocpi.settings import Settings
 from ocpi.terminal import run
 from ocpi.testing.cli import mock_app
@@ -50,6 +50,7 @@ for name, part in (
 ):
     app.add_typer(part, name=name)
 partner_app.command("sync")(sync_command(PULLABLES))
+push_app.command("verify")(verify_command(SOURCES))
 
 
 @app.command()

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from modules.cdrs.audit import audit
 from modules.cdrs.checks import count_checks, list_checks
 from modules.cdrs.conflicts import list_conflicts
 from modules.cdrs.own import credit_own, post_own
@@ -21,6 +22,7 @@ from ocpi.spec.cdrs import CDR
 from ocpi.spec.document import decode
 
 router = APIRouter(prefix="/cdrs", tags=["cdrs"])
+audit_router = APIRouter(prefix="/push", tags=["push"])
 
 ONE = "/{country_code}/{party_id}/{cdr_id}"
 CDRID = Annotated[Segment, Path(description="CDR.id")]
@@ -86,6 +88,32 @@ class Contradiction(BaseModel):
     at: str
     stored: CDR = Field(description="The one that counts.")
     refused: CDR
+
+
+class UnprovenView(BaseModel):
+    """A CDR of ours that its eMSP has not accepted."""
+
+    partner: str = Field(examples=["shiny"])
+    owner: str = Field(examples=["NL*TNM"])
+    id: str
+    last_updated: str
+    age: int = Field(description="Seconds since then.")
+    overdue: bool = Field(description="The partner can be told it, and should have been.")
+    why: str = Field(description="As far as the push knows.")
+
+
+class AuditView(BaseModel):
+    """CDRs of ours without a receipt, read from the bills alone."""
+
+    overdue: int = Field(description="How many should have one.", examples=[0])
+    waiting: int = Field(description="How many wait for a partner that cannot be told any.")
+    cdrs: list[UnprovenView] = Field(description="Some of both, the overdue ones first.")
+
+
+@audit_router.get("/audit", summary="List CDRs that nobody has accepted")
+async def get_audit(here: Here, limit: Limit = 50) -> AuditView:
+    """Our CDRs, older than 15 minutes, for which there is no receipt of their eMSP."""
+    return AuditView.model_validate(await audit(here, limit=limit), from_attributes=True)
 
 
 @router.get("", response_model=CDRList, summary="List our CDRs")

@@ -1,9 +1,11 @@
 """The commands `ocpi cdr ...` about CDRs as they are stored, beside those about prices."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from modules.cdrs.audit import audit
 from modules.cdrs.checks import count_checks, list_checks
 from modules.cdrs.conflicts import list_conflicts
 from modules.cdrs.own import credit_own
@@ -14,6 +16,7 @@ from ocpi.context import Context
 from ocpi.headers import Party
 from ocpi.opening import open_context
 from ocpi.parties import PlatformID, our_parties
+from ocpi.push.cli import push_app
 from ocpi.recent import newest
 from ocpi.spec.document import decode
 from ocpi.store import Document
@@ -146,6 +149,25 @@ def show_checks(
         )
         for each in counts:
             typer.echo(f"{each['party']}: {each['count']} {each['verdict']}")
+
+    run(act())
+
+
+@push_app.command("audit")
+def show_audit(*, limit: Limit = 50, as_json: AsJSON = False) -> None:
+    """List our CDRs that nobody has accepted, and why as far as is known."""
+
+    async def act() -> None:
+        async with open_context() as context:
+            found = await audit(context, limit=limit)
+        if as_json:
+            print_json(asdict(found))
+            return
+        columns = ("partner", "owner", "id", "last_updated", "why")
+        print_table(columns, [[each[column] for column in columns] for each in found.cdrs])
+        typer.echo(
+            f"{found.overdue} should have a receipt, {found.waiting} wait for their partner."
+        )
 
     run(act())
 

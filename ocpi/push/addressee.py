@@ -59,6 +59,11 @@ class Addressee:
         """It does not understand PATCH (IP-40)."""
         return bool(self.options.get("put_only"))
 
+    @property
+    def catches_up(self) -> bool:
+        """After an absence it GETs by itself what it has missed, as OCPI has it."""
+        return self.options.get("offline_policy") == "spec_strict"
+
     def may_hear(self, audience: str | None) -> bool:
         """Whether an object is meant for this partner, if it has anywhere to send it."""
         return audience is None or audience in self.parties

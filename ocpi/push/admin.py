@@ -1,9 +1,20 @@
 """The admin API of the push: who is behind, what is parked, and trying again."""
 
-from fastapi import APIRouter
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
-from ocpi.push.operating import list_lanes, list_parked, retry_parked, rewind_partner
+from ocpi.push.operating import (
+    drop_parked,
+    list_lanes,
+    list_parked,
+    retry_parked,
+    rewind_partner,
+)
+from ocpi.push.source import Source
+from ocpi.push.verifying import Wanted, verification_view, verify
 from ocpi.request import Here
 
 router = APIRouter(prefix="/push", tags=["push"])
@@ -19,7 +30,7 @@ class LaneView(BaseModel):
     behind: int = Field(description="Objects whose newest change it has not heard.", examples=[0])
     oldest: str | None = Field(None, description="The object that has waited longest.")
     parked: dict[str, int] = Field(
-        description="Objects it did not take, by kind: transient, rejected, late, dead."
+        description="Objects it did not take, by kind: transient, rejected, late, dead, dropped."
     )
     reason: str | None = Field(None, description="Why nothing is sent.")
     stopped_at: str | None = None
@@ -39,6 +50,24 @@ class ParkedView(BaseModel):
     status_code: int | None = None
     first_failed_at: str | None = None
     next_at: str | None = Field(None, description="None: not before it changes or is retried.")
+
+
+class FindingView(BaseModel):
+    """An object that a partner does not hold as it should."""
+
+    object: str = Field(examples=["locations/de*abc*loc1"])
+    verdict: str = Field(description="different, missing, behind or incomparable")
+    why: str
+
+
+class VerificationView(BaseModel):
+    """What comparing a partner's objects came to."""
+
+    counts: dict[str, int] = Field(description="How many objects came to each verdict.")
+    findings: list[FindingView] = Field(description="Those that are not equal, the first 1000.")
+    repaired: int = Field(description="How many objects are told again.")
+    after: str | None = Field(None, description="The last object compared, if there may be more.")
+    stopped: str | None = Field(None, description="Why it ended early: the partner kept failing.")
 
 
 class Retried(BaseModel):
@@ -65,7 +94,37 @@ async def post_retry(here: Here, name: str, key: str | None = None) -> Retried:
     return Retried(retried=await retry_parked(here.database, name, key))
 
 
+@router.post("/{name}/drop", status_code=204, summary="Give a parked object up")
+async def post_drop(here: Here, name: str, key: str, *, force: bool = False) -> None:
+    """It is not tried again until it changes. A CDR never does: it takes `force`."""
+    await drop_parked(here.database, name, key, force=force)
+
+
 @router.post("/{name}/rewind", status_code=204, summary="Tell a partner everything again")
-async def post_rewind(here: Here, name: str) -> None:
-    """From the start of the feed."""
-    await rewind_partner(here.database, name)
+async def post_rewind(here: Here, name: str, since: str | None = None) -> None:
+    """From the start of the feed, or what changed `since` a moment, to the minute."""
+    await rewind_partner(here.database, name, since)
+
+
+def verify_router(sources: Mapping[str, Source]) -> APIRouter:
+    """The endpoint that compares what partners hold with what they were told."""
+    checking = APIRouter(prefix="/push", tags=["push"])
+
+    @checking.post("/{name}/verify", summary="Compare what a partner holds")
+    async def post_verify(
+        here: Here,
+        name: str,
+        *,
+        module: Literal["locations", "sessions", "tariffs", "tokens"] | None = None,
+        limit: Annotated[int, Query(ge=1, le=1000, description="Most objects compared.")] = 100,
+        after: Annotated[str, Query(description="Go on after this object.")] = "",
+        repair: Annotated[
+            bool, Query(description="Tell it again what is not as it should.")
+        ] = False,
+    ) -> VerificationView:
+        """By GETs on its receivers, ten a second; answered when all are compared."""
+        wanted = Wanted(module, after, limit, repair=repair)
+        done = await verify(here, sources, name, wanted)
+        return VerificationView.model_validate(verification_view(done))
+
+    return checking

@@ -1,14 +1,22 @@
 """The commands `ocpi push ...`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, TypeVar
 
 import typer
 
 from ocpi.database import Database
 from ocpi.opening import open_context
-from ocpi.push.operating import list_lanes, list_parked, retry_parked, rewind_partner
-from ocpi.terminal import AsJSON, print_json, print_table, run
+from ocpi.push.operating import (
+    drop_parked,
+    list_lanes,
+    list_parked,
+    retry_parked,
+    rewind_partner,
+)
+from ocpi.push.source import Source
+from ocpi.push.verifying import Verification, Wanted, verification_view, verify
+from ocpi.terminal import AsJSON, plain, print_json, print_table, run
 
 T = TypeVar("T")
 
@@ -76,11 +84,76 @@ def retry(
         typer.echo(f"{count} parked objects are tried again.")
 
 
+@push_app.command("drop")
+def drop(
+    name: Name,
+    key: Annotated[str, typer.Argument(help="The object, as `parked` lists it.")],
+    *,
+    force: Annotated[bool, typer.Option("--force", help="Even a CDR: nobody will pay it.")] = False,
+) -> None:
+    """Give a parked object up, until it changes."""
+    _act(lambda database: drop_parked(database, name, key, force=force))
+    typer.echo(f"{name} is not told {key} until it changes, or `ocpi push retry` names it.")
+
+
 @push_app.command("rewind")
-def rewind(name: Name, *, as_json: AsJSON = False) -> None:
-    """Tell a partner everything again, from the start."""
-    _act(lambda database: rewind_partner(database, name))
+def rewind(
+    name: Name,
+    *,
+    since: Annotated[
+        str | None, typer.Option(help="Only what changed since, such as 2026-01-31T12:00:00Z.")
+    ] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Tell a partner again what changed since a moment, or everything."""
+    begin = _act(lambda database: rewind_partner(database, name, since))
     if as_json:
-        print_json({"rewound": name})
-    else:
+        print_json({"rewound": name, "since": begin})
+    elif begin is None:
         typer.echo(f"{name} is told everything again.")
+    else:
+        typer.echo(f"{name} is told again what changed since {begin}.")
+
+
+def verify_command(sources: Mapping[str, Source]) -> Callable[..., None]:
+    """The command that compares what partners hold with what they were told."""
+
+    def act(
+        name: Name,
+        *,
+        module: Annotated[str | None, typer.Option(help="Only this one's objects.")] = None,
+        limit: Annotated[int | None, typer.Option(min=1, help="Most objects compared.")] = None,
+        after: Annotated[str, typer.Option(help="Go on after this object.")] = "",
+        rate: Annotated[float, typer.Option(min=0.1, max=100, help="Requests a second.")] = 10.0,
+        repair: Annotated[
+            bool, typer.Option("--repair", help="Tell it again what differs or is missing.")
+        ] = False,
+        as_json: AsJSON = False,
+    ) -> None:
+        """Compare what a partner holds with what it should hold, by GETs on its receivers."""
+        wanted = Wanted(module, after, limit, rate, repair=repair)
+
+        async def inside() -> Verification:
+            async with open_context() as context:
+                return await verify(context, sources, name, wanted, _show_progress)
+
+        done = run(inside())
+        if as_json:
+            print_json(verification_view(done))
+            return
+        columns = ("object", "verdict", "why")
+        print_table(columns, [(each.object, each.verdict, each.why) for each in done.findings])
+        typer.echo(", ".join(f"{count} {verdict}" for verdict, count in done.counts.items()))
+        if done.repaired:
+            typer.echo(f"{done.repaired} objects are told again.")
+        if done.stopped is not None:
+            typer.echo(f"{name} failed too often: {plain(done.stopped)}")
+        if done.after is not None:
+            typer.echo(f"There may be more: --after {done.after}")
+
+    return act
+
+
+def _show_progress(count: int) -> None:
+    if count % 100 == 0:
+        typer.echo(f"{count} objects compared", err=True)

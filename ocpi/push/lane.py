@@ -292,6 +292,7 @@ class Lane:
             if self._breaker.doubtful and not self._probing.busy:
                 self._start(self._probing.ask_again())
         else:
+            reason = self._breaker.reason
             # Without an answer it is our own object that cannot be told.
             opened = outcome.http_status is not None and self._breaker.reject(
                 entry.key,
@@ -300,6 +301,8 @@ class Lane:
                 now,
                 crowd=self._ledger.parked,
             )
+            if reason is not None and self._breaker.settled:
+                self._resume(reason)
             self._fail(entry, row, outcome, Why.REJECTED, opened=opened)
         self._note()
 
@@ -362,10 +365,16 @@ class Lane:
         """The partner does as it should; if the breaker was open, it is closed now."""
         reason = self._breaker.reason
         if self._breaker.succeed():
-            self._probing.forgive()
-            self._ledger.hurry(self._watch.now(), rejected=reason != "down")
-            self._note()
-            self._log.info("push resumed", after=reason)
+            self._resume(reason)
+
+    def _resume(self, reason: str | None) -> None:
+        """The breaker has closed: tell what waited, or have the partner GET it (TR-19)."""
+        self._probing.forgive()
+        if reason in ("down", "gone") and self._teller.addressee.catches_up:
+            self._ledger.pass_over(Stream.STATE, self._watch.heads[Stream.STATE])
+        self._ledger.hurry(self._watch.now(), rejected=reason != "down")
+        self._note()
+        self._log.info("push resumed", after=reason)
 
     def _note(self) -> None:
         self.changed = True

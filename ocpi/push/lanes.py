@@ -1,10 +1,10 @@
 """What is stored of the push: lanes, the workers that drive them, parked objects, receipts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, delete
+from sqlalchemy import JSON, BigInteger, Column, ColumnElement, ForeignKey, Index, delete
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -109,21 +109,24 @@ async def open_lane(db: AsyncSession, partner_id: int) -> None:
     db.info["stamped"] = True  # So that the commit wakes this process' worker.
 
 
-async def rewind_lane(db: AsyncSession, partner_id: int, *, hopeful: bool = True) -> bool:
-    """Set a lane back to the start. Returns False when the partner has none.
+async def rewind_lane(
+    db: AsyncSession, partner_id: int, to: Mapping[str, int] = {}, *, hopeful: bool = True
+) -> bool:
+    """Set a lane back to the start, or to numbers given. Returns False when there is none.
 
-    Unless `hopeful`, a partner that was away is still held to be.
+    What is parked stays so, except when all is read again from the start. Unless `hopeful`, a
+    partner that was away is still held to be.
     """
     lane = await db.get(PartnerLane, partner_id, with_for_update=True, populate_existing=True)
     if lane is None:
         return False
-    lane.cursors = {}
+    lane.cursors = {stream: min(seq, to.get(stream, 0)) for stream, seq in lane.cursors.items()}
     if hopeful:
         lane.breaker = lane.last_error = None
     lane.epoch += 1
     db.add(lane)
-    # What is parked will be read again from the feed.
-    await db.exec(delete(ParkedObject).where(col(ParkedObject.partner_id) == partner_id))
+    if not to:
+        await db.exec(delete(ParkedObject).where(col(ParkedObject.partner_id) == partner_id))
     db.info["stamped"] = True
     return True
 
@@ -158,7 +161,7 @@ async def park_late(db: AsyncSession, partner_id: int, keys: Iterable[str]) -> N
     """Have objects sent again by the lane's present owner.
 
     A worker that had lost the lane sent them, so an old state may have arrived after the newer one.
-    A partner without a lane has no need of it.
+    A partner without a lane has no need of it, nor has what staff took out.
     """
     lane = await db.get(PartnerLane, partner_id, with_for_update=True, populate_existing=True)
     if lane is None:
@@ -167,29 +170,42 @@ async def park_late(db: AsyncSession, partner_id: int, keys: Iterable[str]) -> N
     for key in keys:
         late = Parking(seq=0, kind=Why.LATE, next_at=now, first_failed_at=now)
         values = {"partner_id": partner_id, "object_key": key, **vars(late)}
-        await _upsert(db, values, keep=("attempts", "doubtful", "first_failed_at", "seq"))
+        await _upsert(
+            db,
+            values,
+            keep=("attempts", "doubtful", "first_failed_at", "seq"),
+            where=col(ParkedObject.kind) != Why.DROPPED,
+        )
 
 
 async def put_receipts(db: AsyncSession, receipts: Iterable[Receipt]) -> None:
     """Store proofs of acceptance; the first one for an object stays."""
     for receipt in receipts:
-        statement = _insert(db)(Receipt).values(**receipt.model_dump())
+        statement = insert_into(db)(Receipt).values(**receipt.model_dump())
         await db.exec(statement.on_conflict_do_nothing())
 
 
-def _insert(db: AsyncSession) -> Any:
+def insert_into(db: AsyncSession) -> Any:
     """PostgreSQL's and SQLite's INSERT with ON CONFLICT, which are written alike."""
     return sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
 
 
-async def _upsert(db: AsyncSession, values: dict[str, Any], *, keep: tuple[str, ...] = ()) -> None:
-    """Insert a row of `parked`, or change all of it but the columns to keep."""
-    statement = _insert(db)(ParkedObject).values(**values)
+async def _upsert(
+    db: AsyncSession,
+    values: dict[str, Any],
+    *,
+    keep: tuple[str, ...] = (),
+    where: ColumnElement[bool] | None = None,
+) -> None:
+    """Insert a row of `parked`, or change all of it but the columns to keep, if it is as wanted."""
+    statement = insert_into(db)(ParkedObject).values(**values)
     new = {
         name: statement.excluded[name]
         for name in values
         if name not in ("partner_id", "object_key", *keep)
     }
     await db.exec(
-        statement.on_conflict_do_update(index_elements=["partner_id", "object_key"], set_=new)
+        statement.on_conflict_do_update(
+            index_elements=["partner_id", "object_key"], set_=new, where=where
+        )
     )

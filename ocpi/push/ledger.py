@@ -21,6 +21,7 @@ class Why(StrEnum):
     REJECTED = "rejected"  # The partner refused it.
     LATE = "late"  # Sent by a worker that had lost the lane: the partner may hold an old state.
     DEAD = "dead"  # Refused too often; its next change tries again.
+    DROPPED = "dropped"  # Taken out by staff; its next change tries again.
 
 
 @dataclass
@@ -144,7 +145,7 @@ class Ledger:
         assert parking is not None
         soon = max(now, entry.tried_at + micros(self._pace.again))
         parking.next_at = soon if parking.next_at is None else min(parking.next_at, soon)
-        if parking.kind in (Why.REJECTED, Why.DEAD):
+        if parking.kind in (Why.REJECTED, Why.DEAD, Why.DROPPED):
             parking.kind, parking.attempts = Why.REJECTED, 0
         self.notes.park(entry.key, parking)
 
@@ -278,6 +279,20 @@ class Ledger:
             if parking.next_at is not None:
                 parking.next_at = min(parking.next_at, now)
                 self.notes.park(entry.key, parking)
+
+    def pass_over(self, stream: Stream, upto: int) -> None:
+        """Leave untold what has changed in a stream, and what the partner failed on.
+
+        What it refused stays parked: its absence is not to blame for that.
+        """
+        entries = self._entries[stream]
+        self._entries[stream] = {key: entry for key, entry in entries.items() if entry.busy}
+        for key, entry in list(self._parked.items()):
+            failed = entry.parking is not None and entry.parking.kind is Why.TRANSIENT
+            if entry.stream is stream and failed and not entry.busy:
+                del self._parked[key]
+                self.notes.unpark(key, Why.TRANSIENT)
+        self.positions[stream] = max(self.positions[stream], upto)
 
     def take_notes(self) -> Notes:
         """What to store, once."""

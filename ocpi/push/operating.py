@@ -8,11 +8,13 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import Database
-from ocpi.errors import UnknownObject
+from ocpi.errors import Conflict, InvalidParameters, UnknownObject
+from ocpi.messages import log
 from ocpi.parties import Partner
 from ocpi.push.lanes import ParkedObject
-from ocpi.push.status import lane_status, parked_objects, retry, rewind
-from ocpi.spec.moments import format_moment, moment_of
+from ocpi.push.marks import marked_before
+from ocpi.push.status import drop, lane_status, parked_objects, retry, rewind
+from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
 
 
 async def list_lanes(database: Database) -> list[dict[str, Any]]:
@@ -25,26 +27,50 @@ async def list_lanes(database: Database) -> list[dict[str, Any]]:
 async def list_parked(database: Database, name: str) -> list[dict[str, Any]]:
     """What a partner did not take, and why."""
     async with database.read() as db:
-        return [_parked(each) for each in await parked_objects(db, await _partner_id(db, name))]
+        return [_parked(each) for each in await parked_objects(db, await partner_id_of(db, name))]
 
 
 async def retry_parked(database: Database, name: str, key: str | None) -> int:
     """Have one parked object of a partner, or all of them, tried now; gives how many."""
     async with database.write() as db:
-        count = await retry(db, await _partner_id(db, name), key)
+        count = await retry(db, await partner_id_of(db, name), key)
         if key is not None and not count:
             raise UnknownObject(f"{key} is not parked for {name}: see `ocpi push parked {name}`.")
         return count
 
 
-async def rewind_partner(database: Database, name: str) -> None:
-    """Tell a partner everything again."""
+async def drop_parked(database: Database, name: str, key: str, *, force: bool) -> None:
+    """Give one parked object up until it changes; a CDR, which never does, only by force."""
+    bill = key.startswith("cdrs/")
+    if bill and not force:
+        raise Conflict(
+            f"{key} would never be paid: force it, or take it back by `ocpi cdr credit`."
+        )
     async with database.write() as db:
-        if not await rewind(db, await _partner_id(db, name)):
+        if not await drop(db, await partner_id_of(db, name), key):
+            raise UnknownObject(f"{key} is not parked for {name}: see `ocpi push parked {name}`.")
+    if bill:
+        log.warning("push: a CDR is given up", partner=name, key=key)
+
+
+async def rewind_partner(database: Database, name: str, since: str | None = None) -> str | None:
+    """Tell a partner again what changed since a moment; gives from when on that is done.
+
+    None: everything is told, as without a moment, since so old a change cannot be dated any more.
+    """
+    try:
+        moment = None if since is None else microseconds(parse_moment(since))
+    except ValueError as error:
+        raise InvalidParameters(f"since: {error}") from None
+    async with database.write() as db:
+        at, numbers = (None, {}) if moment is None else await marked_before(db, moment)
+        if not await rewind(db, await partner_id_of(db, name), numbers):
             raise UnknownObject(f"{name} is not registered, so there is nothing to tell it.")
+    return _moment(at)
 
 
-async def _partner_id(db: AsyncSession, name: str) -> int:
+async def partner_id_of(db: AsyncSession, name: str) -> int:
+    """A partner's id; raises ``UnknownObject``."""
     found = await db.exec(select(col(Partner.id)).where(Partner.name == name))
     partner_id = found.one_or_none()
     if partner_id is None:

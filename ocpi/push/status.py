@@ -29,7 +29,7 @@ class LaneStatus:
     oldest: str | None
     """The object whose change has waited longest among them."""
     parked: Mapping[str, int] = field(default_factory=dict)
-    """How many objects are parked, by kind: transient, rejected, late, dead."""
+    """How many objects are parked, by kind, see `ocpi.push.ledger.Why`."""
     reason: str | None = None
     """Why nothing is sent, and what the partner last answered."""
     stopped_at: datetime | None = None
@@ -124,20 +124,45 @@ async def parked_objects(db: AsyncSession, partner_id: int) -> Sequence[ParkedOb
 
 
 async def retry(db: AsyncSession, partner_id: int, key: str | None = None) -> int:
-    """Have a parked object, or all of them, tried now; dead ones live again. Returns how many."""
+    """Have a parked object, or all of them, tried now; dead ones live again. Returns how many.
+
+    What was dropped lives again only when it is named.
+    """
     wanted = col(ParkedObject.partner_id) == partner_id
-    if key is not None:
+    if key is None:
+        wanted &= col(ParkedObject.kind) != Why.DROPPED
+    else:
         wanted &= col(ParkedObject.object_key) == key
-    dead = wanted & (col(ParkedObject.kind) == Why.DEAD)
+    dead = wanted & col(ParkedObject.kind).in_([Why.DEAD.value, Why.DROPPED.value])
     await db.exec(update(ParkedObject).where(dead).values(kind=Why.REJECTED.value, attempts=0))
     tried = await db.exec(update(ParkedObject).where(wanted).values(next_at=await clock(db)))
     db.info["stamped"] = True  # So that the commit wakes this process' worker.
     return tried.rowcount
 
 
-async def rewind(db: AsyncSession, partner_id: int) -> bool:
-    """Tell a partner everything again, from the start. Returns False when it has no lane.
+async def drop(db: AsyncSession, partner_id: int, key: str) -> bool:
+    """Try a parked object no more until it changes. Returns False when it is not parked.
 
-    What it has a receipt for is not sent again.
+    Its row stays, and shows that the partner was not told.
     """
-    return await rewind_lane(db, partner_id)
+    # The lane is taken up anew, since what it holds in memory would be tried again.
+    anew = update(PartnerLane).where(col(PartnerLane.partner_id) == partner_id)
+    await db.exec(anew.values(epoch=col(PartnerLane.epoch) + 1))
+    dropped = await db.exec(
+        update(ParkedObject)
+        .where(col(ParkedObject.partner_id) == partner_id, col(ParkedObject.object_key) == key)
+        .values(kind=Why.DROPPED.value, next_at=None)
+    )
+    db.info["stamped"] = True
+    return bool(dropped.rowcount)
+
+
+async def rewind(db: AsyncSession, partner_id: int, to: Mapping[str, int] = {}) -> bool:
+    """Tell a partner again what changed after some numbers. Returns False when it has no lane.
+
+    Without numbers everything. What it has a receipt for is not sent again.
+    """
+    if not await rewind_lane(db, partner_id, to):
+        return False
+    await retry(db, partner_id)
+    return True

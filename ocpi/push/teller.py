@@ -184,7 +184,7 @@ class Teller:
             addressee, send.method, url, send.body, headers, row.correlation_id
         )
         outcome = judge(send.method, answer, now=datetime.now(UTC), doubtful=doubtful)
-        outcome = replace(outcome, sentence=_redact(outcome.sentence, addressee.target.token))
+        outcome = replace(outcome, sentence=redact(outcome.sentence, addressee.target.token))
         receipt = None
         if send.method == "POST" and outcome.kind is Kind.DELIVERED and isinstance(answer, Reply):
             receipt = self._receipt(row.key, url, answer)
@@ -240,10 +240,10 @@ class Teller:
         outcome = judge("GET", answer, now=datetime.now(UTC))
         if outcome.kind is Kind.DELIVERED:
             return None
-        return _redact(outcome.sentence, addressee.target.token)
+        return redact(outcome.sentence, addressee.target.token)
 
 
-def _redact(sentence: str, token: str) -> str:
+def redact(sentence: str, token: str) -> str:
     """A partner may repeat our token in what it answers; it goes to logs and tables without it."""
     encoded = b64encode(token.encode()).decode()
     return sentence.replace(encoded, "[token]").replace(token, "[token]")

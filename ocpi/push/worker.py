@@ -28,6 +28,7 @@ from ocpi.push.lanes import (
     put_notes,
     put_receipts,
 )
+from ocpi.push.marks import mark_feed
 from ocpi.push.pace import Pace, boottime, micros
 from ocpi.push.process import is_dead, own_process
 from ocpi.push.source import Source
@@ -163,6 +164,7 @@ class Worker:
             alive = select(col(WorkerBeat.id))
             orphans = update(PartnerLane).where(col(PartnerLane.owner).not_in(alive))
             await db.exec(orphans.values(owner=None))
+            await mark_feed(db)
         self._watch.beaten(began)
         driven = [lane for lane in self._lanes.values() if not lane.stopping]
         for lane in driven[await self._fair_share() :]:

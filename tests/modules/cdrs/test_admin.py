@@ -20,6 +20,7 @@ from ocpi.database import Database
 from ocpi.errors import InvalidParameters
 from ocpi.opening import open_context
 from ocpi.parties import Partner
+from ocpi.push.cli import push_app
 from ocpi.push.feed import SyncObject
 from ocpi.push.lanes import Receipt, put_receipts
 from ocpi.spec.document import decode, encode
@@ -311,6 +312,15 @@ def test_the_commands_list_show_and_take_back_cdrs() -> None:
     assert run("credit", "B", "--id", "B-99", "--json")["credit_reference_id"] == "B"
     assert "takes back CDR-1" in run("list")
     assert "not yet" in run("list", "--limit", "1")
+
+
+@pytest.mark.usefixtures("installation")
+def test_the_command_audits_cdrs() -> None:
+    result = CliRunner().invoke(push_app, ["audit", "--json"], catch_exceptions=False)
+    found = json.loads(result.stdout)
+    assert [(each["id"], each["overdue"]) for each in found["cdrs"]] == [("B", False)]
+    result = CliRunner().invoke(push_app, ["audit"], catch_exceptions=False)
+    assert "0 should have a receipt, 1 wait for their partner." in result.stdout
 
 
 @pytest.mark.usefixtures("installation")
