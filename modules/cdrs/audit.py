@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import ColumnElement, func, literal, union
+from sqlalchemy import ColumnElement, func, literal, or_, union
 from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -113,13 +113,19 @@ def _without_receipt(partner_id: Any, now: int, grace: int) -> Sequence[ColumnEl
 
     A date that lies ahead tells no age, and must not hide a CDR.
     """
-    receipt = select(literal(1)).where(
-        col(Receipt.partner_id) == partner_id,
-        col(Receipt.object_key) == literal(f"{MODULE}/") + _CDR.c.feed_key,
-    )
+
+    def has_receipt(key: Any) -> ColumnElement[bool]:
+        receipt = select(literal(1)).where(
+            col(Receipt.partner_id) == partner_id,
+            col(Receipt.object_key) == literal(f"{MODULE}/") + key,
+        )
+        return receipt.correlate(_CDR, _REACHED).exists()
+
     return (
-        ~receipt.correlate(_CDR, _REACHED).exists(),
         ~_CDR.c.last_updated.between(now - grace, now + grace),
+        # Encoding all keys would be most of the work, and hardly any has something to encode.
+        or_(_CDR.c.key.contains("%", autoescape=True), ~has_receipt(_CDR.c.key)),
+        ~has_receipt(_CDR.c.feed_key),
     )
 
 

@@ -75,6 +75,18 @@ async def test_what_is_accepted_or_fresh_or_for_nobody_here_is_not_listed(
     assert len(await reasons(service)) == 4
 
 
+async def test_a_receipt_of_an_id_that_looks_encoded_is_not_taken_for_another_s(
+    service: Service,
+) -> None:
+    await register(service, "one", ONE)
+    for name in ("A B", "A%20B"):
+        await post(service, name)
+    async with told_by(service):
+        await until_nobody_is_behind(service)
+    await change(service, delete(Receipt).where(col(Receipt.object_key).contains("%2520")))
+    assert list(await reasons(service)) == ["one: A%20B"]
+
+
 async def test_each_says_why_as_far_as_the_push_knows(service: Service) -> None:
     one = await register(service, "one", ONE)
     two = await register(service, "two", TWO)
