@@ -14,6 +14,7 @@ from ocpi.push.lanes import PartnerLane, Progress, Receipt
 from ocpi.push.ledger import Entry, Ledger, Why
 from ocpi.push.outcome import Kind, Outcome
 from ocpi.push.pace import Pace, micros
+from ocpi.push.permits import Permits
 from ocpi.push.probing import Probing
 from ocpi.push.reading import read_page, read_parked, read_row
 from ocpi.push.source import Source
@@ -46,6 +47,7 @@ class Lane:
         self._watch = watch
         self._teller = Teller(context, sources, pace, watch, lane)
         self._breaker = Breaker.load(pace, lane.breaker, watch.now())
+        self._permits = Permits(pace)
         # Cursors beyond the feed's end come from a database that was restored in part.
         positions = {s: min(lane.cursors.get(s, 0), watch.heads[s]) for s in Stream}
         self._ledger = Ledger(pace, positions, watch.heads)
@@ -137,6 +139,7 @@ class Lane:
         """Start whatever may be started now."""
         now = self._watch.now()
         if self._breaker.open:
+            self._permits.restart()
             if (
                 now >= self._breaker.next_probe_at
                 and not self._probing.busy
@@ -150,7 +153,7 @@ class Lane:
             await self._load_parked(until=now)
         await self._read()
         trial = self._breaker.trial
-        while self._ledger.busy < self._breaker.permits and not self.stopping:
+        while self._ledger.busy < self._permits.count and not self.stopping:
             entry = self._ledger.pick(now, trial=trial)
             if entry is None:
                 break
@@ -243,7 +246,7 @@ class Lane:
 
     async def _send(self, entry: Entry) -> None:
         """Bring the partner up to date on one object."""
-        seen = entry.seq
+        seen, cuts = entry.seq, self._permits.cuts
         try:
             row = await read_row(self._database, entry.key)
             if row is None or not self._concerns(row):
@@ -256,7 +259,17 @@ class Lane:
         except (NotOurs, *DATABASE_ERRORS):
             self._ledger.release(entry)
             raise
+        self._weigh(told, cuts)
         await self._settle(entry, row, told)
+
+    def _weigh(self, told: Told, cuts: int) -> None:
+        """See what an answer says of how many requests the partner can take."""
+        outcome = told.outcome
+        if outcome.kind is Kind.THROTTLE or outcome.late:
+            self._permits.strained(cuts)
+        elif outcome.kind in (Kind.DELIVERED, Kind.OBJECT_FAULT) and told.seconds:
+            # A refusal is an answer too: it had the time to look.
+            self._permits.answered(told.seconds, cuts)
 
     def _concerns(self, row: SyncObject) -> bool:
         return self._teller.addressee.concerns(row.module, row.owner, row.audience)
@@ -281,7 +294,6 @@ class Lane:
         elif outcome.kind is Kind.THROTTLE:
             wait = self._pace.throttle if outcome.retry_after is None else outcome.retry_after
             self._asleep_until = now + micros(wait)
-            self._breaker.permits = 1
             self._ledger.release(entry)
             self._log.info("push throttled", key=entry.key, seconds=wait)
         elif outcome.kind in (Kind.AUTH, Kind.GONE) and not self._is_own_fault(entry):

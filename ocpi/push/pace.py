@@ -38,6 +38,11 @@ class Pace:
     crash: float = 60.0
     """The pause after a lane has failed otherwise: by a mistake, or a wrong key."""
     in_flight: int = 8
+    """Most requests in flight to one partner, however well it does."""
+    stretch: float = 4.0
+    """How many times a partner's fastest answer may take until it has fewer in flight,"""
+    wobble: float = 0.05
+    """and so many seconds beyond that, since what is fast varies by itself."""
     batch: int = 128
     """Objects of one stream that a lane holds in memory."""
     page: int = 500

@@ -44,6 +44,8 @@ class Told:
     receipt: Receipt | None = None
     sealed: str | None = None
     """The token that was presented, as stored."""
+    seconds: float = 0.0
+    """How long the last answer took."""
 
 
 _NOTHING_TO_TELL = Told(Outcome(Kind.DELIVERED, "There is nothing to tell."), sent=False)
@@ -194,6 +196,7 @@ class Teller:
             exact=newest == row.seq,
             receipt=receipt,
             sealed=addressee.sealed,
+            seconds=answer.elapsed if isinstance(answer, Reply) else 0.0,
         )
 
     async def _request(
