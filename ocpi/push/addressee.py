@@ -58,6 +58,11 @@ class Addressee:
         """It does not understand PATCH (IP-40)."""
         return bool(self.options.get("put_only"))
 
+    @property
+    def pushes_per_minute(self) -> int:
+        """The most requests that it wants to get; 0: no limit."""
+        return int(self.options.get("pushes_per_minute", 0))
+
     def may_hear(self, audience: str | None) -> bool:
         """Whether an object is meant for this partner, if it has anywhere to send it."""
         return audience is None or audience in self.parties

@@ -8,6 +8,7 @@ import structlog
 
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
+from ocpi.push.allowance import Allowance
 from ocpi.push.breaker import Breaker
 from ocpi.push.feed import Stream, SyncObject
 from ocpi.push.lanes import PartnerLane, Progress, Receipt
@@ -47,7 +48,7 @@ class Lane:
         self._watch = watch
         self._teller = Teller(context, sources, pace, watch, lane)
         self._breaker = Breaker.load(pace, lane.breaker, watch.now())
-        self._permits = Permits(pace)
+        self._permits, self._allowance = Permits(pace), Allowance(pace)
         # Cursors beyond the feed's end come from a database that was restored in part.
         positions = {s: min(lane.cursors.get(s, 0), watch.heads[s]) for s in Stream}
         self._ledger = Ledger(pace, positions, watch.heads)
@@ -57,7 +58,6 @@ class Lane:
         self._sent: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
-        self._asleep_until = 0
         self._parked_due = False
         self._probing = Probing(self._teller, self._breaker, watch, pace, self._note)
         self._storing = False
@@ -147,19 +147,22 @@ class Lane:
             ):
                 self._start(self._probing.probe())
             return
-        if now < self._asleep_until:
+        self._allowance.per_minute = self._teller.addressee.pushes_per_minute
+        if now < self._allowance.next_at():
             return
         if self._parked_due and not self._storing:
             await self._load_parked(until=now)
         await self._read()
         trial = self._breaker.trial
-        while self._ledger.busy < self._permits.count and not self.stopping:
-            entry = self._ledger.pick(now, trial=trial)
-            if entry is None:
-                break
+        while self._may_send(now) and (entry := self._ledger.pick(now, trial=trial)):
+            self._allowance.spend(now)
             self._start(self._send(entry))
         if trial and not self._ledger.busy:
             self._count_success()
+
+    def _may_send(self, now: int) -> bool:
+        free = self._ledger.busy < self._permits.count
+        return free and now >= self._allowance.next_at() and not self.stopping
 
     async def _rest(self) -> None:
         """Wait until there may be something to do."""
@@ -167,8 +170,8 @@ class Lane:
         if self._breaker.open:
             waiting = self._probing.busy or self._ledger.busy
             until = None if waiting else self._breaker.next_probe_at
-        elif now < self._asleep_until:
-            until = self._asleep_until
+        elif now < self._allowance.next_at():
+            until = self._allowance.next_at()
         else:
             # What is due and still here waits for something in flight, which wakes the lane.
             due = self._ledger.next_due()
@@ -251,6 +254,7 @@ class Lane:
             row = await read_row(self._database, entry.key)
             if row is None or not self._concerns(row):
                 self._ledger.complete(entry, seen if row is None else row.seq, told=False)
+                self._allowance.spend(self._watch.now(), -1)
                 self._note()
                 return
             told = await self._teller.tell(
@@ -259,6 +263,7 @@ class Lane:
         except (NotOurs, *DATABASE_ERRORS):
             self._ledger.release(entry)
             raise
+        self._allowance.spend(self._watch.now(), told.requests - 1)
         self._weigh(told, cuts)
         await self._settle(entry, row, told)
 
@@ -292,8 +297,7 @@ class Lane:
         if outcome.kind is Kind.DELIVERED:
             self._deliver(entry, row, told, now)
         elif outcome.kind is Kind.THROTTLE:
-            wait = self._pace.throttle if outcome.retry_after is None else outcome.retry_after
-            self._asleep_until = now + micros(wait)
+            wait = self._allowance.pause(now, outcome.retry_after)
             self._ledger.release(entry)
             self._log.info("push throttled", key=entry.key, seconds=wait)
         elif outcome.kind in (Kind.AUTH, Kind.GONE) and not self._is_own_fault(entry):
@@ -322,6 +326,7 @@ class Lane:
             self._watch.urgent.set()
         if told.sent or told.receipt is not None:
             self._last_success_at = now
+            self._allowance.taken()
             self._log.debug("pushed", key=entry.key, seq=row.seq)
             self._count_success()
 

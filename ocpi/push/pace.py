@@ -79,12 +79,17 @@ class Pace:
     unreached: int = 3
     """Messages in a row that could not be carried to it, after which the breaker opens."""
     throttle: float = 10.0
-    """The wait when a partner says 429 and not how long."""
+    """The wait when a partner says 429 and not how long; it doubles while that is all it says."""
+    throttle_cap: float = 300.0
 
     def retry_in(self, attempts: int) -> float:
         """How long an object waits after so many failures."""
         step = self.retries[min(attempts, len(self.retries)) - 1]
         return step * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 - no secret.
+
+    def throttle_in(self, pauses: int) -> float:
+        """How long the last of so many pauses in a row is."""
+        return min(self.throttle_cap, self.throttle * 2.0 ** min(pauses - 1, 30))
 
     def probe_in(self, reason: str, failures: int, open_for: float) -> float:
         """How long an open breaker waits for its next probe."""
