@@ -7,7 +7,6 @@ from typing import Any
 import structlog
 
 from ocpi.context import Context
-from ocpi.database import DATABASE_ERRORS
 from ocpi.push.allowance import Allowance
 from ocpi.push.breaker import Breaker
 from ocpi.push.feed import Stream, SyncObject
@@ -156,12 +155,14 @@ class Lane:
         trial = self._breaker.trial
         while self._may_send(now) and (entry := self._ledger.pick(now, trial=trial)):
             self._allowance.spend(now)
+            self._watch.budget.take(self._ledger.busy)
             self._start(self._send(entry))
         if trial and not self._ledger.busy:
             self._count_success()
 
     def _may_send(self, now: int) -> bool:
-        free = self._ledger.busy < self._permits.count
+        busy = self._ledger.busy
+        free = busy < self._permits.count and self._watch.budget.allows(busy)
         return free and now >= self._allowance.next_at() and not self.stopping
 
     async def _rest(self) -> None:
@@ -248,21 +249,24 @@ class Lane:
             positions[stream] = max(positions[stream], head)
 
     async def _send(self, entry: Entry) -> None:
+        try:
+            await self._tell(entry)
+        finally:
+            if entry.busy:
+                self._ledger.release(entry)
+            self._watch.budget.give(self._ledger.busy)
+
+    async def _tell(self, entry: Entry) -> None:
         """Bring the partner up to date on one object."""
         seen, cuts = entry.seq, self._permits.cuts
-        try:
-            row = await read_row(self._database, entry.key)
-            if row is None or not self._concerns(row):
-                self._ledger.complete(entry, seen if row is None else row.seq, told=False)
-                self._allowance.spend(self._watch.now(), -1)
-                self._note()
-                return
-            told = await self._teller.tell(
-                row, patch=self._may_patch(entry, row), doubtful=entry.doubtful
-            )
-        except (NotOurs, *DATABASE_ERRORS):
-            self._ledger.release(entry)
-            raise
+        row = await read_row(self._database, entry.key)
+        if row is None or not self._concerns(row):
+            self._ledger.complete(entry, seen if row is None else row.seq, told=False)
+            self._allowance.spend(self._watch.now(), -1)
+            self._note()
+            return
+        patch = self._may_patch(entry, row)
+        told = await self._teller.tell(row, patch=patch, doubtful=entry.doubtful)
         self._allowance.spend(self._watch.now(), told.requests - 1)
         self._weigh(told, cuts)
         await self._settle(entry, row, told)

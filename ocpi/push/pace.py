@@ -39,6 +39,8 @@ class Pace:
     """The pause after a lane has failed otherwise: by a mistake, or a wrong key."""
     in_flight: int = 8
     """Most requests in flight to one partner, however well it does."""
+    places: int = 2000
+    """Most requests in flight to all partners of a worker, if it has no more lanes than that."""
     stretch: float = 4.0
     """How many times a partner's fastest answer may take until it has fewer in flight,"""
     wobble: float = 0.05

@@ -73,8 +73,8 @@ class Worker:
         self._database = context.database
         self._sources = sources
         self._pace = pace or Pace(silence=context.settings.hub_silence)
-        self._watch = Watch(self._pace)
         self._lanes: dict[int, Lane] = {}
+        self._watch = Watch(self._pace, self._lanes)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._leftovers: list[tuple[int, Progress]] = []
         self._stopping = asyncio.Event()

@@ -258,6 +258,16 @@ async def test_a_black_hole_delays_nobody_else(world: World) -> None:
     await world.kill(world.workers[0][0])
 
 
+async def test_partners_are_told_however_few_places_there_are(world: World) -> None:
+    partners = [await world.add_partner(f"p{number}") for number in range(5)]
+    partners[0].misbehave = failing(3000, 500)  # type: ignore[assignment]
+    await world.put_locations(40)
+    world.add_worker(pace=replace(QUICK, places=1))
+    await world.until_told(*partners[1:])
+    partners[0].misbehave = None
+    await world.until_told()
+
+
 async def test_html_is_no_success(world: World) -> None:
     partner = await world.add_partner("msp")
     page = httpx.Response(200, text="<html>Maintenance</html>")
