@@ -85,7 +85,10 @@ class Worker:
     async def run(self) -> None:
         """Keep partners up to date until stopped or cancelled, whatever the database does."""
         self._ended.clear()
-        committer = asyncio.create_task(self._commit_on())
+        beside = [
+            asyncio.create_task(self._commit_on()),
+            asyncio.create_task(self._database.hear()),
+        ]
         try:
             while not self._stopping.is_set():
                 await self._turn_safely()
@@ -93,9 +96,10 @@ class Worker:
                 await self._wait_for_changes()
             await self._hand_back()
         finally:
-            for task in (committer, *self._tasks.values()):
+            tasks = [*beside, *self._tasks.values()]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(committer, *self._tasks.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._ended.set()
 
     async def stop(self) -> None:
