@@ -330,6 +330,7 @@ class Worker:
             await self._commit()
             async with self._database.write() as db:
                 await db.exec(delete(WorkerBeat).where(col(WorkerBeat.id) == self._watch.id))
+                db.info["stamped"] = True  # So that the commit wakes those who take the lanes.
         except DATABASE_ERRORS as error:
             log.warning("push: stopped without handing back", error=repr(error))
 
