@@ -46,6 +46,12 @@ class PartnerOptions(BaseModel):
         description="File its Tokens by the type in their body where the URL tells another, or "
         "none, which means RFID (AT-64).",
     )
+    pushes_per_minute: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="The most pushes that it is sent in a minute, evenly; 0 is no limit.",
+    )
 
 
 def read_options(stored: dict[str, Any]) -> PartnerOptions:

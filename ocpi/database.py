@@ -3,13 +3,13 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import asyncpg
-from sqlalchemy import Executable, LargeBinary, event, text
-from sqlalchemy.engine import Connection, make_url
+from sqlalchemy import Executable, LargeBinary, bindparam, event, func, select, text
+from sqlalchemy.engine import URL, Connection, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.ext.compiler import compiles
@@ -19,6 +19,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.inlinesqlite import NAME, in_thread
+from ocpi.waking import Waking
 
 SQLITE_PRAGMAS = (
     "PRAGMA journal_mode=WAL",
@@ -91,12 +92,14 @@ class PostgresReader:
     """Reads through a few long-lived connections, each lent to one query at a time.
 
     A pool of asyncpg's would reset them between queries and start a task for each wait.
+    When they are `pooled`, a server lasts for a transaction and keeps no statements.
     """
 
     MOST = 8
 
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, *, pooled: bool) -> None:
         self._dsn = dsn
+        self._pooled = pooled
         self._idle: list[asyncpg.Connection] = []
         self._room = asyncio.Semaphore(self.MOST)
         self._burials: set[asyncio.Task[None]] = set()
@@ -104,7 +107,10 @@ class PostgresReader:
     async def fetch(self, query: Prepared, given: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """The rows of a query, committed state only."""
         async with self._lent() as connection, asyncio.timeout(PATIENCE):
-            rows: Sequence[Sequence[Any]] = await connection.fetch(query.sql, *query.values(given))
+            async with connection.transaction() if self._pooled else nullcontext():
+                rows: Sequence[Sequence[Any]] = await connection.fetch(
+                    query.sql, *query.values(given)
+                )
             return rows
 
     @asynccontextmanager
@@ -130,7 +136,8 @@ class PostgresReader:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
-        opening = asyncio.ensure_future(asyncpg.connect(self._dsn, timeout=PATIENCE))
+        options: dict[str, Any] = {"statement_cache_size": 0} if self._pooled else {}
+        opening = asyncio.ensure_future(asyncpg.connect(self._dsn, timeout=PATIENCE, **options))
         try:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
@@ -178,13 +185,14 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(url) if self.sqlite else _postgres_engine(url)
+        self.engine = _sqlite_engine(url) if self.sqlite else _postgres_engine(self.url)
         # Set after a commit that stamped something, so that a worker of this process need not poll.
         self.changed = asyncio.Event()
         self._writing = self.engine.execution_options(write=True)
         self._turn = asyncio.Lock()
         self._reader: Reader | None = None
         self._prepared: dict[Any, Prepared] = {}
+        self._waking = Waking(self._notify)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -207,6 +215,19 @@ class Database:
             stamped = db.info.get("stamped", False)
         if stamped:
             self.changed.set()
+            if not self.sqlite:
+                self._waking.tell()
+
+    async def _notify(self, channel: str, words: str) -> None:
+        await self.fetch("database.notify", _NOTIFY, {"channel": channel, "words": words})
+
+    async def hear(self) -> None:
+        """Set `changed` when other processes stamped something, where that can be heard.
+
+        Runs until cancelled, and is a hint: behind a pooler, say, there is nothing to hear.
+        """
+        if not self.sqlite and not _is_pooled(self.url):
+            await self._waking.hear(_dsn(self.url), self.changed.set)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
@@ -239,18 +260,35 @@ class Database:
             if self.sqlite:
                 self._reader = SQLiteReader(self.url.database or "")
             else:
-                plain = self.url.set(drivername="postgresql")
-                self._reader = PostgresReader(plain.render_as_string(hide_password=False))
+                self._reader = PostgresReader(_dsn(self.url), pooled=_is_pooled(self.url))
         return self._reader
 
     async def close(self) -> None:
         """Close every connection."""
+        await self._waking.close()
         if self._reader is not None:
             await self._reader.close()
         await self.engine.dispose()
 
 
-def _postgres_engine(url: str) -> AsyncEngine:
+_NOTIFY = select(func.pg_notify(bindparam("channel"), bindparam("words")))
+# SQLAlchemy's own parameter; with 0 the database is behind PgBouncer in transaction mode.
+_CACHE_SIZE = "prepared_statement_cache_size"
+
+
+def _is_pooled(url: URL) -> bool:
+    """Whether each transaction may have another server, which knows no statement of before."""
+    return url.query.get(_CACHE_SIZE) == "0"
+
+
+def _dsn(url: URL) -> str:
+    """The URL as asyncpg takes it."""
+    plain = url.set(drivername="postgresql").difference_update_query([_CACHE_SIZE])
+    return plain.render_as_string(hide_password=False)
+
+
+def _postgres_engine(url: URL) -> AsyncEngine:
+    pooled = {"statement_cache_size": 0, "prepared_statement_name_func": str}
     return create_async_engine(
         url,
         pool_size=8,
@@ -259,7 +297,11 @@ def _postgres_engine(url: str) -> AsyncEngine:
         pool_timeout=PATIENCE,
         # Errors are logged, and what a statement was given may be a driver's.
         hide_parameters=True,
-        connect_args={"timeout": PATIENCE, "command_timeout": 6 * PATIENCE},
+        connect_args={
+            "timeout": PATIENCE,
+            "command_timeout": 6 * PATIENCE,
+            **(pooled if _is_pooled(url) else {}),
+        },
     )
 
 

@@ -147,6 +147,7 @@ class Store(Generic[Row]):
         self.missing = missing
         self._one = select(table).where(col(table.key) == bindparam("key"))
         self._one_locked = self._one.with_for_update()
+        self._body = select(col(table.body)).where(col(table.key) == bindparam("key"))
         self.appended = appended
 
     async def page(
@@ -195,11 +196,7 @@ class Store(Generic[Row]):
 
     async def text_of(self, database: Database, key: str) -> str | None:
         """The JSON text stored under a key, None where there is none."""
-        rows = await database.fetch(
-            ("text_of", self.table.__tablename__),
-            select(col(self.table.body)).where(col(self.table.key) == bindparam("key_0")),
-            {"key_0": key},
-        )
+        rows = await database.fetch(("text_of", self.table), self._body, {"key": key})
         return rows[0][0] if rows else None
 
     async def get(self, db: AsyncSession, owner: Party, identifier: str) -> Document | None:

@@ -64,6 +64,11 @@ class Addressee:
         """After an absence it GETs by itself what it has missed, as OCPI has it."""
         return self.options.get("offline_policy") == "spec_strict"
 
+    @property
+    def pushes_per_minute(self) -> int:
+        """The most requests that it wants to get; 0: no limit."""
+        return int(self.options.get("pushes_per_minute", 0))
+
     def may_hear(self, audience: str | None) -> bool:
         """Whether an object is meant for this partner, if it has anywhere to send it."""
         return audience is None or audience in self.parties

@@ -27,8 +27,7 @@ def is_away(stored: Any) -> bool:
 class Breaker:
     """Closed: the lane sends. Open: it asks for the partner's versions now and then, nothing else.
 
-    When that is answered, one object is tried (`trial`); when that succeeds the breaker closes, and
-    the number of requests in flight doubles from there (slow start).
+    When that is answered, one object is tried (`trial`); when that succeeds the breaker closes.
     """
 
     pace: Pace
@@ -40,16 +39,11 @@ class Breaker:
     failures: int = 0
     """Probes and trials that failed since it opened."""
     trial: bool = False
-    permits: int = 0
-    """How many requests may be in flight."""
     doubtful: bool = False
     """One object fails again and again: its fault, or the partner's?"""
     _row: int = 0
     _suspects: set[str] = field(default_factory=set)
     _rejections: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.permits = self.permits or self.pace.in_flight
 
     @classmethod
     def load(cls, pace: Pace, stored: Mapping[str, Any] | None, now: int) -> "Breaker":
@@ -80,7 +74,6 @@ class Breaker:
     def succeed(self) -> bool:
         """An object was delivered. Returns whether that closed the breaker."""
         closed = self.reason is not None
-        self.permits = 2 if closed else min(2 * self.permits, self.pace.in_flight)
         self.reason = self.sentence = None
         self.trial = self.doubtful = False
         self.failures = self._row = 0
@@ -129,7 +122,6 @@ class Breaker:
             self.failures += 1
         self.reason, self.sentence = reason, sentence
         self.trial = self.doubtful = False
-        self.permits = 1
         self._wait(now)
         return anew
 
@@ -139,7 +131,7 @@ class Breaker:
         Every fourth failed probe an object is tried all the same: versions may be what is broken.
         """
         if failure is None or (self.reason != "auth" and self.failures % 4 == 3):
-            self.trial, self.permits = True, 1
+            self.trial = True
             return
         self.failures += 1
         self.sentence = failure

@@ -7,13 +7,14 @@ from typing import Any
 import structlog
 
 from ocpi.context import Context
-from ocpi.database import DATABASE_ERRORS
+from ocpi.push.allowance import Allowance
 from ocpi.push.breaker import Breaker
 from ocpi.push.feed import Stream, SyncObject
 from ocpi.push.lanes import PartnerLane, Progress, Receipt
 from ocpi.push.ledger import Entry, Ledger, Why
 from ocpi.push.outcome import Kind, Outcome
 from ocpi.push.pace import Pace, micros
+from ocpi.push.permits import Permits
 from ocpi.push.probing import Probing
 from ocpi.push.reading import read_page, read_parked, read_row
 from ocpi.push.source import Source
@@ -46,6 +47,7 @@ class Lane:
         self._watch = watch
         self._teller = Teller(context, sources, pace, watch, lane)
         self._breaker = Breaker.load(pace, lane.breaker, watch.now())
+        self._permits, self._allowance = Permits(pace), Allowance(pace)
         # Cursors beyond the feed's end come from a database that was restored in part.
         positions = {s: min(lane.cursors.get(s, 0), watch.heads[s]) for s in Stream}
         self._ledger = Ledger(pace, positions, watch.heads)
@@ -55,7 +57,6 @@ class Lane:
         self._sent: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
-        self._asleep_until = 0
         self._parked_due = False
         self._probing = Probing(self._teller, self._breaker, watch, pace, self._note)
         self._storing = False
@@ -137,26 +138,29 @@ class Lane:
         """Start whatever may be started now."""
         now = self._watch.now()
         if self._breaker.open:
-            if (
-                now >= self._breaker.next_probe_at
-                and not self._probing.busy
-                and not self._ledger.busy
-            ):
+            self._permits.restart()
+            waiting = self._probing.busy or self._ledger.busy
+            if now >= self._breaker.next_probe_at and not waiting:
                 self._start(self._probing.probe())
             return
-        if now < self._asleep_until:
+        self._allowance.per_minute = self._teller.addressee.pushes_per_minute
+        if now < self._allowance.next_at():
             return
         if self._parked_due and not self._storing:
             await self._load_parked(until=now)
         await self._read()
         trial = self._breaker.trial
-        while self._ledger.busy < self._breaker.permits and not self.stopping:
-            entry = self._ledger.pick(now, trial=trial)
-            if entry is None:
-                break
+        while self._may_send(now) and (entry := self._ledger.pick(now, trial=trial)):
+            self._allowance.spend(now)
+            self._watch.budget.take(self._ledger.busy)
             self._start(self._send(entry))
         if trial and not self._ledger.busy:
             self._count_success()
+
+    def _may_send(self, now: int) -> bool:
+        busy = self._ledger.busy
+        free = busy < self._permits.count and self._watch.budget.allows(busy)
+        return free and now >= self._allowance.next_at() and not self.stopping
 
     async def _rest(self) -> None:
         """Wait until there may be something to do."""
@@ -164,8 +168,8 @@ class Lane:
         if self._breaker.open:
             waiting = self._probing.busy or self._ledger.busy
             until = None if waiting else self._breaker.next_probe_at
-        elif now < self._asleep_until:
-            until = self._asleep_until
+        elif now < self._allowance.next_at():
+            until = self._allowance.next_at()
         else:
             # What is due and still here waits for something in flight, which wakes the lane.
             due = self._ledger.next_due()
@@ -242,21 +246,36 @@ class Lane:
             positions[stream] = max(positions[stream], head)
 
     async def _send(self, entry: Entry) -> None:
-        """Bring the partner up to date on one object."""
-        seen = entry.seq
         try:
-            row = await read_row(self._database, entry.key)
-            if row is None or not self._concerns(row):
-                self._ledger.complete(entry, seen if row is None else row.seq, told=False)
-                self._note()
-                return
-            told = await self._teller.tell(
-                row, patch=self._may_patch(entry, row), doubtful=entry.doubtful
-            )
-        except (NotOurs, *DATABASE_ERRORS):
-            self._ledger.release(entry)
-            raise
+            await self._tell(entry)
+        finally:
+            if entry.busy:
+                self._ledger.release(entry)
+            self._watch.budget.give(self._ledger.busy)
+
+    async def _tell(self, entry: Entry) -> None:
+        """Bring the partner up to date on one object."""
+        seen, cuts = entry.seq, self._permits.cuts
+        row = await read_row(self._database, entry.key)
+        if row is None or not self._concerns(row):
+            self._ledger.complete(entry, seen if row is None else row.seq, told=False)
+            self._allowance.spend(self._watch.now(), -1)
+            self._note()
+            return
+        patch = self._may_patch(entry, row)
+        told = await self._teller.tell(row, patch=patch, doubtful=entry.doubtful)
+        self._allowance.spend(self._watch.now(), told.requests - 1)
+        self._weigh(told, cuts)
         await self._settle(entry, row, told)
+
+    def _weigh(self, told: Told, cuts: int) -> None:
+        """See what an answer says of how many requests the partner can take."""
+        outcome = told.outcome
+        if outcome.kind is Kind.THROTTLE or outcome.late:
+            self._permits.strained(cuts)
+        elif outcome.kind in (Kind.DELIVERED, Kind.OBJECT_FAULT) and told.seconds:
+            # A refusal is an answer too: it had the time to look.
+            self._permits.answered(told.seconds, cuts)
 
     def _concerns(self, row: SyncObject) -> bool:
         return self._teller.addressee.concerns(row.module, row.owner, row.audience)
@@ -279,9 +298,7 @@ class Lane:
         if outcome.kind is Kind.DELIVERED:
             self._deliver(entry, row, told, now)
         elif outcome.kind is Kind.THROTTLE:
-            wait = self._pace.throttle if outcome.retry_after is None else outcome.retry_after
-            self._asleep_until = now + micros(wait)
-            self._breaker.permits = 1
+            wait = self._allowance.pause(now, outcome.retry_after)
             self._ledger.release(entry)
             self._log.info("push throttled", key=entry.key, seconds=wait)
         elif outcome.kind in (Kind.AUTH, Kind.GONE) and not self._is_own_fault(entry):
@@ -313,6 +330,7 @@ class Lane:
             self._watch.urgent.set()
         if told.sent or told.receipt is not None:
             self._last_success_at = now
+            self._allowance.taken()
             self._log.debug("pushed", key=entry.key, seq=row.seq)
             self._count_success()
 

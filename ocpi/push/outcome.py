@@ -35,6 +35,8 @@ class Outcome:
     """Seconds that the partner asked to wait; None where it did not say."""
     doubtful: bool = False
     """It failed, but the partner may have taken the object all the same."""
+    late: bool = False
+    """There was no whole answer within the time allowed."""
     http_status: int | None = None
     status_code: int | None = None
 
@@ -55,7 +57,8 @@ def judge(
     if isinstance(answer, ExchangeFailed):
         # What fails before a connection stands cannot have arrived.
         maybe = answer.kind in ("timeout", "too_large", "protocol")
-        return Outcome(Kind.PARTNER_FAULT, answer.sentence, doubtful=maybe)
+        late = answer.kind == "timeout"
+        return Outcome(Kind.PARTNER_FAULT, answer.sentence, doubtful=maybe, late=late)
     kind, maybe = _kind(method, answer, doubtful=doubtful)
     wait = asked_wait(answer, now)
     if answer.http_status == 429 or (answer.http_status == 503 and wait is not None):

@@ -38,6 +38,13 @@ class Pace:
     crash: float = 60.0
     """The pause after a lane has failed otherwise: by a mistake, or a wrong key."""
     in_flight: int = 8
+    """Most requests in flight to one partner, however well it does."""
+    places: int = 2000
+    """Most requests in flight to all partners of a worker, if it has no more lanes than that."""
+    stretch: float = 4.0
+    """How many times a partner's fastest answer may take until it has fewer in flight,"""
+    wobble: float = 0.05
+    """and so many seconds beyond that, since what is fast varies by itself."""
     batch: int = 128
     """Objects of one stream that a lane holds in memory."""
     page: int = 500
@@ -74,12 +81,17 @@ class Pace:
     unreached: int = 3
     """Messages in a row that could not be carried to it, after which the breaker opens."""
     throttle: float = 10.0
-    """The wait when a partner says 429 and not how long."""
+    """The wait when a partner says 429 and not how long; it doubles while that is all it says."""
+    throttle_cap: float = 300.0
 
     def retry_in(self, attempts: int) -> float:
         """How long an object waits after so many failures."""
         step = self.retries[min(attempts, len(self.retries)) - 1]
         return step * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 - no secret.
+
+    def throttle_in(self, pauses: int) -> float:
+        """How long the last of so many pauses in a row is."""
+        return min(self.throttle_cap, self.throttle * 2.0 ** min(pauses - 1, 30))
 
     def probe_in(self, reason: str, failures: int, open_for: float) -> float:
         """How long an open breaker waits for its next probe."""

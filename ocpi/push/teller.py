@@ -44,6 +44,10 @@ class Told:
     receipt: Receipt | None = None
     sealed: str | None = None
     """The token that was presented, as stored."""
+    seconds: float = 0.0
+    """How long the last answer took."""
+    requests: int = 0
+    """How many went over the wire."""
 
 
 _NOTHING_TO_TELL = Told(Outcome(Kind.DELIVERED, "There is nothing to tell."), sent=False)
@@ -149,7 +153,8 @@ class Teller:
             return Told(Outcome(Kind.OBJECT_FAULT, f"It cannot be told: {error!r}"), sent=False)
         told = _NOTHING_TO_TELL
         for to in self.addressee.recipients(row.module, row.owner, row.audience):
-            told = await self._try_each(sends, row, to, doubtful=doubtful)
+            last = await self._try_each(sends, row, to, doubtful=doubtful)
+            told = replace(last, requests=told.requests + last.requests)
             if told.outcome.kind is not Kind.DELIVERED:
                 break
         return told
@@ -161,7 +166,8 @@ class Teller:
         for send in sends:
             if send.method == "POST" and await self._has_receipt(row.key):
                 return _NOTHING_TO_TELL
-            told = await self._exchange(send, row, to, doubtful=doubtful)
+            last = await self._exchange(send, row, to, doubtful=doubtful)
+            told = replace(last, requests=told.requests + last.requests)
             # A PATCH that is refused, for whatever reason, may succeed as a PUT (IP-40).
             refused = send.method == "PATCH" and told.outcome.kind is Kind.OBJECT_FAULT
             if told.outcome.kind is not Kind.UNKNOWN_OBJECT and not refused:
@@ -194,6 +200,8 @@ class Teller:
             exact=newest == row.seq,
             receipt=receipt,
             sealed=addressee.sealed,
+            seconds=answer.elapsed if isinstance(answer, Reply) else 0.0,
+            requests=1,
         )
 
     async def _request(

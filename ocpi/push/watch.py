@@ -1,8 +1,10 @@
-"""What all lanes of one worker share: its id, the database's time, its lease, the feed's heads."""
+"""What all lanes of one worker share: id, database time, lease, budget, the heads of the feed."""
 
 import asyncio
+from collections.abc import Sized
 from uuid import uuid4
 
+from ocpi.push.budget import Budget
 from ocpi.push.feed import Stream
 from ocpi.push.pace import Pace, boottime, micros
 
@@ -10,13 +12,15 @@ from ocpi.push.pace import Pace, boottime, micros
 class Watch:
     """Kept up to date by the worker, read by its lanes."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: Pace, lanes: Sized) -> None:
+        """`lanes` are those that the worker has at any moment."""
         self.id = uuid4().hex
         self.heads = dict.fromkeys(Stream, 0)
         self.noted = asyncio.Event()
         """A lane has something to store."""
         self.urgent = asyncio.Event()
         """A lane has something to store that a crash must not lose: a receipt."""
+        self.budget = Budget(pace.places, lanes)
         self._pace = pace
         self._skew = 0
         self._beat_at = float("-inf")

@@ -74,8 +74,8 @@ class Worker:
         self._database = context.database
         self._sources = sources
         self._pace = pace or Pace(silence=context.settings.hub_silence)
-        self._watch = Watch(self._pace)
         self._lanes: dict[int, Lane] = {}
+        self._watch = Watch(self._pace, self._lanes)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._leftovers: list[tuple[int, Progress]] = []
         self._stopping = asyncio.Event()
@@ -86,7 +86,10 @@ class Worker:
     async def run(self) -> None:
         """Keep partners up to date until stopped or cancelled, whatever the database does."""
         self._ended.clear()
-        committer = asyncio.create_task(self._commit_on())
+        beside = [
+            asyncio.create_task(self._commit_on()),
+            asyncio.create_task(self._database.hear()),
+        ]
         try:
             while not self._stopping.is_set():
                 await self._turn_safely()
@@ -94,9 +97,10 @@ class Worker:
                 await self._wait_for_changes()
             await self._hand_back()
         finally:
-            for task in (committer, *self._tasks.values()):
+            tasks = [*beside, *self._tasks.values()]
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(committer, *self._tasks.values(), return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
             self._ended.set()
 
     async def stop(self) -> None:
@@ -328,6 +332,7 @@ class Worker:
             await self._commit()
             async with self._database.write() as db:
                 await db.exec(delete(WorkerBeat).where(col(WorkerBeat.id) == self._watch.id))
+                db.info["stamped"] = True  # So that the commit wakes those who take the lanes.
         except DATABASE_ERRORS as error:
             log.warning("push: stopped without handing back", error=repr(error))
 

@@ -1,31 +1,18 @@
 """What the relay is measured against: a FastAPI route that sends a request on with httpx."""
 
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.machinery import ModuleSpec, PathFinder
-from typing import Any
 
 import httpx
 from fastapi import FastAPI, HTTPException, Request, Response
 
+from tests.benchmarks.programs import forget_sniffio
+
 TARGET = os.environ["BENCH_TARGET"]
 
 
-class _Plain(PathFinder):
-    """Finds what `pip install fastapi httpx uvicorn` brings, which is no sniffio.
-
-    httpcore looks for it at each call; our own installation has it, since httpx is faster then.
-    """
-
-    @classmethod
-    def find_spec(cls, fullname: str, *place: Any) -> ModuleSpec | None:
-        return PathFinder.find_spec("absent" if fullname == "sniffio" else fullname, *place)
-
-
-sys.meta_path[sys.meta_path.index(PathFinder)] = _Plain
-sys.modules.pop("sniffio", None)
+forget_sniffio()
 
 
 @asynccontextmanager

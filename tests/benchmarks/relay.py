@@ -1,11 +1,7 @@
 """A Session PATCHed through the hub, against a FastAPI route that sends it on with httpx."""
 
 import os
-import sys
-from asyncio.subprocess import Process, create_subprocess_exec
 from base64 import b64encode
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
@@ -18,8 +14,8 @@ from ocpi.opening import open_context
 from ocpi.parties import Partner, PartnerEndpoint, PlatformID
 from ocpi.settings import Settings
 from tests.benchmarks.load import Load, press
-from tests.benchmarks.pages import answering
-from tests.flows.process import SECRET, Installation, free_port
+from tests.benchmarks.programs import serving
+from tests.flows.process import SECRET, Installation
 from tests.house import add_partner
 
 ROUNDS = 3
@@ -59,9 +55,9 @@ async def measure(folder: Path, database_url: str) -> dict[str, Any]:
         f"wrk.method = 'PATCH'\nwrk.body = '{BODY}'\n"
         "wrk.headers['Content-Type'] = 'application/json'\n"
     )
-    async with _plain("target", {}) as (target, _):
+    async with serving("target", {}) as (target, _):
         await _join(installation, target)
-        async with _plain("proxy", {"BENCH_TARGET": target}) as (proxy, process):
+        async with serving("proxy", {"BENCH_TARGET": target}) as (proxy, process):
             theirs = (f"{proxy}/{PATH}", "Token bench", "-s", str(script))
             direct = (f"{target}/{PATH}", "Token other", "-s", str(script))
             them = await _press(process.pid, *theirs)
@@ -124,21 +120,3 @@ async def _join(installation: Installation, target: str) -> None:
             db.add(
                 PartnerEndpoint(partner_id=emsp, identifier="sessions", role="RECEIVER", url=url)
             )
-
-
-@asynccontextmanager
-async def _plain(name: str, environment: dict[str, str]) -> AsyncIterator[tuple[str, Process]]:
-    """Serve one of the programs beside this one; gives where, and its process."""
-    port = free_port()
-    process = await create_subprocess_exec(
-        sys.executable, "-m", "uvicorn", f"tests.benchmarks.{name}:app",
-        "--port", str(port), "--no-access-log", "--log-level", "warning",
-        env={**os.environ, **environment},
-    )  # fmt: skip
-    try:
-        url = f"http://127.0.0.1:{port}"
-        await answering(process, f"{url}/ready")
-        yield url, process
-    finally:
-        process.terminate()
-        await process.wait()

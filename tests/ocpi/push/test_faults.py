@@ -33,7 +33,8 @@ async def test_a_poison_object_delays_no_other(either_world: World, code: int, h
     await either_world.put_location("poison")
     await either_world.put_locations(30)
     await either_world.post_cdr("c1")
-    either_world.add_worker()
+    # On a slow machine it would be dead before the others are told.
+    either_world.add_worker(pace=replace(QUICK, deaths=10_000))
     await until(lambda: len(partner.locations) == 30 and len(partner.cdrs) == 1)
     kind = "transient" if http == 500 else "rejected"
     row = await until_parked(either_world, "locations/nl*tnm*poison", kind)
@@ -227,6 +228,21 @@ async def test_a_partner_that_is_gone_is_asked_again_a_day_later(world: World) -
     assert len(partner.requests) == 1
 
 
+async def test_a_partner_gets_no_more_pushes_a_minute_than_it_wants(world: World) -> None:
+    partner = await world.add_partner("msp", pushes_per_minute=1200)
+    times: list[float] = []
+
+    async def clock_in(_request: httpx.Request) -> None:
+        times.append(asyncio.get_running_loop().time())
+
+    partner.misbehave = clock_in
+    await world.put_locations(30)
+    world.add_worker()
+    await world.until_told()
+    # 20 go at once, and 20 a second after that.
+    assert times[29] - times[0] >= 0.4
+
+
 async def test_a_black_hole_delays_nobody_else(world: World) -> None:
     hole, other = await world.add_partner("hole"), await world.add_partner("other")
 
@@ -238,8 +254,18 @@ async def test_a_black_hole_delays_nobody_else(world: World) -> None:
     world.add_worker(pace=replace(QUICK, exchange=30, lease=90))
     await world.put_locations(50)
     await world.until_told(other)
-    assert len(hole.requests) == 8
+    assert len(hole.requests) == 1
     await world.kill(world.workers[0][0])
+
+
+async def test_partners_are_told_however_few_places_there_are(world: World) -> None:
+    partners = [await world.add_partner(f"p{number}") for number in range(5)]
+    partners[0].misbehave = failing(3000, 500)  # type: ignore[assignment]
+    await world.put_locations(40)
+    world.add_worker(pace=replace(QUICK, places=1))
+    await world.until_told(*partners[1:])
+    partners[0].misbehave = None
+    await world.until_told()
 
 
 async def test_html_is_no_success(world: World) -> None:

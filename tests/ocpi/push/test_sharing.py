@@ -81,6 +81,17 @@ async def test_lanes_are_told_by_one_worker_at_a_time(either_world: World) -> No
     assert [len(partner.pushes) for partner in partners] == [20, 20, 20, 20]
 
 
+async def test_a_worker_hears_of_changes_that_another_process_made(postgres_url: str) -> None:
+    async with a_world(postgres_url) as world:
+        partner = await world.add_partner("msp")
+        world.add_worker(own_database=True, pace=replace(QUICK, poll=3600))
+        async with asyncio.timeout(15):
+            # The first of them may have been there at its start.
+            while len(partner.versions.get("a", [])) < 5:
+                await world.put_location("a")
+                await asyncio.sleep(0.05)
+
+
 async def test_what_a_worker_sent_that_had_lost_its_lane_is_sent_again(
     either_world: World,
 ) -> None:

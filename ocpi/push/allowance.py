@@ -1,0 +1,49 @@
+"""When one partner may be sent something: at the rate it wants, and not in pauses it asks for."""
+
+from dataclasses import dataclass
+
+from ocpi.push.pace import Pace, micros
+
+
+@dataclass
+class Allowance:
+    """A token bucket, kept as the moment at which it is full; and the end of a pause."""
+
+    pace: Pace
+    per_minute: int = 0
+    """Requests, evenly; those of one second, and at least one, may go at once. 0: no limit."""
+    _full_at: int = 0
+    _paused_until: int = 0
+    _pauses: int = 0
+    """How many it asked for since it last took something."""
+
+    def next_at(self) -> int:
+        """From when on a request may be sent."""
+        if not self.per_minute:
+            return self._paused_until
+        at_once = max(self.per_minute / 60, 1)
+        return max(self._paused_until, self._full_at - int((at_once - 1) * self._apart))
+
+    def spend(self, now: int, requests: int = 1) -> None:
+        """So many requests are sent now; a negative number were not sent after all."""
+        if self.per_minute:
+            self._full_at = max(self._full_at, now) + round(requests * self._apart)
+
+    @property
+    def _apart(self) -> float:
+        return micros(60) / self.per_minute
+
+    def pause(self, now: int, asked: float | None) -> float:
+        """Give the partner the seconds that it asks for; gives how many they are.
+
+        Where it does not say how many, each pause is twice as long as the one before it.
+        """
+        if now >= self._paused_until:
+            self._pauses += 1  # Else it is one answer more to what was in flight.
+        wait = self.pace.throttle_in(self._pauses) if asked is None else asked
+        self._paused_until = max(self._paused_until, now + micros(wait))
+        return wait
+
+    def taken(self) -> None:
+        """The partner took something: it has had pauses enough."""
+        self._pauses = 0

@@ -1,0 +1,53 @@
+"""How many requests to one partner may be in flight: as many as it answers without strain."""
+
+from dataclasses import dataclass, field
+from math import inf
+
+from ocpi.push.pace import Pace
+
+
+@dataclass
+class Permits:
+    """One at first; one more after each round of answers; half when the partner is strained.
+
+    A round is as many proper answers as there are permits. Strain is a request to wait, no answer
+    in time, or a round whose fastest answer took much longer than the partner needs: its floor, the
+    fastest answer seen since it last had one request at a time.
+    """
+
+    pace: Pace
+    count: int = 1
+    cuts: int = 0
+    """How often they were cut. What befalls a request of before says nothing of how it is now."""
+    _floor: float = inf
+    _round: list[float] = field(default_factory=list)
+
+    def answered(self, seconds: float, cuts: int) -> None:
+        """A request that was sent after so many cuts had a proper answer after that long."""
+        if cuts != self.cuts:
+            return
+        self._round.append(seconds)
+        if len(self._round) < self.count:
+            return
+        fastest = min(self._round)
+        self._round.clear()
+        # Who has one request at a time is not slow because of us, and may have become slower.
+        self._floor = fastest if self.count == 1 else min(self._floor, fastest)
+        if fastest > self._floor * self.pace.stretch + self.pace.wobble:
+            self.strained(cuts)
+        else:
+            self.count = min(self.count + 1, self.pace.in_flight)
+
+    def strained(self, cuts: int) -> None:
+        """A request that was sent after so many cuts had no answer in time, or was told to wait."""
+        if cuts == self.cuts:
+            self._cut(max(self.count // 2, 1))
+
+    def restart(self) -> None:
+        """The partner does not work: what it took before does not count any more."""
+        self._cut(1)
+
+    def _cut(self, count: int) -> None:
+        self.count = count
+        self.cuts += 1
+        self._round.clear()

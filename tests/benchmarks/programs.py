@@ -1,0 +1,47 @@
+"""Programs of the benchmarks in processes of their own, and a plain installation imitated."""
+
+import os
+import sys
+from asyncio.subprocess import Process, create_subprocess_exec
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.machinery import ModuleSpec, PathFinder
+from typing import Any
+
+from tests.benchmarks.pages import answering
+from tests.flows.process import free_port
+
+
+@asynccontextmanager
+async def serving(name: str, environment: dict[str, str]) -> AsyncIterator[tuple[str, Process]]:
+    """Serve one of the programs beside this one; gives where, and its process."""
+    port = free_port()
+    process = await create_subprocess_exec(
+        sys.executable, "-m", "uvicorn", f"tests.benchmarks.{name}:app",
+        "--port", str(port), "--no-access-log", "--log-level", "warning",
+        env={**os.environ, **environment},
+    )  # fmt: skip
+    try:
+        url = f"http://127.0.0.1:{port}"
+        await answering(process, f"{url}/ready")
+        yield url, process
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+class _Plain(PathFinder):
+    """Finds what `pip install fastapi httpx uvicorn` brings, which is no sniffio.
+
+    httpcore looks for it at each call; our own installation has it, since httpx is faster then.
+    """
+
+    @classmethod
+    def find_spec(cls, fullname: str, *place: Any) -> ModuleSpec | None:
+        return PathFinder.find_spec("absent" if fullname == "sniffio" else fullname, *place)
+
+
+def forget_sniffio() -> None:
+    """Have this process as httpx is without it."""
+    sys.meta_path[sys.meta_path.index(PathFinder)] = _Plain
+    sys.modules.pop("sniffio", None)

@@ -1,0 +1,102 @@
+"""How many requests a partner is given, answer by answer and without a clock."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ocpi.push.pace import Pace
+from ocpi.push.permits import Permits
+
+PACE = Pace(in_flight=8, stretch=4, wobble=0.05)
+FAST, SLOW = 0.1, 0.5
+
+
+def grown(to: int) -> Permits:
+    permits = Permits(PACE)
+    while permits.count < to:
+        permits.answered(FAST, permits.cuts)
+    return permits
+
+
+def answer(permits: Permits, *seconds: float) -> int:
+    for each in seconds:
+        permits.answered(each, permits.cuts)
+    return permits.count
+
+
+def test_they_grow_by_one_after_a_round_and_not_beyond_the_cap() -> None:
+    permits = Permits(PACE)
+    counts = [answer(permits, *[FAST] * permits.count) for _ in range(9)]
+    assert counts == [2, 3, 4, 5, 6, 7, 8, 8, 8]
+    assert grown(5).count == 5
+    assert answer(grown(5), *[FAST] * 4) == 5
+
+
+@pytest.mark.parametrize(
+    ("round_", "after"),
+    [
+        ([0.1] * 4, 5),
+        ([0.45] * 4, 5),  # 4 times the floor, and the wobble.
+        ([0.46] * 4, 2),
+        ([0.46, 0.46, 0.46, 0.44], 5),  # One fast answer shows that nothing queues.
+        ([0.01] * 4, 5),
+    ],
+)
+def test_a_round_of_which_even_the_fastest_answer_is_slow_halves_them(
+    round_: list[float], after: int
+) -> None:
+    assert answer(grown(4), *round_) == after
+
+
+def test_the_floor_is_what_the_partner_takes_for_one_request_at_a_time() -> None:
+    permits = grown(4)
+    # It has become slow for good: that shows when it has one at a time, and is no strain then.
+    assert answer(permits, *[SLOW] * 4) == 2
+    assert answer(permits, *[SLOW] * 2) == 1
+    assert [answer(permits, *[SLOW] * permits.count) for _ in range(3)] == [2, 3, 4]
+
+
+def test_strain_halves_them_once_for_all_that_were_in_flight() -> None:
+    permits = grown(8)
+    before = permits.cuts
+    for _ in range(8):
+        permits.strained(before)
+    assert permits.count == 4
+    permits.answered(FAST, before)
+    assert answer(permits, *[FAST] * 3) == 4
+    assert answer(permits, FAST) == 5
+
+
+def test_a_partner_that_does_not_work_begins_with_one_again() -> None:
+    permits = grown(8)
+    old = permits.cuts
+    permits.restart()
+    permits.strained(old)
+    assert permits.count == 1
+    assert answer(permits, FAST) == 2
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.floats(0.001, 30).map(lambda seconds: ("answered", seconds)),
+            st.sampled_from([("strained", 0.0), ("restart", 0.0)]),
+        )
+    )
+)
+def test_whatever_happens_there_is_one_and_never_more_than_the_cap(
+    happenings: list[tuple[str, float]],
+) -> None:
+    permits = Permits(PACE)
+    for what, seconds in happenings:
+        before, cuts = permits.count, permits.cuts
+        if what == "answered":
+            permits.answered(seconds, cuts)
+        elif what == "strained":
+            permits.strained(cuts)
+        else:
+            permits.restart()
+        assert 1 <= permits.count <= min(before + 1, PACE.in_flight)
+        assert permits.cuts > cuts or permits.count >= before
