@@ -81,6 +81,14 @@ class Pace:
         step = self.retries[min(attempts, len(self.retries)) - 1]
         return step * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 - no secret.
 
+    def longest_retry(self, attempts: int) -> float:
+        """What no wait after so many failures exceeds; a clock that was set back would make it."""
+        return 2 * self.retries[min(max(attempts, 1), len(self.retries)) - 1]
+
+    def longest_probe(self, reason: str | None) -> float:
+        """What no wait of an open breaker exceeds."""
+        return 2 * {"auth": self.auth, "gone": self.gone}.get(reason or "", self.probe_cap_later)
+
     def probe_in(self, reason: str, failures: int, open_for: float) -> float:
         """How long an open breaker waits for its next probe."""
         if reason in ("auth", "gone"):
