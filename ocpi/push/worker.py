@@ -175,7 +175,7 @@ class Worker:
         """Forget workers whose lease ran out, or whose process has ended on this machine."""
         others = await db.exec(select(WorkerBeat).where(col(WorkerBeat.id) != self._watch.id))
         for other in others.all():
-            # A beat of the future was before the clock was set back; its worker beats again, or not.
+            # A beat of the future was stored before the clock was set back.
             late = abs(now - other.beat_at) > micros(self._pace.lease)
             if late or is_dead(other.process):
                 await db.exec(delete(WorkerBeat).where(col(WorkerBeat.id) == other.id))

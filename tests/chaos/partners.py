@@ -6,7 +6,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -161,11 +161,13 @@ class Partners:
 
 
 @asynccontextmanager
-async def partners_of(chance: random.Random) -> AsyncIterator[Partners]:
-    """Serve all partners while the context is open; they do as they should at first."""
+async def partners_of(
+    chance: random.Random, moods: Iterable[Mood] = Mood
+) -> AsyncIterator[Partners]:
+    """Serve partners while the context is open; they do as they should at first."""
     found = Partners()
     async with AsyncExitStack() as stack:
-        for number, mood in enumerate(Mood):
+        for number, mood in enumerate(moods):
             mock = found.mocks[mood] = Watched((Party("DE", f"M{number:02}"),))
             moody = Moody(create_app(mock), mood, random.Random(chance.random()))  # noqa: S311
             found.moods.append(moody)
