@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from ocpi.testing import samples
+from ocpi.testing.mock.wire import moment
 from tests.chaos.partners import Watched
 from tests.flows.process import ADMIN_TOKEN
 
@@ -121,7 +122,7 @@ class Load:
         """The newest version acknowledged of each object."""
         found: dict[str, str] = {}
         for each in self.acknowledged:
-            found[each.path] = max(each.version, found.get(each.path, ""))
+            found[each.path] = max(each.version, found.get(each.path, each.version), key=moment)
         return found
 
 

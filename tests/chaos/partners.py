@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocpi.testing.emsp import MockEMSP, Party, create_app
 from ocpi.testing.mock import state
+from ocpi.testing.mock.wire import moment
 from ocpi.testing.serving import hang_up, serving
 from tests.chaos.scale import SCALE
 
@@ -76,7 +77,7 @@ class Watched(MockEMSP):
 
     def took(self, path: str, version: str) -> float | None:
         """When it first held this version of an object, or a newer one."""
-        moments = (at for at, taken in self.taken.get(path, ()) if taken >= version)
+        moments = (at for at, taken in self.taken.get(path, ()) if moment(taken) >= moment(version))
         return next(moments, None)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from ocpi.testing.mock.wire import authorization
+from ocpi.testing.mock.wire import authorization, moment
 from tests.chaos.load import LOCATIONS, OWNER, Load
 from tests.chaos.partners import Partners, Watched
 from tests.flows.process import offer
@@ -102,9 +102,9 @@ def forgotten(ours: Ours, load: Load) -> list[str]:
     for path, location in ours.locations.items():
         held |= {f"{path}/{evse['uid']}": evse for evse in location["evses"]}
     return [
-        path
+        f"{path}: {version} was acknowledged, {held.get(path)} is there"
         for path, version in load.newest().items()
-        if path not in held or held[path]["last_updated"] < version
+        if path not in held or moment(held[path]["last_updated"]) < moment(version)
     ]
 
 
