@@ -10,6 +10,8 @@ class Scale:
     """How often, and for how many seconds."""
 
     kills: int
+    longest: float
+    """Seconds after which no more are killed: on a slow machine they are fewer."""
     restarts: int
     phase: float
     """Seconds of load without kills, from which delays are measured."""
@@ -29,6 +31,7 @@ SEED = int(os.environ.get("CHAOS_SEED", "4"))
 SCALE = (
     Scale(
         kills=50,
+        longest=270,
         restarts=5,
         phase=15,
         races=5000,
@@ -40,7 +43,16 @@ SCALE = (
     )
     if WHOLE
     else Scale(
-        kills=2, restarts=1, phase=1, races=40, rows=80, writers=4, objects=30, hangs=0, seed=SEED
+        kills=2,
+        longest=60,
+        restarts=1,
+        phase=1,
+        races=40,
+        rows=80,
+        writers=4,
+        objects=30,
+        hangs=0,
+        seed=SEED,
     )
 )
 

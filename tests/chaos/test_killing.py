@@ -24,23 +24,33 @@ class Phases:
     quiet: list[Acknowledged]
     misbehaving: list[Acknowledged]
     killing: list[Acknowledged]
+    kills: int
 
 
 async def make_trouble(cluster: Cluster, load: Load, partners: Partners) -> Phases:
-    chance, marks = seeded("kills"), list[int]()
+    marks = list[int]()
     async with load.flowing():
         await asyncio.sleep(SCALE.phase)
         marks.append(len(load.acknowledged))
         partners.misbehave()
         await asyncio.sleep(SCALE.phase)
         marks.append(len(load.acknowledged))
-        for number in range(SCALE.kills):
-            await asyncio.sleep(chance.uniform(0.1, 1))
-            await cluster.kill_one(chance)
-            if number == SCALE.kills // 2:
-                partners.behave(Mood.LOCKS_OUT)
+        kills = await kill_on(cluster, partners)
     done = load.acknowledged
-    return Phases(done[: marks[0]], done[marks[0] : marks[1]], done[marks[1] :])
+    return Phases(done[: marks[0]], done[marks[0] : marks[1]], done[marks[1] :], kills)
+
+
+async def kill_on(cluster: Cluster, partners: Partners) -> int:
+    """Kill one process after the other; gives how many."""
+    chance, ends = seeded("kills"), time.monotonic() + SCALE.longest
+    kills = 0
+    while kills < SCALE.kills and time.monotonic() < ends:
+        await asyncio.sleep(chance.uniform(0.1, 1))
+        await cluster.kill_one(chance)
+        kills += 1
+        if kills == SCALE.kills // 2:
+            partners.behave(Mood.LOCKS_OUT)
+    return kills
 
 
 # On SQLite a shorter test of `tests/flows` does in `make test`.
@@ -81,7 +91,9 @@ def judge_delays(phases: Phases, healthy: list[Watched]) -> None:
 
 def report(phases: Phases, load: Load, healthy: list[Watched], seconds: float) -> None:
     """Print the figures, for `make chaos`."""
-    for name, phase in vars(phases).items():
+    print(f"seed {SCALE.seed}: {phases.kills} kills")
+    for name in ("quiet", "misbehaving", "killing"):
+        phase: list[Acknowledged] = getattr(phases, name)
         found = sorted(delay for each in healthy for delay in delays(phase, each))
         p50, p99 = (round(percentile(found, part), 3) for part in (0.5, 0.99))
         print(f"{name}: {len(phase)} acknowledged; healthy partners p50 {p50} s, p99 {p99} s")
