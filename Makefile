@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check bench replay openapi conformance lock clean
+.PHONY: help run test check chaos bench replay openapi conformance lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -28,6 +28,11 @@ check: $(INSTALLED) ## lint, format, types, import rules, and the rules of the h
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_house.py
+
+chaos: $(INSTALLED) ## kill, restart, race and starve the service for ten minutes
+	@seed=$${CHAOS_SEED:-$$(date +%s)}; echo "CHAOS_SEED=$$seed"; \
+		CHAOS=1 CHAOS_SEED=$$seed timeout 660 \
+		$(BIN)/pytest -n 2 --dist worksteal -p no:randomly -rP tests/chaos
 
 bench: $(INSTALLED) ## measure
 	$(BIN)/python -m tests.benchmarks

@@ -57,7 +57,7 @@ def running_server() -> Iterator[URL]:
     elif local := next((url for url in _local_urls() if not _refusal(url)), None):
         yield local
     else:
-        with _temporary_server(find_binaries()) as url:
+        with temporary_server(find_binaries()) as url:
             yield url
 
 
@@ -95,7 +95,7 @@ def _local_urls() -> list[URL]:
 
 
 @contextmanager
-def _temporary_server(binaries: Path) -> Iterator[URL]:
+def temporary_server(binaries: Path) -> Iterator[URL]:
     """Start a server that listens on a Unix socket only, so it needs no port."""
     other = _other_account()
     with tempfile.TemporaryDirectory(prefix="ocpi-pg-", ignore_cleanup_errors=True) as folder:

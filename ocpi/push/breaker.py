@@ -50,7 +50,7 @@ class Breaker:
         """The breaker as the lane's last owner left it."""
         breaker = cls(pace, **(stored or {}))
         # A clock that was set back must not make the wait longer than any wait is.
-        longest = micros(2 * max(pace.gone, pace.auth, pace.probe_cap_later))
+        longest = micros(pace.longest_probe(breaker.reason))
         breaker.next_probe_at = min(breaker.next_probe_at, now + longest)
         return breaker
 

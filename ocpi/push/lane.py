@@ -203,8 +203,7 @@ class Lane:
         lines = await read_parked(self._database, self.partner_id, until)
         if taken != self._taken:
             return  # What was read may be older than what is known here; it will be seen again.
-        # A clock that was set back must not make a wait longer than any wait is.
-        latest = self._watch.now() + micros(2 * self._pace.retries[-1])
+        now = self._watch.now()
         for key, order_key, stream, parking in lines:
             if stream is None:
                 # The whole object is told, so that nothing is left to tell of the part.
@@ -212,7 +211,9 @@ class Lane:
                 self._note()
                 continue
             if parking.next_at is not None:
-                parking.next_at = min(parking.next_at, latest)
+                # A clock that was set back must not make a wait longer than it is by design.
+                longest = micros(self._pace.longest_retry(parking.attempts))
+                parking.next_at = min(parking.next_at, now + longest)
             self._ledger.load(key, order_key, stream, parking)
 
     async def _read(self) -> None:

@@ -93,6 +93,14 @@ class Pace:
         """How long the last of so many pauses in a row is."""
         return min(self.throttle_cap, self.throttle * 2.0 ** min(pauses - 1, 30))
 
+    def longest_retry(self, attempts: int) -> float:
+        """What no wait after so many failures exceeds; a clock that was set back would make it."""
+        return 2 * self.retries[min(max(attempts, 1), len(self.retries)) - 1]
+
+    def longest_probe(self, reason: str | None) -> float:
+        """What no wait of an open breaker exceeds."""
+        return 2 * {"auth": self.auth, "gone": self.gone}.get(reason or "", self.probe_cap_later)
+
     def probe_in(self, reason: str, failures: int, open_for: float) -> float:
         """How long an open breaker waits for its next probe."""
         if reason in ("auth", "gone"):

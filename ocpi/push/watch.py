@@ -25,9 +25,14 @@ class Watch:
         self._skew = 0
         self._beat_at = float("-inf")
 
-    def set_clock(self, database_now: int) -> None:
-        """Take the database's time; between two looks at it this machine's own clock goes on."""
+    def set_clock(self, database_now: int) -> bool:
+        """Take the database's time; between two looks at it this machine's own clock goes on.
+
+        Gives whether it was set back: what waits for a moment may then wait too long.
+        """
+        set_back = database_now < self.now() - micros(self._pace.lease)
         self._skew = database_now - micros(boottime())
+        return set_back
 
     def now(self) -> int:
         """The database's time in microseconds, which all workers share."""

@@ -156,7 +156,10 @@ class Worker:
         )
         heads = {stream: seq for stream, seq, _ in rows}
         self._watch.heads = {stream: heads[stream] for stream in Stream}
-        self._watch.set_clock(rows[0][2])
+        if self._watch.set_clock(rows[0][2]):
+            log.warning("push: the database's clock was set back")
+            # Lanes bound their waits anew when they are loaded.
+            self._drop_lanes()
 
     async def _beat(self) -> None:
         """Say that this worker lives, bury those that do not, hand back more than a fair share."""
@@ -178,7 +181,8 @@ class Worker:
         """Forget workers whose lease ran out, or whose process has ended on this machine."""
         others = await db.exec(select(WorkerBeat).where(col(WorkerBeat.id) != self._watch.id))
         for other in others.all():
-            late = other.beat_at < now - micros(self._pace.lease)
+            # A beat of the future was stored before the clock was set back.
+            late = abs(now - other.beat_at) > micros(self._pace.lease)
             if late or is_dead(other.process):
                 await db.exec(delete(WorkerBeat).where(col(WorkerBeat.id) == other.id))
                 log.info("push: a worker is dead", worker=other.id, lease_over=late)

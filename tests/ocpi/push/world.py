@@ -118,6 +118,7 @@ class World:
         self.partners: dict[str, Simulated] = {}
         self.ids: dict[str, int] = {}
         self.workers: list[tuple[Worker, asyncio.Task[None], Context]] = []
+        self.contexts: list[Context] = []
         self.count = 0
 
     async def begin(self) -> None:
@@ -142,7 +143,7 @@ class World:
                 if not task.done():
                     await worker.stop()
                 await task
-        for _, _, context in self.workers:
+        for context in self.contexts:
             await context.close()
         await self.database.close()
 
@@ -215,14 +216,20 @@ class World:
             partner.token_out = self.seal.close(token)
             db.add(partner)
 
-    def add_worker(self, *, own_database: bool = False, pace: Pace = QUICK) -> Worker:
-        """Start a worker, with `own_database` as a process of its own would have it."""
+    def context(self, *, own_database: bool = False) -> Context:
+        """Give what a process has at hand; it is closed with the world."""
         context = Context(
             settings=Settings(database_url=self.database_url, secret_key=SecretStr("k" * 32)),
             database=Database(self.database_url) if own_database else self.database,
             seal=self.seal,
             client=Client(allow_private=True, transport=httpx.MockTransport(self._answer)),
         )
+        self.contexts.append(context)
+        return context
+
+    def add_worker(self, *, own_database: bool = False, pace: Pace = QUICK) -> Worker:
+        """Start a worker, with `own_database` as a process of its own would have it."""
+        context = self.context(own_database=own_database)
         sources = {source.module: source for source in (Locations(), CDRs())}
         worker = Worker(context, sources, pace=pace)
         self.workers.append((worker, asyncio.create_task(worker.run()), context))

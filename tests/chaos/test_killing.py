@@ -1,0 +1,100 @@
+"""kill -9 again and again, under load, among partners that misbehave in every way."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.cluster import Cluster, running_cluster
+from tests.chaos.load import Acknowledged, Load, an_admin, delays, percentile
+from tests.chaos.partners import Mood, Partners, Watched, partners_of
+from tests.chaos.scale import SCALE, WHOLE, seeded
+from tests.chaos.settling import forgotten, party_of, register, settle
+
+
+@dataclass
+class Phases:
+    """What was acknowledged while nothing, partners, and partners and kills made trouble."""
+
+    quiet: list[Acknowledged]
+    misbehaving: list[Acknowledged]
+    killing: list[Acknowledged]
+    kills: int
+
+
+async def make_trouble(cluster: Cluster, load: Load, partners: Partners) -> Phases:
+    marks = list[int]()
+    async with load.flowing():
+        await asyncio.sleep(SCALE.phase)
+        marks.append(len(load.acknowledged))
+        partners.misbehave()
+        await asyncio.sleep(SCALE.phase)
+        marks.append(len(load.acknowledged))
+        kills = await kill_on(cluster, partners)
+    done = load.acknowledged
+    return Phases(done[: marks[0]], done[marks[0] : marks[1]], done[marks[1] :], kills)
+
+
+async def kill_on(cluster: Cluster, partners: Partners) -> int:
+    """Kill one process after the other; gives how many."""
+    chance, ends = seeded("kills"), time.monotonic() + SCALE.longest
+    kills = 0
+    while kills < SCALE.kills and time.monotonic() < ends:
+        await asyncio.sleep(chance.uniform(0.1, 1))
+        await cluster.kill_one(chance)
+        kills += 1
+        if kills == SCALE.kills // 2:
+            partners.behave(Mood.LOCKS_OUT)
+    return kills
+
+
+# On SQLite a shorter test of `tests/flows` does in `make test`.
+@pytest.mark.parametrize("database_url", ["sqlite", "postgresql"][not WHOLE :], indirect=True)
+@pytest.mark.timeout(900)
+async def test_kills_and_bad_partners_lose_nothing_that_was_acknowledged(
+    database_url: str, tmp_path: Path
+) -> None:
+    async with AsyncExitStack() as stack:
+        partners = await stack.enter_async_context(partners_of(seeded("moods")))
+        cluster = await stack.enter_async_context(running_cluster(database_url, tmp_path))
+        admins = [
+            await stack.enter_async_context(an_admin(member.url)) for member in cluster.serving
+        ]
+        parties = [party_of(each) for each in partners.mocks.values()]
+        load = Load(admins, parties, seeded("load"))
+        await load.put_locations()
+        await register(admins[0], partners)
+        phases = await make_trouble(cluster, load, partners)
+        ended = time.monotonic()
+        ours = await settle(admins[0], load, partners)
+        report(phases, load, partners.healthy, time.monotonic() - ended)
+        judge_delays(phases, partners.healthy)
+        assert forgotten(ours, load) == []
+        assert load.refused == []
+        # Among these would be a version that goes back, and a CDR that differs from its copy.
+        assert [each.violations for each in partners.mocks.values()] == [[]] * len(parties)
+
+
+def judge_delays(phases: Phases, healthy: list[Watched]) -> None:
+    """Eight partners that misbehave delay the others little; generous, for slow machines."""
+    quiet, troubled = (
+        max(percentile(delays(phase, each), 0.99) for each in healthy)
+        for phase in (phases.quiet, phases.misbehaving)
+    )
+    assert troubled < 10 * quiet + 3
+
+
+def report(phases: Phases, load: Load, healthy: list[Watched], seconds: float) -> None:
+    """Print the figures, for `make chaos`."""
+    print(f"seed {SCALE.seed}: {phases.kills} kills")
+    for name in ("quiet", "misbehaving", "killing"):
+        phase: list[Acknowledged] = getattr(phases, name)
+        found = sorted(delay for each in healthy for delay in delays(phase, each))
+        p50, p99 = (round(percentile(found, part), 3) for part in (0.5, 0.99))
+        print(f"{name}: {len(phase)} acknowledged; healthy partners p50 {p50} s, p99 {p99} s")
+    print(f"{load.unknown} changes unknown; settled in {seconds:.1f} s")
