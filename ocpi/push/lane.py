@@ -203,7 +203,6 @@ class Lane:
         lines = await read_parked(self._database, self.partner_id, until)
         if taken != self._taken:
             return  # What was read may be older than what is known here; it will be seen again.
-        now = self._watch.now()
         for key, order_key, stream, parking in lines:
             if stream is None:
                 # The whole object is told, so that nothing is left to tell of the part.
@@ -213,7 +212,7 @@ class Lane:
             if parking.next_at is not None:
                 # A clock that was set back must not make a wait longer than it is by design.
                 longest = micros(self._pace.longest_retry(parking.attempts))
-                parking.next_at = min(parking.next_at, now + longest)
+                parking.next_at = min(parking.next_at, self._watch.now() + longest)
             self._ledger.load(key, order_key, stream, parking)
 
     async def _read(self) -> None:
