@@ -16,6 +16,7 @@ class Scale:
     phase: float
     """Seconds of load without kills, from which delays are measured."""
     races: int
+    longest_race: float
     rows: int
     """To number, by `writers` at once."""
     writers: int
@@ -35,6 +36,7 @@ SCALE = (
         restarts=5,
         phase=15,
         races=5000,
+        longest_race=100,
         rows=4000,
         writers=8,
         objects=300,
@@ -43,14 +45,15 @@ SCALE = (
     )
     if WHOLE
     else Scale(
-        kills=2,
+        kills=1,
         longest=60,
         restarts=1,
         phase=1,
         races=40,
+        longest_race=60,
         rows=80,
         writers=4,
-        objects=30,
+        objects=15,
         hangs=0,
         seed=SEED,
     )

@@ -15,6 +15,7 @@ from tests.chaos.load import Acknowledged, Load, an_admin, delays, percentile
 from tests.chaos.partners import Mood, Partners, Watched, partners_of
 from tests.chaos.scale import SCALE, WHOLE, seeded
 from tests.chaos.settling import forgotten, party_of, register, settle
+from tests.flows.process import until
 
 
 @dataclass
@@ -35,17 +36,18 @@ async def make_trouble(cluster: Cluster, load: Load, partners: Partners) -> Phas
         partners.misbehave()
         await asyncio.sleep(SCALE.phase)
         marks.append(len(load.acknowledged))
-        kills = await kill_on(cluster, partners)
+        kills = await kill_on(cluster, load, partners)
     done = load.acknowledged
     return Phases(done[: marks[0]], done[marks[0] : marks[1]], done[marks[1] :], kills)
 
 
-async def kill_on(cluster: Cluster, partners: Partners) -> int:
-    """Kill one process after the other; gives how many."""
+async def kill_on(cluster: Cluster, load: Load, partners: Partners) -> int:
+    """Kill one process after the other, each in the midst of changes; gives how many."""
     chance, ends = seeded("kills"), time.monotonic() + SCALE.longest
     kills = 0
     while kills < SCALE.kills and time.monotonic() < ends:
-        await asyncio.sleep(chance.uniform(0.1, 1))
+        enough = len(load.acknowledged) + chance.randint(2, 15)
+        await until(lambda enough=enough: len(load.acknowledged) >= enough, 60)  # type: ignore[misc]
         await cluster.kill_one(chance)
         kills += 1
         if kills == SCALE.kills // 2:
