@@ -77,7 +77,8 @@ async def set_rule(context: Context, rule: Rule) -> RuleView:
             created_at=await clock(db),
         )
         await db.merge(row)
-        await _tell_anew(db, row.from_party, row.to_party)
+        if rule.allowed:
+            await _tell_anew(db, row.from_party, row.to_party)
     log.info("agreement", **rule.model_dump())
     return _view(row)
 

@@ -48,7 +48,9 @@ async def _put(here: Here, push: Push, owner: Party, place: Place, body: Body) -
 async def _patch(here: Here, push: Push, owner: Party, place: Place, body: Body) -> Response:
     if "evses" in body:
         check_complete(body["evses"])
-    changes = raise_parents(read_patch(model_of(place), body))
+    changes = read_patch(model_of(place), body)
+    if not push.broadcast:
+        changes = raise_parents(changes)
     async with here.database.write() as db:
         if place.evse_uid is None:
             written = await locations.patch(db, owner, place.location_id, changes)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from sqlalchemy import bindparam, select
 from sqlmodel import col
 
-from ocpi.agreements import read_agreements
+from ocpi.agreements import Agreements, read_agreements
 from ocpi.context import Context
 from ocpi.database import Database
 from ocpi.headers import Party
@@ -28,17 +28,21 @@ async def read_issuers_for(context: Context, owner: Party) -> list[Issuer]:
         default = context.settings.hub_is_open
         agreements = await read_agreements(context.database, default=default)
         for issuer in await read_issuers(context, PlatformID.HUB):
-            roles = [
-                role for role in issuer.roles if agreements.may(role.party.key, owner.key, "tokens")
-            ]
+            roles = [each for each in issuer.roles if _agree(agreements, each.party.key, owner)]
             announced = {
                 key: party
                 for key, party in issuer.announced.items()
-                if agreements.may(key, owner.key, "tokens")
+                if _agree(agreements, key, owner)
             }
             if roles:
                 found.append(replace(issuer, roles=roles, announced=announced))
     return [*found, *await read_issuers(context, PlatformID.CPO)]
+
+
+def _agree(agreements: Agreements, emsp: str, owner: Party) -> bool:
+    """Whether Tokens may come from an eMSP, and questions go to it."""
+    there, back = (emsp, owner.key), (owner.key, emsp)
+    return all(agreements.may(*pair, "tokens") for pair in (there, back))
 
 
 def url_of(issuer: Issuer) -> str | None:

@@ -75,5 +75,9 @@ async def patch_token(
     async with here.database.write() as db:
         name = named_token(token_uid, kind)
         written = await tokens.patch(db, owner, name, changes)
-        await push.spread(db, written, Change("tokens", object_key(owner, name), patch=changes))
+        change = Change("tokens", object_key(owner, name), patch=changes)
+        if push.broadcast and await tokens.share(db, [change.object_key]):
+            # The others have never heard of it, so that they need all of it.
+            written, change = replace(written, changed=True), replace(change, patch=None)
+        await push.spread(db, written, change)
     return answer_written(push.caller, written)

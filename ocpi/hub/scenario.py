@@ -70,6 +70,8 @@ def _is_result(method: str, interface: str, module: str) -> bool:
 def _to_hub(method: str, interface: str, module: str) -> Kind:
     if method == "GET" and interface == "SENDER" and module in _LISTED:
         return Kind.GET_ALL
+    if (method, interface, module) == ("PUT", "SENDER", "chargingprofiles"):
+        return Kind.RESULT  # The profile that is active now, where the hub has set one (CP-11).
     if _is_broadcast(method, interface, module):
         return Kind.BROADCAST
     if method == "GET":

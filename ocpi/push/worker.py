@@ -4,6 +4,7 @@ import asyncio
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
+from operator import attrgetter
 from typing import Any
 
 import structlog
@@ -272,7 +273,8 @@ class Worker:
         that were dropped, is told again by whoever has them now.
         """
         async with self._committing:
-            lanes = [release] if release else self._noted()
+            # In one order, as whoever rewinds several of them takes their locks.
+            lanes = [release] if release else sorted(self._noted(), key=attrgetter("partner_id"))
             taken = [(lane, lane.take()) for lane in lanes]
             left, self._leftovers = self._leftovers, []
             if not taken and not left:

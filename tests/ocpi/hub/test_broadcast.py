@@ -250,3 +250,25 @@ async def test_a_large_location_is_read_and_a_larger_one_is_not(
         answer = await town.cpo1.send("PUT", AT, large, to=HUB)
     assert len(encode(large)) > 2**20
     assert codes_of(answer) == codes
+
+
+@pytest.mark.req("RT-16")
+async def test_a_patch_keeps_the_dates_that_its_owner_gave_it(town: Town) -> None:
+    await town.cpo1.send("PUT", AT, LOCATION, to=HUB)
+    evse = {**LOCATION["evses"][0], "last_updated": "2026-05-01T00:00:00Z"}
+    change = {"evses": [evse], "last_updated": "2026-04-01T00:00:00Z"}
+    await town.cpo1.send("PATCH", AT, change, to=HUB)
+    listed = envelope_of(await town.emsp1.send("GET", "sender/locations", to=HUB))["data"]
+    assert listed[0]["last_updated"] == change["last_updated"]
+
+
+async def test_a_token_that_one_cpo_had_is_told_whole_once_it_is_broadcast(town: Town) -> None:
+    assert codes_of(await town.emsp1.send("PUT", TOKEN_AT, TOKEN, to=OURS))[1] == 1000
+    change = {"valid": False, "last_updated": "2026-06-01T00:00:00Z"}
+    assert codes_of(await town.emsp1.send("PATCH", TOKEN_AT, change, to=HUB))[1] == 1000
+    async with pushing(town):
+        await until(got(town.cpo2, "tokens"))
+    (seen,) = town.cpo2.of("tokens")
+    assert (seen.method, seen.document()) == ("PUT", {**TOKEN, **change})
+    listed = envelope_of(await town.cpo1.send("GET", "sender/tokens", to=HUB))["data"]
+    assert listed == [{**TOKEN, **change}]

@@ -27,6 +27,10 @@ def expected(to: To, method: str, interface: str, module: str, *, is_list: bool)
     rows = [
         (to is To.PARTY, Kind.DIRECT),
         (result, Kind.RESULT),
+        (
+            (to, method, interface, module) == (To.HUB, "PUT", "SENDER", "chargingprofiles"),
+            Kind.RESULT,
+        ),
         (push and interface == "RECEIVER" and module in FOR_ALL, Kind.BROADCAST),
         (
             to is To.HUB and method == "GET" and interface == "SENDER" and module in LISTED,
