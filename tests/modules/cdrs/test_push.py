@@ -107,6 +107,12 @@ async def test_a_cdr_waits_for_its_party_to_register_and_is_then_told_once(
 async def test_a_cdr_is_never_in_flight_together_with_its_session(service: Service) -> None:
     await register(service, "one", ONE)
     async with told_by(service) as wire:
+        # One that has answered before is sent more than one at a time.
+        for number in range(2):
+            await service.admin.put(
+                f"/admin/tariffs/NL/TNM/T{number}", json=samples.tariff(**OWNER, id=f"T{number}")
+            )
+            await until_nobody_is_behind(service)
         for turn in range(3):
             wire.open.clear()
             name = f"S-{turn}"
