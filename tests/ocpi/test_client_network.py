@@ -12,10 +12,12 @@ from ocpi.client import Client, ExchangeFailed, Kind, Target
 from tests.ocpi.loopback import OK, Answer, listen, respond, send
 
 PARTNER = Target("emsp", "secret-token")
+pytestmark = pytest.mark.usefixtures("either_client")
 
 
 @pytest.fixture
-async def client() -> AsyncGenerator[Client]:
+async def client(either_client: None) -> AsyncGenerator[Client]:
+    del either_client
     client = Client(allow_private=True)
     yield client
     await client.close()

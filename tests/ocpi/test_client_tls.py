@@ -21,6 +21,7 @@ from ocpi.client import Client, ExchangeFailed, Target
 from tests.ocpi.loopback import Names, listen, respond
 
 PARTNER = Target("emsp", "secret-token")
+pytestmark = pytest.mark.usefixtures("either_client")
 
 
 class Authority:

@@ -274,6 +274,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.usefixtures("either_client")
 @pytest.mark.parametrize("form", HOSTILE)
 async def test_a_hostile_url_reaches_nobody(form: str) -> None:
     async with listen(respond()) as canary, listen(respond(), host="::1") as canary6:
@@ -299,6 +300,7 @@ async def test_the_dial_itself_is_guarded_whoever_forgot_to_check_the_url(host: 
         assert canary.connections == 0
 
 
+@pytest.mark.usefixtures("either_client")
 @pytest.mark.parametrize(
     "addresses",
     [
@@ -319,6 +321,7 @@ async def test_one_bad_address_refuses_the_whole_name(addresses: list[str]) -> N
         assert "emsp.example" in failure.value.sentence
 
 
+@pytest.mark.usefixtures("either_client")
 async def test_a_connection_goes_to_the_addresses_of_its_only_lookup() -> None:
     """A name that answers first with a good address and then with a bad one gains nothing."""
     names = Names(["127.0.0.1"], ["169.254.169.254"])
@@ -329,6 +332,7 @@ async def test_a_connection_goes_to_the_addresses_of_its_only_lookup() -> None:
     assert (reply.success(), names.lookups, peer.connections) == (True, 1, 1)
 
 
+@pytest.mark.usefixtures("either_client")
 async def test_a_name_that_moved_inside_is_refused_at_the_next_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -344,6 +348,7 @@ async def test_a_name_that_moved_inside_is_refused_at_the_next_connection(
     assert (failure.value.kind, peer.connections) == ("refused", 1)
 
 
+@pytest.mark.usefixtures("either_client")
 async def test_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password else\n")
