@@ -38,12 +38,14 @@ async def parked(world: World, name: str = "msp") -> dict[str, ParkedObject]:
         return {row.object_key: row for row in await parked_objects(db, world.ids[name])}
 
 
-async def until_state(world: World, state: str, name: str = "msp") -> LaneStatus:
+async def until_state(
+    world: World, state: str, name: str = "msp", *, seconds: float = 15
+) -> LaneStatus:
     async def look() -> LaneStatus | None:
         status = await status_of(world, name)
         return status if status.state == state else None
 
-    return present(await until_found(look))
+    return present(await until_found(look, seconds=seconds))
 
 
 async def until_parked(world: World, key: str, kind: str) -> ParkedObject:
