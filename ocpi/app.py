@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -63,7 +64,7 @@ from modules.tokens.store import tokens
 from ocpi.admin import AdminFront, Problem, add_error_handlers
 from ocpi.arrival import path_of
 from ocpi.context import Context, Interface
-from ocpi.crew import Duty, on_duty
+from ocpi.crew import Duty, Repeated, on_duty
 from ocpi.database import clock
 from ocpi.envelope import Failure, failure
 from ocpi.errors import Crash, InvalidParameters, MethodNotOffered, OCPIError, UnknownObject
@@ -74,7 +75,7 @@ from ocpi.parties import VERSION, PlatformID
 from ocpi.pull.admin import pull_router
 from ocpi.pull.pullable import Pullable, Pullables
 from ocpi.pull.puller import Puller
-from ocpi.pulse import PulseKeeper
+from ocpi.pulse import store_pulse
 from ocpi.push.worker import Worker
 from ocpi.route import Front, List
 from ocpi.settings import Settings
@@ -190,7 +191,11 @@ def mounted(context: Context, offers: Offers | None = None) -> Context:
 def create_app(context: Context, *, worker: bool = True, offers: Offers | None = None) -> ASGIApp:
     """The whole service; with `worker` it also does what `duties_of` lists."""
     context = mounted(context, offers)
-    keeper = PulseKeeper(context.database, context.pulse)
+    keeper = Repeated(
+        partial(store_pulse, context.database, context.pulse),
+        pause=1.0,
+        complaint="signs of life were not stored",
+    )
     return _Service(context, (keeper, *duties_of(context)) if worker else (keeper,))
 
 

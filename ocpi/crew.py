@@ -1,8 +1,8 @@
 """What a process does beside answering requests: duties that run side by side until it ends."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
 from ocpi.messages import log
@@ -18,6 +18,48 @@ class Duty(Protocol):
     async def stop(self) -> None:
         """Have `run` come to its end."""
         ...
+
+
+class Repeated:
+    """A duty that takes a turn again and again until it is stopped, whatever fails meanwhile."""
+
+    def __init__(
+        self,
+        turn: Callable[[], Awaitable[object]],
+        *,
+        pause: float,
+        complaint: str,
+        at_once: bool = True,
+    ) -> None:
+        """Turns are `pause` seconds apart; the first one is `at_once`, or after a pause.
+
+        The `complaint` is logged with what a turn raises.
+        """
+        self._turn = turn
+        self._pause = pause
+        self._complaint = complaint
+        self._at_once = at_once
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Take turns until `stop`."""
+        if not self._at_once:
+            await self._rest()
+        while not self._stopping.is_set():
+            try:
+                await self._turn()
+            except Exception as error:  # noqa: BLE001 - The next turn tries again.
+                log.warning(self._complaint, error=repr(error))
+            await self._rest()
+
+    async def stop(self) -> None:
+        """End `run`, once a turn under way has ended."""
+        self._stopping.set()
+
+    async def _rest(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._pause):
+                await self._stopping.wait()
 
 
 @asynccontextmanager

@@ -3,10 +3,8 @@
 Each process gathers them in memory and stores them now and then; they drive the push's breaker.
 """
 
-import asyncio
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, ForeignKey
@@ -14,8 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ocpi.database import DATABASE_ERRORS, Database, clock
-from ocpi.messages import log
+from ocpi.database import Database, clock
 from ocpi.parties import Partner
 
 # How old what is stored of a partner that talks all the time may be, in seconds.
@@ -78,31 +75,6 @@ async def store_pulse(database: Database, pulse: Pulse) -> None:
         known = await db.exec(select(col(Partner.id)).where(seen))
         for partner_id in sorted({*failures, *alive}.intersection(known.all())):
             await _store(db, partner_id, failures.get(partner_id), now)
-
-
-class PulseKeeper:
-    """Stores what this process sees, as long as it takes requests."""
-
-    def __init__(self, database: Database, pulse: Pulse, *, pause: float = 1.0) -> None:
-        self._database = database
-        self._pulse = pulse
-        self._pause = pause
-        self._stopping = asyncio.Event()
-
-    async def run(self) -> None:
-        """Store until `stop`, whatever the database does."""
-        while not self._stopping.is_set():
-            try:
-                await store_pulse(self._database, self._pulse)
-            except DATABASE_ERRORS as error:
-                log.warning("signs of life were not stored", error=repr(error))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._pause):
-                    await self._stopping.wait()
-
-    async def stop(self) -> None:
-        """End `run`."""
-        self._stopping.set()
 
 
 async def _store(db: AsyncSession, partner_id: int, failures: int | None, now: int) -> None:

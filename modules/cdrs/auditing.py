@@ -1,14 +1,12 @@
 """The hourly audit: says loudly which CDRs their eMSPs have not accepted."""
 
-import asyncio
-from contextlib import suppress
-
 from sqlalchemy import BigInteger, delete
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, SQLModel, col
 
 from modules.cdrs.audit import audit
 from ocpi.context import Context
+from ocpi.crew import Repeated
 from ocpi.database import clock
 from ocpi.messages import log
 
@@ -26,31 +24,18 @@ class CDRAudit(SQLModel, table=True):
     """Its beginning, on the database's clock."""
 
 
-class Auditor:
+class Auditor(Repeated):
     """Audits once an hour, in one of any number of processes."""
 
     def __init__(self, context: Context, *, pause: float = 600.0) -> None:
         """`pause` is how often, in seconds, it looks whether an hour is not audited yet."""
+        super().__init__(self.turn, pause=pause, complaint="CDRs were not audited", at_once=False)
         self._context = context
-        self._pause = pause
-        self._stopping = asyncio.Event()
 
-    async def run(self) -> None:
-        """Audit until `stop`, whatever the database does."""
-        while not self._stopping.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._pause):
-                    await self._stopping.wait()
-                    return
-            try:
-                if await claim_hour(self._context):
-                    await report(self._context)
-            except Exception as error:  # noqa: BLE001 - The next hour tries again.
-                log.warning("CDRs were not audited", error=repr(error))
-
-    async def stop(self) -> None:
-        """End `run`."""
-        self._stopping.set()
+    async def turn(self) -> None:
+        """Audit, unless this hour is audited already."""
+        if await claim_hour(self._context):
+            await report(self._context)
 
 
 async def claim_hour(context: Context) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +11,7 @@ from modules.hubclientinfo.announcing import MOST_BEHIND_ONE, announce, withdraw
 from modules.hubclientinfo.store import MODULE
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context
+from ocpi.crew import Repeated
 from ocpi.database import clock
 from ocpi.errors import OCPIError
 from ocpi.headers import Party
@@ -109,24 +109,13 @@ def _why(error: Any) -> str:
     return problems(error) if isinstance(error, ValidationError) else str(error)
 
 
-class Learner:
+class Learner(Repeated):
     """Reads the lists that are due, in any number of processes; each by one at a time."""
 
     def __init__(self, context: Context, *, look: float = 10.0) -> None:
+        complaint = "the parties behind hubs were not read"
+        super().__init__(self.turn, pause=look, complaint=complaint)
         self._context = context
-        self._look = look
-        self._stopping = asyncio.Event()
-
-    async def run(self) -> None:
-        """Read until `stop`, whatever partners and the database do."""
-        while not self._stopping.is_set():
-            try:
-                await self.turn()
-            except Exception as error:  # noqa: BLE001 - The next turn tries again.
-                log.warning("the parties behind hubs were not read", error=repr(error))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._look):
-                    await self._stopping.wait()
 
     async def turn(self) -> None:
         """Read every list that is due."""
@@ -141,7 +130,3 @@ class Learner:
         async with self._context.database.write() as db:
             due = await syncs.take_due(db, hubs.keys())
         await asyncio.gather(*(learn(self._context, hubs[key]) for key in due))
-
-    async def stop(self) -> None:
-        """End `run`."""
-        self._stopping.set()

@@ -4,9 +4,8 @@ It is compared with what was told last, so whatever changes a party's standing, 
 process, is told once: the handshake, staff, the push's breaker, a hub that a party is behind.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
@@ -15,6 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.hubclientinfo.store import MODULE, ClientInfoRow, client_infos
 from ocpi.context import Context
+from ocpi.crew import Repeated
 from ocpi.database import clock
 from ocpi.dating import later
 from ocpi.directory import MEMBERS
@@ -137,25 +137,12 @@ async def _tell(db: AsyncSession, document: Document) -> None:
     log.info("client", party=str(party), role=role, status=document["status"])
 
 
-class Standing:
+class Standing(Repeated):
     """Looks at how the parties stand, again and again, in any number of processes."""
 
     def __init__(self, context: Context, *, pause: float = 1.0) -> None:
-        self._context = context
-        self._pause = pause
-        self._stopping = asyncio.Event()
-
-    async def run(self) -> None:
-        """Look until `stop`, whatever the database does."""
-        while not self._stopping.is_set():
-            try:
-                await bring_up_to_date(self._context)
-            except Exception as error:  # noqa: BLE001 - The next look tries again.
-                log.warning("the parties' standing is not known", error=repr(error))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._pause):
-                    await self._stopping.wait()
-
-    async def stop(self) -> None:
-        """End `run`."""
-        self._stopping.set()
+        super().__init__(
+            partial(bring_up_to_date, context),
+            pause=pause,
+            complaint="the parties' standing is not known",
+        )

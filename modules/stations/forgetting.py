@@ -1,8 +1,5 @@
 """Forgets what names drivers and is of no use any more: old errands and permissions."""
 
-import asyncio
-from contextlib import suppress
-
 from sqlalchemy import delete, select
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -11,6 +8,7 @@ from modules.commands.asking import SentCommand
 from modules.commands.reservations import STANDING, Reservation
 from modules.tokens.authorizations import Authorization
 from ocpi.context import Context
+from ocpi.crew import Repeated
 from ocpi.database import clock
 from ocpi.errands import Errand
 from ocpi.hub.links import forget_expired
@@ -43,30 +41,17 @@ async def forget_old(db: AsyncSession) -> int:
     return gone
 
 
-class Forgetter:
+class Forgetter(Repeated):
     """Forgets once an hour, in any number of processes."""
 
     def __init__(self, context: Context, *, pause: float = 3600.0) -> None:
+        super().__init__(self.turn, pause=pause, complaint="nothing was forgotten", at_once=False)
         self._context = context
-        self._pause = pause
-        self._stopping = asyncio.Event()
 
-    async def run(self) -> None:
-        """Forget until `stop`, whatever the database does."""
-        while not self._stopping.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._pause):
-                    await self._stopping.wait()
-                    return
-            try:
-                async with self._context.database.write() as db:
-                    gone = await forget_old(db)
-                    await forget_expired(db)
-                    await forget_carried(db)
-                log.info("forgotten", rows=gone)
-            except Exception as error:  # noqa: BLE001 - The next hour tries again.
-                log.warning("nothing was forgotten", error=repr(error))
-
-    async def stop(self) -> None:
-        """End `run`."""
-        self._stopping.set()
+    async def turn(self) -> None:
+        """Forget, all or nothing."""
+        async with self._context.database.write() as db:
+            gone = await forget_old(db)
+            await forget_expired(db)
+            await forget_carried(db)
+        log.info("forgotten", rows=gone)
