@@ -146,7 +146,8 @@ async def test_a_partner_that_rejects_everything_is_not_asked_object_by_object(
     partner = await world.add_partner("msp")
     partner.misbehave = failing(2000, 404)  # type: ignore[assignment]
     await world.put_locations(100)
-    world.add_worker()
+    # With waits as short as these an object could be given up before its partner is.
+    world.add_worker(pace=replace(QUICK, deaths=10_000))
     status = await until_state(world, "stopped")
     assert status.reason is not None
     assert status.reason.startswith("The partner rejects everything, in the same way.")
