@@ -48,7 +48,7 @@ conformance: $(INSTALLED) ## run every test and write CONFORMANCE.md
 
 lock: $(INSTALLED) ## pin the newest releases that pyproject.toml allows in requirements.lock
 	$(BIN)/uv pip compile --no-config --quiet --upgrade --universal --python-version 3.11 \
-		--extra dev --no-strip-extras --generate-hashes --no-annotate --no-header \
+		--extra dev --extra otel --no-strip-extras --generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links pyproject.toml --output-file requirements.lock
 
 clean: ## remove everything that these targets made
