@@ -63,6 +63,7 @@ from modules.tokens.source import TokenSource
 from modules.tokens.store import tokens
 from ocpi.admin import AdminFront, Problem, add_error_handlers
 from ocpi.arrival import path_of
+from ocpi.console.app import create_console
 from ocpi.context import Context, Interface
 from ocpi.crew import Duty, Repeated, on_duty
 from ocpi.database import clock
@@ -328,6 +329,7 @@ class _Service:
         desk = Desk(context, STORES) if context.settings.is_hub else None
         self.ocpi = Front(context, ocpi_api, _lists(context.interfaces), desk)
         self.admin = AdminFront(context, admin_api)
+        self.console = create_console(context)
         self.rest = self._rest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -336,6 +338,8 @@ class _Service:
             await self.ocpi(scope, receive, send)
         elif path.startswith("/admin/"):
             await self.admin(scope, receive, send)
+        elif path.startswith("/console/"):
+            await self.console(scope, receive, send)
         else:
             await self.rest(scope, receive, send)
 

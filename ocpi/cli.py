@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from modules.stations.cli import station_app
 from modules.tariffs.cli import tariff_app
 from modules.tokens.cli import token_app
 from ocpi.app import PULLABLES, SOURCES, create_app, duties_of, mounted
+from ocpi.console.staffcli import user_app
 from ocpi.crew import on_duty
 from ocpi.demo.hub import run_hub_demo
 from ocpi.demo.live import run_demo
@@ -46,11 +48,24 @@ for name, part in (
     ("cdr", cdr_app),
     ("token", token_app),
     ("push", push_app),
+    ("user", user_app),
     ("mock", mock_app),
 ):
     app.add_typer(part, name=name)
 partner_app.command("sync")(sync_command(PULLABLES))
 push_app.command("verify")(verify_command(SOURCES))
+
+
+class _Server(uvicorn.Server):
+    """Tells at once when it was told to end, not when the last answer has gone out."""
+
+    def __init__(self, config: uvicorn.Config, ending: asyncio.Event) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._ending.set()
+        super().handle_exit(sig, frame)
 
 
 @app.command()
@@ -68,7 +83,7 @@ def serve(
         settings = Settings()
         set_up_logging(settings.log_level)
         async with open_context(settings) as context:
-            server = uvicorn.Server(
+            server = _Server(
                 uvicorn.Config(
                     create_app(context, worker=worker),
                     host=host,
@@ -79,7 +94,8 @@ def serve(
                     # Nobody asks for the caller's address.
                     proxy_headers=False,
                     timeout_graceful_shutdown=20,
-                )
+                ),
+                context.ending,
             )
             # What is there now stays, so that no search for garbage needs to look at it again.
             gc.collect()

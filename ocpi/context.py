@@ -39,6 +39,8 @@ class Context:
 
     pulse: Pulse = field(default_factory=Pulse)
     """What this process sees of its partners' being there."""
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process was told to end, for what would otherwise be served without end."""
 
     def platform_url(self, platform: str) -> str:
         """The address under which a platform's versions, credentials and modules lie."""

@@ -1,0 +1,1 @@
+"""The operator's web pages, rendered here; no build step, and nothing from another site."""

@@ -1,0 +1,108 @@
+"""The console put together: its pages, its files, and what becomes of errors."""
+
+from collections.abc import Sequence
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ocpi.console import events, overview, partners, signin
+from ocpi.console.access import SignInFirst, check_form
+from ocpi.console.frame import HEADERS, HERE, page
+from ocpi.context import Context
+from ocpi.database import DATABASE_ERRORS
+from ocpi.errors import OCPIError
+from ocpi.messages import log
+
+ROUTERS: Sequence[APIRouter] = (
+    overview.router,
+    partners.router,
+    signin.private,
+    events.router,
+)
+
+
+def create_console(context: Context) -> ASGIApp:
+    """All below /console."""
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.context = context
+    app.include_router(signin.router, prefix="/console")
+    for router in ROUTERS:
+        app.include_router(router, prefix="/console", dependencies=[Depends(check_form)])
+    app.mount("/console/static", StaticFiles(directory=HERE / "static"))
+    _answer_errors(app)
+    return _Guarded(app)
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """Whatever goes wrong is a page that says what and what to do."""
+
+    @app.exception_handler(SignInFirst)
+    async def strangers(request: Request, error: SignInFirst) -> Response:
+        # A part of a page cannot be replaced by the sign-in page: the browser has to go there.
+        if request.headers.get("hx-request"):
+            return Response(status_code=401, headers={"HX-Redirect": error.url})
+        return RedirectResponse(error.url, 303)
+
+    @app.exception_handler(OCPIError)
+    async def known(request: Request, error: OCPIError) -> Response:
+        status = 400 if error.http_status == 200 else error.http_status
+        return _sorry(request, status, error.message)
+
+    @app.exception_handler(RequestValidationError)
+    async def misread(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        return _sorry(request, 400, f"{first['loc'][-1]}: {first['msg']}")
+
+    @app.exception_handler(HTTPException)
+    async def unrouted(request: Request, error: HTTPException) -> Response:
+        lost = error.status_code == 404
+        return _sorry(
+            request, error.status_code, "There is no such page." if lost else error.detail
+        )
+
+    @app.exception_handler(Exception)
+    async def crashed(request: Request, error: Exception) -> Response:
+        if isinstance(error, DATABASE_ERRORS):
+            return _sorry(request, 503, "The database does not answer. Try again in a moment.")
+        return _sorry(request, 500, "An unexpected failure; it is logged.")
+
+
+def _sorry(request: Request, status: int, sentence: str) -> Response:
+    return page(request, "error.html", status, sentence=sentence)
+
+
+class _Guarded:
+    """Adds to every answer what a browser may do with it, and logs what staff do."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        status = 0
+
+        async def guarded(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        scope.setdefault("state", {})
+        try:
+            await self.app(scope, receive, guarded)
+        except Exception:  # noqa: BLE001 - It has been answered, and is logged here.
+            log.exception("crash", path=scope["path"])
+        finally:
+            if scope["method"] != "GET":
+                person = scope["state"].get("person")
+                name = None if person is None else person.name
+                log.info(
+                    "console", who=name, method=scope["method"], path=scope["path"], http=status
+                )

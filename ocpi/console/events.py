@@ -1,0 +1,84 @@
+"""Tells open pages that something has changed, by server-sent events; they then ask again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from fastapi import APIRouter
+from sqlalchemy import func
+from sqlmodel import col, select
+from starlette.responses import Response, StreamingResponse
+
+from ocpi.console.access import Viewer
+from ocpi.context import Context
+from ocpi.database import DATABASE_ERRORS
+from ocpi.parties import Partner
+from ocpi.push.feed import FeedHead
+from ocpi.push.lanes import ParkedObject, PartnerLane
+from ocpi.request import Here
+
+router = APIRouter()
+
+PAUSE = 1.0
+# What no number tells of, such as the lapse of time, is shown at least so often.
+STALE = 15.0
+# A stream ends now and then, so that who has signed out meanwhile is told no more.
+LIFETIME = 300.0
+
+
+@router.get("/events")
+async def events(context: Here, _person: Viewer) -> Response:
+    """Named `changed`, at most once a second; nothing else is told."""
+    return StreamingResponse(
+        _changes(context), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )
+
+
+async def _changes(context: Context) -> AsyncIterator[str]:
+    yield "retry: 2000\n\n"
+    known = await _state(context)
+    loop = asyncio.get_running_loop()
+    told, end = loop.time(), loop.time() + LIFETIME
+    while loop.time() < end and not await _ended_within(context, PAUSE):
+        state = await _state(context)
+        if state != known or loop.time() - told >= STALE:
+            known, told = state, loop.time()
+            yield "event: changed\ndata:\n\n"
+
+
+async def _ended_within(context: Context, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await context.ending.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _state(context: Context) -> object:
+    """A few cheap numbers that differ whenever a page would."""
+    try:
+        async with context.database.read() as db:
+            heads = await db.exec(select(FeedHead).order_by(col(FeedHead.stream)))
+            lanes = await db.exec(
+                select(
+                    func.max(col(PartnerLane.last_success_at)),
+                    func.sum(col(PartnerLane.epoch)),
+                    func.count(col(PartnerLane.breaker)),
+                )
+            )
+            parked = await db.exec(select(func.count(), func.sum(col(ParkedObject.attempts))))
+            partners = await db.exec(
+                select(
+                    func.count(),
+                    func.max(col(Partner.registered_at)),
+                    func.count().filter(col(Partner.suspended)),
+                )
+            )
+            return (
+                tuple((head.stream, head.seq) for head in heads),
+                tuple(lanes.one()),
+                tuple(parked.one()),
+                tuple(partners.one()),
+            )
+    except DATABASE_ERRORS as error:
+        return type(error)

@@ -1,0 +1,231 @@
+"""Who may use the console: staff with a role and a password, and their browsers' sign-ins."""
+
+import asyncio
+import hashlib
+import secrets
+from dataclasses import dataclass
+from enum import IntEnum
+
+from cryptography.exceptions import InvalidKey
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from sqlalchemy import BigInteger, Column, ForeignKey, delete, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ocpi.database import Database, clock
+from ocpi.errors import InvalidParameters, NotAuthenticated, UnknownObject
+
+SECOND = 1_000_000
+SIGN_IN_LASTS = 12 * 3600 * SECOND
+SHORTEST_PASSWORD = 12
+# Wrong passwords in a row that cost nothing; each further one doubles the wait.
+FREE_FAILURES = 5
+FIRST_WAIT = 15 * SECOND
+LONGEST_WAIT = 900 * SECOND
+
+_hashing = asyncio.Semaphore(2)  # A flood of sign-ins may not eat the memory.
+
+
+class Role(IntEnum):
+    """What somebody may do; each may do what those below may."""
+
+    VIEWER = 1
+    """See everything."""
+    OPERATOR = 2
+    """Act on deliveries, stations and sessions."""
+    ADMIN = 3
+    """Act on partners, their credentials and agreements."""
+
+
+class Staff(SQLModel, table=True):
+    """A person, by the name that is signed in with."""
+
+    __tablename__ = "staff"
+
+    name: str = Field(primary_key=True)
+    role: int
+    password: str
+    """Argon2id, as a PHC string."""
+    failures: int = 0
+    """Wrong passwords in a row."""
+    blocked_until: int = Field(default=0, sa_type=BigInteger)
+    created_at: int = Field(sa_type=BigInteger)
+
+
+class StaffSignIn(SQLModel, table=True):
+    """A browser that somebody has signed in with."""
+
+    __tablename__ = "staff_sign_in"
+
+    cookie_hash: str = Field(primary_key=True)
+    name: str = Field(
+        sa_column=Column(ForeignKey("staff.name", ondelete="CASCADE"), nullable=False, index=True)
+    )
+    expires_at: int = Field(sa_type=BigInteger)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who sits at the browser."""
+
+    name: str
+    role: Role
+    csrf: str
+    """What each form of theirs must bring along; it cannot be told without their cookie."""
+
+
+class WrongPassword(NotAuthenticated):
+    """The name or the password is wrong."""
+
+
+async def add_staff(database: Database, name: str, role: Role) -> str:
+    """Add somebody, and make their password; raises ``InvalidParameters`` when they are there."""
+    password = secrets.token_urlsafe(15)
+    hashed = await _hash(password)
+    try:
+        async with database.write() as db:
+            now = await clock(db)
+            db.add(Staff(name=name, role=role, password=hashed, created_at=now))
+    except IntegrityError:
+        raise InvalidParameters(
+            f"{name} is there already: `ocpi user set {name} --role` changes the role, "
+            f"`ocpi user reset {name}` the password."
+        ) from None
+    return password
+
+
+async def list_staff(database: Database) -> list[Staff]:
+    """All of them, by name."""
+    async with database.read() as db:
+        return list((await db.exec(select(Staff).order_by(col(Staff.name)))).all())
+
+
+async def set_role(database: Database, name: str, role: Role) -> None:
+    """Change what somebody may do, from their next click on; raises ``UnknownObject``."""
+    async with database.write() as db:
+        (await _staff(db, name)).role = role
+
+
+async def reset_password(database: Database, name: str) -> str:
+    """Make a new password and end all sign-ins; raises ``UnknownObject``."""
+    password = secrets.token_urlsafe(15)
+    await _set_password(database, name, password)
+    return password
+
+
+async def remove_staff(database: Database, name: str) -> None:
+    """Forget somebody, and end all sign-ins; raises ``UnknownObject``."""
+    async with database.write() as db:
+        await db.delete(await _staff(db, name))
+
+
+async def change_password(database: Database, name: str, old: str, new: str) -> None:
+    """Change it at one's own wish; ends all sign-ins.
+
+    Raises ``WrongPassword``, and ``InvalidParameters`` when the new one is too short.
+    """
+    if len(new) < SHORTEST_PASSWORD:
+        raise InvalidParameters(f"A password has at least {SHORTEST_PASSWORD} characters.")
+    await _check(database, name, old)
+    await _set_password(database, name, new)
+
+
+async def sign_in(database: Database, name: str, password: str) -> str:
+    """A cookie for somebody who knows their password; raises ``WrongPassword``."""
+    await _check(database, name, password)
+    cookie = secrets.token_urlsafe(32)
+    async with database.write() as db:
+        now = await clock(db)
+        await db.exec(delete(StaffSignIn).where(col(StaffSignIn.expires_at) < now))
+        db.add(StaffSignIn(cookie_hash=_digest(cookie), name=name, expires_at=now + SIGN_IN_LASTS))
+    return cookie
+
+
+async def sign_out(database: Database, cookie: str) -> None:
+    """End one sign-in."""
+    async with database.write() as db:
+        await db.exec(delete(StaffSignIn).where(col(StaffSignIn.cookie_hash) == _digest(cookie)))
+
+
+async def person_of(database: Database, cookie: str) -> Person | None:
+    """Who signed in with this cookie; None when it has ended."""
+    async with database.read() as db:
+        found = await db.exec(
+            select(Staff)
+            .join(StaffSignIn)
+            .where(
+                col(StaffSignIn.cookie_hash) == _digest(cookie),
+                col(StaffSignIn.expires_at) > await clock(db),
+            )
+        )
+        staff = found.one_or_none()
+    if staff is None:
+        return None
+    return Person(staff.name, Role(staff.role), _digest(f"csrf {cookie}"))
+
+
+async def _staff(db: AsyncSession, name: str) -> Staff:
+    staff = await db.get(Staff, name)
+    if staff is None:
+        raise UnknownObject(f"There is no {name}: see `ocpi user list`.")
+    return staff
+
+
+async def _check(database: Database, name: str, password: str) -> None:
+    """Raises ``WrongPassword``; each failure above a few makes the next one wait."""
+    async with database.write() as db:
+        staff = await db.get(Staff, name)
+        now = await clock(db)
+        if staff is not None and staff.blocked_until > now:
+            seconds = (staff.blocked_until - now) // SECOND + 1
+            raise WrongPassword(f"Too many wrong passwords: try again in {seconds} s.")
+        stored = None if staff is None else staff.password
+        if staff is not None:
+            # It counts as a failure until it has been looked at, or many could try at once.
+            staff.failures += 1
+            staff.blocked_until = now + _wait(staff.failures)
+    if not await _fits(password, stored):
+        raise WrongPassword("The name or the password is wrong.")
+    async with database.write() as db:
+        cleared = update(Staff).where(col(Staff.name) == name)
+        await db.exec(cleared.values(failures=0, blocked_until=0))
+
+
+def _wait(failures: int) -> int:
+    excess = failures - FREE_FAILURES
+    return 0 if excess <= 0 else min(FIRST_WAIT << min(excess - 1, 20), LONGEST_WAIT)
+
+
+async def _set_password(database: Database, name: str, password: str) -> None:
+    hashed = await _hash(password)
+    async with database.write() as db:
+        staff = await _staff(db, name)
+        staff.password, staff.failures, staff.blocked_until = hashed, 0, 0
+        await db.exec(delete(StaffSignIn).where(col(StaffSignIn.name) == name))
+
+
+async def _hash(password: str) -> str:
+    # As OWASP advises: 19 MiB, two passes. It takes 40 ms of one core, on a thread of its own.
+    hasher = Argon2id(
+        salt=secrets.token_bytes(16), length=32, iterations=2, lanes=1, memory_cost=19 * 1024
+    )
+    async with _hashing:
+        return await asyncio.to_thread(hasher.derive_phc_encoded, password.encode())
+
+
+async def _fits(password: str, stored: str | None) -> bool:
+    """Takes as long for somebody who is not there, so that names cannot be guessed."""
+    if stored is None:
+        await _hash(password)
+        return False
+    async with _hashing:
+        try:
+            await asyncio.to_thread(Argon2id.verify_phc_encoded, password.encode(), stored)
+        except InvalidKey:
+            return False
+    return True
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
