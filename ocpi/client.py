@@ -2,32 +2,31 @@
 
 import asyncio
 import base64
-import os
 import re
-import ssl
 import zlib
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlencode, urljoin
 
-import aiohttp
 import httpx
 from aiohttp.abc import AbstractResolver
 
+from ocpi.certificates import Certificates
 from ocpi.egress import (
-    EgressRefused,
     GuardedTransport,
     Pools,
     check_url,
     guarded_connector,
+    proxied_connector,
     same_origin,
 )
 from ocpi.headers import MessageIDs, read_message_ids
 from ocpi.links import next_link
 from ocpi.reply import RawReply, Reply, read_reply
+from ocpi.troubles import FAILURES, Broken, Kind, explain
 
 # The URL of a request has a query, that of a next page a cursor: OCPI's 255 are for the bare ones.
 LONGEST_REQUEST_URL = 8192
@@ -36,8 +35,6 @@ MOST_EMPTY_PAGES = 3
 
 _SAFE_VALUE = re.compile(r"[\x20-\x7e]*")
 _INFLATED = 32 + zlib.MAX_WBITS  # zlib finds out whether it is gzip or deflate.
-
-Kind = Literal["refused", "dns", "connect", "tls", "timeout", "too_large", "protocol"]
 
 
 class ExchangeFailed(Exception):
@@ -77,12 +74,6 @@ class _Answer(NamedTuple):
     body: bytes
 
 
-class _Broken(Exception):
-    def __init__(self, kind: Kind, why: str) -> None:
-        super().__init__(why)
-        self.kind = kind
-
-
 class Client:
     """Speaks OCPI to partners: guarded, and bounded in time, bytes and connections."""
 
@@ -91,7 +82,8 @@ class Client:
         *,
         allow_private: bool,
         transport: httpx.AsyncBaseTransport | None = None,
-        ssl_context: ssl.SSLContext | None = None,
+        certificates: Certificates | None = None,
+        proxy: str | None = None,
         ports: Collection[int] = frozenset({443}),
         connections: int = 8,
         resolver: AbstractResolver | None = None,
@@ -99,17 +91,20 @@ class Client:
     ) -> None:
         """Prepare to speak to partners on `ports`, over so many `connections` to each.
 
-        With `direct`, aiohttp is used without httpx in front of it. A given `transport` is used for
-        all of them instead of connections; URLs are checked still.
+        With `direct`, aiohttp is used without httpx in front of it. A `proxy` (an http URL) is
+        asked to connect, and has to keep away from bad addresses, since it looks the names up. A
+        given `transport` is used instead of connections; URLs are checked still.
         """
         self._allow_private = allow_private
         self._ports = ports
         self._transport = transport
         self._direct = direct and transport is None
-        # Making a context is 50 ms of work, so there is one for all partners.
-        context = ssl_context or ssl.create_default_context()
+        given = certificates or Certificates()
 
-        def connect() -> GuardedTransport:
+        def connect(partner: str) -> GuardedTransport:
+            context = given.for_partner(partner)
+            if proxy is not None:
+                return GuardedTransport(proxied_connector(context, connections), proxy)
             return GuardedTransport(
                 guarded_connector(
                     allow_private=allow_private,
@@ -180,8 +175,8 @@ class Client:
                 message = _Message(method, url, every, content)
                 by = self._by_aiohttp if self._direct else self._by_httpx
                 answer = await by(target, message, limit)
-        except _FAILURES as error:
-            kind, why = _explain(error)
+        except FAILURES as error:
+            kind, why = explain(error)
             # Nothing is chained: aiohttp's errors hold the request, and with it the token.
             raise ExchangeFailed(kind, f"{target.name}: {why}", ids.request_id) from None
         safe = {name: value for name, value in answer.headers if _SAFE_VALUE.fullmatch(value)}
@@ -259,7 +254,7 @@ class Client:
             empty = 0 if reply.data else empty + 1
             try:
                 here = _next_page(reply, here, url, seen, empty)
-            except _Broken as error:
+            except Broken as error:
                 sentence = f"{target.name}: {error}"
                 raise ExchangeFailed(error.kind, sentence, reply.request_id) from None
 
@@ -291,7 +286,7 @@ def _headers(
     headers = {name: value for name, value in given.items() if name.lower() not in taken} | ours
     for name, value in headers.items():
         if not _SAFE_VALUE.fullmatch(value):
-            raise _Broken("refused", f"the value of {name} cannot stand in a header")
+            raise Broken("refused", f"the value of {name} cannot stand in a header")
     return headers
 
 
@@ -316,56 +311,14 @@ async def _read_body(encoding: str | None, stream: AsyncIterable[bytes], limit: 
     """The body, inflated when it comes deflated against our wish, and never more than `limit`."""
     encoding = (encoding or "identity").strip().lower()
     if encoding not in {"identity", "gzip", "x-gzip", "deflate"}:
-        raise _Broken("protocol", f"the answer has Content-Encoding {encoding[:40]!a}")
+        raise Broken("protocol", f"the answer has Content-Encoding {encoding[:40]!a}")
     inflate = None if encoding == "identity" else zlib.decompressobj(_INFLATED)
     body = bytearray()
     async for chunk in stream:
         body += inflate.decompress(chunk, limit + 1 - len(body)) if inflate else chunk
         if len(body) > limit:
-            raise _Broken("too_large", f"the answer has more than {limit} bytes")
+            raise Broken("too_large", f"the answer has more than {limit} bytes")
     return bytes(body)
-
-
-_FAILURES = (
-    _Broken,
-    EgressRefused,
-    aiohttp.ClientError,
-    httpx.TransportError,
-    httpx.InvalidURL,
-    zlib.error,
-    OSError,  # TimeoutError is one.
-)
-
-
-def _explain(error: Exception) -> tuple[Kind, str]:
-    """What kind of failure it is, and why, without anything that was sent."""
-    kind: Kind = "protocol"
-    why = f"the exchange broke off: {type(error).__name__}"
-    match error:
-        case _Broken():
-            kind, why = error.kind, str(error)
-        case EgressRefused():
-            kind, why = "refused", error.reason
-        case aiohttp.ClientConnectorDNSError():
-            kind, why = "dns", f"{error.host} does not resolve"
-        case aiohttp.ClientConnectorCertificateError():
-            problem = getattr(error.certificate_error, "verify_message", "it is not valid")
-            kind, why = "tls", f"the certificate of {error.host} is refused: {problem}"
-        case aiohttp.ClientSSLError():
-            kind, why = "tls", f"no TLS with {error.host}: {_cause(error.os_error)}"
-        case TimeoutError() | httpx.TimeoutException():
-            kind, why = "timeout", "no complete answer within the time allowed"
-        case aiohttp.ClientConnectorError():
-            kind, why = "connect", f"no connection to {error.host}: {_cause(error.os_error)}"
-        case httpx.ConnectError():
-            kind, why = "connect", "no connection"
-    return kind, why
-
-
-def _cause(error: OSError) -> str:
-    if isinstance(error, ssl.SSLError):
-        return str(error.reason)
-    return os.strerror(error.errno) if error.errno else "none of its addresses answers"
 
 
 def _with_query(url: str, params: Mapping[str, str]) -> str:
@@ -385,14 +338,14 @@ def _next_page(
         following = urljoin(here, link)
         stays = same_origin(following, endpoint)
     except ValueError as error:
-        raise _Broken("protocol", f"the link to the next page is unreadable: {error}") from None
+        raise Broken("protocol", f"the link to the next page is unreadable: {error}") from None
     if not stays:
         # Our token would go along (IP-45).
-        raise _Broken("refused", "the link to the next page leads to a foreign origin")
+        raise Broken("refused", "the link to the next page leads to a foreign origin")
     if hash(following) in seen:
-        raise _Broken("protocol", "the links to the next page lead in a circle")
+        raise Broken("protocol", "the links to the next page lead in a circle")
     if len(seen) >= MOST_PAGES:
-        raise _Broken("protocol", f"the list has more than {MOST_PAGES} pages")
+        raise Broken("protocol", f"the list has more than {MOST_PAGES} pages")
     if empty >= MOST_EMPTY_PAGES:
-        raise _Broken("protocol", f"{empty} pages in a row are empty and the list goes on")
+        raise Broken("protocol", f"{empty} pages in a row are empty and the list goes on")
     return following

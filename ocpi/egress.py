@@ -219,6 +219,11 @@ def guarded_connector(
     )
 
 
+def proxied_connector(ssl_context: ssl.SSLContext, connections: int = 8) -> aiohttp.TCPConnector:
+    """A pool that connects to the operator's proxy, which may live at any address."""
+    return aiohttp.TCPConnector(limit=connections, ssl=ssl_context)
+
+
 class GuardedTransport(httpx.AsyncBaseTransport):
     """httpx's interface to a guarded connection pool.
 
@@ -226,7 +231,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     as it is given, and sends a request at most once. What fails raises aiohttp's own errors.
     """
 
-    def __init__(self, connector: aiohttp.TCPConnector) -> None:
+    def __init__(self, connector: aiohttp.TCPConnector, proxy: str | None = None) -> None:
+        self._proxy = proxy
         self._session = aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -253,6 +259,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             headers=headers,
             data=_payload(body),
             allow_redirects=False,
+            proxy=self._proxy,
             middlewares=(_send_once(),),
         )
 
@@ -309,7 +316,7 @@ class _Pool:
 class Pools:
     """Connections apart for each partner, and replaced when they are old."""
 
-    def __init__(self, open_transport: Callable[[], GuardedTransport]) -> None:
+    def __init__(self, open_transport: Callable[[str], GuardedTransport]) -> None:
         self._open_transport = open_transport
         self._pools: dict[str, _Pool] = {}  # In the order of their birth.
 
@@ -332,7 +339,7 @@ class Pools:
             await pool.transport.aclose()
 
     def _open(self, partner: str) -> _Pool:
-        pool = self._pools[partner] = _Pool(self._open_transport(), monotonic())
+        pool = self._pools[partner] = _Pool(self._open_transport(partner), monotonic())
         return pool
 
     async def _retire_old(self) -> None:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
+from ocpi.certificates import Certificates
 from ocpi.client import Client
 from ocpi.context import Context
 from ocpi.database import Database
@@ -31,6 +32,8 @@ async def open_context(settings: Settings | None = None) -> AsyncIterator[Contex
         seal=Seal(settings.secret()),
         client=Client(
             allow_private=settings.allow_private_networks,
+            certificates=Certificates(settings.tls_folder),
+            proxy=settings.proxy_url,
             ports=settings.partner_port_numbers,
             direct=settings.client == "aiohttp",
         ),

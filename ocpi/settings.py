@@ -1,9 +1,10 @@
 """Every setting of the service, read from the environment with the prefix OCPI_."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -100,6 +101,17 @@ class Settings(BaseSettings):
         description="How partners are called: by httpx, or by aiohttp alone, which takes less work "
         "of the processor.",
     )
+    tls_folder: Path | None = Field(
+        None,
+        description="A folder with a folder of its name for each partner that wants TLS of its "
+        "own: `ca.pem`, the authorities to believe, and `client.pem`, the certificate that we "
+        "show, with its key.",
+    )
+    proxy: SecretStr | None = Field(
+        None,
+        description="An HTTP proxy (`http://USER:PASSWORD@HOST:PORT`) by which partners are "
+        "called. It looks up their names, so it has to keep us out of private networks.",
+    )
     page_limit: int = Field(
         100,
         ge=1,
@@ -147,6 +159,13 @@ class Settings(BaseSettings):
         description="Least level of log lines: DEBUG, INFO, WARNING or ERROR.",
     )
 
+    @field_validator("proxy")
+    @classmethod
+    def _by_http(cls, proxy: SecretStr | None) -> SecretStr | None:
+        if proxy is not None and not re.match(r"http://[^/]", proxy.get_secret_value()):
+            raise ValueError("must be a URL that begins with http://")
+        return proxy
+
     @model_validator(mode="after")
     def _whole_hub(self) -> Self:
         if (self.hub_country_code is None) != (self.hub_party_id is None):
@@ -162,6 +181,11 @@ class Settings(BaseSettings):
     def hub_is_open(self) -> bool:
         """Whether parties of whom no agreement speaks may talk to each other."""
         return self.hub_agreements == "open"
+
+    @property
+    def proxy_url(self) -> str | None:
+        """The proxy by which partners are called, with its password."""
+        return None if self.proxy is None else self.proxy.get_secret_value()
 
     @property
     def partner_port_numbers(self) -> frozenset[int]:

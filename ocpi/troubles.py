@@ -1,0 +1,84 @@
+"""What goes wrong on the way to a partner and back: which kind it is, and why, in words."""
+
+import os
+import ssl
+import zlib
+from typing import Literal
+
+import aiohttp
+import httpx
+
+from ocpi.certificates import BadCertificate
+from ocpi.egress import EgressRefused
+
+Kind = Literal["refused", "dns", "connect", "tls", "timeout", "too_large", "protocol"]
+
+
+class Broken(Exception):
+    """The exchange cannot go on, as we ourselves have found."""
+
+    def __init__(self, kind: Kind, why: str) -> None:
+        super().__init__(why)
+        self.kind = kind
+
+
+FAILURES = (
+    Broken,
+    EgressRefused,
+    BadCertificate,
+    aiohttp.ClientError,
+    httpx.TransportError,
+    httpx.InvalidURL,
+    zlib.error,
+    OSError,  # TimeoutError is one.
+)
+
+
+def explain(error: Exception) -> tuple[Kind, str]:
+    """What kind of failure it is, and why, without anything that was sent."""
+    match error:
+        case Broken():
+            return error.kind, str(error)
+        case EgressRefused():
+            return "refused", error.reason
+        case (
+            BadCertificate() | aiohttp.ClientSSLError() | aiohttp.ClientConnectorCertificateError()
+        ):
+            return "tls", _tls(error)
+        case aiohttp.ClientHttpProxyError() | aiohttp.ClientConnectorError() | httpx.ConnectError():
+            return _connecting(error)
+        case TimeoutError() | httpx.TimeoutException():
+            return "timeout", "no complete answer within the time allowed"
+        case _:
+            return "protocol", f"the exchange broke off: {type(error).__name__}"
+
+
+def _tls(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            problem = getattr(error.certificate_error, "verify_message", "it is not valid")
+            return f"the certificate of {error.host} is refused: {problem}"
+        case aiohttp.ClientSSLError():
+            return f"no TLS with {error.host}: {_cause(error.os_error)}"
+        case _:
+            return str(error)
+
+
+def _connecting(error: Exception) -> tuple[Kind, str]:
+    match error:
+        case aiohttp.ClientHttpProxyError():
+            return "connect", f"the proxy refuses: {error.status} {error.message[:100]!a}"
+        case aiohttp.ClientProxyConnectionError():
+            return "connect", f"no connection to the proxy: {_cause(error.os_error)}"
+        case aiohttp.ClientConnectorDNSError():
+            return "dns", f"{error.host} does not resolve"
+        case aiohttp.ClientConnectorError():
+            return "connect", f"no connection to {error.host}: {_cause(error.os_error)}"
+        case _:
+            return "connect", "no connection"
+
+
+def _cause(error: OSError) -> str:
+    if isinstance(error, ssl.SSLError):
+        return str(error.reason)
+    return os.strerror(error.errno) if error.errno else "none of its addresses answers"
