@@ -18,6 +18,7 @@ from modules.stations.cli import station_app
 from modules.tariffs.cli import tariff_app
 from modules.tokens.cli import token_app
 from ocpi.app import PULLABLES, SOURCES, create_app, duties_of, mounted
+from ocpi.backupcli import backup_command, restore_command
 from ocpi.console.staffcli import user_app
 from ocpi.crew import on_duty
 from ocpi.demo.hub import run_hub_demo
@@ -54,6 +55,8 @@ for name, part in (
     app.add_typer(part, name=name)
 partner_app.command("sync")(sync_command(PULLABLES))
 push_app.command("verify")(verify_command(SOURCES))
+app.command("backup")(backup_command)
+app.command("restore")(restore_command)
 
 
 class _Server(uvicorn.Server):

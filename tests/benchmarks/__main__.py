@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import delivery, imports, pages, prices, push, relay
+from tests.benchmarks import delivery, imports, overload, pages, prices, push, relay
 from tests.postgres import fresh_database, running_server
 
 BENCHMARKS: dict[str, Callable[[Path, str], Coroutine[Any, Any, dict[str, Any]]]] = {
@@ -16,6 +16,7 @@ BENCHMARKS: dict[str, Callable[[Path, str], Coroutine[Any, Any, dict[str, Any]]]
     "status change to 20 partners": push.measure,
     "catalogue to 10 partners": delivery.measure,
     "relay of a Session": relay.measure,
+    "overload": overload.measure,
     "import of 29,109 points of charge": imports.measure,
 }
 IN_MEMORY: dict[str, Callable[[], Coroutine[Any, Any, dict[str, Any]]]] = {

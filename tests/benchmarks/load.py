@@ -21,6 +21,11 @@ class Load:
     p99_ms: float
     median_ms: float = 0.0
     requests: int = 0
+    """Good answers."""
+    refused: int = 0
+    """Answers of another kind."""
+    broken: int = 0
+    """Connections that were refused or broke, and answers that did not come."""
 
 
 async def press(
@@ -29,8 +34,12 @@ async def press(
     *options: str,
     seconds: float = 4,
     connections: int = 32,
+    refusals: bool = False,
 ) -> Load:
-    """Ask for a URL as often as it answers; with further options of wrk."""
+    """Ask for a URL as often as it answers; with further options of wrk.
+
+    With `refusals` answers may be other than good, and only good ones count.
+    """
     if shutil.which("wrk") is None:
         raise NoLoadGenerator(NoLoadGenerator.__doc__)
     process = await asyncio.create_subprocess_exec(
@@ -39,7 +48,8 @@ async def press(
         stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     told = (await process.communicate())[0].decode()
-    if "Non-2xx" in told or "Socket errors" in told:
+    refused, broken = _bad_answers(told)
+    if (refused or broken) and not refusals:
         raise AssertionError(told)
     rate = re.search(r"Requests/sec:\s+([\d.]+)", told)
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", told)
@@ -49,12 +59,22 @@ async def press(
     assert p99, told
     assert half, told
     assert count, told
+    good = int(count[1]) - refused
     return Load(
-        float(rate[1]),
+        float(rate[1]) * good / int(count[1]),
         float(p99[1]) * UNITS[p99[2]],
         float(half[1]) * UNITS[half[2]],
-        int(count[1]),
+        good,
+        refused,
+        broken,
     )
+
+
+def _bad_answers(told: str) -> tuple[int, int]:
+    refused = re.search(r"Non-2xx or 3xx responses: (\d+)", told)
+    errors = re.search(r"connect (\d+), read (\d+), write (\d+), timeout (\d+)", told)
+    broken = sum(int(each) for each in errors.groups()) if errors else 0
+    return int(refused[1]) if refused else 0, broken
 
 
 def middle(loads: list[Load]) -> Load:

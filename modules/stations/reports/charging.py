@@ -7,7 +7,7 @@ session are taken one after the other, whichever process they reach.
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from uuid import uuid4
+from uuid import UUID, uuid5
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -47,6 +47,8 @@ from ocpi.spec.reading import dump, read
 
 # How long a session of which no stop came waits for it, once the station has gone on without it.
 GRACE = 3600 * 1_000_000
+# Names the ids of Sessions, see `_session_id`.
+_SESSIONS = UUID("f1f1b1a4-6c53-4f0e-9d3a-2b1f5f4f6c11")
 _WHOSE = ("cdr_token", "auth_method", "authorization_reference")
 _PRESENTED = ("evse_uid", "connector_id", "token", "command_id", "reservation_id")
 
@@ -182,7 +184,7 @@ async def _fix(case: Case, beginning: Beginning, site: Site | None = None) -> st
         log.warning("unknown token at a station", location=desk.location_id, uid=uid)
         return case.charge.trouble
     case.charge.trouble = None
-    fixed = _fixed(site, origin, record, since, desk.settings.currency)
+    fixed = _fixed(case, site, origin)
     if record.session is not None:
         # Whom the Session was told to does not change when its price is looked for again.
         fixed.session.update({n: record.session[n] for n in _WHOSE if n in record.session})
@@ -196,14 +198,23 @@ async def _fix(case: Case, beginning: Beginning, site: Site | None = None) -> st
     return None
 
 
-def _fixed(site: Site, origin: Origin, record: Record, since: str, currency: str) -> Fixed:
+def _fixed(case: Case, site: Site, origin: Origin) -> Fixed:
     """What the start fixes; a reservation that is used has its Session already (SE-17)."""
-    held = origin.reservation
+    record, held, currency = case.record, origin.reservation, case.desk.settings.currency
+    since = str(record.started_at)
     if held is None or held.session_id is None or held.held_at is None:
         known = None if record.session is None else record.session["session_id"]
-        return fix(site, origin, known or str(uuid4()), since, currency)
+        return fix(site, origin, known or _session_id(case.charge, since), since, currency)
     record.reserved_at = moment_text(held.held_at)
     return fix(site, origin, held.session_id, record.reserved_at, currency)
+
+
+def _session_id(charge: Charge, since: str) -> str:
+    """The same for the same reports: told anew, after a backup was restored, they are billed once.
+
+    A CDR has its Session's id, and an eMSP that has it already says so.
+    """
+    return str(uuid5(_SESSIONS, f"{charge.owner}|{charge.transaction_key}|{since}"))
 
 
 async def _let_others_close(case: Case, at: datetime) -> None:
