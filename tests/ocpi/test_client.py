@@ -10,7 +10,8 @@ import httpx
 import pytest
 import respx
 
-from ocpi.client import Client, ExchangeFailed, Kind, Target
+from ocpi.answer import Kind
+from ocpi.client import Client, ExchangeFailed, Target
 from ocpi.reply import Reply
 
 PARTNER = Target("emsp", "secret-token")

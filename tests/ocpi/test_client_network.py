@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator, Callable
 
 import pytest
 
-from ocpi.client import Client, ExchangeFailed, Kind, Target
+from ocpi.answer import Kind
+from ocpi.client import Client, ExchangeFailed, Target
 from tests.ocpi.loopback import OK, Answer, listen, respond, send
 
 PARTNER = Target("emsp", "secret-token")
