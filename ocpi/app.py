@@ -42,6 +42,7 @@ import modules.tariffs.sender
 import modules.tokens.admin
 import modules.tokens.receiver
 import modules.tokens.sender
+import ocpi.erasure.admin
 import ocpi.journal.admin
 import ocpi.push.admin
 from credentials.endpoints import credentials_router
@@ -293,6 +294,7 @@ def create_admin_api() -> FastAPI:
         modules.cdrs.admin.audit_router,
         pull_router(PULLABLES),
         ocpi.journal.admin.router,
+        ocpi.erasure.admin.router,
         modules.locations.admin.router,
         modules.tariffs.admin.router,
         modules.tariffs.pricingadmin.router,

@@ -21,6 +21,7 @@ from ocpi.crew import on_duty
 from ocpi.demo.hub import run_hub_demo
 from ocpi.demo.live import run_demo
 from ocpi.documents import export_documents
+from ocpi.erasure.cli import gdpr_app
 from ocpi.journal.cli import messages_app
 from ocpi.messages import set_up_logging
 from ocpi.migrate import upgrade
@@ -48,6 +49,7 @@ for name, part in (
     ("token", token_app),
     ("push", push_app),
     ("messages", messages_app),
+    ("gdpr", gdpr_app),
     ("mock", mock_app),
 ):
     app.add_typer(part, name=name)
