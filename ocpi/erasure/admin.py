@@ -37,5 +37,5 @@ async def post_erase(here: Here, wish: ErasureWish) -> ErasureView:
 
     All or nothing: while a session goes on or a CDR is not accepted, nothing is erased.
     """
-    done = await erase(here, Person(wish.token, wish.contract), dry_run=wish.dry_run)
+    done = await erase(here, Person.named(wish.token, wish.contract), dry_run=wish.dry_run)
     return ErasureView(**vars(done))

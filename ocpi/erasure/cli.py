@@ -27,7 +27,7 @@ def erase_driver(
     as_json: AsJSON = False,
 ) -> None:
     """Erase a driver: ids become tombstones; amounts, times and places stay."""
-    person = Person(token, contract)
+    person = Person.named(token, contract)
 
     async def act(*, dry: bool) -> Erasure:
         async with open_context() as context:

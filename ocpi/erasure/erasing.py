@@ -63,12 +63,13 @@ async def erase(context: Context, person: Person, *, dry_run: bool = False) -> E
     if not person.names:
         raise InvalidParameters("Name the driver: by the uid of a token, a contract id, or both.")
     database, seal = context.database, context.seal
+    person = await _with_uids(database, person)
     found = [(place, await _candidates(database, place, person)) for place in PLACES]
     async with database.write() as db:
-        rows = [
-            (place, [row for row in await _locked(db, place, keys) if _names(place, row, person)])
-            for place, keys in found
-        ]
+        rows = []
+        for place, keys in found:
+            met = await _read(db, place, keys, lock=True)
+            rows.append((place, [row for row in met if _names(place, row, person)]))
         every = [row for _, some in rows for row in some]
         erasure = Erasure(held={place.name: len(some) for place, some in rows if some})
         erasure.hindrances = await hindrances(db, every, await clock(db))
@@ -89,6 +90,23 @@ async def erase(context: Context, person: Person, *, dry_run: bool = False) -> E
     if act:
         log.warning("a driver was erased", **erasure.held)
     return erasure
+
+
+async def _with_uids(database: Database, person: Person) -> Person:
+    """The driver with the uids of all tokens of the contract: a station knows no more than those.
+
+    The other way round a contract may have tokens of other drivers, so it is not searched by.
+    """
+    if not person.contracts:
+        return person
+    uids = set(person.uids)
+    for place in PLACES:
+        keys = await _candidates(database, place, person)
+        async with database.read() as db:
+            for row in await _read(db, place, keys):
+                texts = [getattr(row, name) for name in place.documents]
+                uids.update(*(person.uids_in(decode(text)) for text in texts if text))
+    return Person(frozenset(uids), person.contracts)
 
 
 def _like(column: Any, person: Person) -> ColumnElement[bool]:
@@ -118,20 +136,22 @@ async def _candidates(database: Database, place: Place, person: Person) -> Seque
         await asyncio.sleep(0)
 
 
-async def _locked(db: AsyncSession, place: Place, keys: Sequence[Any]) -> list[Any]:
+async def _read(
+    db: AsyncSession, place: Place, keys: Sequence[Any], *, lock: bool = False
+) -> list[Any]:
     key = getattr(place.table, place.key)
     rows: list[Any] = []
     for n in range(0, len(keys), AT_ONCE):
         query = select(place.table).where(key.in_(keys[n : n + AT_ONCE])).order_by(key)
-        rows += (await db.exec(query.with_for_update())).all()
+        rows += (await db.exec(query.with_for_update() if lock else query)).all()
     return rows
 
 
 def _names(place: Place, row: Any, person: Person) -> bool:
     """Whether a row names the driver, and not only something that is written alike."""
-    if place.token_key is not None and person.uid is not None:
+    if place.token_key is not None:
         uid = (getattr(row, place.token_key) or "").rpartition("*")[0]
-        if uid == person.uid.lower():
+        if uid in person.uids:
             return True
     texts = [getattr(row, name) for name in place.documents]
     return any(person.is_within(decode(text)) for text in texts if text)

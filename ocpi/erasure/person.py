@@ -14,20 +14,26 @@ _SIGNED = "signed_data"
 
 @dataclass(frozen=True)
 class Person:
-    """Who is to be erased: by the uid of a token, a contract id, or both."""
+    """Who is to be erased: by uids of tokens, by contract ids, or both; all in lower case."""
 
-    uid: str | None = None
-    contract: str | None = None
+    uids: frozenset[str] = frozenset()
+    contracts: frozenset[str] = frozenset()
+
+    @classmethod
+    def named(cls, uid: str | None, contract: str | None) -> "Person":
+        """Who is named by a uid, a contract id, or both."""
+        uids, contracts = ([each.lower()] if each else [] for each in (uid, contract))
+        return cls(frozenset(uids), frozenset(contracts))
 
     @property
     def names(self) -> list[str]:
-        """What this driver is searched by, in lower case."""
-        return [each.lower() for each in (self.uid, self.contract) if each]
+        """What this driver is searched by."""
+        return sorted(self.uids | self.contracts)
 
     def is_named_by(self, document: Mapping[str, Any]) -> bool:
         """Whether an object of OCPI is of this driver: a Token, a cdr_token and such."""
         uid, contract = document.get("uid"), document.get("contract_id")
-        return _same(uid, self.uid) or _same(contract, self.contract)
+        return _is_of(uid, self.uids) or _is_of(contract, self.contracts)
 
     def is_within(self, value: Any) -> bool:
         """Whether a document names this driver anywhere."""
@@ -46,9 +52,17 @@ class Person:
         names = {each.lower() for name, each in own if name in fields and isinstance(each, str)}
         return names.union(*map(self.names_in, children))
 
+    def uids_in(self, value: Any) -> set[str]:
+        """The uids of this driver's tokens that a document tells of."""
+        if isinstance(value, dict):
+            named = self.is_named_by(value) and isinstance(value.get("uid"), str)
+            own = {value["uid"].lower()} if named else set()
+            return own.union(*map(self.uids_in, value.values()))
+        return set().union(*map(self.uids_in, value)) if isinstance(value, list) else set()
 
-def _same(value: Any, wanted: str | None) -> bool:
-    return wanted is not None and isinstance(value, str) and value.lower() == wanted.lower()
+
+def _is_of(value: Any, names: frozenset[str]) -> bool:
+    return isinstance(value, str) and value.lower() in names
 
 
 def without(document: Any, person: Person, seal: Seal) -> Any:

@@ -14,7 +14,8 @@ LONGEST = 255
 # Below the RECEIVER endpoints of these modules stand the owner's codes, then the id.
 OWNED = frozenset({"locations", "tariffs", "sessions", "tokens"})
 _OURS = re.compile(r"/ocpi/[^/?]+/2\.2\.1/(sender|receiver)/(\w+)(?=[/?]|$)")
-_CONFIGURATION = re.compile(r"/(credentials|versions|2\.2\.1)(?=[/?]|$)")
+_CREDENTIALS = re.compile(r"/credentials(?=[/?]|$)")
+_VERSIONS = re.compile(r"/(?:versions|2\.2\.1)(?=[/?]|$)")
 _THEIRS = re.compile(
     r"/(?:(sender|receiver)/)?"
     r"(locations|tariffs|sessions|cdrs|tokens|commands|chargingprofiles|hubclientinfo)(?=[/?]|$)"
@@ -74,14 +75,16 @@ def subject_of(note: Note, endpoints: Sequence[Endpoint]) -> Subject:
             end = len(each.url.rstrip("/"))
             if note.url.startswith(each.url[:end]) and note.url[end : end + 1] in ("", "/", "?"):
                 return _subject(each.module, each.interface, note.url, end)
-    configuration = _CONFIGURATION.search(note.url)
-    if configuration is not None:
-        name = "credentials" if configuration[1] == "credentials" else "versions"
-        return _subject(name, None, note.url, configuration.end())
+    credentials = _CREDENTIALS.search(note.url)
+    if credentials is not None:
+        return _subject("credentials", None, note.url, credentials.end())
     theirs = _THEIRS.search(note.url)
     if theirs is not None:
         interface = theirs[1].upper() if theirs[1] else None
         return _subject(theirs[2], interface, note.url, theirs.end())
+    versions = _VERSIONS.search(note.url)
+    if versions is not None:
+        return _subject("versions", None, note.url, versions.end())
     return _subject(None, None, note.url, len(note.url.partition("?")[0]))
 
 

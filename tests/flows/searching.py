@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from sqlmodel import SQLModel, select
+from sqlalchemy import select
+from sqlmodel import SQLModel
 
 from ocpi.database import Database
 
