@@ -6,7 +6,8 @@ out wherever else the same exchange repeats it, such as in a sentence about it.
 
 import base64
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cached_property
 from urllib.parse import quote
 
 import msgspec
@@ -110,12 +111,18 @@ class Redactor:
             return HIDDEN
         return self.mark(plain) if plain else ""
 
-    def everywhere(self, text: str) -> str:
-        """A text without the values that were found in any part of the exchange."""
+    @cached_property
+    def _instead(self) -> Mapping[str, str]:
+        """What stands for each value in each of its forms, once all parts were looked through."""
         instead: dict[str, str] = {}
         for value, stand_in in (*self.marks.items(), *self._hidden.items()):
             forms = {value.lower(), quote(value, safe="").lower()}
             instead |= dict.fromkeys((each for each in forms if len(each) >= _SHORTEST), stand_in)
+        return instead
+
+    def everywhere(self, text: str) -> str:
+        """A text without the values that were found in any part of the exchange."""
+        instead = self._instead
         lower = text.lower()
         met = sorted((value for value in instead if value in lower), key=len, reverse=True)
         if not met:
