@@ -3,10 +3,8 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel
-from starlette.responses import PlainTextResponse
+from pydantic import BaseModel, Field
 
-from ocpi.errors import UnknownObject
 from ocpi.journal.curl import curl_of
 from ocpi.journal.searching import (
     MessageDetail,
@@ -39,6 +37,12 @@ class Criteria(BaseModel):
     limit: int = Query(50, ge=1, le=MOST, description="Most messages wanted.")
 
 
+class CurlView(BaseModel):
+    """A message as it can be tried again."""
+
+    command: str = Field(description="In lines, with remarks above it.")
+
+
 @router.get("", summary="Search the message log")
 async def get_messages(here: Here, criteria: Annotated[Criteria, Query()]) -> list[MessageView]:
     """What was exchanged with partners, newest first; stored a second after it happened."""
@@ -52,12 +56,8 @@ async def get_message(here: Here, number: Number) -> MessageDetail:
     return await read_message(here.database, number)
 
 
-@router.get(
-    "/{number}/curl", summary="A message as a curl command", response_class=PlainTextResponse
-)
-async def get_curl(here: Here, number: Number) -> str:
+@router.get("/{number}/curl", summary="A message as a curl command")
+async def get_curl(here: Here, number: Number) -> CurlView:
     """The command without its token, for a shell in which TOKEN is set."""
     message = await read_message(here.database, number)
-    if message.direction == "LOST":
-        raise UnknownObject(f"{number} is no message: it says how many are missing.")
-    return curl_of(message, here.settings.base_url) + "\n"
+    return CurlView(command=curl_of(message, here.settings.base_url))

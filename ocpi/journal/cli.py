@@ -83,11 +83,12 @@ def show(
 
     async def act() -> tuple[MessageDetail, str]:
         async with open_context() as context:
-            return await read_message(context.database, number), context.settings.base_url
+            found = await read_message(context.database, number)
+            return found, curl_of(found, context.settings.base_url) if curl else ""
 
-    message, base_url = run(act())
+    message, command = run(act())
     if curl:
-        typer.echo(plain(curl_of(message, base_url)))
+        typer.echo(plain(command))
     elif as_json:
         print_json(message.model_dump())
     else:

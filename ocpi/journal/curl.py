@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator
 
+from ocpi.errors import UnknownObject
 from ocpi.journal.redaction import HIDDEN
 from ocpi.journal.searching import MessageDetail
 
@@ -10,7 +11,12 @@ _MARK = "~"
 
 
 def curl_of(message: MessageDetail, base_url: str) -> str:
-    """The command, which a shell runs as it stands once TOKEN is set, with remarks above it."""
+    """The command, which a shell runs as it stands once TOKEN is set, with remarks above it.
+
+    Raises ``UnknownObject`` for a row that says how many messages are missing.
+    """
+    if message.direction == "LOST":
+        raise UnknownObject(f"{message.id} is no message: it says how many are missing.")
     url = message.url if message.direction == "OUT" else base_url + message.url
     words = [f"curl -X {shlex.quote(message.method)} {shlex.quote(url)}"]
     # The one place that the shell is to fill in.

@@ -10,6 +10,7 @@ import httpx
 from sqlalchemy import select
 from sqlmodel import SQLModel
 
+import ocpi.app  # noqa: F401 - Whoever puts the program together knows all its tables.
 from ocpi.database import Database
 
 
@@ -29,10 +30,10 @@ async def dump(database_url: str, *tables: str) -> str:
     database = Database(database_url)
     lines = []
     try:
-        async with database.read() as db:
+        async with database.engine.connect() as connection:
             for table in SQLModel.metadata.sorted_tables:
                 if not tables or table.name in tables:
-                    rows = await db.exec(select(table))  # type: ignore[call-overload]
+                    rows = await connection.execute(select(table))
                     lines += [f"{table.name} {[*row]}" for row in rows]
     finally:
         await database.close()

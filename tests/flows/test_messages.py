@@ -176,13 +176,13 @@ async def test_neither_log_nor_command_shows_a_token_or_a_driver(
         # What was exchanged in the last second is there, for the process was ended kindly.
         found = await installation.run_json("messages", "--limit", "1000")
         assert {"credentials", "versions", "locations", "tokens"} <= {m["module"] for m in found}
+        (push,) = (each for each in found if each["module"] == "tokens")
+        assert (push["direction"], push["partner"], push["http_status"]) == ("IN", "msp", 201)
+        number = str(push["id"])
         table = await installation.run("messages", "--token", UID)
-        (push,) = await installation.run_json("messages", "--token", UID)
-        assert (push["direction"], push["partner"], push["module"]) == ("IN", "msp", "tokens")
-        pages = [table, log]
-        handshake = [each for each in found if each["module"] == "credentials"]
-        for words in ([push["id"]], [push["id"], "--curl"], [handshake[0]["id"]]):
-            shown = await installation.run("messages", "show", *map(str, words))
-            pages.append(shown)
-    assert held("\n".join(pages), [*tokens, UID, CONTRACT]) == []
+        assert number in table
+        shown = await installation.run("messages", "show", number)
+        command = await installation.run("messages", "show", number, "--curl")
+        assert "Token $TOKEN" in command
+    assert held(f"{table}\n{shown}\n{command}\n{log}", [*tokens, UID, CONTRACT]) == []
     assert held(await dump(database_url), tokens) == []
