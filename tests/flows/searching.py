@@ -30,10 +30,11 @@ async def dump(database_url: str, *tables: str) -> str:
     database = Database(database_url)
     lines = []
     try:
-        async with database.engine.connect() as connection:
+        async with database.read() as db:
             for table in SQLModel.metadata.sorted_tables:
                 if not tables or table.name in tables:
-                    rows = await connection.execute(select(table))
+                    query: Any = select(table)
+                    rows = await db.exec(query)
                     lines += [f"{table.name} {[*row]}" for row in rows]
     finally:
         await database.close()
