@@ -42,6 +42,8 @@ import modules.tariffs.sender
 import modules.tokens.admin
 import modules.tokens.receiver
 import modules.tokens.sender
+import ocpi.erasure.admin
+import ocpi.journal.admin
 import ocpi.push.admin
 from credentials.endpoints import credentials_router
 from credentials.versions import versions_router
@@ -71,7 +73,9 @@ from ocpi.envelope import Failure, failure
 from ocpi.errors import Crash, InvalidParameters, MethodNotOffered, OCPIError, UnknownObject
 from ocpi.gateway import NoGateway
 from ocpi.hub.desk import Desk
+from ocpi.journal.writing import NOT_STORED, purge, store_notes
 from ocpi.module import Module
+from ocpi.opening import close_context
 from ocpi.parties import VERSION, PlatformID
 from ocpi.pull.admin import pull_router
 from ocpi.pull.pullable import Pullable, Pullables
@@ -197,7 +201,17 @@ def create_app(context: Context, *, worker: bool = True, offers: Offers | None =
         pause=1.0,
         complaint="signs of life were not stored",
     )
-    return _Service(context, (keeper, *duties_of(context)) if worker else (keeper,))
+    beside = (keeper, scribe(context))
+    return _Service(context, (*beside, *duties_of(context)) if worker else beside)
+
+
+def scribe(context: Context) -> Duty:
+    """What stores the message log of this process."""
+    return Repeated(
+        partial(store_notes, context.database, context.seal, context.notes),
+        pause=1.0,
+        complaint=NOT_STORED,
+    )
 
 
 def duties_of(context: Context) -> Sequence[Duty]:
@@ -209,6 +223,11 @@ def duties_of(context: Context) -> Sequence[Duty]:
         Forgetter(context),
         Auditor(context),
         Learner(context),
+        Repeated(
+            partial(purge, context.database, context.settings.messages_days),
+            pause=600.0,
+            complaint="old messages were not deleted",
+        ),
     )
     return (*duties, Standing(context)) if context.settings.is_hub else duties
 
@@ -275,6 +294,8 @@ def create_admin_api() -> FastAPI:
         ocpi.push.admin.verify_router(SOURCES),
         modules.cdrs.admin.audit_router,
         pull_router(PULLABLES),
+        ocpi.journal.admin.router,
+        ocpi.erasure.admin.router,
         modules.locations.admin.router,
         modules.tariffs.admin.router,
         modules.tariffs.pricingadmin.router,
@@ -365,4 +386,4 @@ class _Service:
             async with on_duty(self.duties):
                 yield
         finally:
-            await self.context.close()
+            await close_context(self.context)

@@ -62,6 +62,11 @@ class Arrival:
         """What FastAPI gets: who calls, and which parties are meant."""
         return {**self.scope, "path": self.path, "state": {**self.scope.get("state", {}), **state}}
 
+    @property
+    def body_read(self) -> bytes:
+        """The body, if somebody has asked for it."""
+        return self._body or b""
+
     async def body(self) -> bytes:
         """The body whole; raises what `read_whole` does."""
         if self._body is None:

@@ -17,13 +17,15 @@ from modules.sessions.cli import session_app
 from modules.stations.cli import station_app
 from modules.tariffs.cli import tariff_app
 from modules.tokens.cli import token_app
-from ocpi.app import PULLABLES, SOURCES, create_app, duties_of, mounted
+from ocpi.app import PULLABLES, SOURCES, create_app, duties_of, mounted, scribe
 from ocpi.backupcli import backup_command, restore_command
 from ocpi.console.staffcli import user_app
 from ocpi.crew import on_duty
 from ocpi.demo.hub import run_hub_demo
 from ocpi.demo.live import run_demo
 from ocpi.documents import export_documents
+from ocpi.erasure.cli import gdpr_app
+from ocpi.journal.cli import messages_app
 from ocpi.messages import set_up_logging
 from ocpi.migrate import upgrade
 from ocpi.opening import open_context
@@ -50,6 +52,8 @@ for name, part in (
     ("token", token_app),
     ("push", push_app),
     ("user", user_app),
+    ("messages", messages_app),
+    ("gdpr", gdpr_app),
     ("mock", mock_app),
 ):
     app.add_typer(part, name=name)
@@ -120,7 +124,7 @@ def worker() -> None:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, ended.set)
-            async with on_duty(duties_of(mounted(context))):
+            async with on_duty((scribe(context), *duties_of(mounted(context)))):
                 await ended.wait()
 
     run(act())

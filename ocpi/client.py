@@ -3,38 +3,35 @@
 import asyncio
 import base64
 import re
-import zlib
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import NamedTuple
-from urllib.parse import urlencode, urljoin
 
 import httpx
 from aiohttp.abc import AbstractResolver
 
+from ocpi.answer import Broken, Kind, joined, read_body
 from ocpi.certificates import Certificates
+from ocpi.crawling import next_page, with_query
 from ocpi.egress import (
     GuardedTransport,
     Pools,
     check_url,
     guarded_connector,
     proxied_connector,
-    same_origin,
 )
 from ocpi.headers import MessageIDs, read_message_ids
-from ocpi.links import next_link
+from ocpi.journal.notes import Note, Notes
 from ocpi.reply import RawReply, Reply, read_reply
-from ocpi.troubles import FAILURES, Broken, Kind, explain
+from ocpi.troubles import FAILURES, explain
 
 # The URL of a request has a query, that of a next page a cursor: OCPI's 255 are for the bare ones.
 LONGEST_REQUEST_URL = 8192
-MOST_PAGES = 10_000
-MOST_EMPTY_PAGES = 3
 
 _SAFE_VALUE = re.compile(r"[\x20-\x7e]*")
-_INFLATED = 32 + zlib.MAX_WBITS  # zlib finds out whether it is gzip or deflate.
 
 
 class ExchangeFailed(Exception):
@@ -77,7 +74,7 @@ class _Answer(NamedTuple):
 class Client:
     """Speaks OCPI to partners: guarded, and bounded in time, bytes and connections."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - Each is a decision of its own, by name.
         self,
         *,
         allow_private: bool,
@@ -88,18 +85,21 @@ class Client:
         connections: int = 8,
         resolver: AbstractResolver | None = None,
         direct: bool = False,
+        notes: Notes | None = None,
     ) -> None:
         """Prepare to speak to partners on `ports`, over so many `connections` to each.
 
         With `direct`, aiohttp is used without httpx in front of it. A `proxy` (an http URL) is
         asked to connect, and has to keep away from bad addresses, since it looks the names up. A
-        given `transport` is used instead of connections; URLs are checked still.
+        given `transport` is used instead of connections; URLs are checked still. Exchanges go into
+        `notes`.
         """
         self._allow_private = allow_private
         self._ports = ports
         self._transport = transport
         self._direct = direct and transport is None
         given = certificates or Certificates()
+        self._notes = notes
 
         def connect(partner: str) -> GuardedTransport:
             context = given.for_partner(partner)
@@ -161,18 +161,31 @@ class Client:
         ``ExchangeFailed``.
         """
         ids = _make_ids(correlation_id)
+        content = body.encode() if isinstance(body, str) else body or b""
+        message = _Message(method, url, headers, content)
+        at, started = time.time_ns() // 1000, monotonic()
+        try:
+            reply = await self._exchange(target, message, ids, timeout, limit)
+        except ExchangeFailed as failure:
+            self._note(target, message, ids, at, monotonic() - started, failure)
+            raise
+        self._note(target, message, ids, at, reply.elapsed, reply)
+        return reply
+
+    async def _exchange(
+        self, target: Target, given: _Message, ids: MessageIDs, seconds: float, limit: int
+    ) -> RawReply:
         started = monotonic()
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(seconds):
                 check_url(
-                    url,
+                    given.url,
                     allow_private=self._allow_private,
                     ports=self._ports,
                     longest=LONGEST_REQUEST_URL,
                 )
-                every = _headers(target, ids, headers, has_body=body is not None)
-                content = body.encode() if isinstance(body, str) else body or b""
-                message = _Message(method, url, every, content)
+                every = _headers(target, ids, given.headers, has_body=bool(given.body))
+                message = given._replace(headers=every)
                 by = self._by_aiohttp if self._direct else self._by_httpx
                 answer = await by(target, message, limit)
         except FAILURES as error:
@@ -181,6 +194,39 @@ class Client:
             raise ExchangeFailed(kind, f"{target.name}: {why}", ids.request_id) from None
         safe = {name: value for name, value in answer.headers if _SAFE_VALUE.fullmatch(value)}
         return RawReply(answer.status, safe, answer.body, monotonic() - started, ids)
+
+    def _note(
+        self,
+        target: Target,
+        message: _Message,
+        ids: MessageIDs,
+        at: int,
+        seconds: float,
+        end: RawReply | ExchangeFailed,
+    ) -> None:
+        if self._notes is None:
+            return
+        reply = end if isinstance(end, RawReply) else None
+        answer = b"" if reply is None else reply.body
+        self._notes.add(
+            Note(
+                at=at,
+                direction="OUT",
+                partner=target.name,
+                method=message.method,
+                url=message.url,
+                headers=message.headers,
+                ids=ids,
+                secret=target.token,
+                http_status=None if reply is None else reply.http_status,
+                failure=end.sentence if isinstance(end, ExchangeFailed) else None,
+                ms=seconds * 1000,
+                request=message.body,
+                response=answer,
+                request_bytes=len(message.body),
+                response_bytes=len(answer),
+            )
+        )
 
     async def _by_httpx(self, target: Target, message: _Message, limit: int) -> _Answer:
         content = message.body or None
@@ -193,7 +239,7 @@ class Client:
                 # The stream, unlike httpx's own readers, inflates nothing.
                 stream = response.stream
                 assert isinstance(stream, AsyncIterable)
-                body = await _read_body(response.headers.get("content-encoding"), stream, limit)
+                body = await read_body(response.headers.get("content-encoding"), stream, limit)
                 return _Answer(response.status_code, response.headers.items(), body)
             finally:
                 await response.aclose()
@@ -204,8 +250,8 @@ class Client:
             response = await transport.send(message.method, message.url, headers, message.body)
             try:
                 encoding = response.headers.get("content-encoding")
-                body = await _read_body(encoding, response.content.iter_any(), limit)
-                return _Answer(response.status, _joined(response.headers.items()), body)
+                body = await read_body(encoding, response.content.iter_any(), limit)
+                return _Answer(response.status, joined(response.headers.items()), body)
             finally:
                 response.close()
 
@@ -234,7 +280,7 @@ class Client:
         ``ExchangeFailed``, as a request may.
         """
         correlation_id = _make_ids(correlation_id).correlation_id
-        here: str | None = _with_query(url, params)
+        here: str | None = with_query(url, params)
         seen: set[int] = set()
         empty = 0
         while here is not None:
@@ -253,7 +299,7 @@ class Client:
                 return
             empty = 0 if reply.data else empty + 1
             try:
-                here = _next_page(reply, here, url, seen, empty)
+                here = next_page(reply, here, url, seen, empty)
             except Broken as error:
                 sentence = f"{target.name}: {error}"
                 raise ExchangeFailed(error.kind, sentence, reply.request_id) from None
@@ -296,56 +342,3 @@ def _authorization(target: Target) -> dict[str, str]:
     raw = target.raw_token
     token = target.token if raw else base64.b64encode(target.token.encode()).decode()
     return {"Authorization": f"Token {token}"}
-
-
-def _joined(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
-    """Headers by lower-case name; one that is there twice has both values, as httpx has it."""
-    joined: dict[str, str] = {}
-    for each, value in headers:
-        name = each.lower()
-        joined[name] = f"{joined[name]}, {value}" if name in joined else value
-    return joined.items()
-
-
-async def _read_body(encoding: str | None, stream: AsyncIterable[bytes], limit: int) -> bytes:
-    """The body, inflated when it comes deflated against our wish, and never more than `limit`."""
-    encoding = (encoding or "identity").strip().lower()
-    if encoding not in {"identity", "gzip", "x-gzip", "deflate"}:
-        raise Broken("protocol", f"the answer has Content-Encoding {encoding[:40]!a}")
-    inflate = None if encoding == "identity" else zlib.decompressobj(_INFLATED)
-    body = bytearray()
-    async for chunk in stream:
-        body += inflate.decompress(chunk, limit + 1 - len(body)) if inflate else chunk
-        if len(body) > limit:
-            raise Broken("too_large", f"the answer has more than {limit} bytes")
-    return bytes(body)
-
-
-def _with_query(url: str, params: Mapping[str, str]) -> str:
-    if not params:
-        return url
-    return f"{url}{'&' if '?' in url else '?'}{urlencode(params)}"
-
-
-def _next_page(
-    reply: Reply, here: str, endpoint: str, seen: Collection[int], empty: int
-) -> str | None:
-    """The absolute URL behind rel=next, or None on the last page."""
-    try:
-        link = next_link(reply.headers.get("link", ""))
-        if link is None:
-            return None
-        following = urljoin(here, link)
-        stays = same_origin(following, endpoint)
-    except ValueError as error:
-        raise Broken("protocol", f"the link to the next page is unreadable: {error}") from None
-    if not stays:
-        # Our token would go along (IP-45).
-        raise Broken("refused", "the link to the next page leads to a foreign origin")
-    if hash(following) in seen:
-        raise Broken("protocol", "the links to the next page lead in a circle")
-    if len(seen) >= MOST_PAGES:
-        raise Broken("protocol", f"the list has more than {MOST_PAGES} pages")
-    if empty >= MOST_EMPTY_PAGES:
-        raise Broken("protocol", f"{empty} pages in a row are empty and the list goes on")
-    return following

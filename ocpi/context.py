@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from ocpi.client import Client
 from ocpi.database import Database
 from ocpi.gateway import Gateway, NoGateway
+from ocpi.journal.notes import Notes
 from ocpi.parties import VERSION
 from ocpi.pulse import Pulse
 from ocpi.sealing import Seal
@@ -41,6 +42,8 @@ class Context:
     """What this process sees of its partners' being there."""
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process was told to end, for what would otherwise be served without end."""
+    notes: Notes | None = None
+    """What it has exchanged since that was last stored; None: the message log is off."""
 
     def platform_url(self, platform: str) -> str:
         """The address under which a platform's versions, credentials and modules lie."""

@@ -1,13 +1,18 @@
-"""The message log: one line per exchange in either direction, without secrets."""
+"""Log lines: one per exchange in either direction among them, without secrets."""
 
 import logging
+import re
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import msgspec
 import structlog
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("ocpi")
+
+# The uid of a driver's Token, in a path as `tokens/DE/MSP/UID` and in a key as `tokens/de*msp*uid`.
+_UID = re.compile(r"(?<=tokens/)((?:[^/*]{2}[/*][^/*]{3}[/*])?)[^/?]+")
 
 
 def set_up_logging(level: str) -> None:
@@ -21,6 +26,7 @@ def set_up_logging(level: str) -> None:
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
+            _without_uids,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
@@ -30,6 +36,17 @@ def set_up_logging(level: str) -> None:
         # Each line is one write, which is flushed: a crash loses none.
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
+
+
+def _without_uids(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    """Which driver it is about is no matter of a log; the message log has a mark of it."""
+    for name in ("path", "key", "page", "place"):
+        value = event.get(name)
+        if isinstance(value, str) and "tokens/" in value:
+            event[name] = _UID.sub(r"\1***", value)
+    return event
 
 
 def _in_json(event: Any, **_options: Any) -> str:

@@ -9,9 +9,12 @@ from sqlmodel import select
 from ocpi.certificates import Certificates
 from ocpi.client import Client
 from ocpi.context import Context
-from ocpi.database import Database
+from ocpi.database import DATABASE_ERRORS, Database
 from ocpi.directory import hub_party
 from ocpi.headers import Party
+from ocpi.journal.notes import Notes
+from ocpi.journal.writing import NOT_STORED, store_notes
+from ocpi.messages import log
 from ocpi.migrate import upgrade
 from ocpi.parties import OurParty, PlatformID, our_party
 from ocpi.sealing import Seal
@@ -26,6 +29,7 @@ async def open_context(settings: Settings | None = None) -> AsyncIterator[Contex
     no secret key.
     """
     settings = settings or Settings()
+    notes = Notes() if settings.messages_days else None
     context = Context(
         settings=settings,
         database=Database(settings.database_url),
@@ -36,14 +40,25 @@ async def open_context(settings: Settings | None = None) -> AsyncIterator[Contex
             proxy=settings.proxy_url,
             ports=settings.partner_port_numbers,
             direct=settings.client == "aiohttp",
+            notes=notes,
         ),
+        notes=notes,
     )
     try:
         await upgrade(context.database)
         await ensure_parties(context)
         yield context
     finally:
-        await context.close()
+        await close_context(context)
+
+
+async def close_context(context: Context) -> None:
+    """Store what was exchanged last, and close every connection; twice does no harm."""
+    try:
+        await store_notes(context.database, context.seal, context.notes)
+    except DATABASE_ERRORS as error:
+        log.warning(NOT_STORED, error=repr(error))
+    await context.close()
 
 
 async def ensure_parties(context: Context) -> None:

@@ -30,6 +30,7 @@ from ocpi.headers import (
 )
 from ocpi.hub.desk import Carried, Desk, Here
 from ocpi.hub.senders import with_announced
+from ocpi.journal.notes import Note
 from ocpi.messages import log
 from ocpi.parties import Caller, PlatformID, authenticate, our_parties
 from ocpi.request import Listing, read_listing
@@ -65,7 +66,7 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request below /ocpi."""
-        started = time.perf_counter()
+        at, started = time.time_ns() // 1000, time.perf_counter()
         request = Arrival(scope, receive)
         ids, path = read_message_ids(request.headers), request.path
         exchange = _Exchange(ids, send)
@@ -79,13 +80,16 @@ class Front:
             if not exchange.status:
                 await failure(Crash())(scope, receive, exchange.send)
         finally:
+            ms = (time.perf_counter() - started) * 1000
+            if self.context.notes is not None:
+                self.context.notes.add(exchange.note(request, at, ms))
             log.info(
                 "message in",
                 method=scope["method"],
                 path=path,
                 http=exchange.status,
                 partner=exchange.partner,
-                ms=round((time.perf_counter() - started) * 1000, 1),
+                ms=round(ms, 1),
                 request_id=ids.request_id,
                 correlation_id=ids.correlation_id,
             )
@@ -192,6 +196,8 @@ class _Exchange:
         self.status = 0
         self.partner: str | None = None
         self._send = send
+        self._body = b""
+        self._size = 0
         self._headers = {
             "X-Request-ID": ids.request_id,
             "X-Correlation-ID": ids.correlation_id,
@@ -228,7 +234,33 @@ class _Exchange:
             self.status = message["status"]
             own = [(name.encode(), value.encode()) for name, value in self._headers.items()]
             message = {**message, "headers": [*message.get("headers", []), *own]}
+        else:
+            # Answers come in one piece; of another one the first is as good as an excerpt.
+            part = message.get("body", b"")
+            self._body = self._body or part
+            self._size += len(part)
         await self._send(message)
+
+    def note(self, request: Arrival, at: int, ms: float) -> Note:
+        """The exchange for the message log."""
+        query, body = request.scope["query_string"], request.body_read
+        return Note(
+            at=at,
+            direction="IN",
+            partner=self.partner,
+            method=request.scope["method"],
+            url=f"{request.path}?{query.decode('latin-1')}" if query else request.path,
+            headers=request.headers,
+            ids=self.ids,
+            secret=request.headers.get("authorization", ""),
+            http_status=self.status or None,
+            failure=None,
+            ms=ms,
+            request=body,
+            response=self._body,
+            request_bytes=len(body),
+            response_bytes=self._size,
+        )
 
 
 def _meant(to: Party | None, ours: tuple[Party, ...]) -> Party:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 import secrets
 
 from cryptography.exceptions import InvalidTag
@@ -11,6 +12,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from ocpi.spec.document import encode
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9]")
 
 
 class WrongKey(Exception):
@@ -31,12 +34,18 @@ def _derive(secret: str, purpose: bytes) -> bytes:
     return HKDF(SHA256(), 32, salt=None, info=purpose).derive(secret.encode())
 
 
+def _keyed(key: bytes, value: str) -> str:
+    return hmac.digest(key, value.lower().encode(errors="replace"), "sha256").hex()[:16]
+
+
 class Seal:
     """AES-GCM under a key derived from the operator's secret."""
 
     def __init__(self, secret: str) -> None:
         key = _derive(secret, b"ocpi token_out")
         self._tags = _derive(secret, b"ocpi link")
+        self._marks = _derive(secret, b"ocpi driver")
+        self._tombstones = _derive(secret, b"ocpi erased")
         self._cipher = AESGCM(key)
         self.key_id = hashlib.sha256(key).hexdigest()[:8]
 
@@ -50,6 +59,19 @@ class Seal:
         """Some texts as 43 characters for a URL, which nobody can tell without the secret."""
         digest = hmac.digest(self._tags, encode(parts).encode(), "sha256")
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+    def mark(self, value: str) -> str:
+        """What stands for a driver's id in the message log: `~9f86d081884c7d65.12AB`.
+
+        The same for the same value, without regard to case (CO-08), and nobody can tell the value
+        without the secret. Of long values the last four characters are shown.
+        """
+        last = _UNSAFE.sub("_", value[-4:].upper()) if len(value) >= 8 else ""
+        return f"~{_keyed(self._marks, value)}.{last}"
+
+    def tombstone(self, value: str) -> str:
+        """What stands where a driver's id was erased: `ERASED-9f86d081884c7d65`."""
+        return f"ERASED-{_keyed(self._tombstones, value)}"
 
     def open(self, sealed: str) -> str:
         """The token again; raises ``WrongKey`` when another key sealed it."""

@@ -153,6 +153,13 @@ class Settings(BaseSettings):
         min_length=16,
         description="Signs the requests to OCPI_STATION_WEBHOOK_URL; both know it.",
     )
+    messages_days: int = Field(
+        30,
+        ge=0,
+        le=3650,
+        description="Days for which the message log is kept, see `ocpi messages`; 0 turns it off "
+        "and deletes what is there.",
+    )
     log_level: str = Field(
         "INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",

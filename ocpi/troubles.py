@@ -3,24 +3,13 @@
 import os
 import ssl
 import zlib
-from typing import Literal
 
 import aiohttp
 import httpx
 
+from ocpi.answer import Broken, Kind
 from ocpi.certificates import BadCertificate
 from ocpi.egress import EgressRefused
-
-Kind = Literal["refused", "dns", "connect", "tls", "timeout", "too_large", "protocol"]
-
-
-class Broken(Exception):
-    """The exchange cannot go on, as we ourselves have found."""
-
-    def __init__(self, kind: Kind, why: str) -> None:
-        super().__init__(why)
-        self.kind = kind
-
 
 FAILURES = (
     Broken,

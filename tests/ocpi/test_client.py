@@ -10,9 +10,9 @@ import httpx
 import pytest
 import respx
 
+from ocpi.answer import Kind
 from ocpi.client import Client, ExchangeFailed, Target
 from ocpi.reply import Reply
-from ocpi.troubles import Kind
 
 PARTNER = Target("emsp", "secret-token")
 URL = "https://emsp.example/ocpi/receiver/2.2.1/sessions"

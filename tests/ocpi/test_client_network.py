@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, Callable
 
 import pytest
 
+from ocpi.answer import Kind
 from ocpi.client import Client, ExchangeFailed, Target
-from ocpi.troubles import Kind
 from tests.ocpi.loopback import OK, Answer, listen, respond, send
 
 PARTNER = Target("emsp", "secret-token")

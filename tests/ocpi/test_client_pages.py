@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ocpi.client import MOST_PAGES, Client, ExchangeFailed, Target
+from ocpi.client import Client, ExchangeFailed, Target
+from ocpi.crawling import MOST_PAGES
 
 PARTNER = Target("cpo", "secret-token")
 LIST = "https://cpo.example/ocpi/sender/2.2.1/locations"
@@ -142,7 +143,7 @@ async def test_a_list_without_end_ends_the_crawl_with_a_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert MOST_PAGES == 10_000
-    monkeypatch.setattr("ocpi.client.MOST_PAGES", 20)
+    monkeypatch.setattr("ocpi.crawling.MOST_PAGES", 20)
     seen, failure = await crawl(endless(lambda _: [1]))
     assert (len(seen), failure and failure.sentence) == (20, "cpo: the list has more than 20 pages")
 

@@ -181,7 +181,8 @@ async def _fix(case: Case, beginning: Beginning, site: Site | None = None) -> st
     if origin is None:
         uid = beginning.token.uid if beginning.token else "none"
         case.charge.trouble = f"The token {uid} is not known, so there is no Session to tell."
-        log.warning("unknown token at a station", location=desk.location_id, uid=uid)
+        transaction = record.transaction_id
+        log.warning("unknown token", location=desk.location_id, transaction=transaction)
         return case.charge.trouble
     case.charge.trouble = None
     fixed = _fixed(case, site, origin)

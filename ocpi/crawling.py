@@ -1,0 +1,46 @@
+"""From page to page of a list, as far as it can be trusted."""
+
+from collections.abc import Collection, Mapping
+from urllib.parse import urlencode, urljoin
+
+from ocpi.answer import Broken
+from ocpi.egress import same_origin
+from ocpi.links import next_link
+from ocpi.reply import Reply
+
+MOST_PAGES = 10_000
+MOST_EMPTY_PAGES = 3
+
+
+def with_query(url: str, params: Mapping[str, str]) -> str:
+    """The URL of the first page, with what is asked for."""
+    if not params:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(params)}"
+
+
+def next_page(
+    reply: Reply, here: str, endpoint: str, seen: Collection[int], empty: int
+) -> str | None:
+    """The absolute URL behind rel=next, or None on the last page.
+
+    Raises ``Broken`` for one that leads astray, in circles or on for ever.
+    """
+    try:
+        link = next_link(reply.headers.get("link", ""))
+        if link is None:
+            return None
+        following = urljoin(here, link)
+        stays = same_origin(following, endpoint)
+    except ValueError as error:
+        raise Broken("protocol", f"the link to the next page is unreadable: {error}") from None
+    if not stays:
+        # Our token would go along (IP-45).
+        raise Broken("refused", "the link to the next page leads to a foreign origin")
+    if hash(following) in seen:
+        raise Broken("protocol", "the links to the next page lead in a circle")
+    if len(seen) >= MOST_PAGES:
+        raise Broken("protocol", f"the list has more than {MOST_PAGES} pages")
+    if empty >= MOST_EMPTY_PAGES:
+        raise Broken("protocol", f"{empty} pages in a row are empty and the list goes on")
+    return following

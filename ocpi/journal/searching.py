@@ -1,0 +1,170 @@
+"""Finding messages: by partner, object, correlation id, time, or the driver they speak of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+from sqlalchemy import ColumnElement, or_
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ocpi.database import Database
+from ocpi.errors import InvalidParameters, UnknownObject
+from ocpi.journal.reading import OWNED
+from ocpi.journal.table import MessageRow, MessageSubject
+from ocpi.sealing import Seal
+from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
+
+MOST_RELATED = 100
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which messages are wanted; None leaves a thing open."""
+
+    partner: str | None = None
+    object: str | None = None
+    """`sessions/DE/ABC/123`, or the id alone."""
+    correlation: str | None = None
+    since: str | None = None
+    until: str | None = None
+    failed: bool = False
+    direction: str | None = None
+    module: str | None = None
+    token: str | None = None
+    """The uid or contract id of a driver, whole."""
+    limit: int = 50
+
+
+class MessageView(BaseModel):
+    """One exchange in the message log."""
+
+    id: int
+    at: str = Field(examples=["2026-01-31T12:00:00.123Z"])
+    direction: str = Field(
+        description="IN, OUT, or LOST where some are missing, see `failure`.", examples=["OUT"]
+    )
+    partner: str | None = Field(description="Your name for it; none where it was not let in.")
+    from_party: str | None = Field(examples=["NL*TNM"])
+    to_party: str | None
+    module: str | None = Field(examples=["sessions"])
+    interface: str | None = Field(examples=["RECEIVER"])
+    method: str = Field(examples=["PUT"])
+    url: str = Field(description="Of what came in, path and query.")
+    object: str | None = Field(
+        description="What it was about, in lower case.", examples=["sessions/nl/tnm/123"]
+    )
+    request_id: str
+    correlation_id: str
+    http_status: int | None = Field(description="None where there was no answer.")
+    status_code: int | None = Field(description="OCPI status code of the answer.")
+    failed: bool
+    failure: str | None = Field(description="Why there was no answer.")
+    ms: float
+    request_bytes: int
+    response_bytes: int
+
+
+class MessageDetail(MessageView):
+    """One exchange with what was said, and what belongs to it."""
+
+    request: str = Field(description="The begin of the body, redacted.")
+    request_cut: bool
+    response: str
+    response_cut: bool
+    related: list[MessageView] = Field(
+        description="Others with its correlation id, such as a hub's other leg; oldest first."
+    )
+
+
+async def find_messages(database: Database, seal: Seal, wanted: Wanted) -> list[MessageView]:
+    """The newest messages that are as wanted, newest first; raises ``InvalidParameters``."""
+    newest = (col(MessageRow.at).desc(), col(MessageRow.id).desc())
+    query = select(MessageRow).where(*_where(seal, wanted)).order_by(*newest).limit(wanted.limit)
+    async with database.read() as db:
+        return [_view(row) for row in await db.exec(query)]
+
+
+def _where(seal: Seal, wanted: Wanted) -> Sequence[ColumnElement[bool]]:
+    where: list[ColumnElement[bool]] = []
+    for column, value in (
+        (MessageRow.partner, wanted.partner),
+        (MessageRow.correlation_id, wanted.correlation),
+        (MessageRow.direction, wanted.direction and wanted.direction.upper()),
+        (MessageRow.module, wanted.module and wanted.module.lower()),
+    ):
+        if value is not None:
+            where.append(col(column) == value)
+    if wanted.object is not None:
+        where += _about(seal, wanted.object)
+    if wanted.since is not None:
+        where.append(col(MessageRow.at) >= _moment("since", wanted.since))
+    if wanted.until is not None:
+        where.append(col(MessageRow.at) < _moment("until", wanted.until))
+    if wanted.failed:
+        where.append(col(MessageRow.failed).is_(True))
+    if wanted.token is not None:
+        speaking = select(col(MessageSubject.message_id)).where(
+            MessageSubject.mark == seal.mark(wanted.token)
+        )
+        where.append(col(MessageRow.id).in_(speaking))
+    return where
+
+
+def _about(seal: Seal, key: str) -> Sequence[ColumnElement[bool]]:
+    """What tells messages about an object: with an owner in its URL or, at its owner's, without."""
+    module, *names = key.strip("/").lower().split("/")
+    if not names:
+        return (col(MessageRow.object_id) == module,)
+    if module == "tokens":
+        names[-1] = seal.mark(names[-1])
+    keys = ["/".join([module, *names])]
+    if module in OWNED or module == "cdrs":
+        keys.append(f"{module}/{names[-1]}")
+    return (
+        col(MessageRow.object_id) == names[-1],
+        or_(*(col(MessageRow.object_key) == each for each in keys)),
+    )
+
+
+def _moment(name: str, text: str) -> int:
+    try:
+        return microseconds(parse_moment(text))
+    except ValueError as error:
+        raise InvalidParameters(f"{name}: {error}") from None
+
+
+async def read_message(database: Database, number: int) -> MessageDetail:
+    """One message and those that belong to it; raises ``UnknownObject``."""
+    async with database.read() as db:
+        row = await _row(db, number)
+        others = await db.exec(
+            select(MessageRow)
+            .where(
+                MessageRow.correlation_id == row.correlation_id,
+                MessageRow.id != row.id,
+                MessageRow.correlation_id != "",
+            )
+            .order_by(col(MessageRow.at), col(MessageRow.id))
+            .limit(MOST_RELATED)
+        )
+        related = [_view(other) for other in others]
+    said: dict[str, Any] = row.model_dump(
+        include={"request", "request_cut", "response", "response_cut"}
+    )
+    return MessageDetail(**_view(row).model_dump(), **said, related=related)
+
+
+async def _row(db: AsyncSession, number: int) -> MessageRow:
+    row = await db.get(MessageRow, number)
+    if row is None:
+        raise UnknownObject(f"There is no message {number}: see `ocpi messages`.")
+    return row
+
+
+def _view(row: MessageRow) -> MessageView:
+    at: datetime = moment_of(row.at)
+    told = row.model_dump(exclude={"at"})
+    return MessageView(**told, at=format_moment(at), object=row.object_key)

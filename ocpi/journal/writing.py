@@ -1,0 +1,189 @@
+"""From notes to rows: redacted, and stored a second later, apart from what they tell of."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import CursorResult, delete, insert
+from sqlmodel import col, select
+
+from ocpi.database import DATABASE_ERRORS, Database, clock
+from ocpi.journal.notes import Note, Notes
+from ocpi.journal.reading import (
+    LONGEST,
+    Endpoint,
+    object_of,
+    party_of,
+    status_code_of,
+    subject_of,
+)
+from ocpi.journal.redaction import EXCERPT, Redactor, is_json
+from ocpi.journal.table import MessageRow, MessageSubject
+from ocpi.messages import log
+from ocpi.parties import Partner, PartnerEndpoint
+from ocpi.sealing import Seal
+
+NOT_STORED = "messages were not logged"
+AT_ONCE = 500
+"""How many rows one transaction writes or deletes, so that nobody waits long for it."""
+LONGEST_URL = 2048
+DAY = 24 * 3600 * 1_000_000
+_PAUSE = 0.05
+
+Endpoints = Mapping[str, Sequence[Endpoint]]
+
+
+async def store_notes(database: Database, seal: Seal, notes: Notes | None) -> None:
+    """Store what this process has noted; what the database does not take is kept for next time."""
+    if notes is None:
+        return
+    taken, lost = notes.take()
+    if not taken and not lost:
+        return
+    done = 0
+    try:
+        endpoints = await _endpoints(database, {each.partner for each in taken if each.partner})
+        if lost:
+            await _store_loss(database, lost)
+            lost = 0
+        while done < len(taken):
+            chunk = taken[done : done + AT_ONCE]
+            # Beside the event loop, whose requests need not wait for it.
+            rows = await asyncio.to_thread(rows_of, chunk, endpoints, seal)
+            await _insert(database, rows)
+            done += len(chunk)
+    except DATABASE_ERRORS:
+        notes.put_back(taken[done:], lost)
+        raise
+
+
+async def _endpoints(database: Database, names: set[str]) -> Endpoints:
+    """Where partners are called, by their names."""
+    query = (
+        select(
+            col(Partner.name),
+            col(PartnerEndpoint.identifier),
+            col(PartnerEndpoint.role),
+            col(PartnerEndpoint.url),
+        )
+        .join(PartnerEndpoint, col(PartnerEndpoint.partner_id) == col(Partner.id))
+        .where(col(Partner.name).in_(names))
+    )
+    found: dict[str, list[Endpoint]] = {}
+    async with database.read() as db:
+        for name, module, interface, url in await db.exec(query):
+            found.setdefault(name, []).append(Endpoint(module, interface, url))
+    return found
+
+
+async def _store_loss(database: Database, lost: int) -> None:
+    sentence = f"{lost} messages are missing here: more came than could be stored in time."
+    log.error(NOT_STORED, lost=lost)
+    async with database.write() as db:
+        row: dict[str, Any] = dict.fromkeys(("method", "url", "request", "response"), "")
+        row |= {"direction": "LOST", "failed": True, "failure": sentence, "ms": 0.0}
+        row |= dict.fromkeys(("request_id", "correlation_id"), "")
+        row |= dict.fromkeys(("request_bytes", "response_bytes"), 0)
+        row |= dict.fromkeys(("request_cut", "response_cut"), False)
+        await db.exec(insert(MessageRow), params=[row | {"at": await clock(db)}])
+
+
+async def _insert(
+    database: Database, rows: Sequence[tuple[Mapping[str, Any], frozenset[str]]]
+) -> None:
+    values = [dict(row) for row, _ in rows]
+    statement = insert(MessageRow).returning(
+        col(MessageRow.id),
+        sort_by_parameter_order=True,
+    )
+    async with database.write() as db:
+        ids = (await db.exec(statement, params=values)).scalars().all()
+        subjects = [
+            {"mark": mark, "message_id": number}
+            for number, (_, marks) in zip(ids, rows, strict=True)
+            for mark in marks
+        ]
+        if subjects:
+            await db.exec(insert(MessageSubject), params=subjects)
+
+
+def rows_of(
+    notes: Sequence[Note], endpoints: Endpoints, seal: Seal
+) -> Sequence[tuple[Mapping[str, Any], frozenset[str]]]:
+    """The rows to store, each with the marks of the drivers' ids that it speaks of."""
+    return [_row_of(note, endpoints.get(note.partner or "", ()), seal) for note in notes]
+
+
+def _row_of(
+    note: Note, endpoints: Sequence[Endpoint], seal: Seal
+) -> tuple[Mapping[str, Any], frozenset[str]]:
+    subject = subject_of(note, endpoints)
+    redactor = Redactor(seal, note.secret, subject.module)
+    segments = list(subject.segments)
+    for n in subject.uid_at:
+        segments[n] = redactor.segment(segments[n])
+    url = subject.url(segments, redactor.query(subject.query))
+    request, response = _request_of(note, redactor), redactor.body(note.response)
+    key, identifier = object_of(subject, note, seal)
+    code, failure = status_code_of(note), note.failure
+    row = {
+        "at": note.at,
+        "direction": note.direction,
+        "partner": note.partner,
+        "from_party": party_of(note.headers, "from"),
+        "to_party": party_of(note.headers, "to"),
+        "module": subject.module,
+        "interface": subject.interface,
+        "method": note.method[:LONGEST],
+        "url": _clean(redactor.everywhere(url))[:LONGEST_URL],
+        "object_key": None if key is None else _clean(redactor.everywhere(key)),
+        "object_id": None if identifier is None else _clean(redactor.everywhere(identifier)),
+        "request_id": redactor.everywhere(note.ids.request_id),
+        "correlation_id": redactor.everywhere(note.ids.correlation_id),
+        "http_status": note.http_status,
+        "status_code": code,
+        "failed": not (200 <= (note.http_status or 0) < 300 and 1000 <= (code or 0) < 2000),
+        "failure": None if failure is None else redactor.everywhere(failure),
+        "ms": round(note.ms, 1),
+        "request_bytes": note.request_bytes,
+        "response_bytes": note.response_bytes,
+        "request": redactor.everywhere(request),
+        "response": redactor.everywhere(response),
+        "request_cut": note.request_bytes > EXCERPT,
+        "response_cut": note.response_bytes > EXCERPT,
+    }
+    return row, frozenset(redactor.marks.values())
+
+
+def _request_of(note: Note, redactor: Redactor) -> str:
+    """The begin of the request; what is no JSON may hold a driver's id anywhere."""
+    whole = note.request_bytes == len(note.request)
+    if note.request and whole and not is_json(note.request):
+        return f"(not JSON: {note.request_bytes} bytes)"
+    return redactor.body(note.request)
+
+
+def _clean(text: str) -> str:
+    return text.replace("\0", "\ufffd")
+
+
+async def purge(database: Database, days: int) -> int:
+    """Delete messages that are older than some days; gives how many."""
+    total = 0
+    while True:
+        async with database.write() as db:
+            oldest = await clock(db) - days * DAY
+            old = (
+                select(col(MessageRow.id))
+                .where(col(MessageRow.at) < oldest)
+                .order_by(col(MessageRow.at))
+                .limit(AT_ONCE)
+            )
+            done: CursorResult[Any] = await db.exec(
+                delete(MessageRow).where(col(MessageRow.id).in_(old))
+            )
+        total += done.rowcount
+        if done.rowcount < AT_ONCE:
+            return total
+        # Others write meanwhile.
+        await asyncio.sleep(_PAUSE)

@@ -1,0 +1,125 @@
+"""The message log in the database: written in batches, searched, purged, and never in the way."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlmodel import col
+
+from ocpi.database import Database, clock
+from ocpi.journal import writing
+from ocpi.journal.curl import curl_of
+from ocpi.journal.notes import MOST_BYTES, Notes
+from ocpi.journal.searching import Wanted, find_messages, read_message
+from ocpi.journal.table import MessageRow, MessageSubject
+from ocpi.journal.writing import DAY, purge, store_notes
+from tests.house import open_database
+from tests.ocpi.journal.test_redaction import HUB, SEAL, UID, note
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url) as opened:
+        yield opened
+
+
+async def store(database: Database, *given: dict[str, Any]) -> None:
+    notes = Notes()
+    for each in given:
+        notes.add(note(**each))
+    await store_notes(database, SEAL, notes)
+
+
+async def test_messages_are_found_by_what_they_are_about(database: Database) -> None:
+    await store(
+        database,
+        {"at": 1_000_000},
+        {"at": 2_000_000, "url": f"{HUB}/sender/sessions/S1", "method": "GET"},
+        {"at": 3_000_000, "url": f"{HUB}/receiver/tokens/DE/MSP/{UID.replace('/', '%2F')}"},
+        {"at": 4_000_000, "partner": "other", "http_status": 404, "response": b"gone"},
+    )
+
+    async def times(**wanted: Any) -> list[str]:
+        return [each.at[17:19] for each in await find_messages(database, SEAL, Wanted(**wanted))]
+
+    assert await times() == ["04", "03", "02", "01"]
+    assert await times(object="sessions/DE/CPO/S1") == ["04", "02", "01"]
+    assert await times(object="s1") == ["04", "02", "01"]
+    assert await times(object="sessions/DE/XXX/S1") == ["02"]
+    assert await times(token=UID.lower()) == ["03"]
+    assert await times(partner="other", failed=True) == ["04"]
+    assert await times(since="1970-01-01T00:00:02Z", until="1970-01-01T00:00:04Z") == ["03", "02"]
+    assert await times(direction="out") == []
+    assert await times(module="sessions", limit=1) == ["04"]
+    assert await times(correlation="c") == ["04", "03", "02", "01"]
+
+
+async def test_what_the_database_does_not_take_is_stored_later(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = Notes()
+    notes.add(note())
+
+    async def refuse(*_: Any) -> None:
+        raise OSError("the database is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, "_insert", refuse)
+        with pytest.raises(OSError, match="away"):
+            await store_notes(database, SEAL, notes)
+    notes.add(note(at=2))
+    await store_notes(database, SEAL, notes)
+    assert len(await find_messages(database, SEAL, Wanted())) == 2
+
+
+async def test_what_there_is_no_room_for_is_counted(database: Database) -> None:
+    notes = Notes()
+    count = MOST_BYTES // 65_536
+    for _ in range(count):
+        notes.add(note(response=b"x" * 100_000))
+    taken, lost = notes.take()
+    assert 0 < lost < count / 10
+    assert sum(len(each.response) for each in taken) <= MOST_BYTES
+    notes.put_back(taken[:1], lost)
+    await store_notes(database, SEAL, notes)
+    first, second = await find_messages(database, SEAL, Wanted())
+    gap = first if first.direction == "LOST" else second
+    assert (
+        gap.failure == f"{lost} messages are missing here: more came than could be stored in time."
+    )
+
+
+async def test_old_messages_are_deleted_with_their_marks(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "AT_ONCE", 2)
+    async with database.read() as db:
+        now = await clock(db)
+    old = {"at": now - 31 * DAY, "request": b'{"uid":"CANARY-1"}'}
+    await store(database, old, old, old, {"at": now - 29 * DAY})
+    assert await purge(database, 30) == 3
+    async with database.read() as db:
+        assert len((await db.exec(select(col(MessageRow.id)))).all()) == 1  # type: ignore[call-overload]
+        assert (await db.exec(select(MessageSubject))).all() == []  # type: ignore[call-overload]
+    assert await purge(database, 0) == 1
+
+
+async def test_a_message_becomes_a_curl_command_that_no_body_breaks_out_of(
+    database: Database,
+) -> None:
+    body = b"""{"id":"S1'; $(touch /tmp/x) `id`","uid":"CANARY-12345"}"""
+    url = f"{HUB}/receiver/sessions/DE/CPO/S'1"
+    headers = {"ocpi-to-country-code": "DE", "ocpi-to-party-id": "M'P"}
+    long = b'{"x":"' + b"x" * 5000 + b'"}'
+    await store(database, {"request": body, "url": url, "headers": headers}, {"request": long})
+    command = curl_of(await read_message(database, 1), "https://hub.example")
+    lines = command.splitlines()
+    assert lines[0].startswith("# TOKEN is the token presented")
+    assert lines[1].startswith("# Drivers' ids and tokens are replaced")
+    assert lines[2].startswith("curl -X PUT 'https://hub.example/ocpi/hub/2.2.1/receiver/sessions")
+    assert '-H "Authorization: Token $TOKEN" \\' in lines[3]
+    assert "'OCPI-to-party-id: M'\"'\"'P'" in command
+    assert "$(touch" not in command.replace('\'{"id":"S1\'"\'"\'; $(touch', "")
+    cut = curl_of(await read_message(database, 2), "https://hub.example")
+    assert f"# The body is an excerpt: it had {len(long)} bytes." in cut.splitlines()
