@@ -93,7 +93,7 @@ class Client:
         transport: httpx.AsyncBaseTransport | None = None,
         ssl_context: ssl.SSLContext | None = None,
         ports: Collection[int] = frozenset({443}),
-        connections: int = 8,
+        connections: int = 64,
         resolver: AbstractResolver | None = None,
         direct: bool = False,
     ) -> None:

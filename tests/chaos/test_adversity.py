@@ -97,7 +97,7 @@ async def test_cursors_beyond_the_feed_as_after_a_restore_hide_no_change(world: 
 async def test_an_object_that_never_rests_starves_no_other(world: World) -> None:
     partner = await world.add_partner("msp")
     partner.misbehave = slowly(0.02)  # type: ignore[assignment]
-    world.add_worker(pace=replace(QUICK, in_flight=1))
+    world.add_worker(pace=replace(QUICK, in_flight=1, most_in_flight=1))
     await world.put_location("hot")
 
     rested = asyncio.Event()
