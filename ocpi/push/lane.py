@@ -10,13 +10,14 @@ from ocpi.context import Context
 from ocpi.push.allowance import Allowance
 from ocpi.push.breaker import Breaker
 from ocpi.push.feed import Stream, SyncObject
+from ocpi.push.intake import Intake
 from ocpi.push.lanes import PartnerLane, Progress, Receipt
 from ocpi.push.ledger import Entry, Ledger, Why
 from ocpi.push.outcome import Kind, Outcome
-from ocpi.push.pace import Pace, micros
+from ocpi.push.pace import Pace
 from ocpi.push.permits import Permits
 from ocpi.push.probing import Probing
-from ocpi.push.reading import read_page, read_parked, read_row
+from ocpi.push.reading import read_row
 from ocpi.push.source import Source
 from ocpi.push.teller import NotOurs, Teller, Told
 from ocpi.push.watch import Watch
@@ -53,14 +54,17 @@ class Lane:
         self._ledger = Ledger(pace, positions, watch.heads)
         self._last_success_at = lane.last_success_at
         self._last_error = lane.last_error
+        self._again_at = lane.again_at or 0
         self._receipts: list[Receipt] = []
         self._sent: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._parked_due = False
         self._probing = Probing(self._teller, self._breaker, watch, pace, self._note)
+        self._intake = Intake(
+            context.database, self._ledger, self._teller, pace, watch, self.partner_id, self._note
+        )
         self._storing = False
-        self._taken = 0
         self._error: BaseException | None = None
         self._log = self._probing.log = log.bind(partner_id=lane.partner_id)
 
@@ -69,7 +73,7 @@ class Lane:
         try:
             name = (await self._teller.read()).target.name
             self._log = self._probing.log = self._log.bind(partner=name)
-            await self._load_parked()
+            await self._intake.load_parked()
             while not self.stopping:
                 self._wake.clear()
                 await self._step()
@@ -88,7 +92,7 @@ class Lane:
 
     def stop(self) -> None:
         """Start nothing any more; `run` returns when what is in flight has ended."""
-        self.stopping = True
+        self.stopping = self._intake.stopping = True
         self._wake.set()
 
     def drop(self) -> None:
@@ -111,7 +115,7 @@ class Lane:
         if self._breaker.open and not self._teller.knows(sealed):
             self._breaker.hurry(now)
             self._wake.set()
-        if any(self._ledger.positions[stream] < self._watch.heads[stream] for stream in Stream):
+        if any(map(self._intake.behind, Stream)):
             self._wake.set()
 
     def take(self) -> Progress:
@@ -127,7 +131,7 @@ class Lane:
         )
         self.changed, self._receipts, self._sent = False, [], set()
         self._storing = True
-        self._taken += 1
+        self._intake.taken += 1
         return progress
 
     def stored(self) -> None:
@@ -147,8 +151,9 @@ class Lane:
         if now < self._allowance.next_at():
             return
         if self._parked_due and not self._storing:
-            await self._load_parked(until=now)
-        await self._read()
+            self._parked_due = False
+            await self._intake.load_parked(until=now)
+        await self._intake.read()
         trial = self._breaker.trial
         while self._may_send(now) and (entry := self._ledger.pick(now, trial=trial)):
             self._allowance.spend(now)
@@ -196,54 +201,6 @@ class Lane:
             self.stop()
         finally:
             self._wake.set()
-
-    async def _load_parked(self, until: int | None = None) -> None:
-        self._parked_due = False
-        taken = self._taken
-        lines = await read_parked(self._database, self.partner_id, until)
-        if taken != self._taken:
-            return  # What was read may be older than what is known here; it will be seen again.
-        for key, order_key, stream, parking in lines:
-            if stream is None:
-                # The whole object is told, so that nothing is left to tell of the part.
-                self._ledger.notes.unpark(key, parking.kind)
-                self._note()
-                continue
-            if parking.next_at is not None:
-                # A clock that was set back must not make a wait longer than it is by design.
-                longest = micros(self._pace.longest_retry(parking.attempts))
-                parking.next_at = min(parking.next_at, self._watch.now() + longest)
-            self._ledger.load(key, order_key, stream, parking)
-
-    async def _read(self) -> None:
-        """Read the feed on, money first, as far as there is room in memory."""
-        for stream in (Stream.MONEY, Stream.STATE):
-            while self._behind(stream) and self._ledger.hungry(stream) and not self.stopping:
-                await self._read_page(stream)
-                await asyncio.sleep(0)
-
-    def _behind(self, stream: Stream) -> bool:
-        return self._ledger.positions[stream] < self._watch.heads[stream]
-
-    async def _read_page(self, stream: Stream) -> None:
-        head, positions = self._watch.heads[stream], self._ledger.positions
-        page = await read_page(self._database, stream, positions[stream], self._pace.page)
-        addressee, fresh = self._teller.addressee, False
-        self._note()
-        for key, order_key, seq, module, owner, audience in page:
-            if self._ledger.full(stream):
-                return
-            concerned = addressee.concerns(module, owner, audience)
-            if not concerned and addressee.may_hear(audience) and not fresh:
-                # A party or endpoint may be as new as the object.
-                addressee, fresh = await self._teller.read(), True
-                concerned = addressee.concerns(module, owner, audience)
-            positions[stream] = seq
-            if concerned:
-                self._ledger.see(key, order_key, stream, seq, self._watch.now())
-        if len(page) < self._pace.page:
-            # All that was numbered up to the head was visible to the query.
-            positions[stream] = max(positions[stream], head)
 
     async def _send(self, entry: Entry) -> None:
         try:
@@ -324,7 +281,8 @@ class Lane:
         self._note()
 
     def _deliver(self, entry: Entry, row: SyncObject, told: Told, now: int) -> None:
-        self._ledger.complete(entry, row.seq, told=told.sent and told.exact)
+        again_at = self._again_at if told.sent and now < self._again_at else None
+        self._ledger.complete(entry, row.seq, told=told.sent and told.exact, again_at=again_at)
         if told.receipt is not None:
             self._receipts.append(told.receipt)
             self._watch.urgent.set()
