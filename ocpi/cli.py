@@ -23,9 +23,11 @@ from ocpi.demo.live import run_demo
 from ocpi.documents import export_documents
 from ocpi.messages import set_up_logging
 from ocpi.migrate import upgrade
+from ocpi.openfiles import raise_open_files
 from ocpi.opening import open_context
 from ocpi.pull.cli import sync_command
 from ocpi.push.cli import push_app, verify_command
+from ocpi.push.pace import Pace
 from ocpi.settings import Settings
 from ocpi.terminal import run
 from ocpi.testing.cli import mock_app
@@ -67,6 +69,7 @@ def serve(
     async def act() -> None:
         settings = Settings()
         set_up_logging(settings.log_level)
+        raise_open_files(Pace().open_files)
         async with open_context(settings) as context:
             server = uvicorn.Server(
                 uvicorn.Config(
@@ -96,6 +99,7 @@ def worker() -> None:
     async def act() -> None:
         settings = Settings()
         set_up_logging(settings.log_level)
+        raise_open_files(Pace().open_files)
         async with open_context(settings) as context:
             ended = asyncio.Event()
             loop = asyncio.get_running_loop()

@@ -76,8 +76,9 @@ class Lane:
             await self._intake.load_parked()
             while not self.stopping:
                 self._wake.clear()
-                await self._step()
-                await self._rest()
+                now = self._watch.now()
+                await self._step(now)
+                await self._rest(now)
         except NotOurs:
             self.stop()
         except asyncio.CancelledError:
@@ -138,9 +139,8 @@ class Lane:
         """What was taken is in the database."""
         self._storing = False
 
-    async def _step(self) -> None:
+    async def _step(self, now: int) -> None:
         """Start whatever may be started now."""
-        now = self._watch.now()
         if self._breaker.open:
             self._permits.restart()
             waiting = self._probing.busy or self._ledger.busy
@@ -167,9 +167,11 @@ class Lane:
         free = busy < self._permits.count and self._watch.budget.allows(busy)
         return free and now >= self._allowance.next_at() and not self.stopping
 
-    async def _rest(self) -> None:
-        """Wait until there may be something to do."""
-        now = self._watch.now()
+    async def _rest(self, now: int) -> None:
+        """Wait until there may be something to do, for all that was not yet so at the last step.
+
+        What has become so since, such as the moment of the next request, would else be slept over.
+        """
         if self._breaker.open:
             waiting = self._probing.busy or self._ledger.busy
             until = None if waiting else self._breaker.next_probe_at
@@ -180,7 +182,8 @@ class Lane:
             due = self._ledger.next_due()
             until = due if due is not None and due > now else None
         try:
-            async with asyncio.timeout(None if until is None else max(until - now, 0) / 1e6):
+            wait = None if until is None else max(until - self._watch.now(), 0) / 1e6
+            async with asyncio.timeout(wait):
                 await self._wake.wait()
         except TimeoutError:
             return

@@ -151,6 +151,13 @@ async def rewind_lane(
     return True
 
 
+async def restart_lanes(db: AsyncSession, partner_ids: Iterable[int]) -> None:
+    """Have lanes taken up anew from what is stored: nothing is sent any more as it was before."""
+    these = update(PartnerLane).where(col(PartnerLane.partner_id).in_(list(partner_ids)))
+    await db.exec(these.values(epoch=col(PartnerLane.epoch) + 1))
+    db.info["stamped"] = True
+
+
 def _set_back(cursors: Mapping[str, int], to: Mapping[str, int]) -> dict[str, int]:
     return {stream: min(seq, to.get(stream, 0)) for stream, seq in cursors.items()}
 

@@ -88,6 +88,11 @@ class Pace:
     """The wait when a partner says 429 and not how long; it doubles while that is all it says."""
     throttle_cap: float = 300.0
 
+    @property
+    def open_files(self) -> int:
+        """What a process needs: a connection that was used stays open for a while."""
+        return 2 * self.places + 256
+
     def retry_in(self, attempts: int) -> float:
         """How long an object waits after so many failures."""
         step = self.retries[min(attempts, len(self.retries)) - 1]

@@ -90,8 +90,7 @@ async def until_taken(world: World) -> None:
     await until_found(taken)
 
 
-async def test_an_old_state_that_lands_late_does_not_stay(either_world: World) -> None:
-    world = either_world
+async def test_an_old_state_that_lands_late_does_not_stay(world: World) -> None:
     partner = await world.add_partner("msp")
     landing = keeping(partner)
     first = world.add_worker(pace=PACE)
@@ -111,8 +110,7 @@ async def test_an_old_state_that_lands_late_does_not_stay(either_world: World) -
     await until_not_behind(world)
 
 
-async def test_what_changed_after_the_takeover_is_told_again_too(either_world: World) -> None:
-    world = either_world
+async def test_what_changed_after_the_takeover_is_told_again_too(world: World) -> None:
     partner = await world.add_partner("msp")
     landing = keeping(partner)
     first = world.add_worker(pace=PACE)
@@ -127,8 +125,7 @@ async def test_what_changed_after_the_takeover_is_told_again_too(either_world: W
     await until(lambda: partner.versions["a"] == [1, 2, 1, 2])
 
 
-async def test_a_parked_object_whose_try_lands_late_is_told_again(either_world: World) -> None:
-    world = either_world
+async def test_a_parked_object_whose_try_lands_late_is_told_again(world: World) -> None:
     partner = await world.add_partner("msp")
     partner.misbehave = failing(3000, 500, only="/a")  # type: ignore[assignment]
     first = world.add_worker(pace=replace(PACE, retries=(0.02, 60)))
@@ -151,8 +148,7 @@ async def test_a_parked_object_whose_try_lands_late_is_told_again(either_world: 
     await until_repaired(world)
 
 
-async def test_owners_that_die_one_after_the_other_are_all_repaired(either_world: World) -> None:
-    world = either_world
+async def test_owners_that_die_one_after_the_other_are_all_repaired(world: World) -> None:
     partner = await world.add_partner("msp")
     landing = keeping(partner)
     first = world.add_worker(pace=PACE)
@@ -171,9 +167,8 @@ async def test_owners_that_die_one_after_the_other_are_all_repaired(either_world
 
 
 async def test_lanes_of_the_dead_that_were_up_to_date_are_not_told_again(
-    either_world: World,
+    world: World,
 ) -> None:
-    world = either_world
     partner = await world.add_partner("msp")
     first = world.add_worker(pace=PACE)
     await world.put_location("a")
@@ -190,8 +185,7 @@ async def test_lanes_of_the_dead_that_were_up_to_date_are_not_told_again(
     assert len(partner.pushes) == 3
 
 
-async def test_a_cdr_is_not_posted_again_by_the_repair(either_world: World) -> None:
-    world = either_world
+async def test_a_cdr_is_not_posted_again_by_the_repair(world: World) -> None:
     partner = await world.add_partner("msp")
     landing = keeping(partner)
     first = world.add_worker(pace=PACE)
@@ -219,13 +213,12 @@ Cursors = dict[str, int]
     ],
 )
 async def test_who_rewinds_a_lane_does_not_lose_by_its_repair(
-    either_world: World,
+    world: World,
     cursors: Cursors,
     again_from: Cursors | None,
     to: Cursors,
     expected: tuple[int, int] | None,
 ) -> None:
-    world = either_world
     await world.add_partner("msp")
     async with world.database.write() as db:
         lane = update(PartnerLane).values(cursors=cursors, again_from=again_from, again_at=7)
@@ -237,8 +230,7 @@ async def test_who_rewinds_a_lane_does_not_lose_by_its_repair(
     assert found == expected
 
 
-async def test_only_lanes_of_the_dead_are_set_back(either_world: World) -> None:
-    world = either_world
+async def test_only_lanes_of_the_dead_are_set_back(world: World) -> None:
     await world.add_partner("msp")
     await world.put_location("a")
     async with world.database.write() as db:
