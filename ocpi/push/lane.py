@@ -9,7 +9,7 @@ import structlog
 from ocpi.context import Context
 from ocpi.push.allowance import Allowance
 from ocpi.push.breaker import Breaker
-from ocpi.push.feed import Stream, SyncObject
+from ocpi.push.feed import FeedRow, Stream
 from ocpi.push.intake import Intake
 from ocpi.push.lanes import PartnerLane, Progress, Receipt
 from ocpi.push.ledger import Entry, Ledger, Why
@@ -237,10 +237,10 @@ class Lane:
             # A refusal is an answer too: it had the time to look.
             self._permits.answered(told.seconds, cuts)
 
-    def _concerns(self, row: SyncObject) -> bool:
+    def _concerns(self, row: FeedRow) -> bool:
         return self._teller.addressee.concerns(row.module, row.owner, row.audience)
 
-    def _may_patch(self, entry: Entry, row: SyncObject) -> bool:
+    def _may_patch(self, entry: Entry, row: FeedRow) -> bool:
         """The partner is known to hold exactly the state before the newest change.
 
         That the watermark has passed `prev_seq` would not tell: the object may have moved on in the
@@ -250,7 +250,7 @@ class Lane:
         usable = row.patch is not None and entry.parking is None and row.prev_seq != 0
         return usable and held >= row.prev_seq and not self._teller.addressee.put_only
 
-    async def _settle(self, entry: Entry, row: SyncObject, told: Told) -> None:
+    async def _settle(self, entry: Entry, row: FeedRow, told: Told) -> None:
         """Draw the consequences of an outcome."""
         now, outcome = self._watch.now(), told.outcome
         if told.sent:
@@ -283,7 +283,7 @@ class Lane:
             self._fail(entry, row, outcome, Why.REJECTED, opened=opened)
         self._note()
 
-    def _deliver(self, entry: Entry, row: SyncObject, told: Told, now: int) -> None:
+    def _deliver(self, entry: Entry, row: FeedRow, told: Told, now: int) -> None:
         again_at = self._again_at if told.sent and now < self._again_at else None
         self._ledger.complete(entry, row.seq, told=told.sent and told.exact, again_at=again_at)
         if told.receipt is not None:
@@ -296,7 +296,7 @@ class Lane:
             self._count_success()
 
     def _fail(
-        self, entry: Entry, row: SyncObject, outcome: Outcome, why: Why, *, opened: bool
+        self, entry: Entry, row: FeedRow, outcome: Outcome, why: Why, *, opened: bool
     ) -> None:
         """Park the object, or keep it where it is as long as the breaker is not closed."""
         now = self._watch.now()
