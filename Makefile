@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check chaos fuzz bench replay openapi conformance lock clean
+.PHONY: help run test check chaos fuzz pgbouncer bench replay openapi conformance lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -36,6 +36,9 @@ chaos: $(INSTALLED) ## kill, restart, race and starve the service for ten minute
 
 fuzz: $(INSTALLED) ## ask for every operation of both OpenAPI documents, thousands of times
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-150} $(BIN)/pytest -n 2 tests/fuzz
+
+pgbouncer: $(INSTALLED) ## run the push tests on PostgreSQL behind a PgBouncer in transaction mode
+	$(BIN)/python -m tests.pgbouncer -q -n 2 -k postgresql tests/ocpi/push
 
 bench: $(INSTALLED) ## measure
 	$(BIN)/python -m tests.benchmarks

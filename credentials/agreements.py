@@ -15,7 +15,7 @@ from ocpi.directory import AnnouncedParty
 from ocpi.errors import UnknownObject
 from ocpi.messages import log
 from ocpi.parties import Partner, PartnerRole, PlatformID
-from ocpi.push.lanes import rewind_lane
+from ocpi.push.lanes import restart_lanes, rewind_lane
 from ocpi.spec.moments import format_moment, moment_of
 
 _PARTY = re.compile(r"[A-Za-z]{2}\*[A-Za-z0-9]{3}")
@@ -67,7 +67,10 @@ async def list_rules(context: Context) -> list[RuleView]:
 
 
 async def set_rule(context: Context, rule: Rule) -> RuleView:
-    """Make a rule, or change it; who may hear more is told what it has missed."""
+    """Make a rule, or change it; who may hear more is told what it has missed.
+
+    Of what a rule withdraws nothing is sent once it is committed, but for what is in flight.
+    """
     async with context.database.write() as db:
         row = Agreement(
             from_party=rule.from_party.lower(),
@@ -79,6 +82,8 @@ async def set_rule(context: Context, rule: Rule) -> RuleView:
         await db.merge(row)
         if rule.allowed:
             await _tell_anew(db, row.from_party, row.to_party)
+        else:
+            await restart_lanes(db, await _partners(db, row.from_party, row.to_party))
     log.info("agreement", **rule.model_dump())
     return _view(row)
 

@@ -28,9 +28,11 @@ from ocpi.erasure.cli import gdpr_app
 from ocpi.journal.cli import messages_app
 from ocpi.messages import set_up_logging
 from ocpi.migrate import upgrade
+from ocpi.openfiles import raise_open_files
 from ocpi.opening import open_context
 from ocpi.pull.cli import sync_command
 from ocpi.push.cli import push_app, verify_command
+from ocpi.push.pace import Pace
 from ocpi.settings import Settings
 from ocpi.terminal import run
 from ocpi.testing.cli import mock_app
@@ -89,6 +91,7 @@ def serve(
     async def act() -> None:
         settings = Settings()
         set_up_logging(settings.log_level)
+        raise_open_files(Pace().open_files)
         async with open_context(settings) as context:
             server = _Server(
                 uvicorn.Config(
@@ -119,6 +122,7 @@ def worker() -> None:
     async def act() -> None:
         settings = Settings()
         set_up_logging(settings.log_level)
+        raise_open_files(Pace().open_files)
         async with open_context(settings) as context:
             ended = asyncio.Event()
             loop = asyncio.get_running_loop()

@@ -82,7 +82,7 @@ class Client:
         certificates: Certificates | None = None,
         proxy: str | None = None,
         ports: Collection[int] = frozenset({443}),
-        connections: int = 8,
+        connections: int = 64,
         resolver: AbstractResolver | None = None,
         direct: bool = False,
         notes: Notes | None = None,

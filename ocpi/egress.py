@@ -196,7 +196,7 @@ def guarded_connector(
     *,
     allow_private: bool,
     ssl_context: ssl.SSLContext,
-    connections: int = 8,
+    connections: int = 64,
     resolver: AbstractResolver | None = None,
 ) -> aiohttp.TCPConnector:
     """A pool that connects only to allowed addresses, looked up once for each connection."""

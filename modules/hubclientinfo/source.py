@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from modules.hubclientinfo.store import MODULE, client_infos
 from ocpi.database import Database
-from ocpi.push.feed import SyncObject, read_key
+from ocpi.push.feed import FeedRow, read_key
 from ocpi.push.source import Send
 from ocpi.spec.document import decode
 
@@ -15,7 +15,7 @@ class ClientInfoSource:
 
     module = MODULE
 
-    async def sends(self, database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
+    async def sends(self, database: Database, row: FeedRow, *, patch: bool) -> Sequence[Send]:
         """PUT it at the address of the party that it tells of (HC-06); there is nothing else."""
         del patch
         text = await client_infos.text_of(database, read_key(row.key)[0])

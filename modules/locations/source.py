@@ -1,13 +1,15 @@
 """How a changed Location or EVSE is told to a partner (mod_locations, Receiver interface)."""
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 from urllib.parse import quote
 
 from modules.locations.parts import Place, find_part
 from modules.locations.store import locations
 from ocpi.database import Database
 from ocpi.errors import UnknownLocation
-from ocpi.push.feed import SyncObject, read_key
+from ocpi.push.feed import FeedRow, read_key
 from ocpi.push.source import Send
 from ocpi.spec.document import decode, encode
 
@@ -17,13 +19,13 @@ class LocationSource:
 
     module = "locations"
 
-    async def sends(self, database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
+    async def sends(self, database: Database, row: FeedRow, *, patch: bool) -> Sequence[Send]:
         """PATCH what changed; where the partner lacks the object PUT it, then its Location."""
         object_key, part = read_key(row.key)
         text = await locations.text_of(database, object_key)
         if text is None:
             return ()
-        location = decode(text)
+        location = _read(text)
         path = "/".join(
             quote(location[field], safe="") for field in ("country_code", "party_id", "id")
         )
@@ -38,3 +40,9 @@ class LocationSource:
         path_of_evse = f"{path}/{quote(evse['uid'], safe='')}"
         first = [Send("PATCH", path_of_evse, changes)] if changes else []
         return [*first, Send("PUT", path_of_evse, encode(evse)), whole]
+
+
+# Each partner is told the same, most often at the same time. Nobody changes what is read here.
+@lru_cache(64)
+def _read(text: str) -> Any:
+    return decode(text)

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from modules.sessions.store import sessions
 from ocpi.database import Database
-from ocpi.push.feed import SyncObject, read_key
+from ocpi.push.feed import FeedRow, read_key
 from ocpi.push.source import Send
 from ocpi.spec.document import decode
 
@@ -15,7 +15,7 @@ class SessionSource:
 
     module = "sessions"
 
-    async def sends(self, database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
+    async def sends(self, database: Database, row: FeedRow, *, patch: bool) -> Sequence[Send]:
         """PATCH what changed, PUT the whole Session where that may not be enough.
 
         A PATCH appends its charging periods, so it is sent only where it was not sent before: after

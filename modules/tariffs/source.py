@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from modules.tariffs.store import tariffs
 from ocpi.database import Database
-from ocpi.push.feed import SyncObject, read_key
+from ocpi.push.feed import FeedRow, read_key
 from ocpi.push.source import Send
 from ocpi.spec.document import decode
 from ocpi.store import Document
@@ -16,7 +16,7 @@ class TariffSource:
 
     module = "tariffs"
 
-    async def sends(self, database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
+    async def sends(self, database: Database, row: FeedRow, *, patch: bool) -> Sequence[Send]:
         """PUT the Tariff, or DELETE it once it is gone."""
         del patch
         text = await tariffs.text_of(database, read_key(row.key)[0])

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from modules.tokens.store import tokens
 from ocpi.database import Database
-from ocpi.push.feed import SyncObject, read_key
+from ocpi.push.feed import FeedRow, read_key
 from ocpi.push.source import Send
 from ocpi.spec.document import decode
 
@@ -15,7 +15,7 @@ class TokenSource:
 
     module = "tokens"
 
-    async def sends(self, database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
+    async def sends(self, database: Database, row: FeedRow, *, patch: bool) -> Sequence[Send]:
         """PATCH what changed, PUT the whole Token where that is not enough; with its type."""
         text = await tokens.text_of(database, read_key(row.key)[0])
         if text is None:

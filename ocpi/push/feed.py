@@ -8,7 +8,7 @@ queued (TR-19). The numbers are given out in commit order, see `ocpi.database.st
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from sqlalchemy import BigInteger, Index, Text, bindparam, delete, insert, update
@@ -64,6 +64,25 @@ class SyncObject(SQLModel, table=True):
     patch: str | None = Field(default=None, sa_type=Text)
     """The fields of the newest change as JSON text, where they are known."""
     correlation_id: str | None = None
+
+
+class PlainObject(NamedTuple):
+    """The same read past the ORM, whose objects cost more to make than a message to send."""
+
+    key: str
+    module: str
+    owner: str
+    stream: str
+    seq: int
+    prev_seq: int
+    order_key: str
+    audience: str | None
+    deleted: bool
+    patch: str | None
+    correlation_id: str | None
+
+
+FeedRow = SyncObject | PlainObject
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,15 @@ import structlog
 from ocpi.context import Context
 from ocpi.push.allowance import Allowance
 from ocpi.push.breaker import Breaker
-from ocpi.push.feed import Stream, SyncObject
+from ocpi.push.feed import FeedRow, Stream
+from ocpi.push.intake import Intake
 from ocpi.push.lanes import PartnerLane, Progress, Receipt
 from ocpi.push.ledger import Entry, Ledger, Why
 from ocpi.push.outcome import Kind, Outcome
-from ocpi.push.pace import Pace, micros
+from ocpi.push.pace import Pace
 from ocpi.push.permits import Permits
 from ocpi.push.probing import Probing
-from ocpi.push.reading import read_page, read_parked, read_row
+from ocpi.push.reading import read_row
 from ocpi.push.source import Source
 from ocpi.push.teller import NotOurs, Teller, Told
 from ocpi.push.watch import Watch
@@ -53,14 +54,17 @@ class Lane:
         self._ledger = Ledger(pace, positions, watch.heads)
         self._last_success_at = lane.last_success_at
         self._last_error = lane.last_error
+        self._again_at = lane.again_at or 0
         self._receipts: list[Receipt] = []
         self._sent: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._parked_due = False
         self._probing = Probing(self._teller, self._breaker, watch, pace, self._note)
+        self._intake = Intake(
+            context.database, self._ledger, self._teller, pace, watch, self.partner_id, self._note
+        )
         self._storing = False
-        self._taken = 0
         self._error: BaseException | None = None
         self._log = self._probing.log = log.bind(partner_id=lane.partner_id)
 
@@ -69,11 +73,12 @@ class Lane:
         try:
             name = (await self._teller.read()).target.name
             self._log = self._probing.log = self._log.bind(partner=name)
-            await self._load_parked()
+            await self._intake.load_parked()
             while not self.stopping:
                 self._wake.clear()
-                await self._step()
-                await self._rest()
+                now = self._watch.now()
+                await self._step(now)
+                await self._rest(now)
         except NotOurs:
             self.stop()
         except asyncio.CancelledError:
@@ -88,7 +93,7 @@ class Lane:
 
     def stop(self) -> None:
         """Start nothing any more; `run` returns when what is in flight has ended."""
-        self.stopping = True
+        self.stopping = self._intake.stopping = True
         self._wake.set()
 
     def drop(self) -> None:
@@ -111,7 +116,7 @@ class Lane:
         if self._breaker.open and not self._teller.knows(sealed):
             self._breaker.hurry(now)
             self._wake.set()
-        if any(self._ledger.positions[stream] < self._watch.heads[stream] for stream in Stream):
+        if any(map(self._intake.behind, Stream)):
             self._wake.set()
 
     def take(self) -> Progress:
@@ -127,16 +132,15 @@ class Lane:
         )
         self.changed, self._receipts, self._sent = False, [], set()
         self._storing = True
-        self._taken += 1
+        self._intake.taken += 1
         return progress
 
     def stored(self) -> None:
         """What was taken is in the database."""
         self._storing = False
 
-    async def _step(self) -> None:
+    async def _step(self, now: int) -> None:
         """Start whatever may be started now."""
-        now = self._watch.now()
         if self._breaker.open:
             self._permits.restart()
             waiting = self._probing.busy or self._ledger.busy
@@ -147,8 +151,9 @@ class Lane:
         if now < self._allowance.next_at():
             return
         if self._parked_due and not self._storing:
-            await self._load_parked(until=now)
-        await self._read()
+            self._parked_due = False
+            await self._intake.load_parked(until=now)
+        await self._intake.read()
         trial = self._breaker.trial
         while self._may_send(now) and (entry := self._ledger.pick(now, trial=trial)):
             self._allowance.spend(now)
@@ -162,9 +167,11 @@ class Lane:
         free = busy < self._permits.count and self._watch.budget.allows(busy)
         return free and now >= self._allowance.next_at() and not self.stopping
 
-    async def _rest(self) -> None:
-        """Wait until there may be something to do."""
-        now = self._watch.now()
+    async def _rest(self, now: int) -> None:
+        """Wait until there may be something to do, for all that was not yet so at the last step.
+
+        What has become so since, such as the moment of the next request, would else be slept over.
+        """
         if self._breaker.open:
             waiting = self._probing.busy or self._ledger.busy
             until = None if waiting else self._breaker.next_probe_at
@@ -175,7 +182,8 @@ class Lane:
             due = self._ledger.next_due()
             until = due if due is not None and due > now else None
         try:
-            async with asyncio.timeout(None if until is None else max(until - now, 0) / 1e6):
+            wait = None if until is None else max(until - self._watch.now(), 0) / 1e6
+            async with asyncio.timeout(wait):
                 await self._wake.wait()
         except TimeoutError:
             return
@@ -196,54 +204,6 @@ class Lane:
             self.stop()
         finally:
             self._wake.set()
-
-    async def _load_parked(self, until: int | None = None) -> None:
-        self._parked_due = False
-        taken = self._taken
-        lines = await read_parked(self._database, self.partner_id, until)
-        if taken != self._taken:
-            return  # What was read may be older than what is known here; it will be seen again.
-        for key, order_key, stream, parking in lines:
-            if stream is None:
-                # The whole object is told, so that nothing is left to tell of the part.
-                self._ledger.notes.unpark(key, parking.kind)
-                self._note()
-                continue
-            if parking.next_at is not None:
-                # A clock that was set back must not make a wait longer than it is by design.
-                longest = micros(self._pace.longest_retry(parking.attempts))
-                parking.next_at = min(parking.next_at, self._watch.now() + longest)
-            self._ledger.load(key, order_key, stream, parking)
-
-    async def _read(self) -> None:
-        """Read the feed on, money first, as far as there is room in memory."""
-        for stream in (Stream.MONEY, Stream.STATE):
-            while self._behind(stream) and self._ledger.hungry(stream) and not self.stopping:
-                await self._read_page(stream)
-                await asyncio.sleep(0)
-
-    def _behind(self, stream: Stream) -> bool:
-        return self._ledger.positions[stream] < self._watch.heads[stream]
-
-    async def _read_page(self, stream: Stream) -> None:
-        head, positions = self._watch.heads[stream], self._ledger.positions
-        page = await read_page(self._database, stream, positions[stream], self._pace.page)
-        addressee, fresh = self._teller.addressee, False
-        self._note()
-        for key, order_key, seq, module, owner, audience in page:
-            if self._ledger.full(stream):
-                return
-            concerned = addressee.concerns(module, owner, audience)
-            if not concerned and addressee.may_hear(audience) and not fresh:
-                # A party or endpoint may be as new as the object.
-                addressee, fresh = await self._teller.read(), True
-                concerned = addressee.concerns(module, owner, audience)
-            positions[stream] = seq
-            if concerned:
-                self._ledger.see(key, order_key, stream, seq, self._watch.now())
-        if len(page) < self._pace.page:
-            # All that was numbered up to the head was visible to the query.
-            positions[stream] = max(positions[stream], head)
 
     async def _send(self, entry: Entry) -> None:
         try:
@@ -277,10 +237,10 @@ class Lane:
             # A refusal is an answer too: it had the time to look.
             self._permits.answered(told.seconds, cuts)
 
-    def _concerns(self, row: SyncObject) -> bool:
+    def _concerns(self, row: FeedRow) -> bool:
         return self._teller.addressee.concerns(row.module, row.owner, row.audience)
 
-    def _may_patch(self, entry: Entry, row: SyncObject) -> bool:
+    def _may_patch(self, entry: Entry, row: FeedRow) -> bool:
         """The partner is known to hold exactly the state before the newest change.
 
         That the watermark has passed `prev_seq` would not tell: the object may have moved on in the
@@ -290,7 +250,7 @@ class Lane:
         usable = row.patch is not None and entry.parking is None and row.prev_seq != 0
         return usable and held >= row.prev_seq and not self._teller.addressee.put_only
 
-    async def _settle(self, entry: Entry, row: SyncObject, told: Told) -> None:
+    async def _settle(self, entry: Entry, row: FeedRow, told: Told) -> None:
         """Draw the consequences of an outcome."""
         now, outcome = self._watch.now(), told.outcome
         if told.sent:
@@ -323,8 +283,9 @@ class Lane:
             self._fail(entry, row, outcome, Why.REJECTED, opened=opened)
         self._note()
 
-    def _deliver(self, entry: Entry, row: SyncObject, told: Told, now: int) -> None:
-        self._ledger.complete(entry, row.seq, told=told.sent and told.exact)
+    def _deliver(self, entry: Entry, row: FeedRow, told: Told, now: int) -> None:
+        again_at = self._again_at if told.sent and now < self._again_at else None
+        self._ledger.complete(entry, row.seq, told=told.sent and told.exact, again_at=again_at)
         if told.receipt is not None:
             self._receipts.append(told.receipt)
             self._watch.urgent.set()
@@ -335,7 +296,7 @@ class Lane:
             self._count_success()
 
     def _fail(
-        self, entry: Entry, row: SyncObject, outcome: Outcome, why: Why, *, opened: bool
+        self, entry: Entry, row: FeedRow, outcome: Outcome, why: Why, *, opened: bool
     ) -> None:
         """Park the object, or keep it where it is as long as the breaker is not closed."""
         now = self._watch.now()

@@ -4,12 +4,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, ColumnElement, ForeignKey, Index, delete
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    cast,
+    delete,
+    func,
+    or_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Field, SQLModel, col
+from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock
+from ocpi.push.feed import FeedHead, Stream
 from ocpi.push.ledger import Notes, Parking, Why
 
 
@@ -36,6 +49,12 @@ class PartnerLane(SQLModel, table=True):
     """Why and since when nothing is sent, see ocpi.push.breaker; None: it is closed."""
     last_success_at: int | None = Field(default=None, sa_type=BigInteger)
     last_error: str | None = None
+    again_at: int | None = Field(default=None, sa_type=BigInteger)
+    """When nothing that a dead owner sent can arrive any more, see `release_orphans`."""
+    again_from: dict[str, int] | None = Field(
+        default=None, sa_column=Column(JSON(none_as_null=True))
+    )
+    """The cursors when it died, from which all is told again then."""
 
 
 class WorkerBeat(SQLModel, table=True):
@@ -120,7 +139,8 @@ async def rewind_lane(
     lane = await db.get(PartnerLane, partner_id, with_for_update=True, populate_existing=True)
     if lane is None:
         return False
-    lane.cursors = {stream: min(seq, to.get(stream, 0)) for stream, seq in lane.cursors.items()}
+    lane.cursors = _set_back(lane.cursors, to)
+    lane.again_from = lane.again_from and _set_back(lane.again_from, lane.cursors)
     if hopeful:
         lane.breaker = lane.last_error = None
     lane.epoch += 1
@@ -129,6 +149,54 @@ async def rewind_lane(
         await db.exec(delete(ParkedObject).where(col(ParkedObject.partner_id) == partner_id))
     db.info["stamped"] = True
     return True
+
+
+async def restart_lanes(db: AsyncSession, partner_ids: Iterable[int]) -> None:
+    """Have lanes taken up anew from what is stored: nothing is sent any more as it was before."""
+    these = update(PartnerLane).where(col(PartnerLane.partner_id).in_(list(partner_ids)))
+    await db.exec(these.values(epoch=col(PartnerLane.epoch) + 1))
+    db.info["stamped"] = True
+
+
+def _set_back(cursors: Mapping[str, int], to: Mapping[str, int]) -> dict[str, int]:
+    return {stream: min(seq, to.get(stream, 0)) for stream, seq in cursors.items()}
+
+
+async def release_orphans(db: AsyncSession, again_at: int) -> None:
+    """Give the lanes of dead workers free.
+
+    What their owner had in flight may still arrive, after what the next one tells of the same
+    objects, and a partner that ignores `last_updated` would keep the older state. Those objects
+    are parked, or lie behind the cursors as they are now. So what is parked is told again at that
+    moment by the lane, and the rest by setting the lane back, see `tell_again`.
+    """
+    orphan = col(PartnerLane.owner).not_in(select(col(WorkerBeat.id)))
+    waiting = (
+        select(col(ParkedObject.object_key))
+        .where(
+            col(ParkedObject.partner_id) == col(PartnerLane.partner_id),
+            col(ParkedObject.next_at).is_not(None),
+        )
+        .exists()
+    )
+    doubtful = update(PartnerLane).where(orphan, or_(waiting, *map(_is_behind, Stream)))
+    # A lane whose owners die one after the other is set back to where the first one was.
+    first = func.coalesce(col(PartnerLane.again_from), col(PartnerLane.cursors))
+    await db.exec(doubtful.values(again_at=again_at, again_from=first))
+    await db.exec(update(PartnerLane).where(orphan).values(owner=None))
+
+
+def _is_behind(stream: Stream) -> ColumnElement[bool]:
+    cursor = cast(col(PartnerLane.cursors)[stream.value].as_string(), BigInteger)
+    head = select(col(FeedHead.seq)).where(col(FeedHead.stream) == stream.value).scalar_subquery()
+    return func.coalesce(cursor, 0) < head
+
+
+async def tell_again(db: AsyncSession, now: int) -> None:
+    """Set lanes back for which the time has come, see `release_orphans`."""
+    due = update(PartnerLane).where(col(PartnerLane.again_at) <= now)
+    back = {"cursors": col(PartnerLane.again_from), "epoch": col(PartnerLane.epoch) + 1}
+    await db.exec(due.values(**back, again_at=None, again_from=None))
 
 
 async def close_lane(db: AsyncSession, partner_id: int) -> None:

@@ -6,7 +6,7 @@ parked. Only that is stored, so whatever is lost with this memory is read again.
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ocpi.push.feed import Stream
@@ -19,7 +19,7 @@ class Why(StrEnum):
 
     TRANSIENT = "transient"  # The partner failed on it.
     REJECTED = "rejected"  # The partner refused it.
-    LATE = "late"  # Sent by a worker that had lost the lane: the partner may hold an old state.
+    LATE = "late"  # Of what a former owner sent, an old state may have come after a newer one.
     DEAD = "dead"  # Refused too often; its next change tries again.
     DROPPED = "dropped"  # Taken out by staff; its next change tries again.
 
@@ -200,10 +200,11 @@ class Ledger:
             self._entries[entry.stream][entry.key] = entry
             self._queue_behind(entry)
 
-    def complete(self, entry: Entry, seq: int, *, told: bool) -> None:
+    def complete(self, entry: Entry, seq: int, *, told: bool, again_at: int | None = None) -> None:
         """Everything up to `seq` of it is told, or need not be.
 
         A change that came in meanwhile is still to be told, and would be lost without comparing.
+        With `again_at` what was parked is told once more then, see `lanes.release_orphans`.
         """
         self.release(entry)
         if told:
@@ -218,6 +219,9 @@ class Ledger:
             self.notes.park(entry.key, entry.parking)
         elif entry.parking is None:
             del self._entries[entry.stream][entry.key]
+        elif again_at is not None:
+            entry.parking = replace(entry.parking, seq=seq, kind=Why.LATE, next_at=again_at)
+            self.notes.park(entry.key, entry.parking)
         else:
             del self._parked[entry.key]
             self.notes.unpark(entry.key, entry.parking.kind)

@@ -38,7 +38,11 @@ class Pace:
     crash: float = 60.0
     """The pause after a lane has failed otherwise: by a mistake, or a wrong key."""
     in_flight: int = 8
-    """Most requests in flight to one partner, however well it does."""
+    """Requests in flight to one partner at first, so that one that hangs holds no others up."""
+    most_in_flight: int = 64
+    """Most of them, however well it does; the client has as many connections to each."""
+    sluggish: float = 5.0
+    """Seconds: a partner has one request at a time while one answer in twenty takes longer."""
     places: int = 2000
     """Most requests in flight to all partners of a worker, if it has no more lanes than that."""
     stretch: float = 4.0
@@ -83,6 +87,11 @@ class Pace:
     throttle: float = 10.0
     """The wait when a partner says 429 and not how long; it doubles while that is all it says."""
     throttle_cap: float = 300.0
+
+    @property
+    def open_files(self) -> int:
+        """What a process needs: a connection that was used stays open for a while."""
+        return 2 * self.places + 256
 
     def retry_in(self, attempts: int) -> float:
         """How long an object waits after so many failures."""

@@ -1,42 +1,54 @@
 """How many requests to one partner may be in flight: as many as it answers without strain."""
 
+from collections import deque
 from dataclasses import dataclass, field
-from math import inf
+from math import ceil, inf
 
 from ocpi.push.pace import Pace
+
+# Of so many answers, the newest, one in twenty may be slow.
+_WINDOW = 20
 
 
 @dataclass
 class Permits:
-    """One at first; one more after each round of answers; half when the partner is strained.
+    """A few at first, or one after a breaker was open; one more after each round of answers.
 
-    A round is as many proper answers as there are permits. Strain is a request to wait, no answer
-    in time, or a round whose fastest answer took much longer than the partner needs: its floor, the
-    fastest answer seen since it last had one request at a time.
+    Half when the partner is strained. A round is as many proper answers as there are permits.
+    Strain is a request to wait, no answer in time, or a round whose fastest answer took much longer
+    than the partner needs: its floor, the fastest answer seen since it last had one request at a
+    time. And one at a time while of the newest answers more than one in twenty takes seconds.
     """
 
     pace: Pace
-    count: int = 1
+    count: int = field(init=False)
     cuts: int = 0
     """How often they were cut. What befalls a request of before says nothing of how it is now."""
     _floor: float = inf
     _round: list[float] = field(default_factory=list)
+    _newest: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+
+    def __post_init__(self) -> None:
+        self.count = min(self.pace.in_flight, self.pace.most_in_flight)
 
     def answered(self, seconds: float, cuts: int) -> None:
         """A request that was sent after so many cuts had a proper answer after that long."""
         if cuts != self.cuts:
             return
         self._round.append(seconds)
+        self._newest.append(seconds)
         if len(self._round) < self.count:
             return
         fastest = min(self._round)
         self._round.clear()
         # Who has one request at a time is not slow because of us, and may have become slower.
         self._floor = fastest if self.count == 1 else min(self._floor, fastest)
-        if fastest > self._floor * self.pace.stretch + self.pace.wobble:
+        if self._is_sluggish():
+            self._cut(1)
+        elif fastest > self._floor * self.pace.stretch + self.pace.wobble:
             self.strained(cuts)
         else:
-            self.count = min(self.count + 1, self.pace.in_flight)
+            self.count = min(self.count + 1, self.pace.most_in_flight)
 
     def strained(self, cuts: int) -> None:
         """A request that was sent after so many cuts had no answer in time, or was told to wait."""
@@ -45,7 +57,12 @@ class Permits:
 
     def restart(self) -> None:
         """The partner does not work: what it took before does not count any more."""
+        self._newest.clear()
         self._cut(1)
+
+    def _is_sluggish(self) -> bool:
+        """The 95th percentile of the newest answers is too long; of few ones it is the longest."""
+        return sorted(self._newest)[ceil(0.95 * len(self._newest)) - 1] > self.pace.sluggish
 
     def _cut(self, count: int) -> None:
         self.count = count

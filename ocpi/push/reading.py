@@ -7,7 +7,7 @@ from sqlalchemy import bindparam, select
 from sqlmodel import col
 
 from ocpi.database import Database
-from ocpi.push.feed import Stream, SyncObject
+from ocpi.push.feed import PlainObject, Stream, SyncObject
 from ocpi.push.lanes import ParkedObject, parking_of
 from ocpi.push.ledger import Parking
 
@@ -24,8 +24,7 @@ _PAGE = (
     .order_by(col(SyncObject.seq))
     .limit(bindparam("limit"))
 )
-_ROW_NAMES = tuple(SyncObject.model_fields)
-_ROW = select(*(getattr(SyncObject, name) for name in _ROW_NAMES)).where(
+_ROW = select(*(getattr(SyncObject, name) for name in PlainObject._fields)).where(
     col(SyncObject.key) == bindparam("key")
 )
 _PARKED_NAMES = tuple(ParkedObject.model_fields)
@@ -68,13 +67,14 @@ async def read_page(database: Database, stream: Stream, after: int, limit: int) 
     return [Line(*row) for row in await database.fetch("push.page", _PAGE, given)]
 
 
-async def read_row(database: Database, key: str) -> SyncObject | None:
+async def read_row(database: Database, key: str) -> PlainObject | None:
     """An object's row of the feed as it is now."""
     rows = await database.fetch("push.row", _ROW, {"key": key})
     if not rows:
         return None
-    named = dict(zip(_ROW_NAMES, rows[0], strict=True))
-    return SyncObject(**{**named, "deleted": bool(named["deleted"])})
+    row = PlainObject(*rows[0])
+    # SQLite has numbers for it.
+    return row._replace(deleted=True) if row.deleted else row
 
 
 async def read_parked(

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from ocpi.database import Database
 from ocpi.paths import climbs
-from ocpi.push.feed import SyncObject
+from ocpi.push.feed import FeedRow
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Source(Protocol):
 
     module: str
 
-    async def sends(self, database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
+    async def sends(self, database: Database, row: FeedRow, *, patch: bool) -> Sequence[Send]:
         """The requests that tell the object as it is now, the preferred one first.
 
         The next is sent at once when the partner does not know what the one before speaks of: PATCH

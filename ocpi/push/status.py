@@ -12,7 +12,7 @@ from ocpi.database import clock
 from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, PlatformID, State
 from ocpi.push.breaker import REASONS
 from ocpi.push.feed import Stream, SyncObject
-from ocpi.push.lanes import ParkedObject, PartnerLane, rewind_lane
+from ocpi.push.lanes import ParkedObject, PartnerLane, restart_lanes, rewind_lane
 from ocpi.push.ledger import Why
 from ocpi.spec.moments import moment_of
 
@@ -146,14 +146,12 @@ async def drop(db: AsyncSession, partner_id: int, key: str) -> bool:
     Its row stays, and shows that the partner was not told.
     """
     # The lane is taken up anew, since what it holds in memory would be tried again.
-    anew = update(PartnerLane).where(col(PartnerLane.partner_id) == partner_id)
-    await db.exec(anew.values(epoch=col(PartnerLane.epoch) + 1))
+    await restart_lanes(db, [partner_id])
     dropped = await db.exec(
         update(ParkedObject)
         .where(col(ParkedObject.partner_id) == partner_id, col(ParkedObject.object_key) == key)
         .values(kind=Why.DROPPED.value, next_at=None)
     )
-    db.info["stamped"] = True
     return bool(dropped.rowcount)
 
 

@@ -16,7 +16,7 @@ from ocpi.database import DATABASE_ERRORS
 from ocpi.headers import Party
 from ocpi.parties import Partner
 from ocpi.push.addressee import SERVED, Addressee, read_addressee
-from ocpi.push.feed import SyncObject
+from ocpi.push.feed import FeedRow, SyncObject
 from ocpi.push.lanes import PartnerLane, Receipt
 from ocpi.push.outcome import Kind, Outcome, judge
 from ocpi.push.pace import Pace
@@ -139,7 +139,7 @@ class Teller:
             self._read_at = float("-inf")
         raise NotOurs
 
-    async def tell(self, row: SyncObject, *, patch: bool, doubtful: bool) -> Told:
+    async def tell(self, row: FeedRow, *, patch: bool, doubtful: bool) -> Told:
         """Tell an object as it is now, by the first of its requests that the partner understands.
 
         Where several of its parties must hear of it, each is told (RT-30), up to one that fails.
@@ -160,7 +160,7 @@ class Teller:
         return told
 
     async def _try_each(
-        self, sends: Sequence[Send], row: SyncObject, to: Party | None, *, doubtful: bool
+        self, sends: Sequence[Send], row: FeedRow, to: Party | None, *, doubtful: bool
     ) -> Told:
         told = _NOTHING_TO_TELL
         for send in sends:
@@ -179,7 +179,7 @@ class Teller:
         return bool(await self._context.database.fetch("teller.receipt", _RECEIPT, given))
 
     async def _exchange(
-        self, send: Send, row: SyncObject, to: Party | None, *, doubtful: bool
+        self, send: Send, row: FeedRow, to: Party | None, *, doubtful: bool
     ) -> Told:
         addressee, newest = await self._admit(row.key)
         if to not in addressee.recipients(row.module, row.owner, row.audience):

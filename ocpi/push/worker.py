@@ -28,6 +28,8 @@ from ocpi.push.lanes import (
     park_late,
     put_notes,
     put_receipts,
+    release_orphans,
+    tell_again,
 )
 from ocpi.push.marks import mark_feed
 from ocpi.push.pace import Pace, boottime, micros
@@ -169,9 +171,8 @@ class Worker:
             now = await clock(db)
             await db.merge(WorkerBeat(id=self._watch.id, beat_at=now, process=own_process()))
             await self._bury(db, now)
-            alive = select(col(WorkerBeat.id))
-            orphans = update(PartnerLane).where(col(PartnerLane.owner).not_in(alive))
-            await db.exec(orphans.values(owner=None))
+            await tell_again(db, now)
+            await release_orphans(db, again_at=now + micros(self._pace.exchange))
             await mark_feed(db)
         self._watch.beaten(began)
         driven = [lane for lane in self._lanes.values() if not lane.stopping]

@@ -20,6 +20,7 @@ from tests.ocpi.push.simulated import Simulated
 from tests.ocpi.push.world import QUICK, World, until
 
 DEAD = 200 if WHOLE else 20
+RETURNING = 100 if WHOLE else 10
 
 
 def slowly(seconds: float) -> object:
@@ -97,7 +98,7 @@ async def test_cursors_beyond_the_feed_as_after_a_restore_hide_no_change(world: 
 async def test_an_object_that_never_rests_starves_no_other(world: World) -> None:
     partner = await world.add_partner("msp")
     partner.misbehave = slowly(0.02)  # type: ignore[assignment]
-    world.add_worker(pace=replace(QUICK, in_flight=1))
+    world.add_worker(pace=replace(QUICK, in_flight=1, most_in_flight=1))
     await world.put_location("hot")
 
     rested = asyncio.Event()
@@ -144,6 +145,34 @@ async def test_many_dead_partners_delay_the_living_little(world: World) -> None:
     assert time.monotonic() - began < 5
     # Each is asked for its versions once a minute at most, whatever changes.
     assert count_dead(world) - requests <= DEAD
+
+
+async def test_partners_that_come_back_together_share_what_there_is(world: World) -> None:
+    names = [f"back{number}" for number in range(RETURNING)]
+    for name in names:
+        (await world.add_partner(name)).misbehave = failing(3000, 500, probes=True)  # type: ignore[assignment]
+    living = await world.add_partner("living")
+    places = RETURNING + 5
+    world.add_worker(pace=replace(QUICK, places=places))
+    await world.put_locations(20)
+    for name in names:
+        await until_state(world, "stopped", name, seconds=120)
+    busy, most = 0, 0
+
+    async def take_a_while(_request: httpx.Request) -> None:
+        nonlocal busy, most
+        busy, most = busy + 1, max(most, busy + 1)
+        await asyncio.sleep(0.02)
+        busy -= 1
+
+    for name in names:
+        world.partners[name].misbehave = take_a_while
+    await world.put_location("a")
+    await world.until_told(living)
+    for name in names:
+        await until(lambda name=name: world.is_up_to_date(world.partners[name]), seconds=120)  # type: ignore[misc]
+    # A probe of its breaker has no place, and each partner has one of them at most.
+    assert most <= places + RETURNING
 
 
 def count_dead(world: World) -> int:

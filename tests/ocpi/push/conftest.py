@@ -10,14 +10,7 @@ from tests.ocpi.push.world import World, a_world
 
 
 @pytest.fixture
-async def world(sqlite_url: str) -> AsyncIterator[World]:
-    """Give an empty world on SQLite."""
-    async with a_world(sqlite_url) as world:
-        yield world
-
-
-@pytest.fixture
-async def either_world(database_url: str) -> AsyncIterator[World]:
+async def world(database_url: str) -> AsyncIterator[World]:
     """Give an empty world, on SQLite and on PostgreSQL."""
     async with a_world(database_url) as world:
         yield world

@@ -36,9 +36,8 @@ async def went_away(world: World, http: int) -> Simulated:
 
 @pytest.mark.parametrize("http", [503, 410])
 async def test_a_strict_partner_is_told_bills_and_what_changes_after_its_return(
-    either_world: World, http: int
+    world: World, http: int
 ) -> None:
-    world = either_world
     partner = await went_away(world, http)
     partner.misbehave = None
     await until_state(world, "active")
@@ -54,18 +53,18 @@ async def test_a_strict_partner_is_told_bills_and_what_changes_after_its_return(
 
 
 async def test_a_strict_partner_that_returns_with_a_refusal_is_told_no_more(
-    either_world: World,
+    world: World,
 ) -> None:
-    partner = await went_away(either_world, 503)
+    partner = await went_away(world, 503)
 
     async def refuse(request: httpx.Request) -> httpx.Response | None:
         return None if request.method in ("GET", "POST") else envelope(2001, 400)
 
     partner.misbehave = refuse
-    await until_state(either_world, "active")
-    await until_not_behind(either_world)
+    await until_state(world, "active")
+    await until_not_behind(world)
     await until(lambda: len(partner.cdrs) == 1)
-    assert len(await parked(either_world)) <= 1
+    assert len(await parked(world)) <= 1
 
 
 async def test_what_a_strict_partner_had_refused_is_not_given_up_for_its_absence(

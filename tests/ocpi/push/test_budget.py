@@ -53,7 +53,11 @@ def test_eight_partners_of_twenty_that_hang_do_not_slow_the_twelve(
     places: int, hang_from: float
 ) -> None:
     fair, got = answers(places, END), answers(places, hang_from)
-    assert sum(got[lane] for lane in HEALTHY) >= 0.99 * sum(fair[lane] for lane in HEALTHY)
+    # Before it has answered a partner has a few places, and where there are hardly more than lanes
+    # it keeps them from the others until its first requests are over.
+    kept = TIMEOUT / END if hang_from == 0 and 20 < places < 100 else 0.01
+    healthy = [sum(each[lane] for lane in HEALTHY) for each in (got, fair)]
+    assert healthy[0] >= (1 - kept) * healthy[1]
     # What one place alone comes to is everybody's.
     assert min(got[lane] for lane in HEALTHY) >= END / ANSWER - 2
 

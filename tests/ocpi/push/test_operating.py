@@ -22,9 +22,8 @@ POISON = "locations/nl*tnm*poison"
 
 
 async def test_what_is_dropped_is_told_at_its_next_change_and_not_before(
-    either_world: World,
+    world: World,
 ) -> None:
-    world = either_world
     partner = await world.add_partner("msp")
     partner.misbehave = failing(2001, 400, only="/poison")  # type: ignore[assignment]
     world.add_worker()
@@ -58,8 +57,7 @@ async def test_what_is_dropped_is_tried_when_staff_name_it(world: World) -> None
     await world.until_told()
 
 
-async def test_a_cdr_is_dropped_by_force_alone_and_that_is_logged(either_world: World) -> None:
-    world = either_world
+async def test_a_cdr_is_dropped_by_force_alone_and_that_is_logged(world: World) -> None:
     partner = await world.add_partner("msp")
     partner.misbehave = failing(2001, 400, only="/cdrs")  # type: ignore[assignment]
     world.add_worker()
@@ -82,9 +80,8 @@ async def test_a_cdr_is_dropped_by_force_alone_and_that_is_logged(either_world: 
 
 
 async def test_what_changed_since_a_moment_is_told_again_and_nothing_older(
-    either_world: World,
+    world: World,
 ) -> None:
-    world = either_world
     partner = await world.add_partner("msp")
     partner.misbehave = failing(2001, 400, only="/poison")  # type: ignore[assignment]
     world.add_worker()
@@ -115,17 +112,16 @@ async def test_a_moment_must_be_one(world: World) -> None:
         await rewind_partner(world.database, "msp", "yesterday")
 
 
-async def test_a_partner_that_is_behind_a_mark_is_not_moved_on(either_world: World) -> None:
-    partner = await either_world.add_partner("msp")
-    await either_world.put_locations(3)
-    now = await _mark(either_world)
-    assert await rewind_partner(either_world.database, "msp", _written(now)) == _written(now)
-    either_world.add_worker()
-    await either_world.until_told(partner)
+async def test_a_partner_that_is_behind_a_mark_is_not_moved_on(world: World) -> None:
+    partner = await world.add_partner("msp")
+    await world.put_locations(3)
+    now = await _mark(world)
+    assert await rewind_partner(world.database, "msp", _written(now)) == _written(now)
+    world.add_worker()
+    await world.until_told(partner)
 
 
-async def test_there_is_a_mark_a_minute_where_something_changed(either_world: World) -> None:
-    world = either_world
+async def test_there_is_a_mark_a_minute_where_something_changed(world: World) -> None:
 
     async def marks() -> list[tuple[int, int]]:
         async with world.database.write() as db:

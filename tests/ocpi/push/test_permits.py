@@ -9,12 +9,19 @@ from hypothesis import strategies as st
 from ocpi.push.pace import Pace
 from ocpi.push.permits import Permits
 
-PACE = Pace(in_flight=8, stretch=4, wobble=0.05)
-FAST, SLOW = 0.1, 0.5
+PACE = Pace(in_flight=3, most_in_flight=8, stretch=4, wobble=0.05, sluggish=5)
+FAST, SLOW, SLUGGISH = 0.1, 0.5, 5.1
+
+
+def started() -> Permits:
+    """Give those of a partner that was away."""
+    permits = Permits(PACE)
+    permits.restart()
+    return permits
 
 
 def grown(to: int) -> Permits:
-    permits = Permits(PACE)
+    permits = started()
     while permits.count < to:
         permits.answered(FAST, permits.cuts)
     return permits
@@ -26,8 +33,14 @@ def answer(permits: Permits, *seconds: float) -> int:
     return permits.count
 
 
+def test_who_is_new_has_a_few_but_no_more_than_the_cap() -> None:
+    assert Permits(PACE).count == 3
+    assert Permits(Pace(in_flight=3, most_in_flight=2)).count == 2
+    assert (Permits(Pace()).count, Pace().most_in_flight) == (8, 64)
+
+
 def test_they_grow_by_one_after_a_round_and_not_beyond_the_cap() -> None:
-    permits = Permits(PACE)
+    permits = started()
     counts = [answer(permits, *[FAST] * permits.count) for _ in range(9)]
     assert counts == [2, 3, 4, 5, 6, 7, 8, 8, 8]
     assert grown(5).count == 5
@@ -78,6 +91,22 @@ def test_a_partner_that_does_not_work_begins_with_one_again() -> None:
     assert answer(permits, FAST) == 2
 
 
+def test_who_takes_seconds_for_one_answer_in_twenty_has_one_request_at_a_time() -> None:
+    permits = grown(8)
+    assert answer(permits, *[FAST] * 7, SLUGGISH) == 8  # One in twenty may.
+    assert answer(permits, *[FAST] * 7, SLUGGISH) == 1
+    # Only when all but one of the newest twenty were fast it has more again.
+    assert answer(permits, *[FAST] * 11) == 1
+    assert answer(permits, FAST) == 2
+
+
+def test_who_is_sluggish_from_the_start_has_one_after_its_first_round() -> None:
+    permits = Permits(PACE)
+    assert [answer(permits, SLUGGISH) for _ in range(5)] == [3, 3, 1, 1, 1]
+    permits.restart()
+    assert answer(permits, FAST) == 2
+
+
 @given(
     st.lists(
         st.one_of(
@@ -98,5 +127,14 @@ def test_whatever_happens_there_is_one_and_never_more_than_the_cap(
             permits.strained(cuts)
         else:
             permits.restart()
-        assert 1 <= permits.count <= min(before + 1, PACE.in_flight)
+        assert 1 <= permits.count <= min(before + 1, PACE.most_in_flight)
         assert permits.cuts > cuts or permits.count >= before
+
+
+@given(st.lists(st.floats(0.001, 4), max_size=60), st.lists(st.floats(5.1, 30), min_size=20))
+def test_whatever_was_before_twenty_sluggish_answers_leave_one(
+    before: list[float], sluggish: list[float]
+) -> None:
+    permits = Permits(PACE)
+    answer(permits, *before)
+    assert answer(permits, *sluggish) == 1

@@ -42,9 +42,8 @@ async def until_shared(world: World, *shares: int) -> None:
 
 
 async def test_workers_share_the_lanes_and_take_over_those_of_the_dead(
-    either_world: World,
+    world: World,
 ) -> None:
-    world = either_world
     for number in range(5):
         await world.add_partner(f"p{number}")
     first = world.add_worker(own_database=True)
@@ -70,8 +69,7 @@ async def test_workers_share_the_lanes_and_take_over_those_of_the_dead(
         assert (await db.exec(select(WorkerBeat))).all() == []
 
 
-async def test_lanes_are_told_by_one_worker_at_a_time(either_world: World) -> None:
-    world = either_world
+async def test_lanes_are_told_by_one_worker_at_a_time(world: World) -> None:
     partners = [await world.add_partner(f"p{number}") for number in range(4)]
     for _ in range(4):
         world.add_worker(own_database=True, pace=replace(QUICK, lease=30))
@@ -93,9 +91,8 @@ async def test_a_worker_hears_of_changes_that_another_process_made(postgres_url:
 
 
 async def test_what_a_worker_sent_that_had_lost_its_lane_is_sent_again(
-    either_world: World,
+    world: World,
 ) -> None:
-    world = either_world
     partner = await world.add_partner("msp")
     arrived, go_on = asyncio.Event(), asyncio.Event()
 

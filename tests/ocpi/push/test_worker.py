@@ -17,15 +17,15 @@ def told(partner: Simulated) -> list[tuple[str, str]]:
 
 
 async def test_a_partner_gets_what_was_there_before_it_and_what_changes_after(
-    either_world: World,
+    world: World,
 ) -> None:
-    await either_world.put_location("a", "1", "2")
-    await either_world.post_cdr("c1")
-    either_world.add_worker()
-    partner = await either_world.add_partner("msp")
-    await either_world.until_told()
-    await either_world.change_evse("a", "1", "b")
-    await either_world.until_told()
+    await world.put_location("a", "1", "2")
+    await world.post_cdr("c1")
+    world.add_worker()
+    partner = await world.add_partner("msp")
+    await world.until_told()
+    await world.change_evse("a", "1", "b")
+    await world.until_told()
     *first, last = told(partner)
     assert (sorted(first), last) == (
         [("POST", ""), ("PUT", "NL/TNM/a")],
@@ -49,9 +49,9 @@ async def test_many_changes_while_nobody_listens_are_one_push(world: World) -> N
 
 
 async def test_a_change_during_the_push_of_its_predecessor_is_told_after_it(
-    either_world: World,
+    world: World,
 ) -> None:
-    partner = await either_world.add_partner("msp")
+    partner = await world.add_partner("msp")
     arrived, go_on = asyncio.Event(), asyncio.Event()
 
     async def hold(_request: httpx.Request) -> None:
@@ -59,15 +59,15 @@ async def test_a_change_during_the_push_of_its_predecessor_is_told_after_it(
         await go_on.wait()
 
     partner.misbehave = hold
-    either_world.add_worker()
-    await either_world.put_location("a", "1")
+    world.add_worker()
+    await world.put_location("a", "1")
     await arrived.wait()
-    await either_world.change_evse("a", "1", "a")
-    await either_world.change_evse("a", "1", "b")
+    await world.change_evse("a", "1", "a")
+    await world.change_evse("a", "1", "b")
     await asyncio.sleep(0.1)
     assert told(partner) == [("PUT", "NL/TNM/a")]
     go_on.set()
-    await either_world.until_told()
+    await world.until_told()
     # Only the last of two changes is known as a patch, so the whole EVSE is told.
     assert told(partner) == [("PUT", "NL/TNM/a"), ("PUT", "NL/TNM/a/1")]
 
@@ -132,39 +132,39 @@ async def test_after_a_restart_the_first_change_is_told_whole(world: World) -> N
 
 
 async def test_what_was_deleted_is_deleted_there_and_what_came_back_is_not(
-    either_world: World,
+    world: World,
 ) -> None:
-    partner = await either_world.add_partner("msp")
-    either_world.add_worker()
-    await either_world.put_location("a")
-    await either_world.until_told()
-    await either_world.delete_location("a")
-    await either_world.until_told()
-    await either_world.put_location("b")
-    await either_world.until_told()
+    partner = await world.add_partner("msp")
+    world.add_worker()
+    await world.put_location("a")
+    await world.until_told()
+    await world.delete_location("a")
+    await world.until_told()
+    await world.put_location("b")
+    await world.until_told()
     async with asyncio.timeout(5):
-        await either_world.workers[0][0].stop()
-    await either_world.delete_location("b")
-    await either_world.put_location("b", "1")
-    await either_world.put_location("c")
-    await either_world.delete_location("c")
-    either_world.add_worker()
+        await world.workers[0][0].stop()
+    await world.delete_location("b")
+    await world.put_location("b", "1")
+    await world.put_location("c")
+    await world.delete_location("c")
+    world.add_worker()
     await until(lambda: len(partner.of("DELETE")) == 2)
-    await either_world.until_told()
+    await world.until_told()
     assert sorted(told(partner)[3:]) == [("DELETE", "NL/TNM/c"), ("PUT", "NL/TNM/b")]
 
 
-async def test_a_cdr_goes_to_its_audience_once_and_leaves_a_receipt(either_world: World) -> None:
-    first, second = await either_world.add_partner("one"), await either_world.add_partner("two")
-    either_world.add_worker()
-    await either_world.post_cdr("c1", audience="two")
+async def test_a_cdr_goes_to_its_audience_once_and_leaves_a_receipt(world: World) -> None:
+    first, second = await world.add_partner("one"), await world.add_partner("two")
+    world.add_worker()
+    await world.post_cdr("c1", audience="two")
     await until(lambda: len(second.cdrs) == 1)
-    await either_world.put_location("a")
+    await world.put_location("a")
     await until(lambda: "a" in first.locations and "a" in second.locations)
     assert (first.of("POST"), len(second.of("POST"))) == ([], 1)
-    await either_world.workers[0][0].stop()
-    async with either_world.database.read() as db:
-        receipt = await db.get(Receipt, (either_world.ids["two"], "cdrs/nl*tnm*c1"))
+    await world.workers[0][0].stop()
+    async with world.database.read() as db:
+        receipt = await db.get(Receipt, (world.ids["two"], "cdrs/nl*tnm*c1"))
     assert receipt is not None
     assert (receipt.http_status, receipt.url) == (201, "https://two.example/2.2.1/cdrs/c1")
     assert receipt.request_id == second.of("POST")[0].headers["x-request-id"]
@@ -192,11 +192,11 @@ async def test_messages_name_their_sender_and_receiver(world: World) -> None:
     assert request.headers["content-type"] == "application/json"
 
 
-async def test_large_catalogues_are_told_page_by_page(either_world: World) -> None:
-    partner = await either_world.add_partner("msp")
-    await either_world.put_locations(100)
-    either_world.add_worker()
-    await either_world.until_told()
+async def test_large_catalogues_are_told_page_by_page(world: World) -> None:
+    partner = await world.add_partner("msp")
+    await world.put_locations(100)
+    world.add_worker()
+    await world.until_told()
     assert len(partner.pushes) == 100
 
 

@@ -19,7 +19,7 @@ from ocpi.client import Client
 from ocpi.context import Context
 from ocpi.database import Database, clock
 from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, State
-from ocpi.push.feed import Change, Stream, SyncObject, changed, read_key
+from ocpi.push.feed import Change, FeedRow, Stream, changed, read_key
 from ocpi.push.lanes import close_lane, open_lane
 from ocpi.push.pace import Pace
 from ocpi.push.source import Send
@@ -79,7 +79,7 @@ class Locations:
 
     module: str = "locations"
 
-    async def sends(self, database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
+    async def sends(self, database: Database, row: FeedRow, *, patch: bool) -> Sequence[Send]:
         whole_key, uid = read_key(row.key)
         name = whole_key.removeprefix(f"{OWNER}*")
         path = f"NL/TNM/{name}"
@@ -102,7 +102,7 @@ class CDRs:
 
     module: str = "cdrs"
 
-    async def sends(self, database: Database, row: SyncObject, *, patch: bool) -> Sequence[Send]:
+    async def sends(self, database: Database, row: FeedRow, *, patch: bool) -> Sequence[Send]:
         assert not patch
         return [Send("POST", "", json.dumps(await body_of(database, row.key)))]
 

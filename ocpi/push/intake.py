@@ -1,0 +1,87 @@
+"""What comes into a lane's ledger: the feed, page by page, and what is parked."""
+
+import asyncio
+from collections.abc import Callable
+
+from ocpi.database import Database
+from ocpi.push.feed import Stream
+from ocpi.push.ledger import Ledger
+from ocpi.push.pace import Pace, micros
+from ocpi.push.reading import read_page, read_parked
+from ocpi.push.teller import Teller
+from ocpi.push.watch import Watch
+
+
+class Intake:
+    """Reads for one lane, no more than there is room for in memory."""
+
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        teller: Teller,
+        pace: Pace,
+        watch: Watch,
+        partner_id: int,
+        note: Callable[[], None],
+    ) -> None:
+        """`note` is called when there is something to store."""
+        self.stopping = False
+        self.taken = 0
+        """How often what there is to store was taken from the ledger."""
+        self._database = database
+        self._ledger = ledger
+        self._teller = teller
+        self._pace = pace
+        self._watch = watch
+        self._note = note
+        self._partner_id = partner_id
+
+    async def load_parked(self, until: int | None = None) -> None:
+        """Read what is parked; with `until` only what is due until then."""
+        taken = self.taken
+        lines = await read_parked(self._database, self._partner_id, until)
+        if taken != self.taken:
+            return  # What was read may be older than what is known here; it will be seen again.
+        for key, order_key, stream, parking in lines:
+            if stream is None:
+                # The whole object is told, so that nothing is left to tell of the part.
+                self._ledger.notes.unpark(key, parking.kind)
+                self._note()
+                continue
+            if parking.next_at is not None:
+                # A clock that was set back must not make a wait longer than it is by design.
+                longest = micros(self._pace.longest_retry(parking.attempts))
+                parking.next_at = min(parking.next_at, self._watch.now() + longest)
+            self._ledger.load(key, order_key, stream, parking)
+
+    def behind(self, stream: Stream) -> bool:
+        """There is something to read."""
+        return self._ledger.positions[stream] < self._watch.heads[stream]
+
+    async def read(self) -> None:
+        """Read the feed on, money first, as far as there is room in memory."""
+        for stream in (Stream.MONEY, Stream.STATE):
+            while self.behind(stream) and self._ledger.hungry(stream) and not self.stopping:
+                await self._read_page(stream)
+                await asyncio.sleep(0)
+
+    async def _read_page(self, stream: Stream) -> None:
+        head, positions = self._watch.heads[stream], self._ledger.positions
+        page = await read_page(self._database, stream, positions[stream], self._pace.page)
+        addressee, fresh = self._teller.addressee, False
+        self._note()
+        for key, order_key, seq, module, owner, audience in page:
+            if self._ledger.full(stream):
+                return
+            concerned = addressee.concerns(module, owner, audience)
+            if not concerned and addressee.may_hear(audience) and not fresh:
+                # A party or endpoint may be as new as the object.
+                addressee, fresh = await self._teller.read(), True
+                concerned = addressee.concerns(module, owner, audience)
+            positions[stream] = seq
+            if concerned:
+                self._ledger.see(key, order_key, stream, seq, self._watch.now())
+        if len(page) < self._pace.page:
+            # All that was numbered up to the head was visible to the query.
+            positions[stream] = max(positions[stream], head)
