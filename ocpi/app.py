@@ -81,6 +81,7 @@ from ocpi.route import Front, List
 from ocpi.settings import Settings
 from ocpi.spec.reading import problems
 from ocpi.store import Store
+from ocpi.tracing import UNTRACED
 
 MODULES = (
     Module(
@@ -145,6 +146,14 @@ MODULES = (
     ),
 )
 SOURCES = {module.id: module.source for module in MODULES if module.source is not None}
+# What a scrape reads from the database, and for how many seconds that is good.
+GAUGES: Sequence[tuple[Read, float]] = (
+    (push_gauges, 5.0),
+    (alarm_gauges, 5.0),
+    (session_gauges, 5.0),
+    (station_gauges, 60.0),
+    (cdr_gauges, 60.0),
+)
 PULLABLES: Pullables = {
     PlatformID.CPO: [Pullable("tokens", tokens, "EMSP")],
     PlatformID.HUB: [
@@ -215,6 +224,7 @@ def duties_of(context: Context) -> Sequence[Duty]:
 def create_ocpi_api(offers: Offers) -> FastAPI:
     """What partners call: one set of routes for each platform. `state.context` is the caller's."""
     api = FastAPI(
+        telemetry=UNTRACED,
         title="OCPI 2.2.1",
         version=VERSION,
         docs_url=None,
@@ -258,6 +268,7 @@ def _lists(offers: Offers) -> dict[str, List]:
 def create_admin_api() -> FastAPI:
     """What the operator's staff and backend call. `state.context` is the caller's."""
     api = FastAPI(
+        telemetry=UNTRACED,
         title="OCPI hub: admin",
         version=VERSION,
         docs_url=None,
@@ -293,7 +304,9 @@ def _answer_errors(api: FastAPI) -> None:
     """Whatever goes wrong behind the front door leaves in an envelope (EN-01, AT-16)."""
 
     @api.exception_handler(OCPIError)
-    async def known(_request: Request, error: OCPIError) -> Response:
+    async def known(request: Request, error: OCPIError) -> Response:
+        caller, context = request.state.caller, request.app.state.context
+        context.metrics.refused(error, interface=caller.platform, partner=caller.name)
         return failure(error)
 
     @api.exception_handler(ValidationError)
@@ -341,7 +354,13 @@ class _Service:
 
     def _rest(self) -> FastAPI:
         """Health, and the start and end of the process."""
-        rest = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=self._lifespan)
+        rest = FastAPI(
+            telemetry=UNTRACED,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+            lifespan=self._lifespan,
+        )
 
         @rest.get("/health/live")
         async def live() -> Response:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from ocpi.client import Client
 from ocpi.database import Database
 from ocpi.gateway import Gateway, NoGateway
+from ocpi.metrics import Metrics
 from ocpi.parties import VERSION
 from ocpi.pulse import Pulse
 from ocpi.sealing import Seal
 from ocpi.settings import Settings
+from ocpi.tracing import Tracing
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,8 @@ class Context:
 
     pulse: Pulse = field(default_factory=Pulse)
     """What this process sees of its partners' being there."""
+    metrics: Metrics = field(default_factory=Metrics)
+    tracing: Tracing = field(default_factory=Tracing)
 
     def platform_url(self, platform: str) -> str:
         """The address under which a platform's versions, credentials and modules lie."""
@@ -62,3 +66,4 @@ class Context:
         await self.gateway.close()
         await self.client.close()
         await self.database.close()
+        await self.tracing.close()

@@ -6,15 +6,17 @@ from contextlib import asynccontextmanager, suppress
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
-from ocpi.client import Client
 from ocpi.context import Context
 from ocpi.database import Database
 from ocpi.directory import hub_party
 from ocpi.headers import Party
+from ocpi.metrics import Metrics
 from ocpi.migrate import upgrade
 from ocpi.parties import OurParty, PlatformID, our_party
 from ocpi.sealing import Seal
 from ocpi.settings import Settings
+from ocpi.tracing import open_tracing
+from ocpi.watched import WatchedClient
 
 
 @asynccontextmanager
@@ -25,15 +27,20 @@ async def open_context(settings: Settings | None = None) -> AsyncIterator[Contex
     no secret key.
     """
     settings = settings or Settings()
+    metrics, tracing = Metrics(), open_tracing()
     context = Context(
         settings=settings,
         database=Database(settings.database_url),
         seal=Seal(settings.secret()),
-        client=Client(
+        client=WatchedClient(
+            metrics,
+            tracing,
             allow_private=settings.allow_private_networks,
             ports=settings.partner_port_numbers,
             direct=settings.client == "aiohttp",
         ),
+        metrics=metrics,
+        tracing=tracing,
     )
     try:
         await upgrade(context.database)

@@ -14,6 +14,7 @@ from ocpi.context import Context
 from ocpi.envelope import failure
 from ocpi.errors import (
     Crash,
+    ForeignSender,
     InvalidParameters,
     NotAuthenticated,
     OCPIError,
@@ -30,7 +31,8 @@ from ocpi.headers import (
 )
 from ocpi.hub.desk import Carried, Desk, Here
 from ocpi.hub.senders import with_announced
-from ocpi.messages import log
+from ocpi.messages import about, log
+from ocpi.metrics import OTHER, code_in
 from ocpi.parties import Caller, PlatformID, authenticate, our_parties
 from ocpi.request import Listing, read_listing
 
@@ -65,29 +67,43 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request below /ocpi."""
-        started = time.perf_counter()
         request = Arrival(scope, receive)
-        ids, path = read_message_ids(request.headers), request.path
-        exchange = _Exchange(ids, send)
+        exchange = _Exchange(read_message_ids(request.headers), send)
+        platform = request.platform if request.platform in self.context.interfaces else OTHER
+        subject, tracing = request.subject, self.context.tracing
+        with about(exchange.ids), tracing.coming_in(scope["method"], platform, subject) as span:
+            await self._take(request, exchange, platform, subject)
+            span.answered(exchange.status, str(exchange.code), exchange.ids, exchange.partner)
+
+    async def _take(
+        self, request: Arrival, exchange: "_Exchange", platform: str, subject: str
+    ) -> None:
+        started = time.perf_counter()
+        scope, metrics, path = request.scope, self.context.metrics, request.path
         try:
             await self._answer(request, exchange)
         except OCPIError as error:
-            await failure(error)(scope, receive, exchange.send)
+            metrics.refused(error, interface=platform, partner=exchange.partner)
+            await failure(error)(scope, request.receive, exchange.send)
         except Exception:  # noqa: BLE001 - Nobody behind us answers, and it is logged here.
             # Starlette raises again what it has answered itself.
-            log.exception("crash", request_id=ids.request_id, path=path)
+            metrics.crashes.inc()
+            log.exception("crash", request_id=exchange.ids.request_id, path=path)
             if not exchange.status:
-                await failure(Crash())(scope, receive, exchange.send)
+                await failure(Crash())(scope, request.receive, exchange.send)
         finally:
+            seconds = time.perf_counter() - started
+            method, http = scope["method"], exchange.status
+            metrics.came_in(platform, subject, method, http, exchange.code, seconds)
             log.info(
                 "message in",
-                method=scope["method"],
+                method=method,
                 path=path,
-                http=exchange.status,
+                http=http,
                 partner=exchange.partner,
-                ms=round((time.perf_counter() - started) * 1000, 1),
-                request_id=ids.request_id,
-                correlation_id=ids.correlation_id,
+                ms=round(seconds * 1000, 1),
+                request_id=exchange.ids.request_id,
+                correlation_id=exchange.ids.correlation_id,
             )
 
     async def _answer(self, request: Arrival, exchange: "_Exchange") -> None:
@@ -135,12 +151,14 @@ class Front:
             raise UnknownObject(f"There is nothing at {request.path}.")
         caller = _as_party(state["caller"], sender, request.owner)
         message = await request.message(caller, sender, routing.to, exchange.ids)
+        started = time.perf_counter()
         if request.link is not None:
             visit: Here | Carried = await desk.follow(message, request.link)
         else:
             visit = await desk.take(message)
         exchange.set_addresses(sender, visit.answering)
         if isinstance(visit, Carried):
+            self.context.metrics.relay_seconds.observe(time.perf_counter() - started)
             await visit.answer(request.scope, request.receive, exchange.send)
             return
         meant = _meant_here(visit.answering, visit.owners, broadcast=visit.broadcast)
@@ -179,9 +197,9 @@ def _as_party(caller: Caller, sender: Party, owner: Party | None) -> Caller:
     return replace(caller, roles=tuple(roles))
 
 
-def _stranger(caller: Caller, sender: Party) -> InvalidParameters:
+def _stranger(caller: Caller, sender: Party) -> ForeignSender:
     parties = ", ".join(str(party) for party in caller.parties)
-    return InvalidParameters(f"OCPI-from: {sender} is no party of {caller.name} (it has {parties})")
+    return ForeignSender(f"OCPI-from: {sender} is no party of {caller.name} (it has {parties})")
 
 
 class _Exchange:
@@ -190,6 +208,8 @@ class _Exchange:
     def __init__(self, ids: MessageIDs, send: Send) -> None:
         self.ids = ids
         self.status = 0
+        self.code = 0
+        """The OCPI status code of the answer, 0 where none was seen."""
         self.partner: str | None = None
         self._send = send
         self._headers = {
@@ -228,6 +248,8 @@ class _Exchange:
             self.status = message["status"]
             own = [(name.encode(), value.encode()) for name, value in self._headers.items()]
             message = {**message, "headers": [*message.get("headers", []), *own]}
+        elif not self.code:
+            self.code = code_in(message.get("body", b""))
         await self._send(message)
 
 

@@ -107,6 +107,7 @@ class AuditView(BaseModel):
 
     overdue: int = Field(description="How many should have one.", examples=[0])
     waiting: int = Field(description="How many wait for a partner that cannot be told any.")
+    oldest: int | None = Field(None, description="Age in seconds of the oldest overdue one.")
     cdrs: list[UnprovenView] = Field(description="Some of both, the overdue ones first.")
 
 
