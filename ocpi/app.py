@@ -42,6 +42,7 @@ import modules.tariffs.sender
 import modules.tokens.admin
 import modules.tokens.receiver
 import modules.tokens.sender
+import ocpi.alarms.admin
 import ocpi.push.admin
 from credentials.endpoints import credentials_router
 from credentials.versions import versions_router
@@ -71,12 +72,14 @@ from ocpi.errors import Crash, InvalidParameters, MethodNotOffered, OCPIError, U
 from ocpi.gateway import NoGateway
 from ocpi.hub.desk import Desk
 from ocpi.module import Module
+from ocpi.oversight import scraping_of, watches_of
 from ocpi.parties import VERSION, PlatformID
 from ocpi.pull.admin import pull_router
 from ocpi.pull.pullable import Pullable, Pullables
 from ocpi.pull.puller import Puller
 from ocpi.pulse import store_pulse
 from ocpi.push.worker import Worker
+from ocpi.refusals import store_refusals
 from ocpi.route import Front, List
 from ocpi.settings import Settings
 from ocpi.spec.reading import problems
@@ -146,14 +149,6 @@ MODULES = (
     ),
 )
 SOURCES = {module.id: module.source for module in MODULES if module.source is not None}
-# What a scrape reads from the database, and for how many seconds that is good.
-GAUGES: Sequence[tuple[Read, float]] = (
-    (push_gauges, 5.0),
-    (alarm_gauges, 5.0),
-    (session_gauges, 5.0),
-    (station_gauges, 60.0),
-    (cdr_gauges, 60.0),
-)
 PULLABLES: Pullables = {
     PlatformID.CPO: [Pullable("tokens", tokens, "EMSP")],
     PlatformID.HUB: [
@@ -200,23 +195,31 @@ def mounted(context: Context, offers: Offers | None = None) -> Context:
 def create_app(context: Context, *, worker: bool = True, offers: Offers | None = None) -> ASGIApp:
     """The whole service; with `worker` it also does what `duties_of` lists."""
     context = mounted(context, offers)
-    keeper = Repeated(
-        partial(store_pulse, context.database, context.pulse),
-        pause=1.0,
-        complaint="signs of life were not stored",
+    keepers = (
+        Repeated(
+            partial(store_pulse, context.database, context.pulse),
+            pause=1.0,
+            complaint="signs of life were not stored",
+        ),
+        Repeated(
+            partial(store_refusals, context.database, context.metrics),
+            pause=10.0,
+            complaint="refused requests were not counted",
+        ),
     )
-    return _Service(context, (keeper, *duties_of(context)) if worker else (keeper,))
+    return _Service(context, (*keepers, *(duties_of if worker else watches_of)(context)))
 
 
 def duties_of(context: Context) -> Sequence[Duty]:
     """What goes on beside requests: telling what changed, errands, pulling, audits and such."""
-    duties = (
+    duties: tuple[Duty, ...] = (
         Worker(context, SOURCES),
         ErrandRunner(context),
         Puller(context, PULLABLES),
         Forgetter(context),
         Auditor(context),
         Learner(context),
+        *watches_of(context),
     )
     return (*duties, Standing(context)) if context.settings.is_hub else duties
 
@@ -282,6 +285,7 @@ def create_admin_api() -> FastAPI:
         credentials.admin.router,
         credentials.agreementadmin.router,
         ocpi.push.admin.router,
+        ocpi.alarms.admin.router,
         ocpi.push.admin.verify_router(SOURCES),
         modules.cdrs.admin.audit_router,
         pull_router(PULLABLES),
@@ -341,6 +345,7 @@ class _Service:
         desk = Desk(context, STORES) if context.settings.is_hub else None
         self.ocpi = Front(context, ocpi_api, _lists(context.interfaces), desk)
         self.admin = AdminFront(context, admin_api)
+        self.scraping = scraping_of(context)
         self.rest = self._rest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -353,7 +358,7 @@ class _Service:
             await self.rest(scope, receive, send)
 
     def _rest(self) -> FastAPI:
-        """Health, and the start and end of the process."""
+        """Health, metrics, and the start and end of the process."""
         rest = FastAPI(
             telemetry=UNTRACED,
             docs_url=None,
@@ -365,6 +370,10 @@ class _Service:
         @rest.get("/health/live")
         async def live() -> Response:
             return JSONResponse({"status": "ok"})
+
+        @rest.get("/metrics")
+        async def metrics(request: Request) -> Response:
+            return await self.scraping.answer(request.headers.get("authorization", ""))
 
         @rest.get("/health/ready")
         async def ready() -> Response:

@@ -16,6 +16,7 @@ from modules.sessions.cli import session_app
 from modules.stations.cli import station_app
 from modules.tariffs.cli import tariff_app
 from modules.tokens.cli import token_app
+from ocpi.alarms.cli import alarm_app
 from ocpi.app import PULLABLES, SOURCES, create_app, duties_of, mounted
 from ocpi.crew import on_duty
 from ocpi.demo.hub import run_hub_demo
@@ -23,7 +24,10 @@ from ocpi.demo.live import run_demo
 from ocpi.documents import export_documents
 from ocpi.messages import set_up_logging
 from ocpi.migrate import upgrade
+from ocpi.observing.cli import observe_app
+from ocpi.observing.serving import MetricsServer
 from ocpi.opening import open_context
+from ocpi.oversight import scraping_of
 from ocpi.pull.cli import sync_command
 from ocpi.push.cli import push_app, verify_command
 from ocpi.settings import Settings
@@ -46,6 +50,8 @@ for name, part in (
     ("cdr", cdr_app),
     ("token", token_app),
     ("push", push_app),
+    ("alarm", alarm_app),
+    ("observe", observe_app),
     ("mock", mock_app),
 ):
     app.add_typer(part, name=name)
@@ -90,7 +96,15 @@ def serve(
 
 
 @app.command()
-def worker() -> None:
+def worker(
+    *,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Serve /metrics at this port.")
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option(help="The address at which /metrics is served.")
+    ] = "127.0.0.1",
+) -> None:
     """Tell partners what changes, ask stations, pull lists: all without serving requests."""
 
     async def act() -> None:
@@ -101,7 +115,10 @@ def worker() -> None:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, ended.set)
-            async with on_duty(duties_of(mounted(context))):
+            duties = [*duties_of(mounted(context))]
+            if metrics_port is not None:
+                duties.append(MetricsServer(scraping_of(context), metrics_host, metrics_port))
+            async with on_duty(duties):
                 await ended.wait()
 
     run(act())

@@ -97,6 +97,7 @@ class Metrics:
             buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0),
             registry=registry,
         )
+        self._refusals = 0
         self._ins: dict[tuple[str, str, str, int, int], tuple[Counter, Histogram]] = {}
         self._outs: dict[tuple[str, str, str], tuple[Counter, Histogram]] = {}
 
@@ -137,8 +138,14 @@ class Metrics:
         """A request was refused: counted if that is a matter of who asks for what."""
         if isinstance(error, NotAuthenticated):
             self._auth_failures.labels(interface).inc()
+            self._refusals += 1
         elif isinstance(error, (ForeignSender, ForeignOwner)):
             self._owner_violations.labels(partner or OTHER).inc()
+
+    def take_refusals(self) -> int:
+        """How many requests had no valid token since this was last asked."""
+        refused, self._refusals = self._refusals, 0
+        return refused
 
 
 def _code_label(code: int) -> str:

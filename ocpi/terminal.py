@@ -17,13 +17,14 @@ from ocpi.sealing import WrongKey
 from ocpi.settings import MissingSecret
 from ocpi.spec.document import encode
 from ocpi.spec.reading import problems
+from ocpi.tracing import MissingTracing
 
 T = TypeVar("T")
 
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 # What commands stop at with a sentence; anything else is a defect and shows its trace.
-_EXPECTED = (OCPIError, MissingSecret, WrongKey, OSError, ValueError)
+_EXPECTED = (OCPIError, MissingSecret, MissingTracing, WrongKey, OSError, ValueError)
 
 
 def run(action: Coroutine[Any, Any, T]) -> T:

@@ -35,7 +35,9 @@ async def station_gauges(context: Context) -> Sequence[Metric]:
     platform = {"platform": PlatformID.CPO.value}
     database = context.database
     query = _EVSES[database.sqlite].bindparams(bindparam("platform"))
-    found = dict(await database.fetch("gauges.evses", query, platform))  # type: ignore[arg-type]
+    found: dict[str, int] = {
+        row[0]: row[1] for row in await database.fetch("gauges.evses", query, platform)
+    }
     evses = gauge("ocpi_evses", "EVSEs of ours, by status.", "status")
     for status in Status:
         evses.add_metric((status,), found.get(status.value, 0))
@@ -46,7 +48,7 @@ async def session_gauges(context: Context) -> Sequence[Metric]:
     """Sessions of ours that have not ended."""
     platform = {"platform": PlatformID.CPO.value}
     rows = await context.database.fetch("gauges.sessions", _SESSIONS, platform)
-    found = dict(rows)  # type: ignore[arg-type]
+    found: dict[str, int] = {row[0]: row[1] for row in rows}
     running = gauge("ocpi_sessions", "Sessions of ours that have not ended, by status.", "status")
     for status in (SessionStatus.ACTIVE, SessionStatus.PENDING, SessionStatus.RESERVATION):
         running.add_metric((status,), found.get(status.value, 0))

@@ -43,8 +43,8 @@ async def push_gauges(context: Context) -> Sequence[Metric]:
                 .order_by(col(Partner.name))
             )
         ).all()
-        behind = any(lane is not None and _behind(lane, heads) for _, lane in partners)
-        marks = await _marks(db, now) if behind else []
+        behind = any(lane is not None and behind_of(lane, heads) for _, lane in partners)
+        marks = await marks_of(db, now) if behind else []
         parked = await _parked(db)
         fresh = col(WorkerBeat.beat_at) > now - LEASE
         workers = (await db.exec(select(func.count()).select_from(WorkerBeat).where(fresh))).one()
@@ -61,11 +61,12 @@ def standing_of(partner: Partner) -> str:
     return "suspended" if partner.suspended else str(State(partner.state))
 
 
-def _behind(lane: PartnerLane, heads: dict[str, int]) -> int:
+def behind_of(lane: PartnerLane, heads: dict[str, int]) -> int:
+    """How many changes lie between what a partner has heard and the end of the feed."""
     return sum(max(heads[each] - lane.cursors.get(each, 0), 0) for each in Stream)
 
 
-async def _marks(db: AsyncSession, now: int) -> Sequence[FeedMark]:
+async def marks_of(db: AsyncSession, now: int) -> Sequence[FeedMark]:
     """The marks of the last day, oldest first."""
     recent = select(FeedMark).where(col(FeedMark.at) > now - LONGEST_LAG)
     return (await db.exec(recent.order_by(col(FeedMark.at)))).all()
@@ -135,9 +136,7 @@ def _of_lanes(
         if lane is None or partner.suspended:
             continue
         for each in Stream:
-            behind.add_metric(
-                (partner.name, each), max(heads[each] - lane.cursors.get(each, 0), 0)
-            )
+            behind.add_metric((partner.name, each), max(heads[each] - lane.cursors.get(each, 0), 0))
         lag.add_metric((partner.name,), lag_of(lane, heads, marks, now))
         success.add_metric((partner.name,), (lane.last_success_at or 0) / SECOND)
         for reason in REASONS:
@@ -146,9 +145,7 @@ def _of_lanes(
     return [behind, lag, stopped, success]
 
 
-def lag_of(
-    lane: PartnerLane, heads: dict[str, int], marks: Sequence[FeedMark], now: int
-) -> float:
+def lag_of(lane: PartnerLane, heads: dict[str, int], marks: Sequence[FeedMark], now: int) -> float:
     """Seconds since the oldest change that the partner was not told; 0: it was told all.
 
     `marks` are those of the last day, oldest first. What no mark has passed yet is younger than
