@@ -34,6 +34,7 @@ from ocpi.settings import Settings
 from ocpi.terminal import run
 from ocpi.testing.cli import mock_app
 from ocpi.testing.replay import run_replay
+from ocpi.usage import show_examples
 
 app = typer.Typer(
     help="An OCPI 2.2.1 service for charge point operators and roaming hubs.",
@@ -172,6 +173,9 @@ def openapi(
     """Export the OpenAPI documents of the OCPI endpoints and of the admin API."""
     for path in export_documents(folder):
         typer.echo(path)
+
+
+show_examples(app)
 
 
 def main() -> None:
