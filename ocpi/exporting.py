@@ -145,9 +145,8 @@ def _piece(kind: Kind, wanted: Wanted, texts: Sequence[str]) -> str:
     found = [pair for pair in found if _is_within(kind, wanted, pair[1])]
     if wanted.format == "jsonl":
         return "".join(f"{text}\n" for text, _ in found)
-    return _lines(
-        [[_cell(document, path) for path in kind.columns.values()] for _, document in found]
-    )
+    ways = kind.columns.values()
+    return _lines([[_cell(document, way) for way in ways] for _, document in found])
 
 
 def _is_within(kind: Kind, wanted: Wanted, document: Mapping[str, Any]) -> bool:

@@ -120,6 +120,8 @@ def _opened(output: Path | None) -> Iterator[TextIO]:
         sys.stdout.flush()
         return
     part = output.with_name(f"{output.name}.part")
+    if not output.parent.is_dir():
+        raise ValueError(f"--output {output}: there is no folder {output.parent}")
     try:
         with part.open("w", encoding="utf-8", newline="") as file:
             yield file

@@ -10,7 +10,9 @@ import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
+from ocpi.database import DATABASE_ERRORS
 from ocpi.errors import OCPIError
 from ocpi.messages import set_up_logging
 from ocpi.sealing import WrongKey
@@ -37,12 +39,50 @@ def run(action: Coroutine[Any, Any, T]) -> T:
     except ValidationError as error:
         # What concerns several settings together is named by none of them.
         sentence = problems(error).removeprefix("the document: ")
+        if error.title == "Settings":
+            sentence = _of_settings(error)
+    except ConnectionRefusedError as error:
+        sentence = _of_database(error)
     except _EXPECTED as error:
         sentence = str(error)
+    except DATABASE_ERRORS as error:
+        if _is_defect(error):
+            raise
+        sentence = _of_database(error)
     except KeyboardInterrupt:
         sentence = "Stopped."
     typer.echo(f"error: {plain(sentence)}", err=True)
     raise typer.Exit(1)
+
+
+def _of_settings(error: ValidationError) -> str:
+    """What is wrong with settings, by the names that they have in the environment."""
+    return "\n".join(
+        f"OCPI_{str(each['loc'][0]).upper()}: {_rule(each)}"
+        if each["loc"]
+        else each["msg"].removeprefix("Value error, ")
+        for each in error.errors()
+    )
+
+
+def _rule(detail: Any) -> str:
+    if detail["type"] == "too_short":
+        return f"needs at least {detail['ctx']['min_length']} characters"
+    return str(detail["msg"]).removeprefix("Value error, ")
+
+
+def _is_defect(error: Exception) -> bool:
+    """A statement of ours is wrong; that is not the user's doing."""
+    return isinstance(error, (IntegrityError, ProgrammingError))
+
+
+def _of_database(error: Exception) -> str:
+    """Why the database cannot be used, and what to do."""
+    said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    place = "the database that OCPI_DATABASE_URL names"
+    if "locked" in said or "busy" in said:
+        return f"Another program holds {place} ({said}). Try again, or see what it is doing."
+    return f"It is not possible to use {place}: {said}. Does it exist, and is it the right one?"
 
 
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop]:

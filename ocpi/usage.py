@@ -41,7 +41,8 @@ EXAMPLES: Mapping[str, str] = {
     "tariff import": "ocpi tariff import tariffs.json",
     "session list": "ocpi session list --status ACTIVE",
     "session show": "ocpi session show SESSION-1",
-    "session export": "ocpi session export --since 2026-01-01 --format jsonl --output sessions.jsonl",
+    "session export": "ocpi session export --since 2026-01-01"
+    " --format jsonl --output sessions.jsonl",
     "cdr price": "ocpi cdr price cdr.json --tariff tariff.json",
     "cdr check": "ocpi cdr check cdr.json",
     "cdr list": "ocpi cdr list --limit 20",

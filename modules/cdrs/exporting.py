@@ -3,7 +3,8 @@
 from modules.cdrs.store import CDRRow
 from ocpi.exporting import Kind
 
-_PLACE = ("id", "name", "address", "postal_code", "city", "country", "evse_uid", "evse_id")
+_PLACE = ("id", "name", "address", "postal_code", "city", "country")
+_POINT = ("evse_uid", "evse_id", "connector_id", "connector_standard")
 _TOTALS = ("", "_fixed", "_energy", "_time", "_parking", "_reservation")
 
 CDRS = Kind(
@@ -18,12 +19,8 @@ CDRS = Kind(
         "token_type": ("cdr_token", "type"),
         "contract_id": ("cdr_token", "contract_id"),
         **{name: (name,) for name in ("auth_method", "authorization_reference")},
-        **{
-            f"location_{name}" if "evse" not in name else name: ("cdr_location", name)
-            for name in _PLACE
-        },
-        "connector_id": ("cdr_location", "connector_id"),
-        "connector_standard": ("cdr_location", "connector_standard"),
+        **{f"location_{name}": ("cdr_location", name) for name in _PLACE},
+        **{name: ("cdr_location", name) for name in _POINT},
         "meter_id": ("meter_id",),
         "currency": ("currency",),
         **{name: (name,) for name in ("total_energy", "total_time", "total_parking_time")},
