@@ -41,7 +41,7 @@ def run(action: Coroutine[Any, Any, T]) -> T:
         sentence = problems(error).removeprefix("the document: ")
         if error.title == "Settings":
             sentence = _of_settings(error)
-    except ConnectionRefusedError as error:
+    except (ConnectionRefusedError, TimeoutError) as error:
         sentence = _of_database(error)
     except _EXPECTED as error:
         sentence = str(error)
@@ -49,6 +49,9 @@ def run(action: Coroutine[Any, Any, T]) -> T:
         if _is_defect(error):
             raise
         sentence = _of_database(error)
+    except SystemExit as ended:
+        # uvicorn's way to end, when it has said why.
+        raise typer.Exit(1 if ended.code else 0) from None
     except KeyboardInterrupt:
         sentence = "Stopped."
     typer.echo(f"error: {plain(sentence)}", err=True)
@@ -78,7 +81,7 @@ def _is_defect(error: Exception) -> bool:
 
 def _of_database(error: Exception) -> str:
     """Why the database cannot be used, and what to do."""
-    said = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+    said = (str(getattr(error, "orig", None) or error).strip() or "no answer").splitlines()[0]
     place = "the database that OCPI_DATABASE_URL names"
     if "locked" in said or "busy" in said:
         return f"Another program holds {place} ({said}). Try again, or see what it is doing."
