@@ -21,7 +21,9 @@ from ocpi.terminal import run
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "A header line and a line for each object, or its document a line.",
-        "content": {"text/csv": {}, "application/x-ndjson": {}},
+        "content": {
+            media.partition(";")[0]: {"schema": {"type": "string"}} for media in MEDIA.values()
+        },
     }
 }
 """For the OpenAPI document."""

@@ -21,7 +21,7 @@ EXAMPLES: Mapping[str, str] = {
     "partner reissue": "ocpi partner reissue shiny",
     "partner suspend": "ocpi partner suspend shiny",
     "partner resume": "ocpi partner resume shiny",
-    "partner set": "ocpi partner set shiny put_only=true pushes_per_minute=600",
+    "partner set": "ocpi partner set shiny put_only=true",
     "partner remove": "ocpi partner remove shiny",
     "partner sync": "ocpi partner sync shiny --full",
     "agreement allow": "ocpi agreement allow FR*SRC DE*RHM --both",

@@ -146,7 +146,9 @@ class Email:
         """The mail: the sentence, and where it comes from."""
         alarm, message = news.alarm, EmailMessage()
         what = " ".join(str(alarm[name]) for name in ("kind", "subject") if alarm[name])
-        message["Subject"] = plain(f"[ocpi] {alarm['severity']}: {what} {news.event}")
+        # A header has one line, whatever a partner is called.
+        subject = " ".join(f"[ocpi] {alarm['severity']}: {what} {news.event}".split())
+        message["Subject"] = plain(subject)
         message["From"], message["To"] = self._sender, self._receivers
         message["Message-ID"] = f"<{news.id}@{self._sender.rpartition('@')[2]}>"
         lines = [

@@ -9,7 +9,7 @@ from ocpi.alarms.alarm import Alarm, list_alarms, view
 from ocpi.alarms.channels import News, TellingFailed, open_channels
 from ocpi.database import clock
 from ocpi.opening import open_context
-from ocpi.terminal import AsJSON, plain, print_json, print_table, run
+from ocpi.terminal import AsJSON, plain, print_json, run
 
 alarm_app = typer.Typer(help="What somebody must look after.", no_args_is_help=True)
 
@@ -33,16 +33,18 @@ def show_alarms(
     if as_json:
         print_json(found)
         return
-    columns = ("severity", "kind", "about", "raised", "cleared", "told", "what is wrong")
-    print_table(columns, [_row(alarm) for alarm in found])
+    for alarm in found:
+        typer.echo(plain(_paragraph(alarm)))
     if not found:
         typer.echo("No alarm is raised." if not every else "There was none.")
 
 
-def _row(alarm: dict[str, Any]) -> tuple[object, ...]:
-    names = ("severity", "kind", "subject", "raised_at", "cleared_at")
-    told = "\n".join(_telling(each) for each in alarm["told"])
-    return (*(alarm[name] for name in names), told, alarm["sentence"])
+def _paragraph(alarm: dict[str, Any]) -> str:
+    """The sentence below a line of facts: in a table it would be a narrow column."""
+    about = " ".join(alarm[name] for name in ("severity", "kind", "subject") if alarm[name])
+    until = f", cleared {alarm['cleared_at']}" if alarm["cleared_at"] else ""
+    told = "".join(f"\n  told by {_telling(each)}" for each in alarm["told"])
+    return f"{about}, raised {alarm['raised_at']}{until}\n  {alarm['sentence']}{told}\n"
 
 
 def _telling(notice: dict[str, Any]) -> str:

@@ -61,7 +61,7 @@ async def test_cdrs_are_exported_by_their_end_page_by_page(
 
 
 async def test_json_lines_are_what_is_stored(service: Service) -> None:
-    await post(service, "CDR-1", 1, remark="two\nlines", its_own="kept")
+    await post(service, "CDR-1", 1, remark='two, "lines"', its_own="kept")
     await post(service, "CDR-2", 2)
     for query in ({}, {"until": "2026-01-02"}):
         answer = await service.admin.get("/admin/cdrs/export", params={"format": "jsonl", **query})

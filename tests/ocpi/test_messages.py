@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -14,20 +16,22 @@ from ocpi.messages import about, go_on_about, log, set_up_logging
 from tests.house import TOKEN, calling, open_service, present
 
 
-@pytest.fixture(autouse=True)
-def _logging(capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
-    assert capsys
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    """Give what is logged, as where no terminal is."""
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
     set_up_logging("DEBUG")
-    yield
+    yield stream
     structlog.reset_defaults()
 
 
-def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
-    return [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+def lines(written: io.StringIO) -> list[dict[str, str]]:
+    return [json.loads(line) for line in written.getvalue().splitlines()]
 
 
 async def test_every_line_of_a_request_bears_its_ids(
-    sqlite_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, written: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def chatty(*_: object) -> None:
         structlog.get_logger("elsewhere").info("in the midst of it")
@@ -39,7 +43,7 @@ async def test_every_line_of_a_request_bears_its_ids(
         async with calling(service.app, headers) as partner:
             await partner.get("/ocpi/cpo/2.2.1/sender/locations")
         await service.admin.get("/admin/push", headers={"X-Request-ID": "r-2"})
-    found = lines(capsys)
+    found = lines(written)
     assert [each["event"] for each in found] == [
         *("in the midst of it", "crash", "message in", "admin"),
     ]
@@ -48,7 +52,7 @@ async def test_every_line_of_a_request_bears_its_ids(
 
 
 async def test_ids_are_those_of_the_message_and_of_no_other(
-    capsys: pytest.CaptureFixture[str],
+    written: io.StringIO,
 ) -> None:
     async def push(name: str) -> None:
         go_on_about(MessageIDs(name, f"for {name}"))
@@ -59,7 +63,7 @@ async def test_ids_are_those_of_the_message_and_of_no_other(
         log.info("before")
     await asyncio.gather(*(asyncio.create_task(push(name)) for name in ("r-1", "r-2")))
     log.info("after")
-    before, one, two, after = lines(capsys)
+    before, one, two, after = lines(written)
     assert before["request_id"] == "r-0"
     assert (one["request_id"], one["correlation_id"]) == ("r-1", "for r-1")
     assert two["request_id"] == "r-2"

@@ -241,7 +241,7 @@ async def test_a_database_that_is_away_is_told_by_itself_and_written_down_afterw
 ) -> None:
     ear = Ear()
     watch = AlarmWatch(service.context, finding())
-    watch.AWAY = 0.0  # type: ignore[misc]
+    watch.AWAY = 0.0
     watch._channels = {"webhook": ear}  # noqa: SLF001 - Instead of a server to listen.
 
     async def away(*_: Any) -> None:
@@ -294,14 +294,15 @@ class _Post(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         self.wfile.write(b"220 here\r\n")
         while line := self.rfile.readline():
-            if line.startswith(b"DATA"):
+            if line.upper().startswith(b"DATA"):
                 self.wfile.write(b"354 go on\r\n")
                 mail = b""
                 while not mail.endswith(b"\r\n.\r\n"):
                     mail += self.rfile.readline()
                 self.server.mails.append(mail.decode())  # type: ignore[attr-defined]
-            self.wfile.write(b"250 fine\r\n")
-            if line.startswith(b"QUIT"):
+            ends = line.upper().startswith(b"QUIT")
+            self.wfile.write(b"221 bye\r\n" if ends else b"250 fine\r\n")
+            if ends:
                 return
 
 
@@ -339,7 +340,8 @@ async def test_an_e_mail_says_what_to_do_and_takes_no_orders(
 
 async def test_a_webhook_is_signed_and_a_refusal_is_a_failure() -> None:
     taken: list[tuple[dict[str, str], bytes]] = []
-    answers = [b"HTTP/1.1 204 x\r\n\r\n", b"HTTP/1.1 500 x\r\ncontent-length: 0\r\n\r\n"]
+    end = b"connection: close\r\ncontent-length: 0\r\n\r\n"
+    answers = [b"HTTP/1.1 200 x\r\n" + end, b"HTTP/1.1 500 x\r\n" + end]
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -347,6 +349,7 @@ async def test_a_webhook_is_signed_and_a_refusal_is_a_failure() -> None:
         headers = dict(line.split(": ", 1) for line in lines if line)
         taken.append((headers, await reader.readexactly(int(headers["content-length"]))))
         writer.write(answers.pop(0))
+        await writer.drain()
         writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
@@ -357,11 +360,13 @@ async def test_a_webhook_is_signed_and_a_refusal_is_a_failure() -> None:
     moment = int(headers["webhook-timestamp"])
     assert headers["webhook-signature"].lower() == sign(key, "alarm-1-raised", moment, body).lower()
     assert decode(body)["type"] == "alarm.raised"
-    with pytest.raises(TellingFailed, match="HTTP 500"):
-        await webhook.tell(news())
-    await webhook.close()
-    server.close()
-    await server.wait_closed()
+    try:
+        with pytest.raises(TellingFailed, match="HTTP 500"):
+            await webhook.tell(news())
+    finally:
+        await webhook.close()
+        server.close()
+        await server.wait_closed()
 
 
 async def test_notices_of_channels_that_are_gone_wait(service: Service) -> None:
