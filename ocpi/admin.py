@@ -2,6 +2,7 @@
 
 import hmac
 import time
+from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
@@ -19,8 +20,8 @@ from ocpi.errors import (
     ServerFailure,
     UnknownObject,
 )
-from ocpi.headers import Party
-from ocpi.messages import log
+from ocpi.headers import Party, read_message_ids
+from ocpi.messages import about, log
 from ocpi.parties import PlatformID, our_parties
 from ocpi.request import Here, Owner
 from ocpi.spec.document import encode
@@ -49,6 +50,14 @@ class AdminFront:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request below /admin."""
+        headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
+        given = {name: value.decode("latin-1") for name, value in headers.items()}
+        with about(read_message_ids(given)):
+            await self._take(scope, headers, receive, send)
+
+    async def _take(
+        self, scope: Scope, headers: Mapping[str, bytes], receive: Receive, send: Send
+    ) -> None:
         started = time.perf_counter()
         status = 0
 
@@ -59,15 +68,16 @@ class AdminFront:
             await send(message)
 
         path = path_of(scope)
-        headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
         try:
             self._check_token(headers.get("authorization", b""))
             body = replay(await read_whole(scope, headers, receive, BODY_LIMIT), receive)
             await self.api({**scope, "path": path.removeprefix("/admin")}, body, watch)
         except OCPIError as error:
+            self.context.metrics.refused(error, interface="admin", partner=None)
             await _failure(error)(scope, receive, watch)
         except Exception:  # noqa: BLE001 - Nobody behind us answers, and it is logged here.
             # Starlette raises again what it has answered itself.
+            self.context.metrics.crashes.inc()
             log.exception("crash", path=path)
             if not status:
                 await _problem(500, CRASHED)(scope, receive, watch)

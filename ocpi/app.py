@@ -1,10 +1,8 @@
 """The program put together: every module, both APIs, and the worker, in one ASGI application."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -42,167 +40,59 @@ import modules.tariffs.sender
 import modules.tokens.admin
 import modules.tokens.receiver
 import modules.tokens.sender
+import ocpi.alarms.admin
 import ocpi.erasure.admin
 import ocpi.journal.admin
 import ocpi.push.admin
 from credentials.endpoints import credentials_router
 from credentials.versions import versions_router
 from modules.cdrs.auditing import Auditor
-from modules.cdrs.source import CDRSource
 from modules.hubclientinfo.learning import Learner
-from modules.hubclientinfo.source import ClientInfoSource
 from modules.hubclientinfo.standing import Standing
-from modules.locations.source import LocationSource
-from modules.locations.store import locations
-from modules.sessions.source import SessionSource
-from modules.sessions.store import sessions
 from modules.stations.errandrunner import ErrandRunner
 from modules.stations.forgetting import Forgetter
-from modules.stations.gateways.opening import open_gateway
-from modules.tariffs.source import TariffSource
-from modules.tariffs.store import tariffs
-from modules.tokens.source import TokenSource
-from modules.tokens.store import tokens
 from ocpi.admin import AdminFront, Problem, add_error_handlers
 from ocpi.arrival import path_of
+from ocpi.catalogue import MODULES, PULLABLES, SOURCES, STORES, Offers, mounted
 from ocpi.console.app import create_console
 from ocpi.context import Context, Interface
 from ocpi.crew import Duty, Repeated, on_duty
 from ocpi.database import clock
 from ocpi.envelope import Failure, failure
 from ocpi.errors import Crash, InvalidParameters, MethodNotOffered, OCPIError, UnknownObject
-from ocpi.gateway import NoGateway
 from ocpi.hub.desk import Desk
 from ocpi.journal.writing import NOT_STORED, purge, store_notes
-from ocpi.module import Module
 from ocpi.opening import close_context
-from ocpi.parties import VERSION, PlatformID
+from ocpi.oversight import scraping_of, watches_of
+from ocpi.parties import VERSION
 from ocpi.pull.admin import pull_router
-from ocpi.pull.pullable import Pullable, Pullables
 from ocpi.pull.puller import Puller
 from ocpi.pulse import store_pulse
 from ocpi.push.worker import Worker
+from ocpi.refusals import store_refusals
 from ocpi.route import Front, List
-from ocpi.settings import Settings
 from ocpi.spec.reading import problems
-from ocpi.store import Store
-
-MODULES = (
-    Module(
-        "locations",
-        cpo="SENDER",
-        sender=modules.locations.sender.router,
-        receiver=modules.locations.receiver.router,
-        list=modules.locations.sender.list_locations,
-        source=LocationSource(),
-    ),
-    Module(
-        "tariffs",
-        cpo="SENDER",
-        sender=modules.tariffs.sender.router,
-        receiver=modules.tariffs.receiver.router,
-        list=modules.tariffs.sender.list_tariffs,
-        source=TariffSource(),
-    ),
-    Module(
-        "sessions",
-        cpo="SENDER",
-        sender=modules.sessions.sender.router,
-        elsewhere=modules.stations.preferences.router,
-        receiver=modules.sessions.receiver.router,
-        list=modules.sessions.sender.list_sessions,
-        source=SessionSource(),
-    ),
-    Module(
-        "cdrs",
-        cpo="SENDER",
-        sender=modules.cdrs.sender.router,
-        receiver=modules.cdrs.receiver.router,
-        list=modules.cdrs.sender.list_cdrs,
-        source=CDRSource(),
-    ),
-    Module(
-        "commands",
-        cpo="RECEIVER",
-        sender=modules.commands.sender.router,
-        receiver=modules.commands.receiver.router,
-    ),
-    Module(
-        "chargingprofiles",
-        cpo="RECEIVER",
-        sender=modules.chargingprofiles.sender.router,
-        receiver=modules.chargingprofiles.receiver.router,
-    ),
-    Module(
-        "tokens",
-        cpo="RECEIVER",
-        sender=modules.tokens.sender.router,
-        receiver=modules.tokens.receiver.router,
-        list=modules.tokens.sender.list_tokens,
-        source=TokenSource(),
-    ),
-    Module(
-        "hubclientinfo",
-        cpo="RECEIVER",
-        sender=modules.hubclientinfo.sender.router,
-        receiver=modules.hubclientinfo.receiver.router,
-        source=ClientInfoSource(),
-    ),
-)
-SOURCES = {module.id: module.source for module in MODULES if module.source is not None}
-PULLABLES: Pullables = {
-    PlatformID.CPO: [Pullable("tokens", tokens, "EMSP")],
-    PlatformID.HUB: [
-        Pullable("locations", locations, "CPO"),
-        Pullable("tariffs", tariffs, "CPO"),
-        Pullable("tokens", tokens, "EMSP", share=tokens.share),
-    ],
-}
-
-
-# What the hub keeps of what is meant for everybody, and our own Sessions: they tell whose they are.
-STORES: Mapping[str, Store[Any]] = {
-    "locations": locations,
-    "tariffs": tariffs,
-    "tokens": tokens,
-    "sessions": sessions,
-}
-
-Offers = Mapping[str, Sequence[Interface]]
-
-OFFERS: Offers = {PlatformID.CPO: [Interface(module.id, module.cpo) for module in MODULES]}
-HUB_OFFERS: Offers = {
-    **OFFERS,
-    PlatformID.HUB: [
-        Interface(module.id, role) for module in MODULES for role in ("SENDER", "RECEIVER")
-    ],
-}
-
-
-def offers_of(settings: Settings) -> Offers:
-    """What each platform offers: the hub, if it is on, both sides of every module (RT-44)."""
-    return HUB_OFFERS if settings.is_hub else OFFERS
-
-
-def mounted(context: Context, offers: Offers | None = None) -> Context:
-    """The context of a process that serves: it knows what each platform offers, and stations."""
-    gateway = context.gateway
-    if isinstance(gateway, NoGateway):
-        gateway = open_gateway(context.settings)
-    interfaces = offers_of(context.settings) if offers is None else offers
-    return replace(context, interfaces=interfaces, gateway=gateway)
+from ocpi.tracing import UNTRACED
 
 
 def create_app(context: Context, *, worker: bool = True, offers: Offers | None = None) -> ASGIApp:
     """The whole service; with `worker` it also does what `duties_of` lists."""
     context = mounted(context, offers)
-    keeper = Repeated(
-        partial(store_pulse, context.database, context.pulse),
-        pause=1.0,
-        complaint="signs of life were not stored",
+    keepers = (
+        Repeated(
+            partial(store_pulse, context.database, context.pulse),
+            pause=1.0,
+            complaint="signs of life were not stored",
+        ),
+        Repeated(
+            partial(store_refusals, context.database, context.metrics),
+            pause=10.0,
+            complaint="refused requests were not counted",
+        ),
     )
-    beside = (keeper, scribe(context))
-    return _Service(context, (*beside, *duties_of(context)) if worker else beside)
+    return _Service(
+        context, (*keepers, scribe(context), *(duties_of if worker else watches_of)(context))
+    )
 
 
 def scribe(context: Context) -> Duty:
@@ -216,7 +106,7 @@ def scribe(context: Context) -> Duty:
 
 def duties_of(context: Context) -> Sequence[Duty]:
     """What goes on beside requests: telling what changed, errands, pulling, audits and such."""
-    duties = (
+    duties: tuple[Duty, ...] = (
         Worker(context, SOURCES),
         ErrandRunner(context),
         Puller(context, PULLABLES),
@@ -228,6 +118,7 @@ def duties_of(context: Context) -> Sequence[Duty]:
             pause=600.0,
             complaint="old messages were not deleted",
         ),
+        *watches_of(context),
     )
     return (*duties, Standing(context)) if context.settings.is_hub else duties
 
@@ -235,6 +126,7 @@ def duties_of(context: Context) -> Sequence[Duty]:
 def create_ocpi_api(offers: Offers) -> FastAPI:
     """What partners call: one set of routes for each platform. `state.context` is the caller's."""
     api = FastAPI(
+        telemetry=UNTRACED,
         title="OCPI 2.2.1",
         version=VERSION,
         docs_url=None,
@@ -278,6 +170,7 @@ def _lists(offers: Offers) -> dict[str, List]:
 def create_admin_api() -> FastAPI:
     """What the operator's staff and backend call. `state.context` is the caller's."""
     api = FastAPI(
+        telemetry=UNTRACED,
         title="OCPI hub: admin",
         version=VERSION,
         docs_url=None,
@@ -291,6 +184,7 @@ def create_admin_api() -> FastAPI:
         credentials.admin.router,
         credentials.agreementadmin.router,
         ocpi.push.admin.router,
+        ocpi.alarms.admin.router,
         ocpi.push.admin.verify_router(SOURCES),
         modules.cdrs.admin.audit_router,
         pull_router(PULLABLES),
@@ -315,7 +209,9 @@ def _answer_errors(api: FastAPI) -> None:
     """Whatever goes wrong behind the front door leaves in an envelope (EN-01, AT-16)."""
 
     @api.exception_handler(OCPIError)
-    async def known(_request: Request, error: OCPIError) -> Response:
+    async def known(request: Request, error: OCPIError) -> Response:
+        caller, context = request.state.caller, request.app.state.context
+        context.metrics.refused(error, interface=caller.platform, partner=caller.name)
         return failure(error)
 
     @api.exception_handler(ValidationError)
@@ -351,6 +247,7 @@ class _Service:
         self.ocpi = Front(context, ocpi_api, _lists(context.interfaces), desk)
         self.admin = AdminFront(context, admin_api)
         self.console = create_console(context)
+        self.scraping = scraping_of(context)
         self.rest = self._rest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -365,12 +262,22 @@ class _Service:
             await self.rest(scope, receive, send)
 
     def _rest(self) -> FastAPI:
-        """Health, and the start and end of the process."""
-        rest = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, lifespan=self._lifespan)
+        """Health, metrics, and the start and end of the process."""
+        rest = FastAPI(
+            telemetry=UNTRACED,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
+            lifespan=self._lifespan,
+        )
 
         @rest.get("/health/live")
         async def live() -> Response:
             return JSONResponse({"status": "ok"})
+
+        @rest.get("/metrics")
+        async def metrics(request: Request) -> Response:
+            return await self.scraping.answer(request.headers.get("authorization", ""))
 
         @rest.get("/health/ready")
         async def ready() -> Response:

@@ -11,6 +11,7 @@ from ocpi.errors import Malformed, TooLarge, TooSlow, UnsupportedEncoding
 from ocpi.headers import MessageIDs, Party
 from ocpi.hub.message import OWNED, owner_in
 from ocpi.hub.message import Message as HubMessage
+from ocpi.metrics import OTHER, SUBJECTS
 from ocpi.parties import VERSION, Caller
 
 BODY_LIMIT = 1024 * 1024
@@ -40,6 +41,14 @@ class Arrival:
     def link(self) -> str | None:
         """The id of one of the hub's links, which are neither of a sender nor of a receiver."""
         return self.module if self.interface == "links" else None
+
+    @property
+    def subject(self) -> str:
+        """What it is about, as a word of a bounded set: the label `module` of its metrics."""
+        if self.rest in ("versions", VERSION):
+            return "versions"
+        name = self.module if self.interface in ("sender", "receiver") else self.interface
+        return name if name in SUBJECTS else OTHER
 
     @property
     def owner(self) -> Party | None:

@@ -17,10 +17,7 @@ from ocpi.terminal import run
 def backup_command(
     file: Annotated[Path, typer.Argument(help="The new file to copy into.")],
 ) -> None:
-    """Copy a SQLite database while it is in use, and check the copy.
-
-    Example: ocpi backup /backups/ocpi-$(date +%F).sqlite
-    """
+    """Copy a SQLite database while it is in use, and check the copy."""
 
     async def act() -> None:
         with _shown() as progress:
@@ -34,10 +31,7 @@ def backup_command(
 def restore_command(
     file: Annotated[Path, typer.Argument(help="A file that `ocpi backup` made.")],
 ) -> None:
-    """Put a backup in the place of the SQLite database, which is kept under another name.
-
-    Example: ocpi restore /backups/ocpi-2026-03-01.sqlite
-    """
+    """Put a backup in the place of the SQLite database, which is kept under another name."""
 
     async def act() -> None:
         with _shown() as progress:

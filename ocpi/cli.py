@@ -17,8 +17,10 @@ from modules.sessions.cli import session_app
 from modules.stations.cli import station_app
 from modules.tariffs.cli import tariff_app
 from modules.tokens.cli import token_app
-from ocpi.app import PULLABLES, SOURCES, create_app, duties_of, mounted, scribe
+from ocpi.alarms.cli import alarm_app
+from ocpi.app import create_app, duties_of, scribe
 from ocpi.backupcli import backup_command, restore_command
+from ocpi.catalogue import PULLABLES, SOURCES, mounted
 from ocpi.console.staffcli import user_app
 from ocpi.crew import on_duty
 from ocpi.demo.hub import run_hub_demo
@@ -28,8 +30,11 @@ from ocpi.erasure.cli import gdpr_app
 from ocpi.journal.cli import messages_app
 from ocpi.messages import set_up_logging
 from ocpi.migrate import upgrade
+from ocpi.observing.cli import observe_app
+from ocpi.observing.serving import MetricsServer
 from ocpi.openfiles import raise_open_files
 from ocpi.opening import open_context
+from ocpi.oversight import scraping_of
 from ocpi.pull.cli import sync_command
 from ocpi.push.cli import push_app, verify_command
 from ocpi.push.pace import Pace
@@ -37,6 +42,7 @@ from ocpi.settings import Settings
 from ocpi.terminal import run
 from ocpi.testing.cli import mock_app
 from ocpi.testing.replay import run_replay
+from ocpi.usage import show_examples
 
 app = typer.Typer(
     help="An OCPI 2.2.1 service for charge point operators and roaming hubs.",
@@ -56,6 +62,8 @@ for name, part in (
     ("user", user_app),
     ("messages", messages_app),
     ("gdpr", gdpr_app),
+    ("alarm", alarm_app),
+    ("observe", observe_app),
     ("mock", mock_app),
 ):
     app.add_typer(part, name=name)
@@ -116,7 +124,15 @@ def serve(
 
 
 @app.command()
-def worker() -> None:
+def worker(
+    *,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Serve /metrics at this port.")
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option(help="The address at which /metrics is served.")
+    ] = "127.0.0.1",
+) -> None:
     """Tell partners what changes, ask stations, pull lists: all without serving requests."""
 
     async def act() -> None:
@@ -128,7 +144,10 @@ def worker() -> None:
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, ended.set)
-            async with on_duty((scribe(context), *duties_of(mounted(context)))):
+            duties = [scribe(context), *duties_of(mounted(context))]
+            if metrics_port is not None:
+                duties.append(MetricsServer(scraping_of(context), metrics_host, metrics_port))
+            async with on_duty(duties):
                 await ended.wait()
 
     run(act())
@@ -182,6 +201,9 @@ def openapi(
     """Export the OpenAPI documents of the OCPI endpoints and of the admin API."""
     for path in export_documents(folder):
         typer.echo(path)
+
+
+show_examples(app)
 
 
 def main() -> None:

@@ -8,10 +8,12 @@ from ocpi.client import Client
 from ocpi.database import Database
 from ocpi.gateway import Gateway, NoGateway
 from ocpi.journal.notes import Notes
+from ocpi.metrics import Metrics
 from ocpi.parties import VERSION
 from ocpi.pulse import Pulse
 from ocpi.sealing import Seal
 from ocpi.settings import Settings
+from ocpi.tracing import Tracing
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Context:
     """Set when the process was told to end, for what would otherwise be served without end."""
     notes: Notes | None = None
     """What it has exchanged since that was last stored; None: the message log is off."""
+    metrics: Metrics = field(default_factory=Metrics)
+    tracing: Tracing = field(default_factory=Tracing)
 
     def platform_url(self, platform: str) -> str:
         """The address under which a platform's versions, credentials and modules lie."""
@@ -67,3 +71,4 @@ class Context:
         await self.gateway.close()
         await self.client.close()
         await self.database.close()
+        await self.tracing.close()

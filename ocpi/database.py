@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any, Protocol
 import asyncpg
 from sqlalchemy import Executable, LargeBinary, bindparam, event, func, select, text
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -44,6 +45,8 @@ DATABASE_ERRORS = (
     asyncpg.InternalClientError,
     OSError,
 )
+
+_BUSY = ("locked", "busy", "deadlock", "lock timeout", "could not serialize")
 
 
 @dataclass(frozen=True)
@@ -188,6 +191,8 @@ class Database:
         self.engine = _sqlite_engine(url) if self.sqlite else _postgres_engine(self.url)
         # Set after a commit that stamped something, so that a worker of this process need not poll.
         self.changed = asyncio.Event()
+        # How often it was busy or failed, for the metrics of this process.
+        self.failures: Counter[str] = Counter(busy=0, failed=0)
         self._writing = self.engine.execution_options(write=True)
         self._turn = asyncio.Lock()
         self._reader: Reader | None = None
@@ -201,12 +206,18 @@ class Database:
         SQLite takes the write lock at its start, since a lock taken half-way fails instead of
         waiting; writers of this process queue here rather than spin on the file.
         """
-        if self.sqlite:
-            async with self._turn, self._transaction() as db:
+        try:
+            async with self._turn if self.sqlite else nullcontext(), self._transaction() as db:
                 yield db
-        else:
-            async with self._transaction() as db:
-                yield db
+        except DATABASE_ERRORS as error:
+            self._count(error)
+            raise
+
+    def _count(self, error: Exception) -> None:
+        # Two that insert the same row are no failure: one of them looks again.
+        if not isinstance(error, (IntegrityError, asyncpg.UniqueViolationError)):
+            busy = any(word in str(error).lower() for word in _BUSY)
+            self.failures["busy" if busy else "failed"] += 1
 
     @asynccontextmanager
     async def _transaction(self) -> AsyncIterator[AsyncSession]:
@@ -232,8 +243,12 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncSession]:
         """A transaction that only reads."""
-        async with AsyncSession(self.engine, expire_on_commit=False) as db:
-            yield db
+        try:
+            async with AsyncSession(self.engine, expire_on_commit=False) as db:
+                yield db
+        except DATABASE_ERRORS as error:
+            self._count(error)
+            raise
 
     async def fetch(
         self, key: Any, statement: Executable, given: Mapping[str, Any]
@@ -242,7 +257,11 @@ class Database:
         query = self._prepared.get(key)
         if query is None:
             query = self._prepared[key] = self._prepare(statement, given)
-        return await self.reader.fetch(query, given)
+        try:
+            return await self.reader.fetch(query, given)
+        except DATABASE_ERRORS as error:
+            self._count(error)
+            raise
 
     def _prepare(self, statement: Executable, given: Mapping[str, Any]) -> Prepared:
         """Compile a statement to this database's text; lists in it are spelled out as given."""

@@ -9,7 +9,8 @@ from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
 
 from modules.stations.reports.forms import FORMS
-from ocpi.app import OFFERS, create_admin_api, create_ocpi_api
+from ocpi.app import create_admin_api, create_ocpi_api
+from ocpi.catalogue import OFFERS
 from ocpi.spec.chargingprofiles import (
     ActiveChargingProfile,
     ActiveChargingProfileResult,

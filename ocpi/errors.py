@@ -5,10 +5,12 @@
     OCPIError
     ├── ClientError                 2000, HTTP 200
     │   ├── InvalidParameters       2001       ├── NotJSON            2001, 400
+    │   │   └── ForeignSender
     │   ├── NotEnoughInformation    2002       ├── NotAuthenticated   2000, 401
     │   ├── UnknownObject           2000, 404  ├── MethodNotOffered   2000, 405
     │   │   ├── UnknownLocation     2003, 404  │   ├── AlreadyRegistered
-    │   │   └── UnknownToken        2004, 404  │   └── NotRegistered
+    │   │   ├── UnknownToken        2004, 404  │   └── NotRegistered
+    │   │   └── ForeignOwner        2000, 404
     │   ├── Conflict                2001, 409  ├── TooLarge           2000, 413
     │   ├── TooSlow                 2000, 408  ├── UnsupportedEncoding 2000, 415
     │   └── TooMany                 2000, 429  └── Malformed          2000, 400
@@ -51,6 +53,10 @@ class InvalidParameters(ClientError):
     status_code = 2001
 
 
+class ForeignSender(InvalidParameters):
+    """The message comes from a party that is not the caller's (RT-08, TA-06)."""
+
+
 class NotEnoughInformation(ClientError):
     """The request holds too little information to decide."""
 
@@ -73,6 +79,10 @@ class UnknownToken(UnknownObject):
     """There is no such Token."""
 
     status_code = 2004
+
+
+class ForeignOwner(UnknownObject):
+    """The object is of a party that is not the caller's."""
 
 
 class Conflict(ClientError):

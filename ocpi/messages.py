@@ -3,16 +3,46 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import msgspec
 import structlog
 
+from ocpi.headers import MessageIDs
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger("ocpi")
 
 # The uid of a driver's Token, in a path as `tokens/DE/MSP/UID` and in a key as `tokens/de*msp*uid`.
 _UID = re.compile(r"(?<=tokens/)((?:[^/*]{2}[/*][^/*]{3}[/*])?)[^/?]+")
+_ids: ContextVar[MessageIDs | None] = ContextVar("message_ids", default=None)
+
+
+@contextmanager
+def about(ids: MessageIDs) -> Iterator[None]:
+    """Every line that is logged within the block bears the ids of this message."""
+    before = _ids.set(ids)
+    try:
+        yield
+    finally:
+        _ids.reset(before)
+
+
+def go_on_about(ids: MessageIDs) -> None:
+    """The same from here to the end of this task."""
+    _ids.set(ids)
+
+
+def _with_ids(
+    _logger: Any, _method: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    ids = _ids.get()
+    if ids is not None:
+        event.setdefault("request_id", ids.request_id)
+        event.setdefault("correlation_id", ids.correlation_id)
+    return event
 
 
 def set_up_logging(level: str) -> None:
@@ -27,6 +57,7 @@ def set_up_logging(level: str) -> None:
         processors=[
             structlog.contextvars.merge_contextvars,
             _without_uids,
+            _with_ids,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,

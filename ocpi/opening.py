@@ -7,7 +7,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import select
 
 from ocpi.certificates import Certificates
-from ocpi.client import Client
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS, Database
 from ocpi.directory import hub_party
@@ -15,10 +14,13 @@ from ocpi.headers import Party
 from ocpi.journal.notes import Notes
 from ocpi.journal.writing import NOT_STORED, store_notes
 from ocpi.messages import log
+from ocpi.metrics import Metrics
 from ocpi.migrate import upgrade
 from ocpi.parties import OurParty, PlatformID, our_party
 from ocpi.sealing import Seal
 from ocpi.settings import Settings
+from ocpi.tracing import open_tracing
+from ocpi.watched import WatchedClient
 
 
 @asynccontextmanager
@@ -30,11 +32,14 @@ async def open_context(settings: Settings | None = None) -> AsyncIterator[Contex
     """
     settings = settings or Settings()
     notes = Notes() if settings.messages_days else None
+    metrics, tracing = Metrics(), open_tracing()
     context = Context(
         settings=settings,
         database=Database(settings.database_url),
         seal=Seal(settings.secret()),
-        client=Client(
+        client=WatchedClient(
+            metrics,
+            tracing,
             allow_private=settings.allow_private_networks,
             certificates=Certificates(settings.tls_folder),
             proxy=settings.proxy_url,
@@ -43,6 +48,8 @@ async def open_context(settings: Settings | None = None) -> AsyncIterator[Contex
             notes=notes,
         ),
         notes=notes,
+        metrics=metrics,
+        tracing=tracing,
     )
     try:
         await upgrade(context.database)

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from ocpi.context import Context
 from ocpi.envelope import ok, ok_page
-from ocpi.errors import InvalidParameters, NotJSON, UnknownObject
+from ocpi.errors import ForeignOwner, InvalidParameters, NotJSON
 from ocpi.headers import MessageIDs, Party
 from ocpi.messages import log
 from ocpi.pagination import Paging, page_headers, read_paging
@@ -158,11 +158,11 @@ Owner = Annotated[Party, Depends(_owner)]
 
 
 def party_of(caller: Caller, owner: Party) -> Party:
-    """The caller's party that is meant, in its own spelling; raises ``UnknownObject`` (PD-05)."""
+    """The caller's party that is meant, in its own spelling; raises ``ForeignOwner`` (PD-05)."""
     for party in caller.parties:
         if party.key == owner.key:
             return party
-    raise UnknownObject(f"{owner} is no party of {caller.name}.")
+    raise ForeignOwner(f"{owner} is no party of {caller.name}.")
 
 
 async def _their_party(caller: CallerOf, owner: Owner) -> Party:

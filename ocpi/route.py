@@ -14,6 +14,7 @@ from ocpi.context import Context
 from ocpi.envelope import failure
 from ocpi.errors import (
     Crash,
+    ForeignSender,
     InvalidParameters,
     NotAuthenticated,
     OCPIError,
@@ -31,7 +32,8 @@ from ocpi.headers import (
 from ocpi.hub.desk import Carried, Desk, Here
 from ocpi.hub.senders import with_announced
 from ocpi.journal.notes import Note
-from ocpi.messages import log
+from ocpi.messages import about, log
+from ocpi.metrics import OTHER, code_in
 from ocpi.parties import Caller, PlatformID, authenticate, our_parties
 from ocpi.request import Listing, read_listing
 
@@ -66,32 +68,45 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request below /ocpi."""
-        at, started = time.time_ns() // 1000, time.perf_counter()
         request = Arrival(scope, receive)
-        ids, path = read_message_ids(request.headers), request.path
-        exchange = _Exchange(ids, send)
+        exchange = _Exchange(read_message_ids(request.headers), send)
+        platform = request.platform if request.platform in self.context.interfaces else OTHER
+        subject, tracing = request.subject, self.context.tracing
+        with about(exchange.ids), tracing.coming_in(scope["method"], platform, subject) as span:
+            await self._take(request, exchange, platform, subject)
+            span.answered(exchange.status, str(exchange.code), exchange.ids, exchange.partner)
+
+    async def _take(
+        self, request: Arrival, exchange: "_Exchange", platform: str, subject: str
+    ) -> None:
+        at, started = time.time_ns() // 1000, time.perf_counter()
+        scope, metrics, path = request.scope, self.context.metrics, request.path
         try:
             await self._answer(request, exchange)
         except OCPIError as error:
-            await failure(error)(scope, receive, exchange.send)
+            metrics.refused(error, interface=platform, partner=exchange.partner)
+            await failure(error)(scope, request.receive, exchange.send)
         except Exception:  # noqa: BLE001 - Nobody behind us answers, and it is logged here.
             # Starlette raises again what it has answered itself.
-            log.exception("crash", request_id=ids.request_id, path=path)
+            metrics.crashes.inc()
+            log.exception("crash", request_id=exchange.ids.request_id, path=path)
             if not exchange.status:
-                await failure(Crash())(scope, receive, exchange.send)
+                await failure(Crash())(scope, request.receive, exchange.send)
         finally:
-            ms = (time.perf_counter() - started) * 1000
+            seconds = time.perf_counter() - started
+            method, http = scope["method"], exchange.status
+            metrics.came_in(platform, subject, method, http, exchange.code, seconds)
             if self.context.notes is not None:
-                self.context.notes.add(exchange.note(request, at, ms))
+                self.context.notes.add(exchange.note(request, at, seconds * 1000))
             log.info(
                 "message in",
-                method=scope["method"],
+                method=method,
                 path=path,
-                http=exchange.status,
+                http=http,
                 partner=exchange.partner,
-                ms=round(ms, 1),
-                request_id=ids.request_id,
-                correlation_id=ids.correlation_id,
+                ms=round(seconds * 1000, 1),
+                request_id=exchange.ids.request_id,
+                correlation_id=exchange.ids.correlation_id,
             )
 
     async def _answer(self, request: Arrival, exchange: "_Exchange") -> None:
@@ -139,12 +154,14 @@ class Front:
             raise UnknownObject(f"There is nothing at {request.path}.")
         caller = _as_party(state["caller"], sender, request.owner)
         message = await request.message(caller, sender, routing.to, exchange.ids)
+        started = time.perf_counter()
         if request.link is not None:
             visit: Here | Carried = await desk.follow(message, request.link)
         else:
             visit = await desk.take(message)
         exchange.set_addresses(sender, visit.answering)
         if isinstance(visit, Carried):
+            self.context.metrics.relay_seconds.observe(time.perf_counter() - started)
             await visit.answer(request.scope, request.receive, exchange.send)
             return
         meant = _meant_here(visit.answering, visit.owners, broadcast=visit.broadcast)
@@ -183,9 +200,9 @@ def _as_party(caller: Caller, sender: Party, owner: Party | None) -> Caller:
     return replace(caller, roles=tuple(roles))
 
 
-def _stranger(caller: Caller, sender: Party) -> InvalidParameters:
+def _stranger(caller: Caller, sender: Party) -> ForeignSender:
     parties = ", ".join(str(party) for party in caller.parties)
-    return InvalidParameters(f"OCPI-from: {sender} is no party of {caller.name} (it has {parties})")
+    return ForeignSender(f"OCPI-from: {sender} is no party of {caller.name} (it has {parties})")
 
 
 class _Exchange:
@@ -194,6 +211,8 @@ class _Exchange:
     def __init__(self, ids: MessageIDs, send: Send) -> None:
         self.ids = ids
         self.status = 0
+        self.code = 0
+        """The OCPI status code of the answer, 0 where none was seen."""
         self.partner: str | None = None
         self._send = send
         self._body = b""
@@ -239,6 +258,7 @@ class _Exchange:
             part = message.get("body", b"")
             self._body = self._body or part
             self._size += len(part)
+            self.code = self.code or code_in(part)
         await self._send(message)
 
     def note(self, request: Arrival, at: int, ms: float) -> Note:

@@ -87,6 +87,44 @@ class Settings(BaseSettings):
     admin_token: SecretStr | None = Field(
         None, min_length=8, description="Bearer token of the admin API (`/admin`)."
     )
+    metrics_token: SecretStr | None = Field(
+        None,
+        min_length=8,
+        description="Bearer token of `/metrics`, which reads metrics and nothing else; "
+        "OCPI_ADMIN_TOKEN opens them too.",
+    )
+    alarm_partner_minutes: int = Field(
+        30,
+        ge=1,
+        le=10_080,
+        description="Minutes for which a partner may be down before that is an alarm.",
+    )
+    alarm_cdr_hours: int = Field(
+        24,
+        ge=1,
+        le=720,
+        description="Hours within which a CDR must be accepted by its eMSP, or that is an alarm.",
+    )
+    alarm_webhook_url: str | None = Field(
+        None, pattern="^https?://", description="The address at which alarms are told, by POST."
+    )
+    alarm_webhook_secret: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Signs the requests to OCPI_ALARM_WEBHOOK_URL, as those to stations are.",
+    )
+    alarm_email_to: str | None = Field(
+        None,
+        pattern=r"^[^@\s,]+@[^@\s,]+(,[^@\s,]+@[^@\s,]+)*$",
+        description="Who is told of alarms by e-mail; addresses separated by commas.",
+    )
+    alarm_email_from: str | None = Field(
+        None, pattern=r"^[^@\s]+@[^@\s]+$", description="The sender of these e-mails."
+    )
+    smtp_url: SecretStr | None = Field(
+        None,
+        description="The mail server: `smtp://USER:PASSWORD@HOST:587?starttls=true`, or `smtps://`.",
+    )
     allow_private_networks: bool = Field(
         False,
         description="Whether partners may live at private addresses and plain http: in a lab only.",

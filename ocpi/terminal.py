@@ -10,20 +10,23 @@ import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
+from ocpi.database import DATABASE_ERRORS
 from ocpi.errors import OCPIError
 from ocpi.messages import set_up_logging
 from ocpi.sealing import WrongKey
 from ocpi.settings import MissingSecret
 from ocpi.spec.document import encode
 from ocpi.spec.reading import problems
+from ocpi.tracing import MissingTracing
 
 T = TypeVar("T")
 
 AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 # What commands stop at with a sentence; anything else is a defect and shows its trace.
-_EXPECTED = (OCPIError, MissingSecret, WrongKey, OSError, ValueError)
+_EXPECTED = (OCPIError, MissingSecret, MissingTracing, WrongKey, OSError, ValueError)
 
 
 def run(action: Coroutine[Any, Any, T]) -> T:
@@ -36,12 +39,53 @@ def run(action: Coroutine[Any, Any, T]) -> T:
     except ValidationError as error:
         # What concerns several settings together is named by none of them.
         sentence = problems(error).removeprefix("the document: ")
+        if error.title == "Settings":
+            sentence = _of_settings(error)
+    except (ConnectionRefusedError, TimeoutError) as error:
+        sentence = _of_database(error)
     except _EXPECTED as error:
         sentence = str(error)
+    except DATABASE_ERRORS as error:
+        if _is_defect(error):
+            raise
+        sentence = _of_database(error)
+    except SystemExit as ended:
+        # uvicorn's way to end, when it has said why.
+        raise typer.Exit(1 if ended.code else 0) from None
     except KeyboardInterrupt:
         sentence = "Stopped."
     typer.echo(f"error: {plain(sentence)}", err=True)
     raise typer.Exit(1)
+
+
+def _of_settings(error: ValidationError) -> str:
+    """What is wrong with settings, by the names that they have in the environment."""
+    return "\n".join(
+        f"OCPI_{str(each['loc'][0]).upper()}: {_rule(each)}"
+        if each["loc"]
+        else each["msg"].removeprefix("Value error, ")
+        for each in error.errors()
+    )
+
+
+def _rule(detail: Any) -> str:
+    if detail["type"] == "too_short":
+        return f"needs at least {detail['ctx']['min_length']} characters"
+    return str(detail["msg"]).removeprefix("Value error, ")
+
+
+def _is_defect(error: Exception) -> bool:
+    """A statement of ours is wrong; that is not the user's doing."""
+    return isinstance(error, (IntegrityError, ProgrammingError))
+
+
+def _of_database(error: Exception) -> str:
+    """Why the database cannot be used, and what to do."""
+    said = (str(getattr(error, "orig", None) or error).strip() or "no answer").splitlines()[0]
+    place = "the database that OCPI_DATABASE_URL names"
+    if "locked" in said or "busy" in said:
+        return f"Another program holds {place} ({said}). Try again, or see what it is doing."
+    return f"It is not possible to use {place}: {said}. Does it exist, and is it the right one?"
 
 
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -14,7 +14,8 @@ import httpx
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
-from ocpi.app import OFFERS, Offers, create_app, mounted
+from ocpi.app import create_app
+from ocpi.catalogue import OFFERS, Offers, mounted
 from ocpi.client import Client
 from ocpi.context import Context, Interface
 from ocpi.database import Database, clock

@@ -9,11 +9,13 @@ from starlette.responses import Response
 from modules.cdrs.audit import audit
 from modules.cdrs.checks import count_checks, list_checks
 from modules.cdrs.conflicts import list_conflicts
+from modules.cdrs.exporting import CDRS
 from modules.cdrs.own import credit_own, post_own
 from modules.cdrs.receipts import with_receipts
 from modules.cdrs.store import CDRRow, cdrs
 from ocpi.admin import OwnParty, document_answer, own_party, takes, written_answer
 from ocpi.errors import InvalidParameters
+from ocpi.exportways import ANSWERS, endpoint
 from ocpi.headers import Party
 from ocpi.parties import PlatformID, our_parties
 from ocpi.recent import Limit, Offset, newest
@@ -107,6 +109,7 @@ class AuditView(BaseModel):
 
     overdue: int = Field(description="How many should have one.", examples=[0])
     waiting: int = Field(description="How many wait for a partner that cannot be told any.")
+    oldest: int | None = Field(None, description="Age in seconds of the oldest overdue one.")
     cdrs: list[UnprovenView] = Field(description="Some of both, the overdue ones first.")
 
 
@@ -123,6 +126,11 @@ async def list_cdrs(here: Here, limit: Limit = 50, offset: Offset = 0) -> Respon
     total, texts = await newest(here.database, CDRRow, ours, limit=limit, offset=offset)
     entries = await with_receipts(here.database, [decode(text) for text in texts])
     return document_answer({"total": total, "cdrs": entries})
+
+
+router.get("/export", response_class=Response, responses=ANSWERS, summary="Export our CDRs")(
+    endpoint(CDRS, "cdrs")
+)
 
 
 @router.get("/conflicts", response_model=list[Contradiction], summary="List contradicting CDRs")

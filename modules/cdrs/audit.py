@@ -44,6 +44,8 @@ class Audit:
     """CDRs without a receipt whose partner can be told them."""
     waiting: int
     """Those whose partner cannot: suspended, not registered, or without an endpoint for CDRs."""
+    oldest: int | None
+    """The age of the oldest overdue one, in seconds; None: there is none."""
     cdrs: Sequence[Mapping[str, Any]]
     """Some of both, the overdue ones first, each with what is known of the reason."""
 
@@ -54,6 +56,8 @@ class _Group:
     owner: str
     audience: str
     count: int
+    oldest: int
+    """When the oldest was last updated."""
     obstacle: str | None
     """Why the partner cannot be told; None: it can."""
 
@@ -69,10 +73,13 @@ async def audit(context: Context, *, limit: int = MOST, grace: int = GRACE) -> A
         for group in sorted(
             groups, key=lambda each: (each.obstacle is not None, each.partner.name)
         ):
-            cdrs += await _entries(db, group, now, grace, limit - len(cdrs))
+            if len(cdrs) < limit:
+                cdrs += await _entries(db, group, now, grace, limit - len(cdrs))
+    oldest = min((group.oldest for group in groups if group.obstacle is None), default=None)
     return Audit(
         overdue=sum(group.count for group in groups if group.obstacle is None),
         waiting=sum(group.count for group in groups if group.obstacle is not None),
+        oldest=None if oldest is None else max(now - oldest, 0) // 1_000_000,
         cdrs=cdrs,
     )
 
@@ -135,7 +142,13 @@ async def _groups(
     """The CDRs found, counted by partner, owner and audience."""
     ours = select(col(OurParty.party)).where(col(OurParty.platform) == PlatformID.CPO.value)
     query: Any = (
-        select_columns(_REACHED.c.partner_id, _CDR.c.owner, _CDR.c.audience, func.count())
+        select_columns(
+            _REACHED.c.partner_id,
+            _CDR.c.owner,
+            _CDR.c.audience,
+            func.count(),
+            func.min(_CDR.c.last_updated),
+        )
         .select_from(_CDR)
         .join(_REACHED, _REACHED.c.party == _CDR.c.audience)
         .where(_CDR.c.owner.in_(ours), *_without_receipt(_REACHED.c.partner_id, now, grace))
@@ -146,8 +159,8 @@ async def _groups(
     obstacles = await _obstacles(db, partners)
     direct = await _reached_directly(db)
     return [
-        _Group(partners[partner_id], owner, audience, count, obstacles.get(partner_id))
-        for partner_id, owner, audience, count in found
+        _Group(partners[partner_id], owner, audience, count, oldest, obstacles.get(partner_id))
+        for partner_id, owner, audience, count, oldest in found
         if partners[partner_id].platform == PlatformID.CPO
         or (audience not in direct and agreements.may(owner, audience, MODULE))
     ]

@@ -8,11 +8,13 @@ import typer
 from modules.cdrs.audit import audit
 from modules.cdrs.checks import count_checks, list_checks
 from modules.cdrs.conflicts import list_conflicts
+from modules.cdrs.exporting import CDRS
 from modules.cdrs.own import credit_own
 from modules.cdrs.receipts import with_receipts
 from modules.cdrs.store import CDRRow, cdrs
 from modules.tariffs.cli import cdr_app
 from ocpi.context import Context
+from ocpi.exportways import command
 from ocpi.headers import Party
 from ocpi.opening import open_context
 from ocpi.parties import PlatformID, our_parties
@@ -27,6 +29,8 @@ __all__ = ["cdr_app"]
 COLUMNS = ("id", "ended", "kWh", "cost", "", "driver of", "accepted", "at the partner")
 
 Limit = Annotated[int, typer.Option(min=1, max=10000)]
+
+cdr_app.command("export")(command(CDRS, "CDRs"))
 
 
 @cdr_app.command("list")

@@ -6,9 +6,11 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from modules.sessions.exporting import SESSIONS
 from modules.sessions.own import patch_own, put_own
 from modules.sessions.store import SessionRow, sessions, with_status
 from ocpi.admin import OwnParty, document_answer, takes, written_answer
+from ocpi.exportways import ANSWERS, endpoint
 from ocpi.parties import PlatformID, our_parties
 from ocpi.recent import Limit, Offset, newest, spliced
 from ocpi.request import Body, Here, Segment
@@ -39,6 +41,11 @@ async def list_sessions(
         here.database, SessionRow, ours, *with_status(status), limit=limit, offset=offset
     )
     return Response(spliced(total, "sessions", texts), media_type="application/json")
+
+
+router.get("/export", response_class=Response, responses=ANSWERS, summary="Export our Sessions")(
+    endpoint(SESSIONS, "sessions")
+)
 
 
 @router.get(ONE, response_model=Session, summary="Get a Session")

@@ -4,7 +4,9 @@ from typing import Annotated
 
 import typer
 
+from modules.sessions.exporting import SESSIONS
 from modules.sessions.store import SessionRow, sessions, with_status
+from ocpi.exportways import command
 from ocpi.opening import open_context
 from ocpi.parties import PlatformID, our_parties
 from ocpi.recent import newest
@@ -16,6 +18,9 @@ from ocpi.terminal import AsJSON, print_json, print_table, run
 session_app = typer.Typer(help="Our charging Sessions.", no_args_is_help=True)
 
 COLUMNS = ("id", "status", "kwh", "since", "where", "driver of", "last updated")
+
+
+session_app.command("export")(command(SESSIONS, "Sessions"))
 
 
 @session_app.command("list")

@@ -6,7 +6,7 @@ from typing import Any
 
 from ocpi.client import LONGEST_REQUEST_URL
 from ocpi.egress import LONGEST_URL
-from ocpi.errors import InvalidParameters, UnknownObject
+from ocpi.errors import ForeignOwner, InvalidParameters, UnknownObject
 from ocpi.headers import MessageIDs, Party
 from ocpi.parties import Caller
 from ocpi.paths import climbs, decode_segment
@@ -59,7 +59,7 @@ class Message:
             raise UnknownObject("A CDR is at the address that its POST was answered with.")
         owner = self.owner
         if owner is not None and owner.key not in {party.key for party in self.caller.parties}:
-            raise UnknownObject(f"{owner} is no party of {self.sender}.")
+            raise ForeignOwner(f"{owner} is no party of {self.sender}.")
 
     @property
     def first(self) -> str:

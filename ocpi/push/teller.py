@@ -13,7 +13,8 @@ from sqlmodel import col
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
-from ocpi.headers import Party
+from ocpi.headers import MessageIDs, Party, read_message_ids
+from ocpi.messages import go_on_about
 from ocpi.parties import Partner
 from ocpi.push.addressee import SERVED, Addressee, read_addressee
 from ocpi.push.feed import FeedRow, SyncObject
@@ -151,6 +152,10 @@ class Teller:
             raise
         except Exception as error:  # noqa: BLE001 - one bad object must not stop all others.
             return Told(Outcome(Kind.OBJECT_FAULT, f"It cannot be told: {error!r}"), sent=False)
+        with self._context.tracing.pushing(self.addressee.target.name, row.module):
+            return await self._tell_all(sends, row, doubtful=doubtful)
+
+    async def _tell_all(self, sends: Sequence[Send], row: FeedRow, *, doubtful: bool) -> Told:
         told = _NOTHING_TO_TELL
         for to in self.addressee.recipients(row.module, row.owner, row.audience):
             last = await self._try_each(sends, row, to, doubtful=doubtful)
@@ -213,6 +218,22 @@ class Teller:
         headers: Mapping[str, str] = {},
         correlation_id: str | None = None,
     ) -> Reply | ExchangeFailed:
+        # So that what a change led to is found, what has no id of its own gets one here.
+        ids = read_message_ids({"x-correlation-id": correlation_id or ""})
+        answer = await self._send(addressee, method, url, body, headers, ids)
+        # What is logged of it from here on bears its ids: each object has a task of its own.
+        go_on_about(MessageIDs(answer.request_id, ids.correlation_id))
+        return answer
+
+    async def _send(
+        self,
+        addressee: Addressee,
+        method: str,
+        url: str,
+        body: str | None,
+        headers: Mapping[str, str],
+        ids: MessageIDs,
+    ) -> Reply | ExchangeFailed:
         try:
             return await self._context.client.request(
                 addressee.target,
@@ -220,7 +241,7 @@ class Teller:
                 url,
                 body=body,
                 headers=headers,
-                correlation_id=correlation_id,
+                correlation_id=ids.correlation_id,
                 timeout=self._pace.exchange,
             )
         except ExchangeFailed as failure:

@@ -12,7 +12,7 @@ import httpx
 from sqlalchemy import event
 from sqlmodel import col, select
 
-from ocpi.app import SOURCES
+from ocpi.catalogue import SOURCES
 from ocpi.opening import open_context
 from ocpi.push.lanes import PartnerLane
 from ocpi.push.worker import Worker

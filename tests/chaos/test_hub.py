@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from modules.hubclientinfo.standing import bring_up_to_date
-from ocpi.app import SOURCES
+from ocpi.catalogue import SOURCES
 from ocpi.crew import on_duty
 from ocpi.push.feed import head
 from ocpi.push.pace import Pace

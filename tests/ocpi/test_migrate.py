@@ -6,7 +6,7 @@ from alembic import command
 from sqlalchemy import Connection, inspect, text
 from sqlmodel import SQLModel, select
 
-from ocpi.app import SOURCES
+from ocpi.catalogue import SOURCES
 from ocpi.database import Database
 from ocpi.migrate import configuration, downgrade, upgrade
 from ocpi.parties import Partner

@@ -1,9 +1,10 @@
 """Which way to stations the settings choose."""
 
-from modules.stations.gateways.webhook import WebhookGateway, key_of
+from modules.stations.gateways.webhook import WebhookGateway
 from ocpi.client import Client
 from ocpi.gateway import Gateway, NoGateway
 from ocpi.settings import MissingSecret, Settings
+from ocpi.signing import key_of
 
 
 def open_gateway(settings: Settings) -> Gateway:

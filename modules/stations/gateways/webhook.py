@@ -1,16 +1,13 @@
 """The gateway to a charging station backend: each demand is a signed request to its webhook."""
 
-import base64
-import hashlib
-import hmac
 import math
-import time
 from typing import Any
 
 from ocpi.client import Client, ExchangeFailed, Target
 from ocpi.gateway import Demand, GatewayFailed, Wish
 from ocpi.messages import log
 from ocpi.reply import Reply
+from ocpi.signing import signed_headers
 from ocpi.spec.document import decode, encode
 from ocpi.store import Document
 
@@ -18,27 +15,6 @@ from ocpi.store import Document
 LONGEST = 20.0
 # Failures after which the backend may have got the request and done it.
 _MAY_HAVE_COME = ("timeout", "protocol", "too_large")
-
-
-_PREFIX = "whsec_"
-
-
-def key_of(secret: str) -> bytes:
-    """The key that a secret stands for.
-
-    It is the Base64 behind `whsec_`, as libraries of Standard Webhooks take it, or any text as it
-    is. Raises ValueError for what is no Base64.
-    """
-    if secret.startswith(_PREFIX):
-        return base64.b64decode(secret.removeprefix(_PREFIX), validate=True)
-    return secret.encode()
-
-
-def sign(key: bytes, message_id: str, timestamp: int, body: bytes) -> str:
-    """The signature of a request, in the form of the Standard Webhooks specification."""
-    signed = b".".join((message_id.encode(), str(timestamp).encode(), body))
-    digest = hmac.new(key, signed, hashlib.sha256).digest()
-    return f"v1,{base64.b64encode(digest).decode()}"
 
 
 def demand_document(demand: Demand) -> Document:
@@ -75,19 +51,13 @@ class WebhookGateway:
     async def ask(self, demand: Demand) -> Document | None:
         """HTTP 200 with a `result` is the answer, 202 says that it comes as a report."""
         body = encode(demand_document(demand)).encode()
-        now = int(time.time())
-        headers = {
-            "webhook-id": demand.id,
-            "webhook-timestamp": str(now),
-            "webhook-signature": sign(self._key, demand.id, now, body),
-        }
         try:
             reply = await self._client.request(
                 Target("station backend", token=""),
                 "POST",
                 self._url,
                 body=body,
-                headers=headers,
+                headers=signed_headers(self._key, demand.id, body),
                 timeout=min(demand.timeout, LONGEST),
             )
         except ExchangeFailed as failure:

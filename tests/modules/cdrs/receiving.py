@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from ocpi.app import SOURCES
+from ocpi.catalogue import SOURCES
 from ocpi.client import Client
 from ocpi.envelope import wrap
 from ocpi.headers import Party

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from modules.sessions.own import put_own
-from ocpi.app import OFFERS
+from ocpi.catalogue import OFFERS
 from ocpi.context import Interface
 from ocpi.gateway import Wish
 from ocpi.parties import PlatformID

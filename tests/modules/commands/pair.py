@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 import httpx
 from sqlmodel import select
 
-from ocpi.app import OFFERS, Offers, create_app
+from ocpi.app import create_app
+from ocpi.catalogue import OFFERS, Offers
 from ocpi.client import Client
 from ocpi.context import Interface
 from ocpi.database import Database

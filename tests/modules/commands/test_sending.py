@@ -13,7 +13,7 @@ from sqlalchemy import delete, update
 from sqlmodel import select
 
 from modules.commands.asking import SentCommand
-from ocpi.app import OFFERS
+from ocpi.catalogue import OFFERS
 from ocpi.context import Interface
 from ocpi.parties import Partner, PartnerEndpoint, PlatformID
 from ocpi.spec.document import decode, encode

@@ -21,7 +21,8 @@ from modules.sessions.store import SessionRow
 from modules.stations.errandrunner import ErrandRunner
 from modules.stations.reports.applying import Station, take_reports
 from modules.stations.reports.desk import Outcome
-from ocpi.app import SOURCES, create_app
+from ocpi.app import create_app
+from ocpi.catalogue import SOURCES
 from ocpi.client import Client
 from ocpi.context import Context
 from ocpi.crew import Duty, on_duty

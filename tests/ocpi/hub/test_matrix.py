@@ -15,7 +15,8 @@ from sqlalchemy import select
 from sqlmodel import SQLModel
 
 from ocpi.agreements import FUNCTIONAL
-from ocpi.app import HUB_OFFERS, create_ocpi_api
+from ocpi.app import create_ocpi_api
+from ocpi.catalogue import HUB_OFFERS
 from ocpi.headers import Party, routing_headers
 from ocpi.spec.document import encode
 from ocpi.testing import samples

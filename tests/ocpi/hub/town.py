@@ -13,7 +13,8 @@ from sqlalchemy import update
 from sqlmodel import col
 from starlette.types import ASGIApp
 
-from ocpi.app import SOURCES, create_app, mounted
+from ocpi.app import create_app
+from ocpi.catalogue import SOURCES, mounted
 from ocpi.client import Client
 from ocpi.context import Context
 from ocpi.crew import on_duty

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from modules.tokens.store import find_tokens
-from ocpi.app import PULLABLES
+from ocpi.catalogue import PULLABLES
 from ocpi.database import clock
 from ocpi.headers import Party
 from ocpi.parties import PlatformID

@@ -12,7 +12,8 @@ import httpx
 from sqlmodel import col, select
 
 from modules.tokens.store import tokens
-from ocpi.app import PULLABLES, create_app
+from ocpi.app import create_app
+from ocpi.catalogue import PULLABLES
 from ocpi.client import Client
 from ocpi.context import Context
 from ocpi.headers import Party

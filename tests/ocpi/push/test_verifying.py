@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from ocpi.app import SOURCES, create_app
+from ocpi.app import create_app
+from ocpi.catalogue import SOURCES
 from ocpi.client import Client
 from ocpi.database import Database
 from ocpi.envelope import wrap

@@ -13,11 +13,12 @@ from pydantic import SecretStr
 
 from modules.stations.gateways.messages import StationDemand
 from modules.stations.gateways.opening import open_gateway
-from modules.stations.gateways.webhook import WebhookGateway, demand_document, key_of, sign
+from modules.stations.gateways.webhook import WebhookGateway, demand_document
 from ocpi.client import Client
 from ocpi.documents import admin_document
 from ocpi.gateway import Demand, GatewayFailed, NoGateway, Wish
 from ocpi.settings import MissingSecret
+from ocpi.signing import key_of, sign
 from ocpi.spec.document import decode, encode
 from ocpi.spec.reading import defects
 from ocpi.testing import samples

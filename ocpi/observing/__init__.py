@@ -1,0 +1,1 @@
+"""What Prometheus is told: counters of this process, and what the database says at the time."""
