@@ -47,9 +47,11 @@ from credentials.endpoints import credentials_router
 from credentials.versions import versions_router
 from modules.cdrs.auditing import Auditor
 from modules.cdrs.source import CDRSource
+from modules.cdrs.store import cdrs
 from modules.hubclientinfo.learning import Learner
 from modules.hubclientinfo.source import ClientInfoSource
 from modules.hubclientinfo.standing import Standing
+from modules.hubclientinfo.store import client_infos
 from modules.locations.source import LocationSource
 from modules.locations.store import locations
 from modules.sessions.source import SessionSource
@@ -69,6 +71,7 @@ from ocpi.database import clock
 from ocpi.envelope import Failure, failure
 from ocpi.errors import Crash, InvalidParameters, MethodNotOffered, OCPIError, UnknownObject
 from ocpi.gateway import NoGateway
+from ocpi.golive.admin import rules_router
 from ocpi.hub.desk import Desk
 from ocpi.module import Module
 from ocpi.parties import VERSION, PlatformID
@@ -162,6 +165,8 @@ STORES: Mapping[str, Store[Any]] = {
     "tokens": tokens,
     "sessions": sessions,
 }
+# What partners see, and may be asked about.
+PREVIEWED: Mapping[str, Store[Any]] = {**STORES, "cdrs": cdrs, "hubclientinfo": client_infos}
 
 Offers = Mapping[str, Sequence[Interface]]
 
@@ -270,11 +275,13 @@ def create_admin_api() -> FastAPI:
     for router in (
         credentials.admin.router,
         credentials.agreementadmin.router,
+        rules_router(PREVIEWED),
         ocpi.push.admin.router,
         ocpi.push.admin.verify_router(SOURCES),
         modules.cdrs.admin.audit_router,
         pull_router(PULLABLES),
         modules.locations.admin.router,
+        modules.locations.admin.tags_router,
         modules.tariffs.admin.router,
         modules.tariffs.pricingadmin.router,
         modules.tokens.admin.router,

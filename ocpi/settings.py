@@ -100,6 +100,11 @@ class Settings(BaseSettings):
         description="How partners are called: by httpx, or by aiohttp alone, which takes less work "
         "of the processor.",
     )
+    require_check: bool = Field(
+        False,
+        description="Whether a partner gets no live data before it has passed "
+        "`ocpi partner check`.",
+    )
     page_limit: int = Field(
         100,
         ge=1,

@@ -17,6 +17,7 @@ from ocpi.headers import Party
 from ocpi.parties import Partner
 from ocpi.push.addressee import SERVED, Addressee, read_addressee
 from ocpi.push.feed import SyncObject
+from ocpi.push.holding import Holding
 from ocpi.push.lanes import PartnerLane, Receipt
 from ocpi.push.outcome import Kind, Outcome, judge
 from ocpi.push.pace import Pace
@@ -145,8 +146,10 @@ class Teller:
         Where several of its parties must hear of it, each is told (RT-30), up to one that fails.
         Raises ``NotOurs``, and what the database raises.
         """
+        holding = Holding(self._context.database, self._partner_id, self.addressee.sight)
         try:
-            sends = await self._sources[row.module].sends(self._context.database, row, patch=patch)
+            seen = await holding.sees(self._sources[row.module], row)
+            sends = await holding.sends(self._sources[row.module], row, seen=seen, patch=patch)
         except DATABASE_ERRORS:
             raise
         except Exception as error:  # noqa: BLE001 - one bad object must not stop all others.
@@ -157,6 +160,11 @@ class Teller:
             told = replace(last, requests=told.requests + last.requests)
             if told.outcome.kind is not Kind.DELIVERED:
                 break
+        if not seen and told.outcome.kind is Kind.UNKNOWN_OBJECT:
+            # What a partner does not know need not be taken back.
+            told = replace(told, outcome=replace(told.outcome, kind=Kind.DELIVERED))
+        if told.requests and told.outcome.kind is Kind.DELIVERED:
+            await holding.settle(row, seen=seen)
         return told
 
     async def _try_each(

@@ -1,0 +1,169 @@
+"""The commands `ocpi partner rule ...` and `ocpi partner preview`."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from ocpi.golive.preview import Preview, preview, preview_view
+from ocpi.golive.ruling import Ruled, Stores, add_rules, list_rules, remove_rule
+from ocpi.opening import open_context
+from ocpi.sight import SightRule
+from ocpi.terminal import AsJSON, print_json, print_table, run
+
+Name = Annotated[str, typer.Argument(help="Your name for the partner.")]
+Module = Annotated[str, typer.Argument(help="locations or tariffs.")]
+
+
+def rule_commands(stores: Stores) -> typer.Typer:
+    """The commands that change what a partner may see."""
+    app = typer.Typer(
+        help="What a partner may see of our Locations and Tariffs.", no_args_is_help=True
+    )
+
+    @app.command("add")
+    def add(  # noqa: PLR0913 - each condition is an option.
+        *,
+        name: Name,
+        module: Module,
+        identifier: Annotated[
+            list[str] | None, typer.Option("--id", help="This object; may be repeated.")
+        ] = None,
+        country: Annotated[str | None, typer.Option(help="Location.country, such as FR.")] = None,
+        tag: Annotated[
+            str | None, typer.Option(help="A tag of ours, see `ocpi station tag`.")
+        ] = None,
+        group: Annotated[str | None, typer.Option(help="A group_id in publish_allowed_to.")] = None,
+        publish: Annotated[
+            bool | None, typer.Option("--publish/--no-publish", help="Location.publish.")
+        ] = None,
+        hide: Annotated[
+            bool, typer.Option("--hide", help="Hide them; else only such are shown.")
+        ] = False,
+        as_json: AsJSON = False,
+    ) -> None:
+        """Show a partner only objects like these, or hide them from it.
+
+        All conditions of a rule must be met. Several rules that show add up; what is hidden stays
+        so. See the effect by `ocpi partner preview`.
+        """
+        given = {"country": country, "tag": tag, "group": group, "publish": publish}
+        wish = {"module": module, "hide": hide, **given}
+        wishes = [{**wish, "id": each} for each in identifier or ()] or [wish]
+
+        async def act() -> Ruled:
+            async with open_context() as context:
+                return await add_rules(context, stores, name, wishes)
+
+        _print(run(act()), name, as_json=as_json)
+
+    @app.command("list")
+    def list_all(name: Name, *, as_json: AsJSON = False) -> None:
+        """The rules of a partner."""
+
+        async def act() -> tuple[SightRule, ...]:
+            async with open_context() as context:
+                return await list_rules(context, name)
+
+        rules = run(act())
+        if as_json:
+            print_json([rule.model_dump(mode="json") for rule in rules])
+            return
+        _table(rules)
+        if not rules:
+            typer.echo(f"{name} has no rules: it may see all Locations and Tariffs.")
+
+    @app.command("remove")
+    def remove(
+        name: Name,
+        number: Annotated[int, typer.Argument(help="As `list` shows it.")],
+        *,
+        as_json: AsJSON = False,
+    ) -> None:
+        """Remove a rule of a partner."""
+
+        async def act() -> Ruled:
+            async with open_context() as context:
+                return await remove_rule(context, stores, name, number)
+
+        _print(run(act()), name, as_json=as_json)
+
+    return app
+
+
+def preview_command(stores: Stores) -> Callable[..., None]:
+    """The command that shows what a partner sees."""
+
+    def act(
+        name: Name,
+        module: Annotated[
+            str,
+            typer.Argument(help="locations, tariffs, tokens, sessions, cdrs or hubclientinfo."),
+        ],
+        *,
+        only: Annotated[
+            bool | None, typer.Option("--visible/--hidden", help="Only these objects.")
+        ] = None,
+        offset: Annotated[int, typer.Option(min=0)] = 0,
+        limit: Annotated[int, typer.Option(min=1, max=10000)] = 50,
+        as_json: AsJSON = False,
+    ) -> None:
+        """Show what a partner sees of a module, what is hidden from it, and why."""
+
+        async def inside() -> Preview:
+            async with open_context() as context:
+                return await preview(
+                    context, stores, name, module, offset=offset, limit=limit, only=only
+                )
+
+        found = run(inside())
+        if as_json:
+            print_json(preview_view(found))
+            return
+        for remark in found.remarks:
+            typer.echo(remark)
+        totals = found.totals.most_common()
+        print_table(
+            ("objects", "", "reason"),
+            [(count, _word(visible=visible), reason) for (visible, reason), count in totals],
+        )
+        typer.echo()
+        print_table(
+            ("object", "", "reason"),
+            [(each.object, _word(visible=each.visible), each.reason) for each in found.rows],
+        )
+        typer.echo(f"{len(found.rows)} shown of {found.total}")
+
+    return act
+
+
+def _word(*, visible: bool) -> str:
+    return "visible" if visible else "hidden"
+
+
+def _print(done: Ruled, name: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json(ruled_view(done))
+        return
+    _table(done.rules)
+    typer.echo(f"{name} sees {done.shown} objects more and {done.hidden} fewer.")
+
+
+def ruled_view(done: Ruled) -> dict[str, Any]:
+    """What a change of rules came to, as it is shown."""
+    return {
+        "rules": [rule.model_dump(mode="json") for rule in done.rules],
+        "shown": done.shown,
+        "hidden": done.hidden,
+    }
+
+
+def _table(rules: tuple[SightRule, ...]) -> None:
+    columns = ("number", "module", "id", "country", "tag", "group", "publish")
+    print_table(
+        (*columns, ""),
+        [
+            (*(getattr(rule, name) for name in columns), "hidden" if rule.hide else "shown")
+            for rule in rules
+        ],
+    )
