@@ -71,7 +71,7 @@ from ocpi.database import clock
 from ocpi.envelope import Failure, failure
 from ocpi.errors import Crash, InvalidParameters, MethodNotOffered, OCPIError, UnknownObject
 from ocpi.gateway import NoGateway
-from ocpi.golive.admin import rules_router
+from ocpi.golive.admin import golive_router
 from ocpi.hub.desk import Desk
 from ocpi.module import Module
 from ocpi.parties import VERSION, PlatformID
@@ -275,7 +275,7 @@ def create_admin_api() -> FastAPI:
     for router in (
         credentials.admin.router,
         credentials.agreementadmin.router,
-        rules_router(PREVIEWED),
+        golive_router(PREVIEWED),
         ocpi.push.admin.router,
         ocpi.push.admin.verify_router(SOURCES),
         modules.cdrs.admin.audit_router,

@@ -21,7 +21,7 @@ from ocpi.crew import on_duty
 from ocpi.demo.hub import run_hub_demo
 from ocpi.demo.live import run_demo
 from ocpi.documents import export_documents
-from ocpi.golive.cli import preview_command, rule_commands
+from ocpi.golive.cli import check, preview_command, rule_commands
 from ocpi.messages import set_up_logging
 from ocpi.migrate import upgrade
 from ocpi.opening import open_context
@@ -51,6 +51,7 @@ for name, part in (
 ):
     app.add_typer(part, name=name)
 partner_app.command("sync")(sync_command(PULLABLES))
+partner_app.command("check")(check)
 partner_app.command("preview")(preview_command(PREVIEWED))
 partner_app.add_typer(rule_commands(PREVIEWED), name="rule")
 push_app.command("verify")(verify_command(SOURCES))

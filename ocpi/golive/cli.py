@@ -1,15 +1,21 @@
-"""The commands `ocpi partner rule ...` and `ocpi partner preview`."""
+"""The commands `ocpi partner rule ...`, `ocpi partner preview` and `ocpi partner check`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
+from ocpi.golive.asking import Writes
+from ocpi.golive.checking import Report, check_partner, last_report
 from ocpi.golive.preview import Preview, preview, preview_view
 from ocpi.golive.ruling import Ruled, Stores, add_rules, list_rules, remove_rule
+from ocpi.golive.showing import html_of
 from ocpi.opening import open_context
 from ocpi.sight import SightRule
-from ocpi.terminal import AsJSON, print_json, print_table, run
+from ocpi.terminal import AsJSON, plain, print_json, print_table, run
 
 Name = Annotated[str, typer.Argument(help="Your name for the partner.")]
 Module = Annotated[str, typer.Argument(help="locations or tariffs.")]
@@ -167,3 +173,77 @@ def _table(rules: tuple[SightRule, ...]) -> None:
             for rule in rules
         ],
     )
+
+
+def check(
+    name: Name,
+    *,
+    write: Annotated[
+        bool, typer.Option("--write", help="Also tell it test objects: the partner has agreed.")
+    ] = False,
+    write_cdr: Annotated[
+        bool, typer.Option("--write-cdr", help="With --write: also a CDR of no cost, which stays.")
+    ] = False,
+    last: Annotated[
+        bool, typer.Option("--last", help="Show the last report, and ask nothing.")
+    ] = False,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the report to this file, to be sent.")
+    ] = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Ask a partner's endpoints whether it is ready to go live; ends with code 1 if it is not.
+
+    Only GETs are sent, unless it has agreed to --write. The report is kept.
+    """
+
+    async def act() -> Report:
+        async with open_context() as context:
+            if last:
+                return await last_report(context, name)
+            with _shown_progress() as progress:
+                return await check_partner(context, name, Writes(write, write_cdr), progress)
+
+    report = run(act())
+    if html is not None:
+        html.write_text(html_of(report))
+    if as_json:
+        print_json(report)
+    else:
+        _print_report(report)
+        if html is not None:
+            typer.echo(f"Written to {html}.")
+    if not report["passed"]:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _shown_progress() -> Iterator[Callable[[str], None]]:
+    """Say on a terminal what is being asked."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _step: None
+        return
+    with console.status("Asking", spinner="line") as status:
+        yield lambda step: status.update(f"Asking {plain(step)}")
+
+
+def _print_report(report: Report) -> None:
+    rows = []
+    for each in report["checks"]:
+        advice = each["outcome"] == "failed" and each["severity"] == "should"
+        outcome = "advice" if advice else each["outcome"]
+        rows.append((outcome, each["what"], ", ".join(each["requirements"])))
+        rows += [("", f"  {problem}", "") for problem in each["problems"]]
+        more = each["count"] - len(each["problems"])
+        rows += [("", f"  and {more} more", "")] if more else []
+    print_table(("", "what must be so", "requirements"), rows)
+    for each in report["proposals"]:
+        typer.echo(f"{each['why']} Set it by: {each['command']}")
+    if report["median_seconds"] is not None:
+        typer.echo(
+            f"{report['requests']} requests; half of all answers within "
+            f"{report['median_seconds']} s, the slowest after {report['worst_seconds']} s."
+        )
+    name = report["partner"]
+    typer.echo(f"{name} has passed." if report["passed"] else f"{name} has not passed.")
