@@ -284,6 +284,8 @@ def _print_partner(view: PartnerView, *, as_json: bool) -> None:
         ("versions URL", view.versions_url),
         ("options", options),
         ("note", view.note),
+        ("passed the check at", view.passed_check_at),
+        ("waits", view.waits),
         *((f"{each.identifier} {each.role}", each.url) for each in view.endpoints),
     ]
     print_table(("", ""), [(title, value) for title, value in rows if value is not None])

@@ -131,3 +131,7 @@ class PartnerView(BaseModel):
     )
     registered_at: str | None
     note: str | None = Field(description="What the last handshake came to.")
+    passed_check_at: str | None = Field(
+        None, description="When it first passed the check before it goes live."
+    )
+    waits: str | None = Field(None, description="Why it gets no live data yet.")

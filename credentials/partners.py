@@ -16,7 +16,7 @@ from ocpi.database import clock
 from ocpi.errors import PeerUnusable
 from ocpi.headers import Party
 from ocpi.messages import log
-from ocpi.parties import IssuedToken, Partner, PartnerEndpoint, PlatformID, State
+from ocpi.parties import IssuedToken, Partner, PartnerEndpoint, PlatformID, State, waits_for_check
 from ocpi.spec.moments import format_moment, moment_of
 
 
@@ -62,13 +62,13 @@ async def list_partners(context: Context) -> list[PartnerView]:
     """All partners, by name."""
     async with context.database.read() as db:
         found = await db.exec(select(Partner).order_by(col(Partner.name)))
-        return [await _view(db, partner) for partner in found.all()]
+        return [await _view(context, db, partner) for partner in found.all()]
 
 
 async def show_partner(context: Context, name: str) -> PartnerView:
     """One partner; raises ``UnknownObject``."""
     async with context.database.read() as db:
-        return await _view(db, await registration.find_partner(db, name))
+        return await _view(context, db, await registration.find_partner(db, name))
 
 
 async def suspend(context: Context, name: str, *, suspended: bool) -> PartnerView:
@@ -78,7 +78,7 @@ async def suspend(context: Context, name: str, *, suspended: bool) -> PartnerVie
         partner.suspended = suspended
         await db.flush()
         log.info("partner suspended" if suspended else "partner resumed", partner=name)
-        return await _view(db, partner)
+        return await _view(context, db, partner)
 
 
 async def set_options(context: Context, name: str, changes: dict[str, Any]) -> PartnerView:
@@ -87,7 +87,7 @@ async def set_options(context: Context, name: str, changes: dict[str, Any]) -> P
         partner = await registration.find_partner(db, name, lock=True)
         partner.options = change_options(partner.options, changes)
         await db.flush()
-        return await _view(db, partner)
+        return await _view(context, db, partner)
 
 
 async def remove(context: Context, name: str, *, force: bool = False) -> str | None:
@@ -109,7 +109,8 @@ async def remove(context: Context, name: str, *, force: bool = False) -> str | N
     return problem
 
 
-async def _view(db: AsyncSession, partner: Partner) -> PartnerView:
+async def _view(context: Context, db: AsyncSession, partner: Partner) -> PartnerView:
+    unchecked = context.settings.require_check and partner.passed_at is None
     endpoints = await db.exec(
         select(PartnerEndpoint)
         .where(PartnerEndpoint.partner_id == partner.key)
@@ -138,6 +139,8 @@ async def _view(db: AsyncSession, partner: Partner) -> PartnerView:
         token_expires=_told(await _open_until(db, partner)),
         registered_at=_told(partner.registered_at),
         note=partner.note,
+        passed_check_at=_told(partner.passed_at),
+        waits=waits_for_check(partner.name) if unchecked else None,
     )
 
 

@@ -53,13 +53,14 @@ from modules.stations.errandrunner import ErrandRunner
 from modules.stations.forgetting import Forgetter
 from ocpi.admin import AdminFront, Problem, add_error_handlers
 from ocpi.arrival import path_of
-from ocpi.catalogue import MODULES, PULLABLES, SOURCES, STORES, Offers, mounted
+from ocpi.catalogue import MODULES, PREVIEWED, PULLABLES, SOURCES, STORES, Offers, mounted
 from ocpi.console.app import create_console
 from ocpi.context import Context, Interface
 from ocpi.crew import Duty, Repeated, on_duty
 from ocpi.database import clock
 from ocpi.envelope import Failure, failure
 from ocpi.errors import Crash, InvalidParameters, MethodNotOffered, OCPIError, UnknownObject
+from ocpi.golive.admin import golive_router
 from ocpi.hub.desk import Desk
 from ocpi.journal.writing import NOT_STORED, purge, store_notes
 from ocpi.opening import close_context
@@ -183,6 +184,7 @@ def create_admin_api() -> FastAPI:
     for router in (
         credentials.admin.router,
         credentials.agreementadmin.router,
+        golive_router(PREVIEWED),
         ocpi.push.admin.router,
         ocpi.alarms.admin.router,
         ocpi.push.admin.verify_router(SOURCES),
@@ -191,6 +193,7 @@ def create_admin_api() -> FastAPI:
         ocpi.journal.admin.router,
         ocpi.erasure.admin.router,
         modules.locations.admin.router,
+        modules.locations.admin.tags_router,
         modules.tariffs.admin.router,
         modules.tariffs.pricingadmin.router,
         modules.tokens.admin.router,

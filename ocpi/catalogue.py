@@ -32,7 +32,9 @@ import modules.tokens.admin
 import modules.tokens.receiver
 import modules.tokens.sender
 from modules.cdrs.source import CDRSource
+from modules.cdrs.store import cdrs
 from modules.hubclientinfo.source import ClientInfoSource
+from modules.hubclientinfo.store import client_infos
 from modules.locations.source import LocationSource
 from modules.locations.store import locations
 from modules.sessions.source import SessionSource
@@ -130,6 +132,9 @@ STORES: Mapping[str, Store[Any]] = {
     "tokens": tokens,
     "sessions": sessions,
 }
+
+# What partners see, and may be asked about.
+PREVIEWED: Mapping[str, Store[Any]] = {**STORES, "cdrs": cdrs, "hubclientinfo": client_infos}
 
 Offers = Mapping[str, Sequence[Interface]]
 

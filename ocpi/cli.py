@@ -20,13 +20,14 @@ from modules.tokens.cli import token_app
 from ocpi.alarms.cli import alarm_app
 from ocpi.app import create_app, duties_of, scribe
 from ocpi.backupcli import backup_command, restore_command
-from ocpi.catalogue import PULLABLES, SOURCES, mounted
+from ocpi.catalogue import PREVIEWED, PULLABLES, SOURCES, mounted
 from ocpi.console.staffcli import user_app
 from ocpi.crew import on_duty
 from ocpi.demo.hub import run_hub_demo
 from ocpi.demo.live import run_demo
 from ocpi.documents import export_documents
 from ocpi.erasure.cli import gdpr_app
+from ocpi.golive.cli import check, preview_command, rule_commands
 from ocpi.journal.cli import messages_app
 from ocpi.messages import set_up_logging
 from ocpi.migrate import upgrade
@@ -68,6 +69,9 @@ for name, part in (
 ):
     app.add_typer(part, name=name)
 partner_app.command("sync")(sync_command(PULLABLES))
+partner_app.command("check")(check)
+partner_app.command("preview")(preview_command(PREVIEWED))
+partner_app.add_typer(rule_commands(PREVIEWED), name="rule")
 push_app.command("verify")(verify_command(SOURCES))
 app.command("backup")(backup_command)
 app.command("restore")(restore_command)

@@ -21,6 +21,7 @@ from ocpi.database import Database, clock
 from ocpi.errors import NotAuthenticated
 from ocpi.headers import Party, read_tokens
 from ocpi.sealing import hash_token
+from ocpi.sight import ALL, Sight, read_sight
 
 VERSION = "2.2.1"
 
@@ -75,6 +76,12 @@ class Partner(SQLModel, table=True):
     """Sealed, see ocpi.sealing."""
     options: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     """Settings for what this partner does its own way, see PartnerOptions."""
+    rules: list[dict[str, Any]] | None = Field(
+        default=None, sa_column=Column(JSON(none_as_null=True))
+    )
+    """What it may see of our Locations and Tariffs, see ocpi.sight; None: everything."""
+    passed_at: int | None = Field(default=None, sa_type=BigInteger)
+    """When it first passed the check before it goes live."""
     note: str | None = None
     """What the last handshake came to, in a sentence for staff."""
     created_at: int = Field(sa_type=BigInteger)
@@ -85,6 +92,14 @@ class Partner(SQLModel, table=True):
         """The id of a stored partner."""
         assert self.id is not None
         return self.id
+
+
+def waits_for_check(name: str) -> str:
+    """Why a partner gets no live data where OCPI_REQUIRE_CHECK is on."""
+    return (
+        f"It gets no live data before it has passed `ocpi partner check {name}` "
+        "(OCPI_REQUIRE_CHECK)."
+    )
 
 
 class PartnerRole(SQLModel, table=True):
@@ -159,6 +174,9 @@ class Caller:
     """The token was a registration token (TOKEN_A)."""
     token: str
     """The token as presented, since GET credentials must tell it again (AT-07)."""
+    sight: Sight = ALL
+    passed: bool = False
+    """It has passed the check before it goes live."""
 
     @property
     def parties(self) -> tuple[Party, ...]:
@@ -182,6 +200,8 @@ _PRESENTED = (
         col(PartnerRole.role),
         col(PartnerRole.country_code),
         col(PartnerRole.party_id),
+        col(Partner.rules),
+        col(Partner.passed_at),
     )
     .join(Partner, col(Partner.id) == col(IssuedToken.partner_id))
     .outerjoin(PartnerRole, col(PartnerRole.partner_id) == col(Partner.id))
@@ -215,7 +235,18 @@ async def _caller(database: Database, platform: str, token: str, rows: Any, now:
         await _first_use(database, partner_id, hashed, registration=bool(registration))
         state = state if registration else State.CONFIRMED
     roles = tuple(PartyRole(row[8], Party(row[9], row[10])) for row in rows if row[8] is not None)
-    return Caller(partner_id, name, platform, roles, State(state), bool(registration), token)
+    rules, passed_at = rows[0][11:]
+    return Caller(
+        partner_id,
+        name,
+        platform,
+        roles,
+        State(state),
+        bool(registration),
+        token,
+        read_sight(rules),
+        passed=passed_at is not None,
+    )
 
 
 async def _first_use(

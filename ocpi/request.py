@@ -19,6 +19,7 @@ from ocpi.pagination import Paging, page_headers, read_paging
 from ocpi.parties import Caller
 from ocpi.paths import decode_segment
 from ocpi.push.feed import Change, changed
+from ocpi.sight import ALL, Sight
 from ocpi.spec.document import decode
 from ocpi.store import Page, Written
 
@@ -34,6 +35,8 @@ class Listing:
     cap: int
     parties: tuple[Party, ...]
     """The parties of the partner that asks."""
+    sight: Sight = ALL
+    """What it may see."""
 
     def answer(self, page: Page) -> Response:
         """The page in its envelope, with the headers that lead to the next one."""
@@ -103,7 +106,7 @@ def read_listing(context: Context, caller: Caller, path: str, query: QueryParams
         cap=cap,
     )
     url = f"{context.settings.base_url}{path}"
-    return Listing(paging, url, dates, cap, caller.parties)
+    return Listing(paging, url, dates, cap, caller.parties, caller.sight)
 
 
 def pages(*, required: Collection[str] = ()) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ocpi.arrival import Arrival
 from ocpi.context import Context
 from ocpi.envelope import failure
 from ocpi.errors import (
+    ClientError,
     Crash,
     ForeignSender,
     InvalidParameters,
@@ -40,6 +41,8 @@ from ocpi.request import Listing, read_listing
 # What partners may ask for with a registration token (TR-06), and what is never routed (RT-03).
 _CONFIGURATION = {"versions", "2.2.1", "2.2.1/credentials"}
 _UNROUTED = {"versions", "credentials", "hubclientinfo"}
+# What moves stations or asks for answers of others, though it is sent to a receiver.
+_LIVE = {"commands", "chargingprofiles"}
 
 
 # An endpoint that gives a page of a list to a partner that asks for objects of some parties.
@@ -117,6 +120,8 @@ class Front:
             return
         if caller.registration:
             raise NotAuthenticated("This is a registration token: register first.")
+        if self.context.settings.require_check and not caller.passed:
+            _refuse_unchecked(request)
         if request.module in _UNROUTED:
             await self._answer_here(request, exchange, state)
             return
@@ -179,6 +184,17 @@ class Front:
         else:
             body = await request.replayed()
             await self.api(scope, body, exchange.send)
+
+
+def _refuse_unchecked(request: Arrival) -> None:
+    """A partner that has not passed its check may tell us of itself, and gets nothing of ours.
+
+    It is refused, since an empty list would say that what it may hold is no longer valid (PG-13).
+    """
+    if request.interface != "receiver" or request.module in _LIVE:
+        raise ClientError(
+            "The check that comes before live data has not been passed yet: ask us for its report."
+        )
 
 
 def _meant_here(

@@ -150,6 +150,11 @@ class Settings(BaseSettings):
         description="An HTTP proxy (`http://USER:PASSWORD@HOST:PORT`) by which partners are "
         "called. It looks up their names, so it has to keep us out of private networks.",
     )
+    require_check: bool = Field(
+        False,
+        description="Whether a partner gets no live data before it has passed "
+        "`ocpi partner check`.",
+    )
     page_limit: int = Field(
         100,
         ge=1,

@@ -2,27 +2,21 @@
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import (
-    BigInteger,
-    BindParameter,
-    ColumnElement,
-    Executable,
-    Text,
-    bindparam,
-    func,
-    insert,
-)
+from sqlalchemy import BigInteger, Table, Text, bindparam, insert
+from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ocpi.database import AsBytes, Database, numbered, stamp
+from ocpi.database import Database, numbered, stamp
 from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import Party
+from ocpi.listqueries import list_queries, text_query
 from ocpi.pagination import DEEPEST, Paging
+from ocpi.sight import EVERYTHING, Facts, ModuleSight, read_facts
 from ocpi.spec.document import decode, encode
 from ocpi.spec.kinds import Tolerance
 from ocpi.spec.moments import microseconds, parse_moment
@@ -97,38 +91,6 @@ def audience_of(document: Document) -> Party:
     return Party(token["country_code"], token["party_id"])
 
 
-# The statements below are built once for each shape: building costs more than running them does.
-
-
-@cache
-def _list_queries(table: type[StoredObject], *given: str) -> tuple[Executable, Executable]:
-    """How many objects match the parameters given, and a page of them."""
-    owners: list[BindParameter[str]] = [
-        bindparam(name) for name in given if name.startswith("owner_")
-    ]
-    where: list[ColumnElement[bool]] = [col(table.owner).in_(owners)]
-    audience: list[BindParameter[str]] = [
-        bindparam(name) for name in given if name.startswith("audience_")
-    ]
-    if audience:
-        where.append(table.__table__.c.audience.in_(audience))  # type: ignore[attr-defined]
-    if "shared" in given:
-        where.append(table.__table__.c.shared.is_(True))  # type: ignore[attr-defined]
-    if "date_from" in given:
-        where.append(col(table.last_updated) >= bindparam("date_from"))
-    if "date_to" in given:
-        where.append(col(table.last_updated) < bindparam("date_to"))
-    page = select(AsBytes(col(table.body))).where(*where).order_by(col(table.position))
-    window = page.limit(bindparam("limit")).offset(bindparam("offset"))
-    return select(func.count()).select_from(table).where(*where), window
-
-
-@cache
-def _text_query(table: type[StoredObject], count: int) -> Executable:
-    keys: list[BindParameter[str]] = [bindparam(f"key_{n}") for n in range(count)]
-    return select(AsBytes(col(table.body))).where(col(table.key).in_(keys))
-
-
 class Store(Generic[Row]):
     """The objects of one kind: `page`, `get`, `put`, `patch`, `delete`."""
 
@@ -149,6 +111,7 @@ class Store(Generic[Row]):
         self._one_locked = self._one.with_for_update()
         self._body = select(col(table.body)).where(col(table.key) == bindparam("key"))
         self.appended = appended
+        self._columns: Table = table.__table__  # type: ignore[attr-defined]
 
     async def page(
         self,
@@ -158,11 +121,12 @@ class Store(Generic[Row]):
         audience: Sequence[Party] | None = None,
         *,
         shared: bool = False,
+        sight: ModuleSight = EVERYTHING,
     ) -> Page:
         """A page of the objects of some owners, oldest creation first (PG-02, PG-09).
 
         Of a kind that has these columns: with an `audience` only what concerns one of these
-        parties, with `shared` only what is meant for everybody.
+        parties, with `shared` only what is meant for everybody, with `sight` only what that admits.
         """
         if not owners or (audience is not None and not audience):
             return Page((), 0)
@@ -170,12 +134,13 @@ class Store(Generic[Row]):
         given |= numbered("audience", [party.key for party in audience or ()])
         if shared:
             given["shared"] = True
+        given |= sight.given
         if paging.date_from is not None:
             given["date_from"] = paging.date_from
         if paging.date_to is not None:
             given["date_to"] = paging.date_to
-        shape = (self.table, *given)
-        count, page = _list_queries(*shape)
+        shape = (self._columns, *given)
+        count, page = list_queries(*shape)
         total: int = (await database.fetch(("count", shape), count, given))[0][0]
         if paging.offset >= min(total, DEEPEST):
             return Page((), total)
@@ -183,12 +148,21 @@ class Store(Generic[Row]):
         rows = await database.fetch(("page", shape), page, given | window)
         return Page([row[0] for row in rows], total)
 
-    async def text(self, database: Database, owners: Sequence[Party], identifier: str) -> bytes:
-        """An object's JSON text; where several owners use the same id, none is meant (AT-41)."""
+    async def text(
+        self,
+        database: Database,
+        owners: Sequence[Party],
+        identifier: str,
+        sight: ModuleSight = EVERYTHING,
+    ) -> bytes:
+        """An object's JSON text; where several owners use the same id, none is meant (AT-41).
+
+        What `sight` does not admit is as unknown as what does not exist.
+        """
         keys = numbered("key", [object_key(owner, identifier) for owner in owners])
-        rows = await database.fetch(
-            ("text", self.table, len(keys)), _text_query(self.table, len(keys)), keys
-        )
+        given = {**keys, **sight.given}
+        shape = (self._columns, *given)
+        rows = await database.fetch(("text", shape), text_query(*shape), given)
         if len(rows) != 1:
             raise self.missing()
         text: bytes = rows[0][0]
@@ -198,6 +172,26 @@ class Store(Generic[Row]):
         """The JSON text stored under a key, None where there is none."""
         rows = await database.fetch(("text_of", self.table), self._body, {"key": key})
         return rows[0][0] if rows else None
+
+    @cached_property
+    def _facts(self) -> tuple[tuple[str, ...], Any]:
+        """The names of what rules look at in this kind, and a query of it without a condition."""
+        columns = self._columns.c
+        names = tuple(each.name for each in fields(Facts) if each.name in columns)
+        return names, select_columns(*(columns[name] for name in names))
+
+    async def facts(self, database: Database, key: str) -> Facts | None:
+        """What rules look at in an object; None where there is none under the key."""
+        names, query = self._facts
+        one = query.where(col(self.table.key) == bindparam("key"))
+        rows = await database.fetch(("facts", self.table), one, {"key": key})
+        return read_facts(names, rows[0]) if rows else None
+
+    async def all_facts(self, db: AsyncSession) -> list[Facts]:
+        """What rules look at in every object of this kind, oldest creation first."""
+        names, query = self._facts
+        found = await db.exec(query.order_by(col(self.table.position)))
+        return [read_facts(names, row) for row in found.all()]
 
     async def get(self, db: AsyncSession, owner: Party, identifier: str) -> Document | None:
         """An object's document as the transaction sees it; None without one."""

@@ -3,11 +3,13 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from modules.locations.own import patch_own, put_own, remove_own
 from modules.locations.parts import Place, find_part
 from modules.locations.store import locations
+from modules.locations.tagging import tag_location, tags_of
 from ocpi.admin import OwnParty, document_answer, takes, written_answer
 from ocpi.request import Body, Here, Segment
 from ocpi.spec.document import decode
@@ -169,3 +171,28 @@ async def patch_connector(
 ) -> Response:
     """Change the fields given."""
     return await _patch(here, owner, Place(location_id, evse_uid, connector_id), body)
+
+
+tags_router = APIRouter(prefix="/location-tags/{country_code}/{party_id}", tags=["locations"])
+
+
+class Tags(BaseModel):
+    """Our own words for a Location, by which rules choose it; partners never see them."""
+
+    tags: list[str] = Field(examples=[["fleet"]])
+
+
+@tags_router.get("/{location_id}", summary="The tags of a Location")
+async def get_tags(here: Here, owner: OwnParty, location_id: LocationID) -> Tags:
+    """In lower case."""
+    async with here.database.read() as db:
+        return Tags(tags=await tags_of(db, owner, location_id))
+
+
+@tags_router.put("/{location_id}", summary="Set the tags of a Location")
+async def put_tags(here: Here, owner: OwnParty, location_id: LocationID, wish: Tags) -> Tags:
+    """Replaces all of them; partners with rules are told what that changes for them."""
+    async with here.database.write() as db:
+        gone = set(await tags_of(db, owner, location_id)) - {tag.lower() for tag in wish.tags}
+        tags = await tag_location(db, owner, location_id, add=tuple(wish.tags), remove=tuple(gone))
+    return Tags(tags=tags)

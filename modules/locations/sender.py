@@ -7,8 +7,11 @@ from starlette.responses import Response
 
 from modules.locations.parts import Place, find_part
 from modules.locations.store import locations
+from ocpi.context import Context
 from ocpi.envelope import Answer, ok
-from ocpi.request import Here, List, Owners, Segment, pages
+from ocpi.headers import Party
+from ocpi.parties import Caller
+from ocpi.request import CallerOf, Here, List, Owners, Segment, pages
 from ocpi.spec.document import decode, encode
 from ocpi.spec.locations import EVSE, Connector, Location
 
@@ -24,21 +27,25 @@ ConnectorID = Annotated[Segment, Path(description="Connector.id")]
 )
 async def list_locations(here: Here, owners: Owners, listing: List) -> Response:
     """A page of Locations with all their EVSEs and Connectors, oldest creation first."""
-    return listing.answer(await locations.page(here.database, listing.paging, owners))
+    sight = listing.sight.of("locations")
+    page = await locations.page(here.database, listing.paging, owners, sight=sight)
+    return listing.answer(page)
 
 
 @router.get("/{location_id}", response_model=Answer[Location], summary="Get a Location")
-async def get_location(here: Here, owners: Owners, location_id: LocationID) -> Response:
+async def get_location(
+    here: Here, caller: CallerOf, owners: Owners, location_id: LocationID
+) -> Response:
     """One Location."""
-    return ok(await locations.text(here.database, owners, location_id))
+    return ok(await _text(here, caller, owners, location_id))
 
 
 @router.get("/{location_id}/{evse_uid}", response_model=Answer[EVSE], summary="Get an EVSE")
 async def get_evse(
-    here: Here, owners: Owners, location_id: LocationID, evse_uid: EVSEUID
+    here: Here, caller: CallerOf, owners: Owners, location_id: LocationID, evse_uid: EVSEUID
 ) -> Response:
     """One EVSE of a Location."""
-    text = await locations.text(here.database, owners, location_id)
+    text = await _text(here, caller, owners, location_id)
     return ok(encode(find_part(decode(text), Place(location_id, evse_uid))))
 
 
@@ -48,12 +55,22 @@ async def get_evse(
     summary="Get a Connector",
 )
 async def get_connector(
+    *,
     here: Here,
+    caller: CallerOf,
     owners: Owners,
     location_id: LocationID,
     evse_uid: EVSEUID,
     connector_id: ConnectorID,
 ) -> Response:
     """One Connector of an EVSE."""
-    text = await locations.text(here.database, owners, location_id)
+    text = await _text(here, caller, owners, location_id)
     return ok(encode(find_part(decode(text), Place(location_id, evse_uid, connector_id))))
+
+
+async def _text(
+    context: Context, caller: Caller, owners: tuple[Party, ...], location_id: str
+) -> bytes:
+    """A Location that the caller may see; another one is as unknown as none."""
+    sight = caller.sight.of("locations")
+    return await locations.text(context.database, owners, location_id, sight)

@@ -11,6 +11,7 @@ from ocpi.database import Database
 from ocpi.errors import UnknownLocation
 from ocpi.push.feed import FeedRow, read_key
 from ocpi.push.source import Send
+from ocpi.sight import Facts
 from ocpi.spec.document import decode, encode
 
 
@@ -40,6 +41,28 @@ class LocationSource:
         path_of_evse = f"{path}/{quote(evse['uid'], safe='')}"
         first = [Send("PATCH", path_of_evse, changes)] if changes else []
         return [*first, Send("PUT", path_of_evse, encode(evse)), whole]
+
+    async def facts(self, database: Database, object_key: str) -> Facts | None:
+        """What rules look at."""
+        return await locations.facts(database, object_key)
+
+    async def withdraws(self, database: Database, row: FeedRow) -> Sequence[Send]:
+        """PUT the Location with each EVSE REMOVED, which is how OCPI ends one (LO-12 to LO-14).
+
+        There is no DELETE; and `publish` false would leave it to be shown to some, and charged at.
+        Its `last_updated` stays, so that the true state is not older when the partner may see it
+        again.
+        """
+        text = await locations.text_of(database, read_key(row.key)[0])
+        if text is None:
+            return ()
+        location = decode(text)
+        path = "/".join(
+            quote(location[field], safe="") for field in ("country_code", "party_id", "id")
+        )
+        if "evses" in location:
+            location["evses"] = [{**evse, "status": "REMOVED"} for evse in location["evses"]]
+        return (Send("PUT", path, encode(location)),)
 
 
 # Each partner is told the same, most often at the same time. Nobody changes what is read here.

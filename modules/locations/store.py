@@ -1,11 +1,15 @@
 """Locations as they are stored: whole, with their EVSEs and Connectors inside."""
 
+from typing import Any
+
 from sqlalchemy import Index
+from sqlmodel import Field
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.locations.parts import Edit, Place, edit_part, find_part, upsert_evses
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.headers import Party
+from ocpi.sight import listed
 from ocpi.spec.document import decode, encode
 from ocpi.spec.locations import Location
 from ocpi.spec.moments import microseconds, parse_moment
@@ -17,11 +21,33 @@ class LocationRow(PulledObject, table=True):
     """A Location."""
 
     __tablename__ = "location"
-    __table_args__ = (Index("ix_location_owner", "owner", "position"),)
+    __table_args__ = (
+        Index("ix_location_owner", "owner", "position"),
+        Index("ix_location_country", "owner", "country", "position"),
+    )
+
+    country: str = ""
+    """Alpha-3, in lower case; this and the next three are what rules look at, see ocpi.sight."""
+    publish: bool = True
+    allowed_groups: str = "|"
+    tags: str = Field(default="|", sa_column_kwargs={"server_default": "|"})
+    """Our own words for it, which partners never see: no OCPI document has them."""
 
 
 class LocationStore(Store[LocationRow]):
     """Locations, of which parts can be put and patched too."""
+
+    def columns(self, document: Document) -> dict[str, Any]:
+        """What rules look at; tags are ours and stay as they are."""
+        return {
+            "country": document["country"].lower(),
+            "publish": document["publish"],
+            "allowed_groups": listed(
+                token["group_id"]
+                for token in document.get("publish_allowed_to") or []
+                if token.get("group_id")
+            ),
+        }
 
     async def put_part(
         self, db: AsyncSession, owner: Party, place: Place, part: Document

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from modules.locations.own import patch_own
 from modules.locations.parts import Place
 from modules.locations.store import locations
+from modules.locations.tagging import tag_location
 from modules.stations.chargecli import bill_charge, list_charges, post_reports
 from modules.stations.imports.reading import count_records, read_stations, read_tariffs
 from modules.stations.publishing import (
@@ -236,6 +237,35 @@ def _plugs(evse: dict[str, Any]) -> str:
         f"{each['id']} {each['standard']} {each.get('max_electric_power', '?')} W"
         for each in evse["connectors"]
     )
+
+
+@station_app.command("tag")
+def tag_station(
+    location_id: str,
+    tags: Annotated[list[str] | None, typer.Argument(help="Tags to add, such as fleet.")] = None,
+    *,
+    remove: Annotated[list[str] | None, typer.Option(help="A tag to remove.")] = None,
+    party: PartyOption = None,
+    as_json: AsJSON = False,
+) -> None:
+    """Add and remove our own tags of a station, by which rules choose what a partner sees.
+
+    Partners never see tags. Without any it shows those that there are.
+    """
+
+    async def act() -> list[str]:
+        async with open_context() as context:
+            owner = await _party(context, party)
+            async with context.database.write() as db:
+                return await tag_location(
+                    db, owner, location_id, add=tuple(tags or ()), remove=tuple(remove or ())
+                )
+
+    found = run(act())
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo(f"{location_id}: {', '.join(found) or 'no tags'}")
 
 
 @station_app.command("set-status")

@@ -14,4 +14,6 @@ router = APIRouter()
 @router.get("", response_model=Answer[list[Tariff]], summary="List Tariffs", openapi_extra=pages())
 async def list_tariffs(here: Here, owners: Owners, listing: List) -> Response:
     """A page of Tariffs, oldest creation first."""
-    return listing.answer(await tariffs.page(here.database, listing.paging, owners))
+    sight = listing.sight.of("tariffs")
+    page = await tariffs.page(here.database, listing.paging, owners, sight=sight)
+    return listing.answer(page)

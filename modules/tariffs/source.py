@@ -7,6 +7,7 @@ from modules.tariffs.store import tariffs
 from ocpi.database import Database
 from ocpi.push.feed import FeedRow, read_key
 from ocpi.push.source import Send
+from ocpi.sight import Facts
 from ocpi.spec.document import decode
 from ocpi.store import Document
 
@@ -25,6 +26,15 @@ class TariffSource:
         if row.deleted and row.patch is not None:
             return (Send("DELETE", _path(decode(row.patch)), None),)
         return ()
+
+    async def facts(self, database: Database, object_key: str) -> Facts | None:
+        """What rules look at."""
+        return await tariffs.facts(database, object_key)
+
+    async def withdraws(self, database: Database, row: FeedRow) -> Sequence[Send]:
+        """DELETE the Tariff."""
+        text = await tariffs.text_of(database, read_key(row.key)[0])
+        return () if text is None else (Send("DELETE", _path(decode(text)), None),)
 
 
 def _path(name: Document) -> str:

@@ -33,6 +33,7 @@ _FOUND = (
         col(Partner.name),
         col(Partner.state),
         col(Partner.suspended),
+        col(Partner.passed_at),
         col(Partner.token_out),
         col(Partner.options),
         col(PartnerEndpoint.url),
@@ -61,6 +62,7 @@ class _Found(NamedTuple):
     name: str
     state: str
     suspended: bool
+    passed_at: int | None
     token_out: str | None
     options: str
     url: str | None
@@ -123,7 +125,9 @@ def _destination(
         if interface not in context.interfaces.get(PlatformID.CPO, ()):
             raise _lacking(to, interface)
         return Destination(party)
-    if not _is_connected(best):
+    # What is carried to a partner is live data, too.
+    unchecked = context.settings.require_check and best.passed_at is None
+    if unchecked or not _is_connected(best):
         raise ReceiverAway(f"{to} is not connected to this hub now.")
     if best.url is None:
         raise _lacking(to, interface)

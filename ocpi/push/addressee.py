@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import ColumnElement, bindparam, or_, select
 from sqlmodel import col
 
 from ocpi.client import Target
@@ -13,7 +13,9 @@ from ocpi.context import Context
 from ocpi.directory import AnnouncedParty, Directory, Member, read_directory
 from ocpi.headers import Party, routing_headers
 from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, PlatformID, State
+from ocpi.settings import Settings
 from ocpi.sides import hearers
+from ocpi.sight import ALL, Sight, read_sight
 from ocpi.spec.document import decode
 from ocpi.spec.hubclientinfo import ConnectionStatus
 
@@ -23,6 +25,13 @@ SERVED = (
     col(Partner.token_out).is_not(None),
 )
 """The partners that are told anything: registered and not suspended."""
+
+
+def told_partners(settings: Settings) -> tuple[ColumnElement[bool], ...]:
+    """The partners that are told what changes: where a check is required, those that passed it."""
+    return (*SERVED, col(Partner.passed_at).is_not(None)) if settings.require_check else SERVED
+
+
 # Whom a message is for when the partner plays several roles: a hub takes it for all behind it.
 _RECEIVES = ("HUB", "EMSP", "NSP", "OTHER", "SCSP", "NAP", "CPO")
 
@@ -51,6 +60,8 @@ class Addressee:
     options: Mapping[str, Any] = field(default_factory=dict)
     directory: Directory | None = None
     """Who else is there, for a partner of the hub."""
+    sight: Sight = ALL
+    """What it may see of Locations and Tariffs."""
     elsewhere: frozenset[str] = frozenset()
     """Parties of the hub that our CPO platform reaches directly: what bills is told them there."""
 
@@ -134,6 +145,8 @@ _PARTNER = select(
     col(Partner.versions_url),
     col(Partner.token_out),
     col(Partner.options),
+    col(Partner.rules),
+    col(Partner.passed_at),
 ).where(*SERVED, col(Partner.id) == bindparam("partner_id"))
 _ENDPOINTS = select(col(PartnerEndpoint.identifier), col(PartnerEndpoint.url)).where(
     col(PartnerEndpoint.partner_id) == bindparam("partner_id"),
@@ -161,7 +174,7 @@ _ROLES = (
 async def read_addressee(
     context: Context, partner_id: int, modules: Collection[str]
 ) -> Addressee | None:
-    """A partner as it is now; None when it is not registered, or suspended.
+    """A partner as it is now; None when it is not registered, suspended, or still to be checked.
 
     Of its endpoints only those of the modules given count. Raises ``WrongKey`` when its token was
     sealed with another key.
@@ -170,7 +183,9 @@ async def read_addressee(
     found = await database.fetch("addressee.partner", _PARTNER, this)
     if not found:
         return None
-    name, platform, versions_url, sealed, stored = found[0]
+    name, platform, versions_url, sealed, stored, rules, passed_at = found[0]
+    if context.settings.require_check and passed_at is None:
+        return None
     endpoints = await database.fetch("addressee.endpoints", _ENDPOINTS, this)
     owners = await database.fetch("addressee.owners", _OWNERS, {"platform": PlatformID.CPO.value})
     roles = await database.fetch("addressee.roles", _ROLES, this)
@@ -193,6 +208,7 @@ async def read_addressee(
         party=_addressed(roles),
         options=options,
         directory=await read_directory(database, context.settings) if at_hub else None,
+        sight=read_sight(rules),
         elsewhere=frozenset(key for (key,) in direct),
     )
 

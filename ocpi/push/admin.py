@@ -25,7 +25,7 @@ class LaneView(BaseModel):
 
     partner: str = Field(examples=["shiny"])
     state: str = Field(
-        description="active, stopped, suspended or unregistered", examples=["active"]
+        description="active, stopped, unchecked, suspended or unregistered", examples=["active"]
     )
     behind: int = Field(description="Objects whose newest change it has not heard.", examples=[0])
     oldest: str | None = Field(None, description="The object that has waited longest.")
@@ -79,7 +79,8 @@ class Retried(BaseModel):
 @router.get("", summary="How far each partner is up to date")
 async def get_lanes(here: Here) -> list[LaneView]:
     """A row for each registered partner."""
-    return [LaneView(**lane) for lane in await list_lanes(here.database)]
+    lanes = await list_lanes(here.database, require_check=here.settings.require_check)
+    return [LaneView(**lane) for lane in lanes]
 
 
 @router.get("/{name}/parked", summary="What a partner did not take")

@@ -1,7 +1,7 @@
 """The commands `ocpi push ...`."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 
@@ -36,7 +36,13 @@ def _act(work: Callable[[Database], Awaitable[T]]) -> T:
 @push_app.command("status")
 def status(*, as_json: AsJSON = False) -> None:
     """Who is behind, how far, and why."""
-    lanes = _act(list_lanes)
+
+    async def read() -> list[dict[str, Any]]:
+        async with open_context() as context:
+            checked = context.settings.require_check
+            return await list_lanes(context.database, require_check=checked)
+
+    lanes = run(read())
     if as_json:
         print_json(lanes)
         return

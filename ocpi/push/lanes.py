@@ -103,6 +103,18 @@ class Receipt(SQLModel, table=True):
     request_id: str
 
 
+class HeldObject(SQLModel, table=True):
+    """A partner that has rules was told this object, and must be told should they hide it."""
+
+    __tablename__ = "held"
+
+    partner_id: int = Field(sa_column=_of_partner())
+    object_key: str = Field(primary_key=True)
+    """The whole object's key in the feed."""
+    whole: bool
+    """It holds what we told; False: perhaps not yet, or what took the object back."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """What a lane has to store, taken at one moment."""

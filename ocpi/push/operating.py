@@ -17,10 +17,10 @@ from ocpi.push.status import drop, lane_status, parked_objects, retry, rewind
 from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
 
 
-async def list_lanes(database: Database) -> list[dict[str, Any]]:
-    """How far each partner is up to date."""
+async def list_lanes(database: Database, *, require_check: bool = False) -> list[dict[str, Any]]:
+    """How far each partner is up to date, see `lane_status`."""
     async with database.read() as db:
-        found = await lane_status(db)
+        found = await lane_status(db, require_check=require_check)
     return [{name: _told(value) for name, value in asdict(lane).items()} for lane in found]
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ocpi.database import Database
 from ocpi.paths import climbs
 from ocpi.push.feed import FeedRow
+from ocpi.sight import Facts
 
 
 @dataclass(frozen=True)
@@ -36,4 +37,17 @@ class Source(Protocol):
         of an EVSE, PUT of the EVSE, PUT of the Location. `patch` says that the partner holds the
         state before `row.patch`. None at all: there is nothing to tell any more.
         """
+        ...
+
+
+@runtime_checkable
+class Ruled(Source, Protocol):
+    """The way of a module whose objects a partner's rules may hide, see `ocpi.sight`."""
+
+    async def facts(self, database: Database, object_key: str) -> Facts | None:
+        """What rules look at; None where there is no such object."""
+        ...
+
+    async def withdraws(self, database: Database, row: FeedRow) -> Sequence[Send]:
+        """The requests that take an object back from a partner that must not see it any more."""
         ...

@@ -9,7 +9,15 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock
-from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, PlatformID, State
+from ocpi.parties import (
+    OurParty,
+    Partner,
+    PartnerEndpoint,
+    PartnerRole,
+    PlatformID,
+    State,
+    waits_for_check,
+)
 from ocpi.push.breaker import REASONS
 from ocpi.push.feed import Stream, SyncObject
 from ocpi.push.lanes import ParkedObject, PartnerLane, restart_lanes, rewind_lane
@@ -23,7 +31,7 @@ class LaneStatus:
 
     partner: str
     state: str
-    """active, stopped (see `reason`), suspended or unregistered."""
+    """active, stopped or unchecked (see `reason`), suspended or unregistered."""
     behind: int
     """Objects of which it has not heard the newest change, parked ones not counted."""
     oldest: str | None
@@ -38,13 +46,18 @@ class LaneStatus:
     last_error: str | None = None
 
 
-async def lane_status(db: AsyncSession) -> list[LaneStatus]:
-    """Every lane, by the partner's name."""
+async def lane_status(db: AsyncSession, *, require_check: bool = False) -> list[LaneStatus]:
+    """Every lane, by the partner's name; with `require_check`, who has not passed it waits."""
     found = await db.exec(select(PartnerLane, Partner).join(Partner).order_by(col(Partner.name)))
-    return [await _status(db, lane, partner) for lane, partner in found.all()]
+    return [
+        await _status(db, lane, partner, unchecked=require_check and partner.passed_at is None)
+        for lane, partner in found.all()
+    ]
 
 
-async def _status(db: AsyncSession, lane: PartnerLane, partner: Partner) -> LaneStatus:
+async def _status(
+    db: AsyncSession, lane: PartnerLane, partner: Partner, *, unchecked: bool
+) -> LaneStatus:
     behind, oldest = await _lag(db, lane, partner)
     kinds = await db.exec(
         select(col(ParkedObject.kind), func.count())
@@ -52,13 +65,17 @@ async def _status(db: AsyncSession, lane: PartnerLane, partner: Partner) -> Lane
         .group_by(col(ParkedObject.kind))
     )
     breaker = lane.breaker or {}
+    reason = f"{REASONS[breaker['reason']]} {breaker['sentence']}" if breaker else None
+    state = _state(lane, partner)
+    if unchecked and state in ("active", "stopped"):
+        state, reason = "unchecked", waits_for_check(partner.name)
     return LaneStatus(
         partner=partner.name,
-        state=_state(lane, partner),
+        state=state,
         behind=behind,
         oldest=oldest,
         parked=dict(kinds.all()),
-        reason=f"{REASONS[breaker['reason']]} {breaker['sentence']}" if breaker else None,
+        reason=reason,
         stopped_at=_moment(breaker.get("opened_at")),
         next_probe_at=_moment(breaker.get("next_probe_at")),
         last_success_at=_moment(lane.last_success_at),

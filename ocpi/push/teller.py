@@ -18,6 +18,7 @@ from ocpi.messages import go_on_about
 from ocpi.parties import Partner
 from ocpi.push.addressee import SERVED, Addressee, read_addressee
 from ocpi.push.feed import FeedRow, SyncObject
+from ocpi.push.holding import Holding
 from ocpi.push.lanes import PartnerLane, Receipt
 from ocpi.push.outcome import Kind, Outcome, judge
 from ocpi.push.pace import Pace
@@ -146,14 +147,22 @@ class Teller:
         Where several of its parties must hear of it, each is told (RT-30), up to one that fails.
         Raises ``NotOurs``, and what the database raises.
         """
+        holding = Holding(self._context.database, self._partner_id, self.addressee.sight)
         try:
-            sends = await self._sources[row.module].sends(self._context.database, row, patch=patch)
+            seen = await holding.sees(self._sources[row.module], row)
+            sends = await holding.sends(self._sources[row.module], row, seen=seen, patch=patch)
         except DATABASE_ERRORS:
             raise
         except Exception as error:  # noqa: BLE001 - one bad object must not stop all others.
             return Told(Outcome(Kind.OBJECT_FAULT, f"It cannot be told: {error!r}"), sent=False)
         with self._context.tracing.pushing(self.addressee.target.name, row.module):
-            return await self._tell_all(sends, row, doubtful=doubtful)
+            told = await self._tell_all(sends, row, doubtful=doubtful)
+        if not seen and told.outcome.kind is Kind.UNKNOWN_OBJECT:
+            # What a partner does not know need not be taken back.
+            told = replace(told, outcome=replace(told.outcome, kind=Kind.DELIVERED))
+        if told.requests and told.outcome.kind is Kind.DELIVERED:
+            await holding.settle(row, seen=seen)
+        return told
 
     async def _tell_all(self, sends: Sequence[Send], row: FeedRow, *, doubtful: bool) -> Told:
         told = _NOTHING_TO_TELL

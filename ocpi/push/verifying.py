@@ -23,6 +23,7 @@ from ocpi.headers import Party
 from ocpi.push.addressee import Addressee, read_addressee
 from ocpi.push.comparing import differences
 from ocpi.push.feed import SyncObject
+from ocpi.push.holding import Holding
 from ocpi.push.lanes import ParkedObject, PartnerLane, park_late
 from ocpi.push.operating import partner_id_of
 from ocpi.push.outcome import Kind, Outcome, judge
@@ -178,7 +179,7 @@ class _Comparison:
         while page := await self._page(after):
             for row in page:
                 recipients = self._addressee.recipients(row.module, row.owner, row.audience)
-                ours = await self._ours(row) if recipients else None
+                ours = await self._ours(row) if recipients and await self._sees(row) else None
                 if ours is not None:
                     yield await self._compare(row, *ours, recipients)
             after = page[-1].key
@@ -197,6 +198,11 @@ class _Comparison:
                 .limit(_PAGE)
             )
             return found.all()
+
+    async def _sees(self, row: SyncObject) -> bool:
+        addressee = self._addressee
+        holding = Holding(self._context.database, addressee.partner_id, addressee.sight)
+        return await holding.sees(self._sources[row.module], row)
 
     async def _ours(self, row: SyncObject) -> tuple[str, Any] | None:
         """Where the partner has its copy, and what it should say; None: it need not have one."""

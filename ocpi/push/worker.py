@@ -2,13 +2,22 @@
 
 import asyncio
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from operator import attrgetter
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, bindparam, delete, func, literal_column, or_, update
+from sqlalchemy import (
+    ColumnElement,
+    Executable,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    or_,
+    update,
+)
 from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,7 +26,7 @@ from ocpi.context import Context
 from ocpi.database import CLOCK, DATABASE_ERRORS, clock
 from ocpi.parties import Partner
 from ocpi.pulse import PartnerPulse
-from ocpi.push.addressee import SERVED
+from ocpi.push.addressee import told_partners
 from ocpi.push.feed import FeedHead, Stream
 from ocpi.push.lane import Lane
 from ocpi.push.lanes import (
@@ -39,29 +48,35 @@ from ocpi.push.watch import Watch
 
 log = structlog.get_logger()
 
-_LANES = (
-    select_columns(
-        col(PartnerLane.partner_id),
-        col(PartnerLane.owner),
-        col(PartnerLane.epoch),
-        col(Partner.token_out),
-        select(func.min(ParkedObject.next_at))
-        .where(col(ParkedObject.partner_id) == col(PartnerLane.partner_id))
-        .scalar_subquery(),
-        func.coalesce(col(PartnerPulse.heard_at), 0),
-        func.coalesce(col(PartnerPulse.failures), 0),
+
+def _lanes_query(told: Sequence[ColumnElement[bool]]) -> Executable:
+    """The lanes of this worker and free ones, with what they and their partners are at."""
+    return (
+        select_columns(
+            col(PartnerLane.partner_id),
+            col(PartnerLane.owner),
+            col(PartnerLane.epoch),
+            col(Partner.token_out),
+            select(func.min(ParkedObject.next_at))
+            .where(col(ParkedObject.partner_id) == col(PartnerLane.partner_id))
+            .scalar_subquery(),
+            func.coalesce(col(PartnerPulse.heard_at), 0),
+            func.coalesce(col(PartnerPulse.failures), 0),
+        )
+        .join(Partner, col(Partner.id) == col(PartnerLane.partner_id))
+        .outerjoin(PartnerPulse, col(PartnerPulse.partner_id) == col(PartnerLane.partner_id))
+        .where(
+            *told,
+            or_(col(PartnerLane.owner) == bindparam("me"), col(PartnerLane.owner).is_(None)),
+        )
     )
-    .join(Partner, col(Partner.id) == col(PartnerLane.partner_id))
-    .outerjoin(PartnerPulse, col(PartnerPulse.partner_id) == col(PartnerLane.partner_id))
-    .where(
-        *SERVED,
-        or_(col(PartnerLane.owner) == bindparam("me"), col(PartnerLane.owner).is_(None)),
-    )
-)
-_COUNTS = select(
-    select(func.count()).select_from(PartnerLane).join(Partner).where(*SERVED).scalar_subquery(),
-    select(func.count()).select_from(WorkerBeat).scalar_subquery(),
-)
+
+
+def _counts_query(told: Sequence[ColumnElement[bool]]) -> Executable:
+    """How many lanes there are to drive, and how many workers."""
+    lanes = select(func.count()).select_from(PartnerLane).join(Partner).where(*told)
+    workers = select(func.count()).select_from(WorkerBeat)
+    return select(lanes.scalar_subquery(), workers.scalar_subquery())
 
 
 class Worker:
@@ -77,6 +92,8 @@ class Worker:
         self._database = context.database
         self._sources = sources
         self._pace = pace or Pace(silence=context.settings.hub_silence)
+        self._told = told_partners(context.settings)
+        self._lanes_query, self._counts = _lanes_query(self._told), _counts_query(self._told)
         self._lanes: dict[int, Lane] = {}
         self._watch = Watch(self._pace, self._lanes)
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -138,7 +155,7 @@ class Worker:
         await self._read_heads()
         if self._watch.beat_due():
             await self._beat()
-        rows = await self._database.fetch("worker.lanes", _LANES, {"me": self._watch.id})
+        rows = await self._database.fetch("worker.lanes", self._lanes_query, {"me": self._watch.id})
         seen = {row[0]: row for row in rows}
         for partner_id, lane in self._lanes.items():
             row = seen.get(partner_id)
@@ -190,7 +207,7 @@ class Worker:
                 log.info("push: a worker is dead", worker=other.id, lease_over=late)
 
     async def _fair_share(self) -> int:
-        rows = await self._database.fetch("worker.share", _COUNTS, {})
+        rows = await self._database.fetch("worker.share", self._counts, {})
         lanes, workers = rows[0]
         return -(-int(lanes) // max(int(workers), 1))
 
@@ -204,7 +221,7 @@ class Worker:
                 select(PartnerLane)
                 .join(Partner)
                 .where(
-                    *SERVED,
+                    *self._told,
                     or_(col(PartnerLane.owner).is_(None), col(PartnerLane.owner) == me),
                     col(PartnerLane.partner_id).not_in(list(self._lanes)),
                 )

@@ -45,7 +45,7 @@ class Door:
         async def behave() -> Answer:
             return await self.behave(incoming)
 
-        answer = await behave() if rule is None else await misbehave(rule, behave)
+        answer = await behave() if rule is None else await misbehave(rule, incoming, behave)
         self.write_down(incoming, answer)
         try:
             if answer is None:

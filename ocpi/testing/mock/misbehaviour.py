@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -19,6 +19,8 @@ Act = Literal[
     "empty",  # does as it should, but the answer is 200 without a body
     "drop",  # closes the connection before it looks at the request
     "drop_after_accept",  # stores, then closes the connection without an answer
+    "ignore_query",  # does as if there were no query
+    "alter",  # does as it should, then answers with `http_status`, `headers` and `members` changed
 ]
 
 _GARBAGE = {
@@ -54,11 +56,16 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     act: Act
     match: Match = Match()
     times: int | Literal["forever"] = "forever"
-    http_status: int = 500
+    http_status: int | None = None
+    """Of `status` 500, if not given; of `alter` what is proper."""
     retry_after: int | None = None
     status_code: int = 3000
     seconds: float = 1.0
     garbage: Literal["html", "truncated"] = "html"
+    headers: dict[str, str | None] = {}
+    """Headers of the answer, in lower case; null takes one away."""
+    members: dict[str, Any] = {}
+    """Members of the envelope; null takes one away."""
 
     def use(self) -> bool:
         """Count one use; False when there is none left."""
@@ -75,30 +82,58 @@ def take_rule(rules: list[Rule], incoming: Incoming) -> Rule | None:
     return next((rule for rule in rules if rule.match.fits(incoming) and rule.use()), None)
 
 
-async def misbehave(rule: Rule, behave: Callable[[], Awaitable[Answer]]) -> Answer | None:
+async def misbehave(
+    rule: Rule, incoming: Incoming, behave: Callable[[], Awaitable[Answer]]
+) -> Answer | None:
     """Answer wrongly; None means that the connection is to be closed without an answer."""
     match rule.act:
         case "status":
-            return _refuse(rule)
+            answer = _refuse(rule)
         case "envelope":
-            return Answer(200, envelope(rule.status_code, message="The mock was told to say this."))
-        case "slow":
-            await asyncio.sleep(rule.seconds)
-            return await behave()
+            said = envelope(rule.status_code, message="The mock was told to say this.")
+            answer = Answer(200, said)
         case "garbage":
             content_type, text = _GARBAGE[rule.garbage]
-            return Answer(200, None, text=text, content_type=content_type)
+            answer = Answer(200, None, text=text, content_type=content_type)
+        case "drop":
+            return None
+        case _:
+            return await _behave_badly(rule, incoming, behave)
+    return answer
+
+
+async def _behave_badly(
+    rule: Rule, incoming: Incoming, behave: Callable[[], Awaitable[Answer]]
+) -> Answer | None:
+    """Do as it should, though not quite."""
+    if rule.act == "slow":
+        await asyncio.sleep(rule.seconds)
+    if rule.act == "ignore_query":
+        incoming.query = {}
+    answer = await behave()
+    match rule.act:
         case "empty":
-            await behave()
             return Answer(200, None)
         case "drop_after_accept":
-            await behave()
-    return None
+            return None
+        case "alter":
+            return _alter(rule, answer)
+    return answer
+
+
+def _alter(rule: Rule, answer: Answer) -> Answer:
+    members = {**(answer.document or {}), **rule.members}
+    headers = {**answer.headers, **rule.headers}
+    answer.http_status = rule.http_status or answer.http_status
+    answer.document = {name: value for name, value in members.items() if value is not None}
+    answer.headers = {name: value for name, value in headers.items() if value is not None}
+    return answer
 
 
 def _refuse(rule: Rule) -> Answer:
-    status_code = 3000 if rule.http_status >= 500 else 2000
-    answer = Answer(rule.http_status, envelope(status_code, message="The mock was told to refuse."))
+    http_status = rule.http_status or 500
+    status_code = 3000 if http_status >= 500 else 2000
+    answer = Answer(http_status, envelope(status_code, message="The mock was told to refuse."))
     if rule.retry_after is not None:
         answer.headers["retry-after"] = str(rule.retry_after)
     return answer

@@ -1,0 +1,154 @@
+"""What a partner may see and sees, and its check, in the admin API."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, Field
+from starlette.responses import HTMLResponse
+
+from ocpi.golive.asking import Writes
+from ocpi.golive.checking import check_partner, last_report
+from ocpi.golive.preview import preview, preview_view
+from ocpi.golive.ruling import Stores, add_rules, list_rules, remove_rule
+from ocpi.golive.showing import html_of
+from ocpi.request import Here
+from ocpi.sight import SightRule
+
+Name = Annotated[str, Path(description="Your name for the partner.", examples=["acme"])]
+ModuleName = Literal["locations", "tariffs", "tokens", "sessions", "cdrs", "hubclientinfo"]
+
+
+class RuledView(BaseModel):
+    """The rules of a partner after a change, and what it changed."""
+
+    rules: list[SightRule]
+    shown: int = Field(description="How many objects it made visible.", examples=[3])
+    hidden: int = Field(description="How many objects it hid.", examples=[0])
+
+
+class TotalView(BaseModel):
+    """How many objects there are of one reason."""
+
+    visible: bool
+    reason: str = Field(examples=["rule 1 hides locations with tag private"])
+    count: int
+
+
+class SeenView(BaseModel):
+    """One object, and whether the partner sees it."""
+
+    object: str = Field(description="Owner and id.", examples=["de*abc*loc1"])
+    visible: bool
+    reason: str
+
+
+class PreviewView(BaseModel):
+    """A page of a module's objects as a partner sees them, and the counts of all."""
+
+    partner: str
+    module: str
+    remarks: list[str] = Field(description="What holds for all of them.")
+    total: int
+    totals: list[TotalView]
+    objects: list[SeenView]
+
+
+class ResultView(BaseModel):
+    """What came of one check."""
+
+    id: str = Field(examples=["list.limit"])
+    requirements: list[str] = Field(examples=[["PG-04"]])
+    what: str = Field(description="What must be so.", examples=["A limit is kept to"])
+    severity: str = Field(description="must or should; only a failed `must` fails all.")
+    outcome: str = Field(description="passed, failed or skipped")
+    count: int = Field(description="How many problems there are.")
+    problems: list[str] = Field(description="The first of them.")
+
+
+class ProposalView(BaseModel):
+    """A setting that suits the partner."""
+
+    option: str = Field(examples=["put_only=true"])
+    why: str
+    command: str
+
+
+class ReportView(BaseModel):
+    """What a check came to."""
+
+    partner: str
+    at: str
+    passed: bool
+    versions_url: str
+    requests: int
+    wrote: bool = Field(description="The partner agreed to a round of writes.")
+    median_seconds: float | None
+    worst_seconds: float | None
+    slowest: str | None
+    checks: list[ResultView]
+    proposals: list[ProposalView]
+
+
+def golive_router(stores: Stores) -> APIRouter:
+    """The endpoints of rules, previews and checks."""
+    router = APIRouter(prefix="/partners/{name}", tags=["partners"])
+
+    @router.get("/rules", summary="What a partner may see")
+    async def get_rules(here: Here, name: Name) -> list[SightRule]:
+        """Its rules; without any it may see all Locations and Tariffs."""
+        return list(await list_rules(here, name))
+
+    @router.post("/rules", summary="Show only some objects, or hide some", status_code=201)
+    async def post_rule(here: Here, name: Name, rule: SightRule) -> RuledView:
+        """The `number` is given out. The partner is told what it sees now, and not any more."""
+        wish = rule.model_dump(mode="json", exclude={"number"})
+        return RuledView(**vars(await add_rules(here, stores, name, [wish])))
+
+    @router.delete("/rules/{number}", summary="Remove a rule")
+    async def delete_rule(here: Here, name: Name, number: int) -> RuledView:
+        """By its number."""
+        return RuledView(**vars(await remove_rule(here, stores, name, number)))
+
+    @router.get("/preview/{module}", summary="What a partner sees of a module")
+    async def get_preview(
+        *,
+        here: Here,
+        name: Name,
+        module: ModuleName,
+        visible: Annotated[
+            bool | None, Query(description="Only the visible objects, or the hidden ones.")
+        ] = None,
+        offset: Annotated[int, Query(ge=0)] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> PreviewView:
+        """Each object with the reason why it is visible or hidden; the counts are of all."""
+        found = await preview(here, stores, name, module, offset=offset, limit=limit, only=visible)
+        return PreviewView.model_validate(preview_view(found))
+
+    @router.post("/check", summary="Check whether a partner is ready to go live")
+    async def post_check(
+        *,
+        here: Here,
+        name: Name,
+        write: Annotated[
+            bool, Query(description="Also tell it test objects: the partner has agreed.")
+        ] = False,
+        write_cdr: Annotated[
+            bool, Query(description="With `write`: also a CDR of no cost, which stays.")
+        ] = False,
+    ) -> ReportView:
+        """Answered when all is asked, which may take minutes; the report is kept."""
+        report = await check_partner(here, name, Writes(write, write_cdr))
+        return ReportView.model_validate(report)
+
+    @router.get("/check", summary="The last report of a partner")
+    async def get_check(here: Here, name: Name) -> ReportView:
+        """As it was when the partner was checked."""
+        return ReportView.model_validate(await last_report(here, name))
+
+    @router.get("/check.html", summary="The last report as a page", response_class=HTMLResponse)
+    async def get_page(here: Here, name: Name) -> HTMLResponse:
+        """To be sent to the partner: one file without scripts."""
+        return HTMLResponse(html_of(await last_report(here, name)))
+
+    return router

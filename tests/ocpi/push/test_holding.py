@@ -1,0 +1,129 @@
+"""What is sent of an object to a partner with rules, and what is remembered of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from modules.locations.own import patch_own, put_own
+from modules.locations.parts import Place
+from modules.locations.source import LocationSource
+from ocpi.database import Database
+from ocpi.parties import Partner
+from ocpi.push.feed import SyncObject
+from ocpi.push.holding import Holding
+from ocpi.push.lanes import HeldObject
+from ocpi.sight import Sight, SightRule
+from ocpi.spec.document import decode
+from ocpi.testing import samples
+from tests.house import OURS, OWNER, open_database
+
+FRENCH = Sight((SightRule(module="locations", country="FR"),))
+SOURCE = LocationSource()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url) as opened:
+        async with opened.write() as db:
+            db.add(Partner(id=1, name="them", platform="cpo", state="confirmed", created_at=0))
+        yield opened
+
+
+async def put(database: Database, country: str) -> None:
+    async with database.write() as db:
+        location = samples.location(**OWNER, id="L1", country=country)
+        location.pop("last_updated")
+        await put_own(db, OURS, Place("L1"), location)
+
+
+async def changed_evse(database: Database) -> SyncObject:
+    """Change an EVSE, and give its row of the feed."""
+    async with database.write() as db:
+        await patch_own(db, OURS, Place("L1", "EVSE-1"), {"status": "CHARGING"})
+    async with database.read() as db:
+        rows = await db.exec(select(SyncObject).where(SyncObject.key.endswith("evse-1")))
+        return rows.one()
+
+
+async def held(database: Database) -> list[tuple[str, bool]]:
+    async with database.read() as db:
+        return [(row.object_key, row.whole) for row in (await db.exec(select(HeldObject))).all()]
+
+
+async def tell(database: Database, row: SyncObject, sight: Sight = FRENCH, **over: Any) -> Any:
+    """Give what is sent; it arrives unless told otherwise."""
+    holding = Holding(database, 1, sight)
+    seen = await holding.sees(SOURCE, row)
+    sends = await holding.sends(SOURCE, row, seen=seen, patch=False)
+    if over.get("arrives", True) and sends:
+        await holding.settle(row, seen=seen)
+    return sends
+
+
+KEY = "locations/nl*tnm*l1"
+
+
+async def test_without_rules_nothing_is_remembered(database: Database) -> None:
+    await put(database, "DEU")
+    sends = await tell(database, await changed_evse(database), Sight())
+    assert [send.path for send in sends] == ["NL/TNM/L1/EVSE-1", "NL/TNM/L1"]
+    assert await held(database) == []
+
+
+async def test_what_a_partner_never_saw_it_is_neither_told_nor_told_to_be_gone(
+    database: Database,
+) -> None:
+    await put(database, "DEU")
+    assert await tell(database, await changed_evse(database)) == ()
+    assert await held(database) == []
+
+
+@pytest.mark.req("LO-12", "LO-13", "LO-14")
+async def test_what_moves_out_of_sight_is_removed_once_and_comes_back_whole(
+    database: Database,
+) -> None:
+    await put(database, "FRA")
+    row = await changed_evse(database)
+    (first,) = await tell(database, row)  # All of it, though only an EVSE has changed.
+    assert (first.method, first.path) == ("PUT", "NL/TNM/L1")
+    assert await held(database) == [(KEY, True)]
+    evse, _ = await tell(database, row)
+    assert evse.path == "NL/TNM/L1/EVSE-1"
+
+    await put(database, "DEU")
+    row = await changed_evse(database)
+    (gone,) = await tell(database, row)
+    told = decode(gone.body or "")
+    assert {each["status"] for each in told["evses"]} == {"REMOVED"}
+    assert await held(database) == []
+    assert await tell(database, row) == ()
+
+    await put(database, "FRA")
+    (back,) = await tell(database, await changed_evse(database))
+    again = decode(back.body or "")
+    assert {each["status"] for each in again["evses"]} != {"REMOVED"}
+    assert again["last_updated"] >= told["last_updated"]
+
+
+@pytest.mark.parametrize("hide_again", [True, False])
+async def test_until_it_has_arrived_it_is_told_whole_or_taken_back(
+    database: Database, *, hide_again: bool
+) -> None:
+    await put(database, "FRA")
+    row = await changed_evse(database)
+    for _ in range(2):
+        (send,) = await tell(database, row, arrives=False)
+        assert send.path == "NL/TNM/L1"
+        assert await held(database) == [(KEY, False)]
+    if hide_again:
+        await put(database, "DEU")
+        (gone,) = await tell(database, row)
+        assert "REMOVED" in (gone.body or "")
+        assert await held(database) == []
+    else:
+        await tell(database, row)
+        assert await held(database) == [(KEY, True)]
