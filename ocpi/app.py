@@ -329,7 +329,7 @@ class _Service:
         desk = Desk(context, STORES) if context.settings.is_hub else None
         self.ocpi = Front(context, ocpi_api, _lists(context.interfaces), desk)
         self.admin = AdminFront(context, admin_api)
-        self.console = create_console(context)
+        self.console = create_console(context, SOURCES, PULLABLES)
         self.rest = self._rest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ocpi.console.staff import Role
+from ocpi.errors import OCPIError
 from ocpi.spec.moments import moment_of
 
 HERE = Path(__file__).parent
@@ -111,6 +112,11 @@ def page(request: Request, template: str, status: int = 200, /, **values: Any) -
     if said:
         answer.delete_cookie(SAID, path="/console")
     return answer
+
+
+def status_of(error: OCPIError) -> int:
+    """The HTTP status of a page that says what went wrong: some of OCPI's failures come by 200."""
+    return 400 if error.http_status == 200 else error.http_status
 
 
 def go(url: str, said: str = "") -> Response:
