@@ -168,7 +168,8 @@ def _typed(form: FormData) -> Typed:
         [str(each).strip() for each in form.getlist(name)[:MOST_ROWS]]
         for name in ("role", "country_code", "party_id")
     ]
-    rows = [Row(*row) for row in zip(*columns, strict=False)]
+    # Those that are filled in come first, so that a sentence can name one by its number.
+    rows = sorted((Row(*row) for row in zip(*columns, strict=False)), key=lambda row: row.empty)
     room = ROWS if "more" in form else max(0, ROWS - len(rows))
     return Typed(
         name=_text(form, "name"),

@@ -1,5 +1,6 @@
 """The options of a partner as the fields of a form, whichever options there are."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -9,6 +10,10 @@ from pydantic.fields import FieldInfo
 from starlette.datastructures import FormData
 
 from credentials.options import PartnerOptions
+
+
+# Descriptions name the requirements that they come from, which staff do not know.
+_REQUIREMENT = re.compile(r" \([A-Z]{2}-[0-9]+\)")
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ def _field(name: str, info: FieldInfo, value: Any) -> Field:
     kind, choices = _shape(info.annotation)
     if kind == "text" and isinstance(value, list):
         value = ", ".join(map(str, value))
-    return Field(name, kind, info.description or "", value, choices)
+    return Field(name, kind, _REQUIREMENT.sub("", info.description or ""), value, choices)
 
 
 def _shape(annotation: Any) -> tuple[str, Sequence[str]]:
