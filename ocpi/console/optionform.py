@@ -11,7 +11,6 @@ from starlette.datastructures import FormData
 
 from credentials.options import PartnerOptions
 
-
 # Descriptions name the requirements that they come from, which staff do not know.
 _REQUIREMENT = re.compile(r" \([A-Z]{2}-[0-9]+\)")
 
