@@ -189,3 +189,21 @@ async def test_a_viewer_and_another_site_change_nothing(console: Console, act: s
     foreign = replace(console.operator, csrf="guessed")
     assert "grown old" in (await foreign.post(f"{SHINY}/{act}", **form)).text
     assert [(each.kind, each.next_at) for each in await parked(console)] == [("rejected", None)]
+
+
+async def test_each_database_answers_what_the_pages_ask(any_console: Console) -> None:
+    any_console.network.hosts["emsp.test"] = Puppet()
+    wish = NewConnection(name="shiny", versions_url="http://emsp.test/versions", token="a-token")
+    await connect(any_console.context, wish)
+    async with any_console.context.database.write() as db:
+        place = location(country_code="NL", party_id="CPO", id="LOC1")
+        await create_own(db, OURS, [place])
+    await park(any_console, "locations/nl*cpo*loc2")
+    page = (await any_console.viewer.get(f"{SHINY}?audit=yes")).text
+    assert "locations/nl*cpo*loc1" in page
+    assert "locations/nl*cpo*loc2" in page
+    assert "0 should have one, 0 wait" in page
+    partner = (await any_console.viewer.get("/console/partners/shiny")).text
+    assert "CDRs accepted, with receipt" in partner
+    steps = (await any_console.viewer.get("/console/partners/shiny/joining")).text
+    assert steps.count('class="done"') == 3

@@ -123,7 +123,7 @@ async def test_we_register_with_a_partner(console: Console) -> None:
     )
     assert answer.status_code == 200
     assert "Registered with shiny" in answer.text
-    assert f"{EMSP[0]} DE-MSP (Example Mobility)" in answer.text
+    assert f"{EMSP[0]} DE*MSP (Example Mobility)" in answer.text
     assert "http://emsp.test/versions was used instead." in answer.text
     assert "token-a" not in answer.text
 

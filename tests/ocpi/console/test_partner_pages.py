@@ -34,7 +34,7 @@ async def test_a_partner_is_shown_with_its_parties_endpoints_options_and_deliver
 ) -> None:
     page = (await console.admin.get(SHINY)).text
     for each in (
-        "EMSP DE-MSP (Example Mobility)",
+        "EMSP DE*MSP (Example Mobility)",
         "http://emsp.test/locations",
         "Pushes per minute",
         "CDRs accepted, with receipt",
