@@ -197,6 +197,7 @@ async def _show(
         request,
         "delivery.html",
         200 if problem is None else 400,
+        **({} if problem is None else {"here": _at(name)}),
         name=name,
         lane=lanes[0] if lanes else None,
         waiting=waiting,

@@ -89,7 +89,10 @@ _TEMPLATES = _environment()
 
 
 def page(request: Request, template: str, status: int = 200, /, **values: Any) -> Response:
-    """A page made of a template and its values, which never become markup."""
+    """A page made of a template and its values, which never become markup.
+
+    A value `here` is the page's own address, for an answer to a form that was sent to another one.
+    """
     settings = request.app.state.context.settings
     path = request.url.path.rstrip("/")
     menu = [item for item in MENU if settings.is_hub or not item.hub]
@@ -103,10 +106,9 @@ def page(request: Request, template: str, status: int = 200, /, **values: Any) -
         person=getattr(request.state, "person", None),
         menu=menu,
         current=current,
-        here=f"{request.url.path}?{request.url.query}".rstrip("?"),
         product=settings.hub_name or settings.name or "OCPI hub",
         said=said,
-        **values,
+        **{"here": f"{request.url.path}?{request.url.query}".rstrip("?"), **values},
     )
     answer = HTMLResponse(text, status)
     if said:

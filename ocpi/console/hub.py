@@ -144,6 +144,7 @@ async def _show(
         request,
         "hub.html",
         status,
+        **({} if problem is None else {"here": "/console/hub"}),
         members=members[first : first + PAGE],
         total=len(members),
         number=number,

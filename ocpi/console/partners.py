@@ -91,7 +91,8 @@ async def take_options(request: Request, context: Here, _person: Admin, name: Na
     except InvalidParameters as error:
         partner = await show_partner(context, name)
         fields = fields_as_typed(fields_of(partner.options), form)
-        return await _show(request, context, partner, 400, fields=fields, problem=error.message)
+        told = {"fields": fields, "problem": error.message, "here": f"/console/partners/{name}"}
+        return await _show(request, context, partner, 400, **told)
     return go(f"/console/partners/{name}", "The options are changed.")
 
 

@@ -144,6 +144,7 @@ async def test_a_wrong_moment_is_told_beside_the_form_and_kept(
     assert answer.status_code == 400
     assert sentence in answer.text
     assert f'name="since" value="{since}"' in answer.text
+    assert f'hx-get="{SHINY}"' in answer.text
 
 
 @pytest.mark.usefixtures("shiny")

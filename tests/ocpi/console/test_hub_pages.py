@@ -99,6 +99,7 @@ async def test_a_wrong_party_is_named_and_what_was_typed_is_kept(any_console: Co
     assert answer.status_code == 400
     assert "Germany: a party is due, such as DE*ABC" in answer.text
     assert 'value="Germany"' in answer.text
+    assert 'hx-get="/console/hub"' in answer.text
     assert "<option selected>cdrs</option>" in answer.text
     assert await list_rules(any_console.context) == []
 

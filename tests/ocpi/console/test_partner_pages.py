@@ -102,6 +102,7 @@ async def test_a_wrong_option_changes_nothing_and_what_was_typed_is_kept(console
     assert answer.status_code == 400
     assert "pushes_per_minute: Input should be a valid integer" in answer.text
     assert 'value="many"' in answer.text
+    assert f'hx-get="{SHINY}"' in answer.text
     assert 'name="put_only" value="yes" checked' in answer.text
     assert (await show_partner(console.context, "shiny")).options == before
 
