@@ -24,6 +24,7 @@ import modules.chargingprofiles.sender
 import modules.commands.admin
 import modules.commands.receiver
 import modules.commands.sender
+import modules.hubclientinfo.admin
 import modules.hubclientinfo.receiver
 import modules.hubclientinfo.sender
 import modules.locations.admin
@@ -271,6 +272,7 @@ def create_admin_api() -> FastAPI:
     for router in (
         credentials.admin.router,
         credentials.agreementadmin.router,
+        modules.hubclientinfo.admin.router,
         ocpi.push.admin.router,
         ocpi.push.admin.verify_router(SOURCES),
         modules.cdrs.admin.audit_router,

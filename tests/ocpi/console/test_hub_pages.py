@@ -7,6 +7,7 @@ from sqlmodel import select
 
 from credentials.agreements import Rule, list_rules, set_rule
 from credentials.partners import add_partner
+from modules.hubclientinfo.admin import get_parties
 from modules.hubclientinfo.announcing import announce
 from modules.hubclientinfo.standing import bring_up_to_date
 from ocpi.headers import Party
@@ -65,6 +66,14 @@ async def test_parties_are_shown_with_whom_they_are_behind(any_console: Console)
     assert 'behind the hub <a href="/console/partners/other">other</a>' in page
     assert "nobody: it has left" in page
     assert page.count("PLANNED</span>") == 3
+
+
+async def test_the_admin_api_lists_the_same_parties(any_console: Console) -> None:
+    await settle(any_console)
+    found = {each.party: each for each in await get_parties(any_console.context)}
+    assert set(found) == {"BE*FAR", "BE*HUB", "DE*MSP", "FR*CPO", "NL*CPO"}
+    assert (found["BE*FAR"].partner, found["BE*FAR"].behind) == ("other", True)
+    assert (found["NL*CPO"].partner, found["NL*CPO"].status) == (None, "CONNECTED")
 
 
 async def test_the_matrix_shows_what_the_rules_say(any_console: Console) -> None:
