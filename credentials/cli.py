@@ -1,6 +1,6 @@
 """The commands `ocpi partner ...` and `ocpi party ...`."""
 
-import base64
+import textwrap
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, TypeVar
 
@@ -248,14 +248,9 @@ def _print_offer(offered: Offered, *, as_json: bool) -> None:
     if as_json:
         print_json(offered.model_dump(mode="json"))
         return
-    encoded = base64.b64encode(offered.token.encode()).decode()
     typer.echo(
         f"{offered.name} may register until {offered.expires}. Send it this, in confidence:\n\n"
-        f"  OCPI version   2.2.1\n"
-        f"  Versions URL   {offered.versions_url}\n"
-        f"  Token          {offered.token}\n"
-        f"  Every request carries the token Base64-encoded, which gives this header:\n"
-        f"  Authorization: Token {encoded}\n\n"
+        f"{textwrap.indent(offered.invitation(), '  ')}\n\n"
         "The token is not shown again; `ocpi partner reissue` makes a new one."
     )
 
@@ -280,6 +275,7 @@ def _print_partner(view: PartnerView, *, as_json: bool) -> None:
         ("state", _standing(view)),
         ("parties", _roles(view)),
         ("registered at", view.registered_at),
+        ("token of", view.token_issued_at),
         ("registration open until", view.token_expires),
         ("versions URL", view.versions_url),
         ("options", options),

@@ -1,8 +1,9 @@
 """What staff fill in and what they are shown, in the admin API and on the command line."""
 
+import base64
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from credentials.options import PartnerOptions
 from ocpi.headers import Party
@@ -15,9 +16,18 @@ CountryCode = Annotated[
 PartyID = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9]{3}$", to_upper=True), Field(examples=["ABC"])
 ]
+
+
+def _free(name: str) -> str:
+    if name == "new":
+        raise ValueError("new is taken by the console's page for new partners")
+    return name
+
+
 PartnerName = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"),
+    AfterValidator(_free),
     Field(
         description="Your name for the partner: letters, digits, dot, dash and underscore.",
         examples=["acme"],
@@ -101,6 +111,17 @@ class Offered(BaseModel):
     token: str = Field(examples=["pSk3v0qL7Zr5m1X9aYdN2uWcB8hTfGjE4iKoRQ6tVxs"])
     expires: str = Field(examples=["2026-01-08T12:00:00Z"])
 
+    def invitation(self) -> str:
+        """What to send the partner, in confidence, as text."""
+        encoded = base64.b64encode(self.token.encode()).decode()
+        return (
+            f"OCPI version   2.2.1\n"
+            f"Versions URL   {self.versions_url}\n"
+            f"Token          {self.token}\n"
+            f"Every request carries the token Base64-encoded, which gives this header:\n"
+            f"Authorization: Token {encoded}"
+        )
+
 
 class RoleView(BaseModel):
     role: str
@@ -130,6 +151,9 @@ class PartnerView(BaseModel):
         description="Until when a registration token is open; null: there is none."
     )
     registered_at: str | None
+    token_issued_at: str | None = Field(
+        description="When the newest token that it presents was issued; rotating makes a new one."
+    )
     note: str | None = Field(description="What the last handshake came to.")
     passed_check_at: str | None = Field(
         None, description="When it first passed the check before it goes live."

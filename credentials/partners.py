@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -138,6 +139,7 @@ async def _view(context: Context, db: AsyncSession, partner: Partner) -> Partner
         options=read_options(partner.options),
         token_expires=_told(await _open_until(db, partner)),
         registered_at=_told(partner.registered_at),
+        token_issued_at=_told(await _issued_at(db, partner)),
         note=partner.note,
         passed_check_at=_told(partner.passed_at),
         waits=waits_for_check(partner.name) if unchecked else None,
@@ -154,6 +156,17 @@ async def _open_until(db: AsyncSession, partner: Partner) -> int | None:
         )
     )
     return found.first()
+
+
+async def _issued_at(db: AsyncSession, partner: Partner) -> int | None:
+    found = await db.exec(
+        select(func.max(col(IssuedToken.created_at))).where(
+            col(IssuedToken.partner_id) == partner.key,
+            col(IssuedToken.registration).is_(False),
+            col(IssuedToken.used_at).is_not(None),
+        )
+    )
+    return found.one()
 
 
 def _told(microseconds: int | None) -> str | None:

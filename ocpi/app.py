@@ -22,6 +22,7 @@ import modules.chargingprofiles.sender
 import modules.commands.admin
 import modules.commands.receiver
 import modules.commands.sender
+import modules.hubclientinfo.admin
 import modules.hubclientinfo.receiver
 import modules.hubclientinfo.sender
 import modules.locations.admin
@@ -185,6 +186,7 @@ def create_admin_api() -> FastAPI:
         credentials.admin.router,
         credentials.agreementadmin.router,
         golive_router(PREVIEWED),
+        modules.hubclientinfo.admin.router,
         ocpi.push.admin.router,
         ocpi.alarms.admin.router,
         ocpi.push.admin.verify_router(SOURCES),
@@ -249,8 +251,8 @@ class _Service:
         desk = Desk(context, STORES) if context.settings.is_hub else None
         self.ocpi = Front(context, ocpi_api, _lists(context.interfaces), desk)
         self.admin = AdminFront(context, admin_api)
-        self.console = create_console(context)
         self.scraping = scraping_of(context)
+        self.console = create_console(context, SOURCES, PULLABLES)
         self.rest = self._rest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -13,6 +13,7 @@ import uvicorn
 from credentials.agreementcli import agreement_app
 from credentials.cli import partner_app, party_app
 from modules.cdrs.cli import cdr_app
+from modules.hubclientinfo.cli import hub_app
 from modules.sessions.cli import session_app
 from modules.stations.cli import station_app
 from modules.tariffs.cli import tariff_app
@@ -54,6 +55,7 @@ for name, part in (
     ("party", party_app),
     ("partner", partner_app),
     ("agreement", agreement_app),
+    ("hub", hub_app),
     ("station", station_app),
     ("tariff", tariff_app),
     ("session", session_app),

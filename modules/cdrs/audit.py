@@ -62,13 +62,18 @@ class _Group:
     """Why the partner cannot be told; None: it can."""
 
 
-async def audit(context: Context, *, limit: int = MOST, grace: int = GRACE) -> Audit:
-    """CDRs that are older than `grace` microseconds and have no receipt of their partner."""
+async def audit(
+    context: Context, *, partner: str | None = None, limit: int = MOST, grace: int = GRACE
+) -> Audit:
+    """CDRs that are older than `grace` microseconds and have no receipt of their partner.
+
+    With `partner`, its name, only those that are for it.
+    """
     default = context.settings.hub_agreements == "open"
     agreements = await read_agreements(context.database, default=default)
     async with context.database.read() as db:
         now = await clock(db)
-        groups = await _groups(db, agreements, now, grace)
+        groups = await _groups(db, agreements, now, grace, partner)
         cdrs: list[dict[str, Any]] = []
         for group in sorted(
             groups, key=lambda each: (each.obstacle is not None, each.partner.name)
@@ -137,7 +142,7 @@ def _without_receipt(partner_id: Any, now: int, grace: int) -> Sequence[ColumnEl
 
 
 async def _groups(
-    db: AsyncSession, agreements: Agreements, now: int, grace: int
+    db: AsyncSession, agreements: Agreements, now: int, grace: int, name: str | None
 ) -> Sequence[_Group]:
     """The CDRs found, counted by partner, owner and audience."""
     ours = select(col(OurParty.party)).where(col(OurParty.platform) == PlatformID.CPO.value)
@@ -154,6 +159,9 @@ async def _groups(
         .where(_CDR.c.owner.in_(ours), *_without_receipt(_REACHED.c.partner_id, now, grace))
         .group_by(_REACHED.c.partner_id, _CDR.c.owner, _CDR.c.audience)
     )
+    if name is not None:
+        named = select(col(Partner.id)).where(col(Partner.name) == name)
+        query = query.where(_REACHED.c.partner_id.in_(named))
     found = (await db.exec(query)).all()
     partners = {each.key: each for each in (await db.exec(select(Partner))).all()}
     obstacles = await _obstacles(db, partners)

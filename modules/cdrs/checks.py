@@ -1,6 +1,7 @@
 """The prices of CDRs that we received: checked when they come, shown and counted afterwards."""
 
 import asyncio
+from collections.abc import Collection
 
 from sqlalchemy import func
 from sqlmodel import col, select
@@ -29,14 +30,16 @@ async def check_price(database: Database, owner: Party, cdr: Document) -> Docume
     return await asyncio.to_thread(judge_received, cdr, stored)
 
 
-async def count_checks(database: Database) -> list[Document]:
-    """How many CDRs of each party came to which verdict."""
+async def count_checks(database: Database, owners: Collection[str] | None = None) -> list[Document]:
+    """How many CDRs of each party, or of those with these keys, came to which verdict."""
     query = (
         select(col(CDRRow.owner), col(CDRRow.verdict), func.count())
         .where(col(CDRRow.verdict).is_not(None))
         .group_by(col(CDRRow.owner), col(CDRRow.verdict))
         .order_by(col(CDRRow.owner), col(CDRRow.verdict))
     )
+    if owners is not None:
+        query = query.where(col(CDRRow.owner).in_(owners))
     async with database.read() as db:
         return [
             {"party": party, "verdict": verdict, "count": count}

@@ -31,7 +31,7 @@ from ocpi.store import Document, object_key
 # Few enough for a transaction that nobody waits for: a hub may announce thousands at once.
 _AT_ONCE = 50
 _MEMBERS = MEMBERS.subquery()
-_FACTS = (
+FACTS = (
     select(
         _MEMBERS.c.role,
         _MEMBERS.c.country_code,
@@ -108,9 +108,9 @@ def standings(facts: Sequence[Facts], told: Mapping[str, Document]) -> dict[str,
 
 async def bring_up_to_date(context: Context) -> int:
     """Tell every change of a standing; gives how many there were."""
-    rows = await context.database.fetch("standing.facts", _FACTS, {})
+    rows = await context.database.fetch("standing.facts", FACTS, {})
     facts = [Facts(*row) for row in rows]
-    news = standings(facts, await _told(context))
+    news = standings(facts, await read_told(context))
     keys = sorted(news)
     for first in range(0, len(keys), _AT_ONCE):
         async with context.database.write() as db:
@@ -119,7 +119,8 @@ async def bring_up_to_date(context: Context) -> int:
     return len(news)
 
 
-async def _told(context: Context) -> dict[str, Document]:
+async def read_told(context: Context) -> dict[str, Document]:
+    """What others were told last, by the keys of the ClientInfos."""
     rows = await context.database.fetch("standing.told", _TOLD, {})
     return {key: decode(body) for key, body in rows}
 

@@ -1,6 +1,6 @@
 """The console put together: its pages, its files, and what becomes of errors."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -10,26 +10,34 @@ from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ocpi.console import events, overview, partners, signin
+from ocpi.console import deliveries, events, hub, joining, overview, partners, signin
 from ocpi.console.access import SignInFirst, check_form
-from ocpi.console.frame import HEADERS, HERE, page
+from ocpi.console.frame import HEADERS, HERE, page, status_of
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
 from ocpi.errors import OCPIError
 from ocpi.messages import log
+from ocpi.pull.pullable import Pullables
+from ocpi.push.source import Source
 
 ROUTERS: Sequence[APIRouter] = (
     overview.router,
+    joining.router,  # Before partners, whose names would take its paths.
     partners.router,
+    deliveries.router,
+    hub.router,
     signin.private,
     events.router,
 )
 
 
-def create_console(context: Context) -> ASGIApp:
-    """All below /console."""
+def create_console(
+    context: Context, sources: Mapping[str, Source], pullables: Pullables
+) -> ASGIApp:
+    """All below /console; `sources` are what partners' copies are compared with."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.state.context = context
+    app.state.sources, app.state.pullables = sources, pullables
     app.include_router(signin.router, prefix="/console")
     for router in ROUTERS:
         app.include_router(router, prefix="/console", dependencies=[Depends(check_form)])
@@ -50,8 +58,7 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(OCPIError)
     async def known(request: Request, error: OCPIError) -> Response:
-        status = 400 if error.http_status == 200 else error.http_status
-        return _sorry(request, status, error.message)
+        return _sorry(request, status_of(error), error.message)
 
     @app.exception_handler(RequestValidationError)
     async def misread(request: Request, error: RequestValidationError) -> Response:

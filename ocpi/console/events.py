@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from ocpi.console.access import Viewer
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
-from ocpi.parties import Partner
+from ocpi.parties import IssuedToken, Partner, State
 from ocpi.push.feed import FeedHead
 from ocpi.push.lanes import ParkedObject, PartnerLane
 from ocpi.request import Here
@@ -74,11 +74,20 @@ async def _state(context: Context) -> object:
                     func.count().filter(col(Partner.suspended)),
                 )
             )
+            handshakes = await db.exec(
+                select(
+                    func.count().filter(col(Partner.state) == State.CONFIRMED.value),
+                    func.sum(func.length(col(Partner.note))),
+                )
+            )
+            tokens = await db.exec(select(func.count(), func.count(col(IssuedToken.used_at))))
             return (
                 tuple((head.stream, head.seq) for head in heads),
                 tuple(lanes.one()),
                 tuple(parked.one()),
                 tuple(partners.one()),
+                tuple(handshakes.one()),
+                tuple(tokens.one()),
             )
     except DATABASE_ERRORS as error:
         return type(error)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ocpi.console.staff import Role
+from ocpi.errors import OCPIError
 from ocpi.spec.moments import moment_of
 
 HERE = Path(__file__).parent
@@ -88,7 +89,10 @@ _TEMPLATES = _environment()
 
 
 def page(request: Request, template: str, status: int = 200, /, **values: Any) -> Response:
-    """A page made of a template and its values, which never become markup."""
+    """A page made of a template and its values, which never become markup.
+
+    A value `here` is the page's own address, for an answer to a form that was sent to another one.
+    """
     settings = request.app.state.context.settings
     path = request.url.path.rstrip("/")
     menu = [item for item in MENU if settings.is_hub or not item.hub]
@@ -102,15 +106,19 @@ def page(request: Request, template: str, status: int = 200, /, **values: Any) -
         person=getattr(request.state, "person", None),
         menu=menu,
         current=current,
-        here=f"{request.url.path}?{request.url.query}".rstrip("?"),
         product=settings.hub_name or settings.name or "OCPI hub",
         said=said,
-        **values,
+        **{"here": f"{request.url.path}?{request.url.query}".rstrip("?"), **values},
     )
     answer = HTMLResponse(text, status)
     if said:
         answer.delete_cookie(SAID, path="/console")
     return answer
+
+
+def status_of(error: OCPIError) -> int:
+    """The HTTP status of a page that says what went wrong: some of OCPI's failures come by 200."""
+    return 400 if error.http_status == 200 else error.http_status
 
 
 def go(url: str, said: str = "") -> Response:

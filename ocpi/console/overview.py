@@ -15,5 +15,5 @@ router = APIRouter()
 async def show_overview(request: Request, context: Here, _person: Viewer) -> Response:
     """Live counts, and how far partners are up to date."""
     async with context.database.read() as db:
-        lanes = await lane_status(db)
+        lanes = await lane_status(db, require_check=context.settings.require_check)
     return page(request, "overview.html", lanes=lanes)

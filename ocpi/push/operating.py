@@ -24,10 +24,14 @@ async def list_lanes(database: Database, *, require_check: bool = False) -> list
     return [{name: _told(value) for name, value in asdict(lane).items()} for lane in found]
 
 
-async def list_parked(database: Database, name: str) -> list[dict[str, Any]]:
+async def list_parked(
+    database: Database, name: str, *, limit: int | None = None, offset: int = 0
+) -> list[dict[str, Any]]:
     """What a partner did not take, and why."""
     async with database.read() as db:
-        return [_parked(each) for each in await parked_objects(db, await partner_id_of(db, name))]
+        partner_id = await partner_id_of(db, name)
+        found = await parked_objects(db, partner_id, limit=limit, offset=offset)
+        return [_parked(each) for each in found]
 
 
 async def retry_parked(database: Database, name: str, key: str | None) -> int:

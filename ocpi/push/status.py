@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, literal, or_, union_all, update
+from sqlalchemy import ColumnElement, func, literal, or_, union_all, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -20,7 +20,7 @@ from ocpi.parties import (
 )
 from ocpi.push.breaker import REASONS
 from ocpi.push.feed import Stream, SyncObject
-from ocpi.push.lanes import ParkedObject, PartnerLane, restart_lanes, rewind_lane
+from ocpi.push.lanes import ParkedObject, PartnerLane, Receipt, restart_lanes, rewind_lane
 from ocpi.push.ledger import Why
 from ocpi.spec.moments import moment_of
 
@@ -46,9 +46,15 @@ class LaneStatus:
     last_error: str | None = None
 
 
-async def lane_status(db: AsyncSession, *, require_check: bool = False) -> list[LaneStatus]:
-    """Every lane, by the partner's name; with `require_check`, who has not passed it waits."""
-    found = await db.exec(select(PartnerLane, Partner).join(Partner).order_by(col(Partner.name)))
+async def lane_status(
+    db: AsyncSession, name: str | None = None, *, require_check: bool
+) -> list[LaneStatus]:
+    """Every lane by the partner's name, or that of one partner, if it has one.
+
+    With `require_check`, who has not passed it waits.
+    """
+    query = select(PartnerLane, Partner).join(Partner).order_by(col(Partner.name))
+    found = await db.exec(query if name is None else query.where(Partner.name == name))
     return [
         await _status(db, lane, partner, unchecked=require_check and partner.passed_at is None)
         for lane, partner in found.all()
@@ -97,6 +103,42 @@ def _moment(at: int | None) -> datetime | None:
 
 async def _lag(db: AsyncSession, lane: PartnerLane, partner: Partner) -> tuple[int, str | None]:
     """How many rows of the feed lie before the partner, and the oldest of them."""
+    where = _ahead(lane, partner)
+    count = await db.exec(select(func.count()).select_from(SyncObject).where(*where))
+    oldest = await db.exec(
+        select(col(SyncObject.key)).where(*where).order_by(col(SyncObject.seq)).limit(1)
+    )
+    return count.one(), oldest.first()
+
+
+async def pending_objects(
+    db: AsyncSession, name: str, *, limit: int, offset: int = 0
+) -> Sequence[SyncObject]:
+    """What a partner has still to hear of, what bills first, then the longest waiting."""
+    lanes = await db.exec(select(PartnerLane, Partner).join(Partner).where(Partner.name == name))
+    lane = lanes.first()
+    if lane is None:
+        return []
+    found = await db.exec(
+        select(SyncObject)
+        .where(*_ahead(*lane))
+        .order_by(col(SyncObject.stream), col(SyncObject.seq))
+        .limit(limit)
+        .offset(offset)
+    )
+    return found.all()
+
+
+async def receipt_count(db: AsyncSession, name: str) -> int:
+    """How many CDRs a partner has accepted, and which can be proved."""
+    found = await db.exec(
+        select(func.count()).select_from(Receipt).join(Partner).where(Partner.name == name)
+    )
+    return found.one()
+
+
+def _ahead(lane: PartnerLane, partner: Partner) -> Sequence[ColumnElement[bool]]:
+    """What the rows of the feed are like that lie before a partner."""
     owners = union_all(
         select(col(OurParty.party)).where(col(OurParty.platform) == PlatformID.CPO.value),
         # Of the hub all others, too; what they may not hear their lanes have passed at once.
@@ -117,25 +159,24 @@ async def _lag(db: AsyncSession, lane: PartnerLane, partner: Partner) -> tuple[i
             for stream in Stream
         )
     )
-    where = (
+    return (
         ahead,
         col(SyncObject.owner).in_(owners),
         col(SyncObject.module).in_(modules),
         or_(col(SyncObject.audience).is_(None), col(SyncObject.audience).in_(parties)),
     )
-    count = await db.exec(select(func.count()).select_from(SyncObject).where(*where))
-    oldest = await db.exec(
-        select(col(SyncObject.key)).where(*where).order_by(col(SyncObject.seq)).limit(1)
-    )
-    return count.one(), oldest.first()
 
 
-async def parked_objects(db: AsyncSession, partner_id: int) -> Sequence[ParkedObject]:
+async def parked_objects(
+    db: AsyncSession, partner_id: int, *, limit: int | None = None, offset: int = 0
+) -> Sequence[ParkedObject]:
     """What a partner did not take, longest first."""
     found = await db.exec(
         select(ParkedObject)
         .where(col(ParkedObject.partner_id) == partner_id)
         .order_by(col(ParkedObject.first_failed_at), col(ParkedObject.object_key))
+        .limit(limit)
+        .offset(offset)
     )
     return found.all()
 

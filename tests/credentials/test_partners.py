@@ -46,6 +46,7 @@ async def test_a_registration_is_open_for_seven_days_and_bound_to_its_parties(
         "options": PartnerOptions().model_dump(mode="json"),
         "token_expires": offered.expires,
         "registered_at": None,
+        "token_issued_at": None,
         "note": None,
     }
 

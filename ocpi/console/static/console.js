@@ -17,3 +17,26 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-confirm]");
   if (button && !window.confirm(button.dataset.confirm)) event.preventDefault();
 });
+
+// What takes its time says so, and is not sent twice: <button data-busy="Comparing…">.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  const button = event.submitter || form.querySelector("[data-busy]");
+  if (!button || !button.dataset.busy) return;
+  if (form.dataset.sent) { event.preventDefault(); return; }
+  form.dataset.sent = "yes";
+  button.textContent = button.dataset.busy;
+  button.setAttribute("aria-busy", "true");
+});
+
+// <button data-copy="id" hidden> copies the text of that element, where the browser lets it.
+document.addEventListener("DOMContentLoaded", () => {
+  if (!navigator.clipboard) return;
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+      button.textContent = "Copied";
+    });
+  }
+});

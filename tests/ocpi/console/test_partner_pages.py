@@ -1,0 +1,222 @@
+"""One partner's page: what it shows, and what staff do to the partner."""
+
+from dataclasses import replace
+
+import pytest
+from sqlmodel import select
+
+from credentials.forms import NewConnection
+from credentials.handshake import connect
+from credentials.partners import show_partner
+from ocpi.parties import Partner, State
+from tests.credentials.network import Puppet, envelope
+from tests.ocpi.console.browsing import Console
+
+SHINY = "/console/partners/shiny"
+
+
+@pytest.fixture
+async def shiny(console: Console, puppet: Puppet) -> Puppet:
+    """Give a partner with which we have registered."""
+    wish = NewConnection(name="shiny", versions_url="http://emsp.test/versions", token="a-token")
+    await connect(console.context, wish)
+    return puppet
+
+
+async def partners(console: Console) -> list[str]:
+    async with console.context.database.read() as db:
+        return list((await db.exec(select(Partner.name))).all())
+
+
+@pytest.mark.usefixtures("shiny")
+async def test_a_partner_is_shown_with_its_parties_endpoints_options_and_delivery(
+    console: Console,
+) -> None:
+    page = (await console.admin.get(SHINY)).text
+    for each in (
+        "EMSP DE*MSP (Example Mobility)",
+        "http://emsp.test/locations",
+        "Pushes per minute",
+        "CDRs accepted, with receipt",
+        "behind",
+    ):
+        assert each in page
+    assert "(IP-01)" not in page
+
+
+async def test_a_partner_that_has_not_registered_is_shown_too(console: Console) -> None:
+    await console.admin.post(
+        "/console/partners/new/invite",
+        platform="cpo",
+        name="shiny",
+        role="EMSP",
+        country_code="DE",
+        party_id="MSP",
+    )
+    page = (await console.viewer.get(SHINY)).text
+    assert "(not presented)" in page
+    assert "Nothing is told to it before it has registered." in page
+    assert "None are known: it has not registered." in page
+
+
+@pytest.mark.parametrize("path", ["", "/rotate", "/joining"])
+async def test_a_partner_that_is_not_there_is_not_found(console: Console, path: str) -> None:
+    answer = await console.admin.get(f"/console/partners/nobody{path}")
+    assert answer.status_code == 404
+    assert "There is no partner nobody" in answer.text
+
+
+@pytest.mark.usefixtures("shiny")
+async def test_what_cannot_be_done_has_no_page(console: Console) -> None:
+    assert (await console.admin.get(f"{SHINY}/praise")).status_code == 404
+    assert (await console.admin.post(f"{SHINY}/praise")).status_code == 404
+
+
+@pytest.mark.usefixtures("shiny")
+async def test_an_admin_changes_options(console: Console) -> None:
+    answer = await console.admin.post(
+        f"{SHINY}/options",
+        put_only="yes",
+        offline_authorization="allow",
+        offline_policy="resync",
+        commands=["START_SESSION", "UNLOCK_CONNECTOR"],
+        pushes_per_minute="30",
+    )
+    assert "The options are changed." in await console.admin.after(answer)
+    options = (await show_partner(console.context, "shiny")).options
+    assert (options.put_only, options.raw_token) == (True, False)
+    assert options.commands == ["START_SESSION", "UNLOCK_CONNECTOR"]
+    assert options.pushes_per_minute == 30
+
+
+@pytest.mark.usefixtures("shiny")
+async def test_a_wrong_option_changes_nothing_and_what_was_typed_is_kept(console: Console) -> None:
+    before = (await show_partner(console.context, "shiny")).options
+    answer = await console.admin.post(
+        f"{SHINY}/options",
+        put_only="yes",
+        offline_authorization="deny",
+        offline_policy="resync",
+        pushes_per_minute="many",
+    )
+    assert answer.status_code == 400
+    assert "pushes_per_minute: Input should be a valid integer" in answer.text
+    assert 'value="many"' in answer.text
+    assert f'hx-get="{SHINY}"' in answer.text
+    assert 'name="put_only" value="yes" checked' in answer.text
+    assert (await show_partner(console.context, "shiny")).options == before
+
+
+@pytest.mark.usefixtures("shiny")
+async def test_a_suspension_begins_and_ends_after_a_page_that_says_what_it_means(
+    console: Console,
+) -> None:
+    assert "refused with 401" in (await console.admin.get(f"{SHINY}/suspend")).text
+    said = await console.admin.after(await console.admin.post(f"{SHINY}/suspend"))
+    assert "shiny is suspended." in said
+    assert "Resume the partner" in said
+    said = await console.admin.after(await console.admin.post(f"{SHINY}/resume"))
+    assert "shiny is no longer suspended." in said
+
+
+async def test_tokens_are_rotated_and_a_failure_is_told_beside_the_button(
+    console: Console, shiny: Puppet
+) -> None:
+    said = await console.admin.after(await console.admin.post(f"{SHINY}/rotate"))
+    assert "New tokens were exchanged with shiny." in said
+    shiny.answers["PUT /credentials"] = envelope(status_code=2000, message="not today")
+    answer = await console.admin.post(f"{SHINY}/rotate")
+    assert answer.status_code == 400
+    assert "not today. The tokens are what they were." in answer.text
+    assert "Rotate the tokens" in answer.text
+
+
+@pytest.mark.usefixtures("shiny")
+async def test_a_reissued_token_is_shown_in_the_answer_and_nowhere_else(console: Console) -> None:
+    answer = await console.admin.post(f"{SHINY}/reissue")
+    assert answer.status_code == 200
+    assert "Authorization: Token " in answer.text
+    assert "Authorization: Token " not in (await console.admin.get(SHINY)).text
+    assert "Authorization: Token " not in (await console.admin.get(f"{SHINY}/joining")).text
+
+
+@pytest.mark.usefixtures("shiny")
+async def test_a_partner_is_removed_when_its_name_is_typed_in(console: Console) -> None:
+    answer = await console.admin.post(f"{SHINY}/remove", typed="shinx")
+    assert answer.status_code == 400
+    assert "The name is shiny" in answer.text
+    assert 'value="shinx"' in answer.text
+    said = await console.admin.after(await console.admin.post(f"{SHINY}/remove", typed="shiny"))
+    assert "shiny is removed." in said
+    assert await partners(console) == []
+
+
+async def test_a_partner_that_cannot_be_told_is_removed_by_force_alone(
+    console: Console, shiny: Puppet
+) -> None:
+    shiny.answers["DELETE /credentials"] = envelope(status_code=3000, message="no")
+    answer = await console.admin.post(f"{SHINY}/remove", typed="shiny")
+    assert answer.status_code == 400
+    assert "The partner could not be told" in answer.text
+    assert await partners(console) == ["shiny"]
+    forced = await console.admin.post(f"{SHINY}/remove", typed="shiny", force="yes")
+    assert "It could not be told" in await console.admin.after(forced)
+    assert await partners(console) == []
+
+
+async def test_an_operator_pulls_a_partners_lists(console: Console, shiny: Puppet) -> None:
+    refused = await console.operator.post(f"{SHINY}/sync")
+    assert refused.status_code == 409
+    assert "shiny offers no list of Tokens." in refused.text
+    details = shiny.answers["GET /2.2.1"] = envelope(
+        {
+            "version": "2.2.1",
+            "endpoints": [
+                {"identifier": name, "role": role, "url": f"http://emsp.test/{name}"}
+                for name, role in (("credentials", "RECEIVER"), ("tokens", "SENDER"))
+            ],
+        }
+    )
+    assert details.status_code == 200
+    shiny.answers["GET /tokens"] = envelope([])
+    await console.admin.post(f"{SHINY}/rotate")
+    answer = await console.operator.post(f"{SHINY}/sync", full="yes")
+    assert answer.status_code == 200
+    assert "<td>tokens</td><td>all</td>" in answer.text
+
+
+@pytest.mark.usefixtures("shiny")
+@pytest.mark.parametrize("act", ["options", "rotate", "reissue", "suspend", "resume", "remove"])
+async def test_nobody_but_an_admin_acts_on_a_partner(console: Console, act: str) -> None:
+    for browser in (console.viewer, console.operator):
+        answer = await browser.post(f"{SHINY}/{act}", typed="shiny")
+        assert answer.status_code == 403
+        assert "it takes an admin" in answer.text
+    assert (await console.viewer.post(f"{SHINY}/sync")).status_code == 403
+    view = await show_partner(console.context, "shiny")
+    assert (view.state, view.suspended) == (State.ISSUED, False)
+
+
+@pytest.mark.usefixtures("shiny")
+@pytest.mark.parametrize("act", ["options", "sync", "suspend", "remove"])
+async def test_what_another_site_sends_is_refused(console: Console, act: str) -> None:
+    foreign = replace(console.admin, csrf="guessed")
+    answer = await foreign.post(f"{SHINY}/{act}", typed="shiny")
+    assert answer.status_code == 403
+    assert "This form has grown old" in answer.text
+    assert await partners(console) == ["shiny"]
+
+
+@pytest.mark.usefixtures("shiny")
+async def test_a_viewer_sees_options_and_no_buttons(console: Console) -> None:
+    page = (await console.viewer.get(SHINY)).text
+    assert "<dt>Put only</dt><dd>no</dd>" in page
+    assert "Remove the partner" not in page
+    assert "Sync now" not in page
+
+
+@pytest.mark.usefixtures("shiny")
+async def test_a_page_that_is_asked_for_again_does_not_read_every_bill(console: Console) -> None:
+    page = (await console.viewer.get(SHINY, **{"hx-request": "true"})).text
+    assert 'id="live"' in page
+    assert "CDRs accepted" not in page
