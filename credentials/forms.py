@@ -8,6 +8,7 @@ from credentials.options import PartnerOptions
 from ocpi.headers import Party
 from ocpi.parties import PlatformID, State
 from ocpi.spec.types import Role
+from ocpi.tolerances import ToleranceView
 
 CountryCode = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z]{2}$", to_upper=True), Field(examples=["DE"])
@@ -131,3 +132,6 @@ class PartnerView(BaseModel):
     )
     registered_at: str | None
     note: str | None = Field(description="What the last handshake came to.")
+    tolerances: list[ToleranceView] = Field(
+        [], description="What it gets wrong and is forgiven, told of one partner only."
+    )

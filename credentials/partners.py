@@ -18,6 +18,7 @@ from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.parties import IssuedToken, Partner, PartnerEndpoint, PlatformID, State
 from ocpi.spec.moments import format_moment, moment_of
+from ocpi.tolerances import tolerances_of
 
 
 async def add_partner(
@@ -68,7 +69,10 @@ async def list_partners(context: Context) -> list[PartnerView]:
 async def show_partner(context: Context, name: str) -> PartnerView:
     """One partner; raises ``UnknownObject``."""
     async with context.database.read() as db:
-        return await _view(db, await registration.find_partner(db, name))
+        partner = await registration.find_partner(db, name)
+        view = await _view(db, partner)
+        view.tolerances = list(await tolerances_of(db, partner.key))
+        return view
 
 
 async def suspend(context: Context, name: str, *, suspended: bool) -> PartnerView:

@@ -81,6 +81,7 @@ from ocpi.route import Front, List
 from ocpi.settings import Settings
 from ocpi.spec.reading import problems
 from ocpi.store import Store
+from ocpi.tolerances import store_tolerances
 
 MODULES = (
     Module(
@@ -196,7 +197,17 @@ def create_app(context: Context, *, worker: bool = True, offers: Offers | None =
         pause=1.0,
         complaint="signs of life were not stored",
     )
-    return _Service(context, (keeper, *duties_of(context)) if worker else (keeper,))
+    keepers = (keeper, tolerance_keeper(context))
+    return _Service(context, (*keepers, *duties_of(context)) if worker else keepers)
+
+
+def tolerance_keeper(context: Context) -> Duty:
+    """Stores each second what this process has forgiven its partners."""
+    return Repeated(
+        partial(store_tolerances, context.database, context.forgiving),
+        pause=1.0,
+        complaint="tolerances were not stored",
+    )
 
 
 def duties_of(context: Context) -> Sequence[Duty]:

@@ -11,12 +11,14 @@ import uvicorn
 
 from credentials.agreementcli import agreement_app
 from credentials.cli import partner_app, party_app
+from credentials.keys import check_key
+from credentials.keyscli import keys_app
 from modules.cdrs.cli import cdr_app
 from modules.sessions.cli import session_app
 from modules.stations.cli import station_app
 from modules.tariffs.cli import tariff_app
 from modules.tokens.cli import token_app
-from ocpi.app import PULLABLES, SOURCES, create_app, duties_of, mounted
+from ocpi.app import PULLABLES, SOURCES, create_app, duties_of, mounted, tolerance_keeper
 from ocpi.crew import on_duty
 from ocpi.demo.hub import run_hub_demo
 from ocpi.demo.live import run_demo
@@ -40,6 +42,7 @@ for name, part in (
     ("party", party_app),
     ("partner", partner_app),
     ("agreement", agreement_app),
+    ("keys", keys_app),
     ("station", station_app),
     ("tariff", tariff_app),
     ("session", session_app),
@@ -68,6 +71,7 @@ def serve(
         settings = Settings()
         set_up_logging(settings.log_level)
         async with open_context(settings) as context:
+            await check_key(context)
             server = uvicorn.Server(
                 uvicorn.Config(
                     create_app(context, worker=worker),
@@ -76,6 +80,8 @@ def serve(
                     log_config=None,
                     access_log=False,
                     server_header=False,
+                    # It refuses what h11 lets pass, such as a bare line feed in a header (TA-22).
+                    http="httptools",
                     # Nobody asks for the caller's address.
                     proxy_headers=False,
                     timeout_graceful_shutdown=20,
@@ -97,11 +103,12 @@ def worker() -> None:
         settings = Settings()
         set_up_logging(settings.log_level)
         async with open_context(settings) as context:
+            await check_key(context)
             ended = asyncio.Event()
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, ended.set)
-            async with on_duty(duties_of(mounted(context))):
+            async with on_duty((tolerance_keeper(context), *duties_of(mounted(context)))):
                 await ended.wait()
 
     run(act())

@@ -25,6 +25,7 @@ from ocpi.egress import (
     guarded_connector,
     same_origin,
 )
+from ocpi.forgiving import Forgiving, Habit, forgive, hearing
 from ocpi.headers import MessageIDs, read_message_ids
 from ocpi.links import next_link
 from ocpi.reply import RawReply, Reply, read_reply
@@ -106,6 +107,7 @@ class Client:
         self._ports = ports
         self._transport = transport
         self._direct = direct and transport is None
+        self.forgiving = Forgiving()
         # Making a context is 50 ms of work, so there is one for all partners.
         context = ssl_context or ssl.create_default_context()
 
@@ -134,18 +136,18 @@ class Client:
         limit: int = 65536,
     ) -> Reply:
         """Exchange one message and read the envelope of its answer, see `exchange`."""
-        return read_reply(
-            await self.exchange(
-                target,
-                method,
-                url,
-                body=body,
-                headers=headers,
-                correlation_id=correlation_id,
-                timeout=timeout,
-                limit=limit,
-            )
+        raw = await self.exchange(
+            target,
+            method,
+            url,
+            body=body,
+            headers=headers,
+            correlation_id=correlation_id,
+            timeout=timeout,
+            limit=limit,
         )
+        with hearing(self.forgiving, target.name):
+            return read_reply(raw)
 
     async def exchange(
         self,
@@ -258,7 +260,8 @@ class Client:
                 return
             empty = 0 if reply.data else empty + 1
             try:
-                here = _next_page(reply, here, url, seen, empty)
+                with hearing(self.forgiving, target.name):
+                    here = _next_page(reply, here, url, seen, empty)
             except _Broken as error:
                 sentence = f"{target.name}: {error}"
                 raise ExchangeFailed(error.kind, sentence, reply.request_id) from None
@@ -389,6 +392,8 @@ def _next_page(
     if not stays:
         # Our token would go along (IP-45).
         raise _Broken("refused", "the link to the next page leads to a foreign origin")
+    if following != link:
+        forgive(Habit.LINK, "relative")
     if hash(following) in seen:
         raise _Broken("protocol", "the links to the next page lead in a circle")
     if len(seen) >= MOST_PAGES:

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from ocpi.client import Client
 from ocpi.database import Database
+from ocpi.forgiving import Forgiving, hearing
 from ocpi.gateway import Gateway, NoGateway
 from ocpi.parties import VERSION
 from ocpi.pulse import Pulse
@@ -39,6 +41,15 @@ class Context:
 
     pulse: Pulse = field(default_factory=Pulse)
     """What this process sees of its partners' being there."""
+
+    @property
+    def forgiving(self) -> Forgiving:
+        """What this process forgives its partners."""
+        return self.client.forgiving
+
+    def hearing(self, partner: str) -> AbstractContextManager[None]:
+        """What is read within the block comes from this partner."""
+        return hearing(self.forgiving, partner)
 
     def platform_url(self, platform: str) -> str:
         """The address under which a platform's versions, credentials and modules lie."""

@@ -15,6 +15,7 @@ from ocpi.migrate import upgrade
 from ocpi.parties import OurParty, PlatformID, our_party
 from ocpi.sealing import Seal
 from ocpi.settings import Settings
+from ocpi.tolerances import store_tolerances
 
 
 @asynccontextmanager
@@ -28,7 +29,7 @@ async def open_context(settings: Settings | None = None) -> AsyncIterator[Contex
     context = Context(
         settings=settings,
         database=Database(settings.database_url),
-        seal=Seal(settings.secret()),
+        seal=Seal(settings.secret(), settings.previous_secret()),
         client=Client(
             allow_private=settings.allow_private_networks,
             ports=settings.partner_port_numbers,
@@ -39,6 +40,7 @@ async def open_context(settings: Settings | None = None) -> AsyncIterator[Contex
         await upgrade(context.database)
         await ensure_parties(context)
         yield context
+        await store_tolerances(context.database, context.forgiving)
     finally:
         await context.close()
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ocpi.forgiving import Habit, forgive
 from ocpi.headers import MessageIDs
 from ocpi.spec.document import decode
 
@@ -50,6 +51,10 @@ class Reply:
 def read_reply(raw: RawReply) -> Reply:
     """An answer with its envelope taken apart, as far as it has one."""
     code, message, data = _read_envelope(raw.body)
+    if code is not None and "x-request-id" not in raw.headers:
+        forgive(Habit.NO_IDS_BACK, f"HTTP {raw.http_status}")
+    if not raw.body.strip():
+        forgive(Habit.EMPTY_ANSWER, f"HTTP {raw.http_status}")
     return Reply(
         http_status=raw.http_status,
         status_code=code,
@@ -75,7 +80,10 @@ def _read_envelope(content: bytes) -> tuple[int | None, str | None, Any]:
     code = envelope.get("status_code")
     if isinstance(code, str) and re.fullmatch(r"[0-9]{4}", code):
         code = int(code)
+        forgive(Habit.ENVELOPE, "status_code")
     if type(code) is not int:
         return None, None, None
+    if not isinstance(envelope.get("timestamp"), str):
+        forgive(Habit.ENVELOPE, "timestamp")
     message = envelope.get("status_message")
     return code, message if isinstance(message, str) else None, envelope.get("data")

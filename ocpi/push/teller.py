@@ -13,6 +13,7 @@ from sqlmodel import col
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
+from ocpi.forgiving import Habit
 from ocpi.headers import Party
 from ocpi.parties import Partner
 from ocpi.push.addressee import SERVED, Addressee, read_addressee
@@ -194,6 +195,8 @@ class Teller:
         receipt = None
         if send.method == "POST" and outcome.kind is Kind.DELIVERED and isinstance(answer, Reply):
             receipt = self._receipt(row.key, url, answer)
+            if receipt.url is None:
+                self._context.forgiving.note(addressee.target.name, Habit.NO_LOCATION, "")
         return Told(
             outcome,
             sent=send.method != "POST",
