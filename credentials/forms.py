@@ -132,6 +132,6 @@ class PartnerView(BaseModel):
     )
     registered_at: str | None
     note: str | None = Field(description="What the last handshake came to.")
-    tolerances: list[ToleranceView] = Field(
-        [], description="What it gets wrong and is forgiven, told of one partner only."
+    tolerances: list[ToleranceView] | None = Field(
+        None, description="What it gets wrong and is forgiven; null where it was not asked for."
     )

@@ -114,6 +114,7 @@ def test_a_partner_is_listed_suspended_set_and_removed() -> None:
     assert run_json("list") == []
 
 
+@pytest.mark.threat("TA-23")
 def test_what_a_partner_wrote_cannot_steer_the_terminal(sqlite_url: str) -> None:
     """TA-23: names come from partners, and staff read them."""
     run(*ADD)
@@ -145,6 +146,7 @@ def test_the_first_party_is_there_and_further_ones_are_added() -> None:
     assert "Second" in run("list", app=party_app)[1]
 
 
+@pytest.mark.threat("TA-32")
 def test_without_a_secret_key_the_command_says_how_to_make_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -17,6 +17,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"OCPI_{name.upper()}", raising=False)
 
 
+@pytest.mark.threat("TA-32")
 def test_without_any_the_defaults_are_safe() -> None:
     settings = Settings()
     assert settings.allow_private_networks is False
@@ -57,12 +58,14 @@ def test_they_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         ("allow_private_networks", "perhaps"),
     ],
 )
+@pytest.mark.threat("TA-32")
 def test_bad_values_are_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(ValidationError) as caught:
         Settings(**{name: value})
     assert [error["loc"] for error in caught.value.errors()] == [(name,)]
 
 
+@pytest.mark.threat("TA-09")
 def test_secrets_are_not_shown() -> None:
     settings = Settings(secret_key=SecretStr(LONG), admin_token=SecretStr("y" * 16))
     assert LONG not in repr(settings)
@@ -72,6 +75,7 @@ def test_secrets_are_not_shown() -> None:
 def test_the_secret_may_lie_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text(f"{LONG}\n")
+    file.chmod(0o640)
     assert Settings(secret_key_file=file).secret() == LONG
     assert Settings(secret_key=SecretStr("z" * 32), secret_key_file=file).secret() == "z" * 32
     file.write_text("short\n")
@@ -79,6 +83,7 @@ def test_the_secret_may_lie_in_a_file(tmp_path: Path) -> None:
         Settings(secret_key_file=file).secret()
 
 
+@pytest.mark.threat("TA-32")
 def test_without_a_secret_it_says_how_to_make_one() -> None:
     with pytest.raises(MissingSecret, match="openssl rand"):
         Settings().secret()

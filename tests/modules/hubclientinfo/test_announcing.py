@@ -97,6 +97,7 @@ async def test_client_infos_know_put_and_get_alone(town: Town, method: str) -> N
     assert codes_of(await town.hub2.send(method, AT_HUB, {}))[0] == 405
 
 
+@pytest.mark.threat("TA-28")
 async def test_only_a_hub_announces_anybody(town: Town) -> None:
     assert codes_of(await town.cpo1.send("PUT", AT_HUB, INFO)) == (200, 2000)
     assert await announced(town) == {}
@@ -104,6 +105,7 @@ async def test_only_a_hub_announces_anybody(town: Town) -> None:
 
 @pytest.mark.parametrize("party", [CPO1.party, EMSP1.party, OURS, HUB])
 @pytest.mark.parametrize("role", ["CPO", "EMSP"])
+@pytest.mark.threat("TA-28")
 async def test_a_hub_takes_over_nobody_who_is_known_otherwise(
     town: Town, party: Party, role: str
 ) -> None:
@@ -130,6 +132,7 @@ async def test_a_party_whose_codes_are_none_is_nobody(
     assert await announced(town) == {}
 
 
+@pytest.mark.threat("TA-28")
 async def test_who_registers_is_behind_a_hub_no_longer(town: Town) -> None:
     await town.hub2.send("PUT", AT_HUB, INFO)
     await add_partner(town.context, "direct", PlatformID.HUB, [("CPO", BEHIND)])
@@ -184,6 +187,7 @@ async def test_a_hubs_broadcast_is_told_on_and_not_back(town: Town) -> None:
     assert seen.routing == (OTHER_HUB.party, HUB)
 
 
+@pytest.mark.pitfall("IP-11", "IP-32")
 async def test_its_parties_are_parties_of_this_hub(town: Town) -> None:
     await town.hub2.send("PUT", AT_HUB, INFO)
     await bring_up_to_date(town.context)
@@ -234,6 +238,7 @@ async def test_who_is_announced_while_the_list_is_read_stays(town: Town) -> None
     assert await announced(town) == {"CPO AT*CPB": "CONNECTED"}
 
 
+@pytest.mark.threat("TA-28")
 async def test_a_list_of_too_many_is_not_believed(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,6 +264,7 @@ async def test_half_a_list_suspends_nobody(town: Town) -> None:
     assert "Not complete" in (note or "")
 
 
+@pytest.mark.threat("TA-28")
 async def test_a_hub_announces_so_many_and_no_more(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:

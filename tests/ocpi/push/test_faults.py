@@ -44,6 +44,7 @@ async def test_a_poison_object_delays_no_other(either_world: World, code: int, h
     await either_world.until_told()
 
 
+@pytest.mark.threat("TA-17")
 async def test_a_partner_that_is_down_is_left_alone_until_it_is_back(world: World) -> None:
     partner = await world.add_partner("msp")
     partner.misbehave = failing(3000, 500, probes=True)  # type: ignore[assignment]
@@ -157,6 +158,7 @@ async def test_a_partner_that_rejects_everything_is_not_asked_object_by_object(
     await world.until_told()
 
 
+@pytest.mark.pitfall("IP-38")
 async def test_a_partner_that_asks_for_a_pause_gets_it(world: World) -> None:
     partner = await world.add_partner("msp")
     pauses = [envelope(2000, 429), httpx.Response(429, headers={"Retry-After": "1"})]
@@ -176,6 +178,7 @@ async def test_a_partner_that_asks_for_a_pause_gets_it(world: World) -> None:
     assert await parked(world) == {}
 
 
+@pytest.mark.pitfall("IP-07")
 async def test_a_token_that_is_not_accepted_stops_the_lane_until_there_is_another(
     world: World,
 ) -> None:
@@ -244,6 +247,7 @@ async def test_a_partner_gets_no_more_pushes_a_minute_than_it_wants(world: World
     assert times[29] - times[0] >= 0.4
 
 
+@pytest.mark.threat("TA-17")
 async def test_a_black_hole_delays_nobody_else(world: World) -> None:
     hole, other = await world.add_partner("hole"), await world.add_partner("other")
 
@@ -269,6 +273,7 @@ async def test_partners_are_told_however_few_places_there_are(world: World) -> N
     await world.until_told()
 
 
+@pytest.mark.pitfall("IP-06")
 async def test_html_is_no_success(world: World) -> None:
     partner = await world.add_partner("msp")
     page = httpx.Response(200, text="<html>Maintenance</html>")
@@ -348,6 +353,7 @@ async def test_a_suspended_partner_is_told_nothing_until_it_is_resumed(world: Wo
     await world.until_told()
 
 
+@pytest.mark.threat("TA-10")
 async def test_a_token_sealed_with_another_key_harms_no_other_partner(world: World) -> None:
     await world.add_partner("sealed")
     other = await world.add_partner("other")
@@ -380,6 +386,7 @@ async def test_a_rewound_lane_tells_everything_again_but_no_cdr_twice(either_wor
     assert len(partner.of("POST")) == 1
 
 
+@pytest.mark.threat("TA-09")
 async def test_no_log_line_and_no_row_holds_a_token(world: World) -> None:
     partner: Simulated = await world.add_partner("msp")
 
