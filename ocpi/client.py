@@ -147,7 +147,7 @@ class Client:
             limit=limit,
         )
         with hearing(self.forgiving, target.name):
-            return read_reply(raw)
+            return read_reply(raw, target.token)
 
     async def exchange(
         self,

@@ -1,6 +1,7 @@
 """What a partner answered: as it came, and as its envelope reads."""
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,8 +49,19 @@ class Reply:
         return 200 <= self.http_status < 300 and 1000 <= (self.status_code or 0) < 2000
 
 
-def read_reply(raw: RawReply) -> Reply:
-    """An answer with its envelope taken apart, as far as it has one."""
+def redact(text: str, token: str) -> str:
+    """A partner may repeat our token in what it answers; it goes to logs and tables without it."""
+    if not token:
+        return text
+    encoded = b64encode(token.encode()).decode().rstrip("=")
+    return text.replace(encoded, "[token]").replace(token, "[token]")
+
+
+def read_reply(raw: RawReply, token: str = "") -> Reply:
+    """An answer with its envelope taken apart, as far as it has one.
+
+    What is meant for people does not tell the `token` that the request presented (TA-09).
+    """
     code, message, data = _read_envelope(raw.body)
     if code is not None and "x-request-id" not in raw.headers:
         forgive(Habit.NO_IDS_BACK, f"HTTP {raw.http_status}")
@@ -58,10 +70,10 @@ def read_reply(raw: RawReply) -> Reply:
     return Reply(
         http_status=raw.http_status,
         status_code=code,
-        status_message=message,
+        status_message=None if message is None else redact(message, token),
         data=data,
         headers=raw.headers,
-        excerpt=raw.body[: 4 * EXCERPT].decode(errors="replace")[:EXCERPT],
+        excerpt=redact(raw.body[: 4 * EXCERPT].decode(errors="replace"), token)[:EXCERPT],
         elapsed=raw.elapsed,
         body=raw.body,
         request_id=raw.ids.request_id,

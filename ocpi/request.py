@@ -80,7 +80,7 @@ async def _body(request: Request) -> dict[str, Any]:
     raw = await request.body()
     content_type = request.headers.get("content-type", "none")
     if not content_type.lower().startswith("application/json"):
-        forgive(Habit.CONTENT_TYPE, ascii(content_type)[1:51])
+        forgive(Habit.CONTENT_TYPE, ascii(content_type)[1:-1][:50])
     if raw.startswith(BOM_UTF8):
         forgive(Habit.BYTE_ORDER_MARK)
     try:

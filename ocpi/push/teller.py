@@ -1,6 +1,5 @@
 """Telling one object to one partner over the wire, by requests that may be sent and no others."""
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ from ocpi.push.outcome import Kind, Outcome, judge
 from ocpi.push.pace import Pace
 from ocpi.push.source import Send, Source
 from ocpi.push.watch import Watch
-from ocpi.reply import Reply
+from ocpi.reply import Reply, redact
 
 
 class NotOurs(Exception):
@@ -252,9 +251,3 @@ class Teller:
         if outcome.kind is Kind.DELIVERED:
             return None
         return redact(outcome.sentence, addressee.target.token)
-
-
-def redact(sentence: str, token: str) -> str:
-    """A partner may repeat our token in what it answers; it goes to logs and tables without it."""
-    encoded = b64encode(token.encode()).decode()
-    return sentence.replace(encoded, "[token]").replace(token, "[token]")

@@ -91,3 +91,37 @@ def test_without_a_secret_it_says_how_to_make_one() -> None:
 
 def test_every_setting_explains_itself() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.threat("TA-32")
+@pytest.mark.parametrize("name", ["secret_key", "admin_token", "station_webhook_secret"])
+@pytest.mark.parametrize(
+    "value",
+    ["change-me-change-me", "CHANGEME_CHANGEME", "secret-secret-secret", "your-token-here-1"],
+)
+def test_a_placeholder_is_no_secret(name: str, value: str) -> None:
+    with pytest.raises(ValidationError, match="is a placeholder"):
+        Settings(**{name: SecretStr(value)})  # type: ignore[arg-type]
+
+
+@pytest.mark.threat("TA-32")
+def test_a_file_that_everybody_can_read_holds_no_secret(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(LONG)
+    file.chmod(0o644)
+    with pytest.raises(MissingSecret, match="chmod o-r"):
+        Settings(secret_key_file=file).secret()
+    file.chmod(0o600)
+    assert Settings(secret_key_file=file).secret() == LONG
+    file.write_text("change-me-change-me")
+    with pytest.raises(MissingSecret, match="placeholder"):
+        Settings(secret_key_file=file).secret()
+
+
+def test_a_key_that_went_before_may_be_given_beside(tmp_path: Path) -> None:
+    assert Settings().previous_secret() is None
+    assert Settings(secret_key_previous=SecretStr("p" * 16)).previous_secret() == "p" * 16
+    file = tmp_path / "previous"
+    file.write_text("q" * 16)
+    file.chmod(0o600)
+    assert Settings(secret_key_previous_file=file).previous_secret() == "q" * 16

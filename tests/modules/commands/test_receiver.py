@@ -335,3 +335,19 @@ async def test_a_body_that_does_not_belong_to_the_command_is_refused(
 async def test_there_is_no_method_but_post(floor: Floor, method: str) -> None:
     answer = await floor.emsp.request(method, f"{COMMANDS}/START_SESSION")
     assert codes_of(answer) == (405, 2000)
+
+
+@pytest.mark.threat("TA-13")
+async def test_a_command_that_comes_again_is_answered_and_not_carried_out_again(
+    each_floor: Floor,
+) -> None:
+    """Repeated by a partner that heard no answer, or by somebody who listened."""
+    ids = {"X-Request-ID": "once"}
+    for _ in range(3):
+        answer = await send(each_floor.emsp, "START_SESSION", start(), **ids)
+        assert data_of(answer)["result"] == "ACCEPTED"
+    await each_floor.errand()
+    # What differs in anything is another command, also where the partner's ids are all the same.
+    for body, headers in ((start(), {}), (start(authorization_reference="2"), ids)):
+        await send(each_floor.emsp, "START_SESSION", body, **headers)
+    assert len(await each_floor.errands()) == 3

@@ -62,6 +62,14 @@ async def announced(town: Town) -> dict[str, str]:
     return {f"{row.role} {row.country_code}*{row.party_id}": row.status for row in rows}
 
 
+@pytest.mark.pitfall("IP-44")
+async def test_a_client_info_without_its_date_is_dated_on_arrival(town: Town) -> None:
+    undated = {name: value for name, value in INFO.items() if name != "last_updated"}
+    assert codes_of(await town.hub2.send("PUT", AT_HUB, undated)) == (201, 1000)
+    stored = envelope_of(await town.hub2.send("GET", AT_HUB))["data"]
+    assert stored["last_updated"] > INFO["last_updated"]
+
+
 @pytest.mark.req("HC-04", "HC-06", "HC-07")
 async def test_a_client_info_is_stored_and_read_back(town: Town) -> None:
     assert codes_of(await town.hub2.send("GET", AT_HUB))[0] == 404
