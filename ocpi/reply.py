@@ -11,6 +11,7 @@ from ocpi.headers import MessageIDs
 from ocpi.spec.document import decode
 
 EXCERPT = 500
+_SHORTEST_SECRET = 8
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,25 @@ class Reply:
 
 
 def redact(text: str, token: str) -> str:
-    """A partner may repeat our token in what it answers; it goes to logs and tables without it."""
-    if not token:
-        return text
-    encoded = b64encode(token.encode()).decode().rstrip("=")
-    return text.replace(encoded, "[token]").replace(token, "[token]")
+    """A partner may repeat our token in what it answers; it goes to others without it."""
+    for form in _forms(token):
+        text = text.replace(form, "[token]")
+    return text
+
+
+def redact_body(body: bytes, token: str) -> bytes:
+    """The same for a body that is handed on as it is (TA-07)."""
+    for form in _forms(token):
+        if form.encode() in body:
+            body = body.replace(form.encode(), b"[token]")
+    return body
+
+
+def _forms(token: str) -> tuple[str, ...]:
+    """How a token may stand in a text; a very short one would be found where it is not meant."""
+    if len(token) < _SHORTEST_SECRET:
+        return ()
+    return b64encode(token.encode()).decode().rstrip("="), token
 
 
 def read_reply(raw: RawReply, token: str = "") -> Reply:

@@ -231,7 +231,8 @@ async def test_a_reply_does_not_show_what_it_holds() -> None:
     """The answer to a registration holds the token that we are to present from then on."""
     answer = {"status_code": 1000, "status_message": "secret-token", "data": "secret-token"}
     reply = await Recorder(httpx.Response(200, json=answer)).read()
-    assert "secret-token" in reply.excerpt
+    assert "secret-token" in reply.body.decode()
+    assert "secret-token" not in f"{reply.excerpt} {reply.status_message}"
     assert_no_token(repr(reply))
 
 
