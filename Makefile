@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check chaos bench replay openapi conformance lock clean
+.PHONY: help run test check chaos mutations bench replay openapi conformance lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +33,9 @@ chaos: $(INSTALLED) ## kill, restart, race and starve the service for ten minute
 	@seed=$${CHAOS_SEED:-$$(date +%s)}; echo "CHAOS_SEED=$$seed"; \
 		CHAOS=1 CHAOS_SEED=$$seed timeout 660 \
 		$(BIN)/pytest -n 2 --dist worksteal -p no:randomly -rP tests/chaos
+
+mutations: $(INSTALLED) ## seed bugs into a copy, and demand that a test catches each
+	$(BIN)/python -m tests.mutations
 
 bench: $(INSTALLED) ## measure
 	$(BIN)/python -m tests.benchmarks
