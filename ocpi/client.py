@@ -190,18 +190,16 @@ class Client:
         return RawReply(answer.status, safe, answer.body, monotonic() - started, ids)
 
     async def _by_httpx(self, target: Target, message: _Message, limit: int) -> _Answer:
-        content = message.body or None
-        request = httpx.Request(
-            message.method, message.url, headers=message.headers, content=content
-        )
+        method, url, headers, body = message
+        request = httpx.Request(method, url, headers=headers, content=body or None)
         async with self._transport_to(target) as transport:
             response = await transport.handle_async_request(request)
             try:
                 # The stream, unlike httpx's own readers, inflates nothing.
                 stream = response.stream
                 assert isinstance(stream, AsyncIterable)
-                body = await _read_body(response.headers.get("content-encoding"), stream, limit)
-                return _Answer(response.status_code, response.headers.items(), body)
+                read = await _read_body(response.headers.get("content-encoding"), stream, limit)
+                return _Answer(response.status_code, response.headers.items(), read)
             finally:
                 await response.aclose()
 
@@ -219,9 +217,8 @@ class Client:
     def _transport_to(
         self, target: Target
     ) -> AbstractAsyncContextManager[httpx.AsyncBaseTransport]:
-        if self._transport is not None:
-            return nullcontext(self._transport)
-        return self._pools.transport_to(target.name)
+        given = self._transport
+        return nullcontext(given) if given else self._pools.transport_to(target.name)
 
     async def pages(
         self,
@@ -263,8 +260,8 @@ class Client:
                 with hearing(self.forgiving, target.name):
                     here = _next_page(reply, here, url, seen, empty)
             except _Broken as error:
-                sentence = f"{target.name}: {error}"
-                raise ExchangeFailed(error.kind, sentence, reply.request_id) from None
+                why = f"{target.name}: {error}"
+                raise ExchangeFailed(error.kind, why, reply.request_id) from None
 
     async def close(self) -> None:
         """Close every connection; what is still under way fails."""
@@ -301,8 +298,7 @@ def _headers(
 def _authorization(target: Target) -> dict[str, str]:
     if not target.token:
         return {}
-    raw = target.raw_token
-    token = target.token if raw else base64.b64encode(target.token.encode()).decode()
+    token = target.token if target.raw_token else base64.b64encode(target.token.encode()).decode()
     return {"Authorization": f"Token {token}"}
 
 

@@ -44,7 +44,6 @@ async def test_a_poison_object_delays_no_other(either_world: World, code: int, h
     await either_world.until_told()
 
 
-@pytest.mark.threat("TA-17")
 async def test_a_partner_that_is_down_is_left_alone_until_it_is_back(world: World) -> None:
     partner = await world.add_partner("msp")
     partner.misbehave = failing(3000, 500, probes=True)  # type: ignore[assignment]
@@ -178,7 +177,6 @@ async def test_a_partner_that_asks_for_a_pause_gets_it(world: World) -> None:
     assert await parked(world) == {}
 
 
-@pytest.mark.pitfall("IP-07")
 async def test_a_token_that_is_not_accepted_stops_the_lane_until_there_is_another(
     world: World,
 ) -> None:
@@ -273,7 +271,6 @@ async def test_partners_are_told_however_few_places_there_are(world: World) -> N
     await world.until_told()
 
 
-@pytest.mark.pitfall("IP-06")
 async def test_html_is_no_success(world: World) -> None:
     partner = await world.add_partner("msp")
     page = httpx.Response(200, text="<html>Maintenance</html>")
@@ -353,7 +350,6 @@ async def test_a_suspended_partner_is_told_nothing_until_it_is_resumed(world: Wo
     await world.until_told()
 
 
-@pytest.mark.threat("TA-10")
 async def test_a_token_sealed_with_another_key_harms_no_other_partner(world: World) -> None:
     await world.add_partner("sealed")
     other = await world.add_partner("other")
