@@ -23,7 +23,8 @@ def _supported(url: str) -> str:
 
 # What stands in examples and in the settings of those who meant to choose a secret later (TA-32).
 _PLACEHOLDER = re.compile(
-    r"change.?(me|it|this)|replace.?(me|this)|^(secret|password|passw0rd|example|default|todo|your)",
+    r"change.?(me|it|this)|replace.?(me|this)"
+    r"|^(secret|password|passw0rd|example|default|(todo|your)[-_. ])",
     re.IGNORECASE,
 )
 
