@@ -212,6 +212,24 @@ async def test_eight_writers_lose_no_change(each_database: Database) -> None:
     assert elapsed == 200_000
 
 
+@pytest.mark.req("PP-04")
+@pytest.mark.pitfall("IP-24")
+async def test_patches_at_once_lose_no_field_though_nobody_locks_before(
+    each_database: Database,
+) -> None:
+    await put(each_database, tariff())
+
+    async def work(writer: int) -> None:
+        for step in range(10):
+            changes = {f"x_{writer}_{step}": step, "last_updated": T0}
+            async with each_database.write() as db:
+                await tariffs.patch(db, OURS, "TARIFF-1", changes)
+
+    await asyncio.gather(*(work(writer) for writer in range(8)))
+    stored = decode(await text(each_database))
+    assert len([name for name in stored if name.startswith("x_")]) == 80
+
+
 async def test_of_many_who_create_one_object_one_creates_it(each_database: Database) -> None:
     documents = [tariff(x_writer=writer) for writer in range(8)]
     written = await asyncio.gather(*(put(each_database, document) for document in documents))
