@@ -132,6 +132,4 @@ class PartnerView(BaseModel):
     )
     registered_at: str | None
     note: str | None = Field(description="What the last handshake came to.")
-    tolerances: list[ToleranceView] | None = Field(
-        None, description="What it gets wrong and is forgiven; null where it was not asked for."
-    )
+    tolerances: list[ToleranceView] = Field(description="What it gets wrong and is forgiven.")

@@ -69,10 +69,7 @@ async def list_partners(context: Context) -> list[PartnerView]:
 async def show_partner(context: Context, name: str) -> PartnerView:
     """One partner; raises ``UnknownObject``."""
     async with context.database.read() as db:
-        partner = await registration.find_partner(db, name)
-        view = await _view(db, partner)
-        view.tolerances = list(await tolerances_of(db, partner.key))
-        return view
+        return await _view(db, await registration.find_partner(db, name))
 
 
 async def suspend(context: Context, name: str, *, suspended: bool) -> PartnerView:
@@ -142,6 +139,7 @@ async def _view(db: AsyncSession, partner: Partner) -> PartnerView:
         token_expires=_told(await _open_until(db, partner)),
         registered_at=_told(partner.registered_at),
         note=partner.note,
+        tolerances=list(await tolerances_of(db, partner.key)),
     )
 
 
