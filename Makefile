@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check chaos fuzz pgbouncer bench replay openapi conformance lock clean
+.PHONY: help run test check chaos fuzz mutations pgbouncer bench replay openapi conformance lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -39,6 +39,9 @@ fuzz: $(INSTALLED) ## ask for every operation of both OpenAPI documents, thousan
 
 pgbouncer: $(INSTALLED) ## run the push tests on PostgreSQL behind a PgBouncer in transaction mode
 	$(BIN)/python -m tests.pgbouncer -q -n 2 -k postgresql tests/ocpi/push
+
+mutations: $(INSTALLED) ## seed bugs into a copy, and demand that a test catches each
+	$(BIN)/python -m tests.mutations
 
 bench: $(INSTALLED) ## measure
 	$(BIN)/python -m tests.benchmarks

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from credentials import handshake, partners
 from credentials.forms import NewConnection, NewPartner, NewParty, Offered, PartnerView, PartyView
+from credentials.keys import Resealed, reseal
 from credentials.options import PartnerOptions
 from credentials.parties import add_party, list_parties
 from ocpi.headers import Party
@@ -38,6 +39,12 @@ class Removal(BaseModel):
 
     told: bool
     problem: str | None = Field(None, description="Why it could not be told.")
+
+
+@router.post("/keys/rotate", tags=["partners"], summary="Seal tokens with the present key")
+async def rotate_key(here: Here) -> Resealed:
+    """Every token that OCPI_SECRET_KEY_PREVIOUS sealed is sealed with OCPI_SECRET_KEY."""
+    return await reseal(here)
 
 
 @router.get("/partners", tags=["partners"], summary="All partners")

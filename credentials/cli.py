@@ -18,10 +18,11 @@ from credentials.forms import (
 from credentials.parties import add_party, list_parties
 from ocpi.context import Context
 from ocpi.headers import Party
+from ocpi.messages import plain
 from ocpi.opening import open_context
 from ocpi.parties import PlatformID
 from ocpi.spec.types import Role
-from ocpi.terminal import AsJSON, plain, print_json, print_table, run
+from ocpi.terminal import AsJSON, print_json, print_table, run
 
 T = TypeVar("T")
 
@@ -285,6 +286,12 @@ def _print_partner(view: PartnerView, *, as_json: bool) -> None:
         *((f"{each.identifier} {each.role}", each.url) for each in view.endpoints),
     ]
     print_table(("", ""), [(title, value) for title, value in rows if value is not None])
+    if view.tolerances:
+        typer.echo(f"\nWhat {view.name} should mend; until then it is forgiven:\n")
+        print_table(
+            ("rule", "times", "last seen", "where", "what to mend"),
+            [(e.rule, e.count, e.last_seen, e.sample, e.advice) for e in view.tolerances],
+        )
 
 
 def _option(value: Any) -> str:

@@ -12,9 +12,10 @@ from ocpi.client import Target
 from ocpi.context import Context
 from ocpi.egress import EgressRefused, check_url
 from ocpi.errors import EndpointsMissing, VersionUnsupported
+from ocpi.forgiving import Habit, forgive, read
 from ocpi.messages import log
 from ocpi.parties import VERSION
-from ocpi.spec.reading import problems, read
+from ocpi.spec.reading import problems
 from ocpi.spec.types import OCPIModel
 from ocpi.spec.versions import Version, VersionDetails
 
@@ -50,12 +51,18 @@ async def discover(
             f"{url} is the URL of the version details, not of the versions; it was used."
         )
     else:
-        details_url = _details_url(data, url)
+        with context.hearing(target.name):
+            details_url = _details_url(data, url)
         data = await ask(context, target, "GET", details_url, correlation_id=correlation_id)
-    details = _read(VersionDetails, data, details_url)
-    if details.version != VERSION:
-        raise Unusable(f"GET {details_url} answers with the details of version {details.version}.")
-    endpoints = _endpoints(context, details, target.name, remarks)
+    with context.hearing(target.name):
+        if remarks:
+            forgive(Habit.DETAILS_URL)
+        details = _read(VersionDetails, data, details_url)
+        if details.version != VERSION:
+            raise Unusable(
+                f"GET {details_url} answers with the details of version {details.version}."
+            )
+        endpoints = _endpoints(context, details, target.name, remarks)
     return Offer(endpoints, (*remarks, *_foreign_hosts(url, [details_url, *endpoints.values()])))
 
 
@@ -90,6 +97,7 @@ def _endpoints(
     for endpoint in details.endpoints:
         key = (str(endpoint.identifier), str(endpoint.role))
         if key in found:
+            forgive(Habit.LISTED_TWICE, " ".join(key))
             log.warning("endpoint listed twice", partner=name, module=key[0], role=key[1])
             remarks.append(f"{key[0]} {key[1]} is listed twice; the first URL was taken.")
             continue

@@ -25,12 +25,13 @@ from ocpi.errors import (
     NotRegistered,
     OCPIError,
 )
+from ocpi.forgiving import read
 from ocpi.headers import MessageIDs
 from ocpi.messages import log
 from ocpi.parties import VERSION, Caller, Partner
 from ocpi.request import Body, CallerOf, Here, IDs
 from ocpi.spec.credentials import Credentials
-from ocpi.spec.reading import problems, read
+from ocpi.spec.reading import problems
 
 
 def credentials_router(platform: str) -> APIRouter:

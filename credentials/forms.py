@@ -9,6 +9,7 @@ from credentials.options import PartnerOptions
 from ocpi.headers import Party
 from ocpi.parties import PlatformID, State
 from ocpi.spec.types import Role
+from ocpi.tolerances import ToleranceView
 
 CountryCode = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z]{2}$", to_upper=True), Field(examples=["DE"])
@@ -159,3 +160,4 @@ class PartnerView(BaseModel):
         None, description="When it first passed the check before it goes live."
     )
     waits: str | None = Field(None, description="Why it gets no live data yet.")
+    tolerances: list[ToleranceView] = Field(description="What it gets wrong and is forgiven.")

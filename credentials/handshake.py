@@ -29,12 +29,13 @@ from credentials.registration import (
 from ocpi.client import Target
 from ocpi.context import Context
 from ocpi.errors import Conflict, InvalidParameters, OCPIError, PeerUnusable, ServerFailure
+from ocpi.forgiving import read
 from ocpi.messages import log
 from ocpi.parties import IssuedToken, Partner, PartnerEndpoint, State
 from ocpi.push.lanes import open_lane
 from ocpi.sealing import hash_token
 from ocpi.spec.credentials import Credentials
-from ocpi.spec.reading import problems, read
+from ocpi.spec.reading import problems
 
 
 async def connect(context: Context, wish: NewConnection) -> list[str]:
@@ -147,7 +148,8 @@ async def _introduce(
     body = await present(context, platform, token_in)
     data = await ask(context, target, method, url, body=body)
     try:
-        return read(Credentials, data)
+        with context.hearing(target.name):
+            return read(Credentials, data)
     except ValidationError as error:
         raise Unusable(
             f"{method} {url} answers with unusable Credentials: {problems(error)}.", unclear=True

@@ -19,6 +19,7 @@ from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.parties import IssuedToken, Partner, PartnerEndpoint, PlatformID, State, waits_for_check
 from ocpi.spec.moments import format_moment, moment_of
+from ocpi.tolerances import tolerances_of
 
 
 async def add_partner(
@@ -143,6 +144,7 @@ async def _view(context: Context, db: AsyncSession, partner: Partner) -> Partner
         note=partner.note,
         passed_check_at=_told(partner.passed_at),
         waits=waits_for_check(partner.name) if unchecked else None,
+        tolerances=list(await tolerances_of(db, partner.key)),
     )
 
 

@@ -20,6 +20,7 @@ from ocpi.errors import (
     ServerFailure,
     UnknownObject,
 )
+from ocpi.guessing import Guesses
 from ocpi.headers import Party, read_message_ids
 from ocpi.messages import about, log
 from ocpi.parties import PlatformID, our_parties
@@ -47,6 +48,7 @@ class AdminFront:
     def __init__(self, context: Context, api: ASGIApp) -> None:
         self.context = context
         self.api = api
+        self.guesses = Guesses()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request below /admin."""
@@ -69,7 +71,8 @@ class AdminFront:
 
         path = path_of(scope)
         try:
-            self._check_token(headers.get("authorization", b""))
+            client = scope.get("client") or ("",)
+            self._check_token(headers.get("authorization", b""), str(client[0]))
             body = replay(await read_whole(scope, headers, receive, BODY_LIMIT), receive)
             await self.api({**scope, "path": path.removeprefix("/admin")}, body, watch)
         except OCPIError as error:
@@ -85,12 +88,13 @@ class AdminFront:
             ms = round((time.perf_counter() - started) * 1000, 1)
             log.info("admin", method=scope["method"], path=path, http=status, ms=ms)
 
-    def _check_token(self, authorization: bytes) -> None:
+    def _check_token(self, authorization: bytes, address: str) -> None:
         token = self.context.settings.admin_token
         if token is None:
             raise NotAuthenticated("The admin API is off: set OCPI_ADMIN_TOKEN to turn it on.")
         expected = f"Bearer {token.get_secret_value()}".encode()
         if not hmac.compare_digest(authorization, expected):
+            self.guesses.wrong(address, authorization.decode("latin-1"))
             raise NotAuthenticated("Send `Authorization: Bearer` with the OCPI_ADMIN_TOKEN.")
 
 
@@ -127,11 +131,12 @@ def _place(error: dict[str, object]) -> str:
 def _failure(error: OCPIError) -> Response:
     # What OCPI answers with 200 fails here by HTTP: 502 where a partner is to blame, else 400.
     plain = 502 if isinstance(error, ServerFailure) else 400
-    return _problem(plain if error.http_status == 200 else error.http_status, error.message)
+    status = plain if error.http_status == 200 else error.http_status
+    return _problem(status, error.message, error.headers)
 
 
-def _problem(status: int, sentence: str) -> Response:
-    return JSONResponse({"error": sentence}, status)
+def _problem(status: int, sentence: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": sentence}, status, headers)
 
 
 async def own_party(here: Here, owner: Owner) -> Party:

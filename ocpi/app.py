@@ -74,35 +74,42 @@ from ocpi.push.worker import Worker
 from ocpi.refusals import store_refusals
 from ocpi.route import Front, List
 from ocpi.spec.reading import problems
+from ocpi.tolerances import store_tolerances
 from ocpi.tracing import UNTRACED
 
 
 def create_app(context: Context, *, worker: bool = True, offers: Offers | None = None) -> ASGIApp:
     """The whole service; with `worker` it also does what `duties_of` lists."""
     context = mounted(context, offers)
-    keepers = (
+    return _Service(
+        context, (*keepers_of(context), *(duties_of if worker else watches_of)(context))
+    )
+
+
+def keepers_of(context: Context) -> Sequence[Duty]:
+    """What stores now and then what this process has seen: every process has them."""
+    database = context.database
+    return (
         Repeated(
-            partial(store_pulse, context.database, context.pulse),
+            partial(store_pulse, database, context.pulse),
             pause=1.0,
             complaint="signs of life were not stored",
         ),
         Repeated(
-            partial(store_refusals, context.database, context.metrics),
+            partial(store_refusals, database, context.metrics),
             pause=10.0,
             complaint="refused requests were not counted",
         ),
-    )
-    return _Service(
-        context, (*keepers, scribe(context), *(duties_of if worker else watches_of)(context))
-    )
-
-
-def scribe(context: Context) -> Duty:
-    """What stores the message log of this process."""
-    return Repeated(
-        partial(store_notes, context.database, context.seal, context.notes),
-        pause=1.0,
-        complaint=NOT_STORED,
+        Repeated(
+            partial(store_tolerances, database, context.forgiving),
+            pause=1.0,
+            complaint="tolerances were not stored",
+        ),
+        Repeated(
+            partial(store_notes, database, context.seal, context.notes),
+            pause=1.0,
+            complaint=NOT_STORED,
+        ),
     )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from starlette.types import Message, Receive, Scope
 
 from ocpi.errors import Malformed, TooLarge, TooSlow, UnsupportedEncoding
-from ocpi.headers import MessageIDs, Party
+from ocpi.forgiving import Habit, forgive
+from ocpi.headers import MessageIDs, Party, token_habit
 from ocpi.hub.message import OWNED, owner_in
 from ocpi.hub.message import Message as HubMessage
 from ocpi.metrics import OTHER, SUBJECTS
@@ -51,6 +52,12 @@ class Arrival:
         return name if name in SUBJECTS else OTHER
 
     @property
+    def address(self) -> str:
+        """The network address that it came from: a reverse proxy's, where there is one."""
+        client = self.scope.get("client")
+        return str(client[0]) if client else ""
+
+    @property
     def owner(self) -> Party | None:
         """The owner that the URL of a pushed object names."""
         if self.interface != "receiver" or self.module not in OWNED:
@@ -66,6 +73,21 @@ class Arrival:
         for name in set(names):
             if name.startswith(_ONCE) and names.count(name) > 1:
                 raise Malformed(f"The header {name} is there twice.")
+
+    def forgive_forms(self, token: str) -> None:
+        """Note what is odd about the URL and the headers of who presents this token."""
+        if len(self.scope["raw_path"]) != len(self.path):
+            forgive(Habit.SLASHES, self.interface or self.rest)
+        missing = [
+            name
+            for name in ("X-Request-ID", "X-Correlation-ID")
+            if name.lower() not in self.headers
+        ]
+        if missing:
+            forgive(Habit.NO_IDS, " ".join(missing))
+        habit = token_habit(self.headers.get("authorization", ""), token)
+        if habit is not None:
+            forgive(habit)
 
     def scope_for(self, state: dict[str, Any]) -> Scope:
         """What FastAPI gets: who calls, and which parties are meant."""

@@ -12,6 +12,8 @@ import uvicorn
 
 from credentials.agreementcli import agreement_app
 from credentials.cli import partner_app, party_app
+from credentials.keys import check_key
+from credentials.keyscli import keys_app
 from modules.cdrs.cli import cdr_app
 from modules.hubclientinfo.cli import hub_app
 from modules.sessions.cli import session_app
@@ -19,7 +21,7 @@ from modules.stations.cli import station_app
 from modules.tariffs.cli import tariff_app
 from modules.tokens.cli import token_app
 from ocpi.alarms.cli import alarm_app
-from ocpi.app import create_app, duties_of, scribe
+from ocpi.app import create_app, duties_of, keepers_of
 from ocpi.backupcli import backup_command, restore_command
 from ocpi.catalogue import PREVIEWED, PULLABLES, SOURCES, mounted
 from ocpi.console.staffcli import user_app
@@ -56,6 +58,7 @@ for name, part in (
     ("partner", partner_app),
     ("agreement", agreement_app),
     ("hub", hub_app),
+    ("keys", keys_app),
     ("station", station_app),
     ("tariff", tariff_app),
     ("session", session_app),
@@ -107,6 +110,7 @@ def serve(
         set_up_logging(settings.log_level)
         raise_open_files(Pace().open_files)
         async with open_context(settings) as context:
+            await check_key(context)
             server = _Server(
                 uvicorn.Config(
                     create_app(context, worker=worker),
@@ -115,6 +119,8 @@ def serve(
                     log_config=None,
                     access_log=False,
                     server_header=False,
+                    # It refuses what h11 lets pass, such as a bare line feed in a header (TA-22).
+                    http="httptools",
                     # Nobody asks for the caller's address.
                     proxy_headers=False,
                     timeout_graceful_shutdown=20,
@@ -146,11 +152,12 @@ def worker(
         set_up_logging(settings.log_level)
         raise_open_files(Pace().open_files)
         async with open_context(settings) as context:
+            await check_key(context)
             ended = asyncio.Event()
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
                 loop.add_signal_handler(number, ended.set)
-            duties = [scribe(context), *duties_of(mounted(context))]
+            duties = [*keepers_of(context), *duties_of(mounted(context))]
             if metrics_port is not None:
                 duties.append(MetricsServer(scraping_of(context), metrics_host, metrics_port))
             async with on_duty(duties):

@@ -23,6 +23,7 @@ from ocpi.egress import (
     guarded_connector,
     proxied_connector,
 )
+from ocpi.forgiving import Forgiving, hearing
 from ocpi.headers import MessageIDs, read_message_ids
 from ocpi.journal.notes import Note, Notes
 from ocpi.reply import RawReply, Reply, read_reply
@@ -100,6 +101,7 @@ class Client:
         self._direct = direct and transport is None
         given = certificates or Certificates()
         self._notes = notes
+        self.forgiving = Forgiving()
 
         def connect(partner: str) -> GuardedTransport:
             context = given.for_partner(partner)
@@ -129,18 +131,18 @@ class Client:
         limit: int = 65536,
     ) -> Reply:
         """Exchange one message and read the envelope of its answer, see `exchange`."""
-        return read_reply(
-            await self.exchange(
-                target,
-                method,
-                url,
-                body=body,
-                headers=headers,
-                correlation_id=correlation_id,
-                timeout=timeout,
-                limit=limit,
-            )
+        raw = await self.exchange(
+            target,
+            method,
+            url,
+            body=body,
+            headers=headers,
+            correlation_id=correlation_id,
+            timeout=timeout,
+            limit=limit,
         )
+        with hearing(self.forgiving, target.name):
+            return read_reply(raw, target.token)
 
     async def exchange(
         self,
@@ -229,18 +231,16 @@ class Client:
         )
 
     async def _by_httpx(self, target: Target, message: _Message, limit: int) -> _Answer:
-        content = message.body or None
-        request = httpx.Request(
-            message.method, message.url, headers=message.headers, content=content
-        )
+        method, url, headers, body = message
+        request = httpx.Request(method, url, headers=headers, content=body or None)
         async with self._transport_to(target) as transport:
             response = await transport.handle_async_request(request)
             try:
                 # The stream, unlike httpx's own readers, inflates nothing.
                 stream = response.stream
                 assert isinstance(stream, AsyncIterable)
-                body = await read_body(response.headers.get("content-encoding"), stream, limit)
-                return _Answer(response.status_code, response.headers.items(), body)
+                read = await read_body(response.headers.get("content-encoding"), stream, limit)
+                return _Answer(response.status_code, response.headers.items(), read)
             finally:
                 await response.aclose()
 
@@ -258,9 +258,8 @@ class Client:
     def _transport_to(
         self, target: Target
     ) -> AbstractAsyncContextManager[httpx.AsyncBaseTransport]:
-        if self._transport is not None:
-            return nullcontext(self._transport)
-        return self._pools.transport_to(target.name)
+        given = self._transport
+        return nullcontext(given) if given else self._pools.transport_to(target.name)
 
     async def pages(
         self,
@@ -299,10 +298,11 @@ class Client:
                 return
             empty = 0 if reply.data else empty + 1
             try:
-                here = next_page(reply, here, url, seen, empty)
+                with hearing(self.forgiving, target.name):
+                    here = next_page(reply, here, url, seen, empty)
             except Broken as error:
-                sentence = f"{target.name}: {error}"
-                raise ExchangeFailed(error.kind, sentence, reply.request_id) from None
+                why = f"{target.name}: {error}"
+                raise ExchangeFailed(error.kind, why, reply.request_id) from None
 
     async def close(self) -> None:
         """Close every connection; what is still under way fails."""
@@ -339,6 +339,5 @@ def _headers(
 def _authorization(target: Target) -> dict[str, str]:
     if not target.token:
         return {}
-    raw = target.raw_token
-    token = target.token if raw else base64.b64encode(target.token.encode()).decode()
+    token = target.token if target.raw_token else base64.b64encode(target.token.encode()).decode()
     return {"Authorization": f"Token {token}"}

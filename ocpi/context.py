@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from ocpi.client import Client
 from ocpi.database import Database
+from ocpi.forgiving import Forgiving, hearing
 from ocpi.gateway import Gateway, NoGateway
 from ocpi.journal.notes import Notes
 from ocpi.metrics import Metrics
@@ -48,6 +50,15 @@ class Context:
     """What it has exchanged since that was last stored; None: the message log is off."""
     metrics: Metrics = field(default_factory=Metrics)
     tracing: Tracing = field(default_factory=Tracing)
+
+    @property
+    def forgiving(self) -> Forgiving:
+        """What this process forgives its partners."""
+        return self.client.forgiving
+
+    def hearing(self, partner: str) -> AbstractContextManager[None]:
+        """What is read within the block comes from this partner."""
+        return hearing(self.forgiving, partner)
 
     def platform_url(self, platform: str) -> str:
         """The address under which a platform's versions, credentials and modules lie."""

@@ -5,6 +5,7 @@ from urllib.parse import urlencode, urljoin
 
 from ocpi.answer import Broken
 from ocpi.egress import same_origin
+from ocpi.forgiving import Habit, forgive
 from ocpi.links import next_link
 from ocpi.reply import Reply
 
@@ -37,6 +38,8 @@ def next_page(
     if not stays:
         # Our token would go along (IP-45).
         raise Broken("refused", "the link to the next page leads to a foreign origin")
+    if following != link:
+        forgive(Habit.LINK, "relative")
     if hash(following) in seen:
         raise Broken("protocol", "the links to the next page lead in a circle")
     if len(seen) >= MOST_PAGES:

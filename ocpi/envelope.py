@@ -84,4 +84,5 @@ def _answer(body: bytes, status: int, headers: Mapping[str, str] | None = None) 
 
 def failure(error: OCPIError) -> Response:
     """The answer to a request that failed."""
-    return _answer(wrap((), error.status_code, error.message), error.http_status)
+    body = wrap((), error.status_code, error.message)
+    return _answer(body, error.http_status, error.headers)

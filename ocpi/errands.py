@@ -35,6 +35,7 @@ class Errand(SQLModel, table=True):
         Index("ix_errand_partner", "partner_id", "answered_at"),
         Index("ix_errand_untold", "told_at", "answered_at"),
         Index("ix_errand_token", "token_key", "created_at"),
+        Index("ix_errand_request", "partner_id", "request_id"),
     )
 
     id: str = Field(primary_key=True)
@@ -63,6 +64,8 @@ class Errand(SQLModel, table=True):
     method: str = "POST"
     """How the partner is told the result at `response_url`."""
     correlation_id: str
+    request_id: str | None = None
+    """The X-Request-ID that the partner sent, by which a request that comes again is known."""
     created_at: int = Field(sa_type=BigInteger)
     deadline: int = Field(sa_type=BigInteger)
     asked_at: int | None = Field(default=None, sa_type=BigInteger)
@@ -145,7 +148,7 @@ async def tell(db: AsyncSession, errand: Errand, method: str, url: str, result: 
 async def follow_up(db: AsyncSession, errand: Errand, **changes: Any) -> None:
     """Add a new errand that is like another one, but for what is given."""
     now = await clock(db)
-    fresh = {"asked_at", "answered_at", "result", "told_at", "note", "token_key"}
+    fresh = {"asked_at", "answered_at", "result", "told_at", "note", "token_key", "request_id"}
     kept = errand.model_dump(exclude=fresh)
     moments = {"created_at": now, "deadline": now + errand.deadline - errand.created_at}
     db.add(Errand(**{**kept, **moments, "id": str(uuid4()), **changes}))

@@ -35,10 +35,17 @@ class OCPIError(Exception):
 
     status_code: ClassVar[int] = 3000
     http_status: ClassVar[int] = 200
+    retry_after: ClassVar[int | None] = None
+    """Seconds after which the same request may succeed, where time alone can mend it."""
 
     def __init__(self, message: str | None = None) -> None:
         self.message = message or (type(self).__doc__ or "").strip()
         super().__init__(self.message)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the answer's headers tell of it."""
+        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
 
 
 class ClientError(OCPIError):
@@ -147,6 +154,7 @@ class TooMany(ClientError):
     """Too many requests: wait before the next one."""
 
     http_status = 429
+    retry_after = 60
 
 
 class ServerFailure(OCPIError):
@@ -181,6 +189,7 @@ class Overloaded(ServerFailure):
     """The service cannot take the request now: try again later."""
 
     http_status = 503
+    retry_after = 5
 
 
 class RoutingFailure(OCPIError):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from ocpi.errors import InvalidParameters, NotAuthenticated
+from ocpi.forgiving import Habit
 
 # What may be repeated in an answer or carried on: visible ASCII (TA-22).
 _SAFE = re.compile(r"[\x21-\x7e]{1,128}")
@@ -102,6 +103,13 @@ def read_tokens(authorization: str | None) -> list[str]:
     if scheme.lower() != "token" or not value:
         raise NotAuthenticated("Authorization must be `Token <Base64 of the token>`.")
     return list(dict.fromkeys([*_decoded(value), value]))
+
+
+def token_habit(authorization: str, token: str) -> Habit | None:
+    """What is odd about a header that presents this token, None where nothing is."""
+    if authorization == f"Token {base64.b64encode(token.encode()).decode()}":
+        return None
+    return Habit.UNENCODED if authorization.endswith(f" {token}") else Habit.HEADER_FORM
 
 
 def _decoded(value: str) -> Iterable[str]:

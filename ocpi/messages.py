@@ -3,6 +3,7 @@
 import logging
 import re
 import sys
+import unicodedata
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -45,13 +46,24 @@ def _with_ids(
     return event
 
 
+def plain(text: str) -> str:
+    """The text with control and direction characters spelled out (TA-23)."""
+    return "".join(
+        each if each == "\n" or unicodedata.category(each)[0] != "C" else f"\\x{ord(each):02x}"
+        for each in text
+    )
+
+
 def set_up_logging(level: str) -> None:
     """Lines for people on a terminal, JSON elsewhere."""
-    renderer: Any = (
+    renderers: list[Any] = (
         # A plain trace: one with local variables would show tokens.
-        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        [
+            _spell_out,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
         if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer(serializer=_in_json)
+        else [structlog.processors.JSONRenderer(serializer=_in_json)]
     )
     structlog.configure(
         processors=[
@@ -61,7 +73,7 @@ def set_up_logging(level: str) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            renderer,
+            *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
         # Each line is one write, which is flushed: a crash loses none.
@@ -78,6 +90,11 @@ def _without_uids(
         if isinstance(value, str) and "tokens/" in value:
             event[name] = _UID.sub(r"\1***", value)
     return event
+
+
+def _spell_out(_logger: Any, _name: str, event: Any) -> Any:
+    """Nothing that a partner wrote may steer the terminal that shows the log."""
+    return {key: plain(each) if isinstance(each, str) else each for key, each in event.items()}
 
 
 def _in_json(event: Any, **_options: Any) -> str:

@@ -19,6 +19,7 @@ from ocpi.migrate import upgrade
 from ocpi.parties import OurParty, PlatformID, our_party
 from ocpi.sealing import Seal
 from ocpi.settings import Settings
+from ocpi.tolerances import store_tolerances
 from ocpi.tracing import open_tracing
 from ocpi.watched import WatchedClient
 
@@ -36,7 +37,7 @@ async def open_context(settings: Settings | None = None) -> AsyncIterator[Contex
     context = Context(
         settings=settings,
         database=Database(settings.database_url),
-        seal=Seal(settings.secret()),
+        seal=Seal(settings.secret(), settings.previous_secret()),
         client=WatchedClient(
             metrics,
             tracing,
@@ -60,9 +61,10 @@ async def open_context(settings: Settings | None = None) -> AsyncIterator[Contex
 
 
 async def close_context(context: Context) -> None:
-    """Store what was exchanged last, and close every connection; twice does no harm."""
+    """Store what was noted last, and close every connection; twice does no harm."""
     try:
         await store_notes(context.database, context.seal, context.notes)
+        await store_tolerances(context.database, context.forgiving)
     except DATABASE_ERRORS as error:
         log.warning(NOT_STORED, error=repr(error))
     await context.close()

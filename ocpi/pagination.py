@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from ocpi.errors import InvalidParameters
+from ocpi.forgiving import Habit, forgive
 from ocpi.spec.moments import microseconds, parse_moment
 
 # An offset beyond this gives an empty page: nobody but attackers crawls that far (TA-18, PD-10).
@@ -47,6 +48,8 @@ def _moment(name: str, text: str | None) -> int | None:
         return None
     # An unencoded + of a time offset arrives as a blank (IP-08).
     repaired = re.sub(r" (\d{2}:?\d{2})$", r"+\1", text)
+    if repaired != text:
+        forgive(Habit.BLANK_FOR_PLUS, name)
     try:
         return microseconds(parse_moment(repaired))
     except ValueError as error:

@@ -1,14 +1,17 @@
 """What a partner answered: as it came, and as its envelope reads."""
 
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ocpi.forgiving import Habit, forgive
 from ocpi.headers import MessageIDs
 from ocpi.spec.document import decode
 
 EXCERPT = 500
+_SHORTEST_SECRET = 8
 
 
 @dataclass(frozen=True)
@@ -47,16 +50,45 @@ class Reply:
         return 200 <= self.http_status < 300 and 1000 <= (self.status_code or 0) < 2000
 
 
-def read_reply(raw: RawReply) -> Reply:
-    """An answer with its envelope taken apart, as far as it has one."""
+def redact(text: str, token: str) -> str:
+    """A partner may repeat our token in what it answers; it goes to others without it."""
+    for form in _forms(token):
+        text = text.replace(form, "[token]")
+    return text
+
+
+def redact_body(body: bytes, token: str) -> bytes:
+    """The same for a body that is handed on as it is (TA-07)."""
+    for form in _forms(token):
+        if form.encode() in body:
+            body = body.replace(form.encode(), b"[token]")
+    return body
+
+
+def _forms(token: str) -> tuple[str, ...]:
+    """How a token may stand in a text; a very short one would be found where it is not meant."""
+    if len(token) < _SHORTEST_SECRET:
+        return ()
+    return b64encode(token.encode()).decode().rstrip("="), token
+
+
+def read_reply(raw: RawReply, token: str = "") -> Reply:
+    """An answer with its envelope taken apart, as far as it has one.
+
+    What is meant for people does not tell the `token` that the request presented (TA-09).
+    """
     code, message, data = _read_envelope(raw.body)
+    if code is not None and "x-request-id" not in raw.headers:
+        forgive(Habit.NO_IDS_BACK, f"HTTP {raw.http_status}")
+    if not raw.body.strip():
+        forgive(Habit.EMPTY_ANSWER, f"HTTP {raw.http_status}")
     return Reply(
         http_status=raw.http_status,
         status_code=code,
-        status_message=message,
+        status_message=None if message is None else redact(message, token),
         data=data,
         headers=raw.headers,
-        excerpt=raw.body[: 4 * EXCERPT].decode(errors="replace")[:EXCERPT],
+        excerpt=redact(raw.body[: 4 * EXCERPT].decode(errors="replace"), token)[:EXCERPT],
         elapsed=raw.elapsed,
         body=raw.body,
         request_id=raw.ids.request_id,
@@ -75,7 +107,10 @@ def _read_envelope(content: bytes) -> tuple[int | None, str | None, Any]:
     code = envelope.get("status_code")
     if isinstance(code, str) and re.fullmatch(r"[0-9]{4}", code):
         code = int(code)
+        forgive(Habit.ENVELOPE, "status_code")
     if type(code) is not int:
         return None, None, None
+    if not isinstance(envelope.get("timestamp"), str):
+        forgive(Habit.ENVELOPE, "timestamp")
     message = envelope.get("status_message")
     return code, message if isinstance(message, str) else None, envelope.get("data")

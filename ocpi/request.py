@@ -1,5 +1,6 @@
 """What endpoints ask of a request: who calls, whose object, which page, what body."""
 
+from codecs import BOM_UTF8
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from ocpi.context import Context
 from ocpi.envelope import ok, ok_page
 from ocpi.errors import ForeignOwner, InvalidParameters, NotJSON
+from ocpi.forgiving import Habit, forgive
 from ocpi.headers import MessageIDs, Party
 from ocpi.messages import log
 from ocpi.pagination import Paging, page_headers, read_paging
@@ -79,6 +81,11 @@ async def _ids(request: Request) -> MessageIDs:
 async def _body(request: Request) -> dict[str, Any]:
     """The body as one JSON object, whatever its Content-Type says (PD-09)."""
     raw = await request.body()
+    content_type = request.headers.get("content-type", "none")
+    if not content_type.lower().startswith("application/json"):
+        forgive(Habit.CONTENT_TYPE, ascii(content_type)[1:-1][:50])
+    if raw.startswith(BOM_UTF8):
+        forgive(Habit.BYTE_ORDER_MARK)
     try:
         document = decode(raw)
     except ValueError as error:
@@ -207,6 +214,7 @@ def answer_written(caller: Caller, written: Written, note: str | None = None) ->
     """
     if not written.stale:
         return ok(created=written.created, message=note)
+    forgive(Habit.STALE)
     newer = written.document["last_updated"]
     log.info("stale push", partner=caller.name, id=written.document.get("id"), stored=newer)
     return ok(message=f"Not applied: what is stored here was last updated at {newer}.")

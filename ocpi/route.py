@@ -22,6 +22,7 @@ from ocpi.errors import (
     ServerFailure,
     UnknownObject,
 )
+from ocpi.guessing import Guesses
 from ocpi.headers import (
     MessageIDs,
     Party,
@@ -68,6 +69,7 @@ class Front:
         self.api = api
         self.lists = lists
         self.desk = desk
+        self.guesses = Guesses()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request below /ocpi."""
@@ -114,6 +116,11 @@ class Front:
 
     async def _answer(self, request: Arrival, exchange: "_Exchange") -> None:
         caller = await self._authenticate(request, exchange)
+        with self.context.hearing(caller.name):
+            request.forgive_forms(caller.token)
+            await self._answer_to(caller, request, exchange)
+
+    async def _answer_to(self, caller: Caller, request: Arrival, exchange: "_Exchange") -> None:
         state: dict[str, Any] = {"caller": caller, "ids": exchange.ids}
         if request.rest in _CONFIGURATION:
             await self._answer_here(request, exchange, state)
@@ -140,7 +147,12 @@ class Front:
         if request.platform not in self.context.interfaces:
             raise UnknownObject(f"There is no platform {request.platform!r} here.")
         authorization, now = request.headers.get("authorization"), time.time_ns() // 1000
-        caller = await authenticate(self.context.database, request.platform, authorization, now)
+        try:
+            caller = await authenticate(self.context.database, request.platform, authorization, now)
+        except NotAuthenticated:
+            if authorization:
+                self.guesses.wrong(request.address, authorization)
+            raise
         exchange.partner = caller.name
         self.context.pulse.heard(caller.partner_id)
         return caller

@@ -38,22 +38,33 @@ def _keyed(key: bytes, value: str) -> str:
     return hmac.digest(key, value.lower().encode(errors="replace"), "sha256").hex()[:16]
 
 
+def _key_id(key: bytes) -> str:
+    return hashlib.sha256(key).hexdigest()[:8]
+
+
 class Seal:
     """AES-GCM under a key derived from the operator's secret."""
 
-    def __init__(self, secret: str) -> None:
-        key = _derive(secret, b"ocpi token_out")
+    def __init__(self, secret: str, previous: str | None = None) -> None:
+        """What the `previous` secret sealed is opened too; nothing is sealed with it any more."""
         self._tags = _derive(secret, b"ocpi link")
         self._marks = _derive(secret, b"ocpi driver")
         self._tombstones = _derive(secret, b"ocpi erased")
-        self._cipher = AESGCM(key)
-        self.key_id = hashlib.sha256(key).hexdigest()[:8]
+        keys = [_derive(each, b"ocpi token_out") for each in (secret, previous) if each]
+        self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
+        self.key_id = _key_id(keys[0])
 
     def close(self, token: str) -> str:
         """Seal a token: `key id:Base64 of nonce and ciphertext`."""
         nonce = secrets.token_bytes(12)
-        sealed = nonce + self._cipher.encrypt(nonce, token.encode(), self.key_id.encode())
+        sealed = nonce + self._ciphers[self.key_id].encrypt(
+            nonce, token.encode(), self.key_id.encode()
+        )
         return f"{self.key_id}:{base64.b64encode(sealed).decode()}"
+
+    def is_current(self, sealed: str) -> bool:
+        """Whether it was sealed with the secret that seals now."""
+        return sealed.partition(":")[0] == self.key_id
 
     def tag(self, *parts: str) -> str:
         """Some texts as 43 characters for a URL, which nobody can tell without the secret."""
@@ -76,13 +87,14 @@ class Seal:
     def open(self, sealed: str) -> str:
         """The token again; raises ``WrongKey`` when another key sealed it."""
         key_id, _, text = sealed.partition(":")
-        if key_id != self.key_id:
+        cipher = self._ciphers.get(key_id)
+        if cipher is None:
             raise WrongKey(
                 f"This token was sealed with key {key_id}, but the OCPI_SECRET_KEY given is key "
                 f"{self.key_id}: give the one that it was sealed with."
             )
         try:
             data = base64.b64decode(text)
-            return self._cipher.decrypt(data[:12], data[12:], key_id.encode()).decode()
+            return cipher.decrypt(data[:12], data[12:], key_id.encode()).decode()
         except (InvalidTag, ValueError):
             raise WrongKey("This sealed token was changed after it was stored.") from None

@@ -1,6 +1,7 @@
 """Every setting of the service, read from the environment with the prefix OCPI_."""
 
 import re
+import stat
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -18,6 +19,23 @@ def _supported(url: str) -> str:
     if not url.startswith(("sqlite+aiosqlite:///", "postgresql+asyncpg://")):
         raise ValueError("must begin with sqlite+aiosqlite:/// or postgresql+asyncpg://")
     return url
+
+
+# What stands in examples and in the settings of those who meant to choose a secret later (TA-32).
+_PLACEHOLDER = re.compile(
+    r"change.?(me|it|this)|replace.?(me|this)"
+    r"|^(secret|password|passw0rd|example|default|(todo|your)[-_. ])",
+    re.IGNORECASE,
+)
+
+
+def _own(secret: SecretStr) -> SecretStr:
+    if _PLACEHOLDER.search(secret.get_secret_value()):
+        raise ValueError("is a placeholder: make one, for instance with `openssl rand -base64 32`")
+    return secret
+
+
+Secret = Annotated[SecretStr, AfterValidator(_own)]
 
 
 class Settings(BaseSettings):
@@ -75,7 +93,7 @@ class Settings(BaseSettings):
         le=86400,
         description="Seconds of silence after which the hub asks a partner whether it still lives.",
     )
-    secret_key: SecretStr | None = Field(
+    secret_key: Secret | None = Field(
         None,
         min_length=16,
         description="At least 16 characters, better 32; seals the tokens that partners gave us. "
@@ -84,8 +102,17 @@ class Settings(BaseSettings):
     secret_key_file: Path | None = Field(
         None, description="A file that holds the secret key, instead of OCPI_SECRET_KEY."
     )
-    admin_token: SecretStr | None = Field(
-        None, min_length=8, description="Bearer token of the admin API (`/admin`)."
+    secret_key_previous: Secret | None = Field(
+        None,
+        min_length=16,
+        description="A further key that opens what it sealed, while OCPI_SECRET_KEY is changed: "
+        "see `ocpi keys rotate`.",
+    )
+    secret_key_previous_file: Path | None = Field(
+        None, description="A file that holds it, instead of OCPI_SECRET_KEY_PREVIOUS."
+    )
+    admin_token: Secret | None = Field(
+        None, min_length=16, description="Bearer token of the admin API (`/admin`)."
     )
     metrics_token: SecretStr | None = Field(
         None,
@@ -191,7 +218,7 @@ class Settings(BaseSettings):
         description="The address at which your charging station backend takes requests to stations "
         "(start, stop, reserve, cancel, unlock, profiles); without it commands are not supported.",
     )
-    station_webhook_secret: SecretStr | None = Field(
+    station_webhook_secret: Secret | None = Field(
         None,
         min_length=16,
         description="Signs the requests to OCPI_STATION_WEBHOOK_URL; both know it.",
@@ -247,18 +274,34 @@ class Settings(BaseSettings):
 
         Raises ``MissingSecret`` with what to do when there is none.
         """
-        if self.secret_key is not None:
-            return self.secret_key.get_secret_value()
-        if self.secret_key_file is not None:
-            text = self.secret_key_file.read_text().strip()
-            if len(text) >= 16:
-                return text
-            raise MissingSecret(f"{self.secret_key_file} holds fewer than 16 characters.")
+        secret = _secret_of(self.secret_key, self.secret_key_file)
+        if secret is not None:
+            return secret
         raise MissingSecret(
             "OCPI_SECRET_KEY is not set. Make one and keep it, for instance with\n"
             "  export OCPI_SECRET_KEY=$(openssl rand -base64 32)"
         )
 
+    def previous_secret(self) -> str | None:
+        """The further key, None where there is none; raises ``MissingSecret`` as `secret` does."""
+        return _secret_of(self.secret_key_previous, self.secret_key_previous_file)
+
 
 class MissingSecret(Exception):
-    """A secret that the command needs is not set."""
+    """A secret that the command needs is not set, or of no use."""
+
+
+def _secret_of(value: SecretStr | None, file: Path | None) -> str | None:
+    if value is not None:
+        return value.get_secret_value()
+    if file is None:
+        return None
+    # What containers mount there is no other user's to read.
+    if file.stat().st_mode & stat.S_IROTH and not file.is_relative_to("/run/secrets"):
+        raise MissingSecret(f"Everybody on this machine can read {file}: chmod o-r {file}")
+    text = file.read_text().strip()
+    if len(text) < 16:
+        raise MissingSecret(f"{file} holds fewer than 16 characters.")
+    if _PLACEHOLDER.search(text):
+        raise MissingSecret(f"{file} holds a placeholder: openssl rand -base64 32 > {file}")
+    return text

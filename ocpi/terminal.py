@@ -1,7 +1,6 @@
 """What commands print: tables for people, JSON for machines, failures in one sentence."""
 
 import asyncio
-import unicodedata
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -14,7 +13,7 @@ from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from ocpi.database import DATABASE_ERRORS
 from ocpi.errors import OCPIError
-from ocpi.messages import set_up_logging
+from ocpi.messages import plain, set_up_logging
 from ocpi.sealing import WrongKey
 from ocpi.settings import MissingSecret
 from ocpi.spec.document import encode
@@ -108,11 +107,3 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
     for row in rows:
         table.add_row(*("" if cell is None else plain(str(cell)) for cell in row))
     Console(markup=False, highlight=False).print(table)
-
-
-def plain(text: str) -> str:
-    """The text with control and direction characters spelled out (TA-23)."""
-    return "".join(
-        each if each == "\n" or unicodedata.category(each)[0] != "C" else f"\\x{ord(each):02x}"
-        for each in text
-    )

@@ -67,6 +67,7 @@ EXAMPLES: Mapping[str, str] = {
     "partner preview": "ocpi partner preview shiny locations --hidden",
     "partner check": "ocpi partner check shiny --html report.html",
     "station tag": "ocpi station tag LOC1 fleet",
+    "keys rotate": "ocpi keys rotate",
     "hub parties": "ocpi hub parties",
     "user add": "ocpi user add anna --role operator",
     "user list": "ocpi user list",

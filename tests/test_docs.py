@@ -1,5 +1,6 @@
 """What the documents say is so."""
 
+import json
 import re
 from pathlib import Path
 
@@ -48,3 +49,13 @@ def test_links_in_the_documents_lead_somewhere() -> None:
     for document in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "DEPLOYMENT.md"):
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", (ROOT / document).read_text()):
             assert (ROOT / target).exists(), f"{document}: {target}"
+
+
+def test_the_security_document_speaks_of_every_threat_and_of_files_that_exist() -> None:
+    document = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    rows = [line for line in document.splitlines() if line.startswith("| TA-")]
+    threats = json.loads((ROOT / "tests/conformance/threats.json").read_text(encoding="utf-8"))
+    told = [[cell.strip() for cell in row.strip("|").split(" | ")][:3] for row in rows]
+    assert told == [[each["id"], each["text"], each["answer"]] for each in threats]
+    for path in re.findall(r"`([a-z/_0-9]+(?:\.py|/))`", document):
+        assert (ROOT / path).exists(), path

@@ -11,10 +11,11 @@ from modules.cdrs.store import cdrs
 from ocpi.admin import takes
 from ocpi.context import Context, Interface
 from ocpi.envelope import Answer, ok
+from ocpi.forgiving import Habit, forgive, read
 from ocpi.headers import Party
 from ocpi.request import Body, CallerOf, Here, Segment, TheirParty, party_of
 from ocpi.spec.cdrs import CDR
-from ocpi.spec.reading import dump, read
+from ocpi.spec.reading import dump
 from ocpi.store import Document
 
 router = APIRouter()
@@ -29,6 +30,8 @@ async def post_cdr(here: Here, caller: CallerOf, body: Body) -> Response:
     document = dump(read(CDR, body))
     owner = party_of(caller, Party(document["country_code"], document["party_id"]))
     created = await keep(here.database, caller.name, owner, document)
+    if not created:
+        forgive(Habit.REPEATED_CDR)
     headers = {"Location": _url(here, caller.platform, document)}
     return ok(created=created, headers=headers)
 

@@ -32,12 +32,13 @@ from ocpi.database import clock
 from ocpi.envelope import Answer, ok
 from ocpi.errands import Errand
 from ocpi.errors import InvalidParameters
+from ocpi.forgiving import read
 from ocpi.gateway import Wish
 from ocpi.parties import Partner
 from ocpi.request import Body, Here, Segment
 from ocpi.spec.chargingprofiles import ChargingProfileResponse, SetChargingProfile
 from ocpi.spec.document import encode
-from ocpi.spec.reading import dump, read
+from ocpi.spec.reading import dump
 from ocpi.spec.types import CalledURL, Integer, OCPIModel
 from ocpi.store import Document
 

@@ -21,6 +21,7 @@ from modules.commands.asking import (
 from ocpi.admin import takes
 from ocpi.envelope import Answer, ok
 from ocpi.errors import UnknownObject
+from ocpi.forgiving import read
 from ocpi.gateway import Wish
 from ocpi.request import Body, CallerOf, Here, Segment
 from ocpi.spec.chargingprofiles import (
@@ -29,7 +30,7 @@ from ocpi.spec.chargingprofiles import (
     ChargingProfileResult,
     ClearProfileResult,
 )
-from ocpi.spec.reading import dump, read
+from ocpi.spec.reading import dump
 from ocpi.spec.types import OCPIModel
 
 router = APIRouter()

@@ -37,6 +37,7 @@ class Asker:
     owner: Party
     """Our party that is asked."""
     correlation_id: str
+    request_id: str
 
     @property
     def party(self) -> Party:
@@ -52,7 +53,7 @@ class Asker:
 async def _asker(request: Request, caller: CallerOf, owner: Addressed, ids: IDs) -> Asker:
     named = read_routing(request.headers).sender
     candidates = caller.parties if named is None else (party_of(caller, named),)
-    return Asker(caller.partner_id, candidates, owner, ids.correlation_id)
+    return Asker(caller.partner_id, candidates, owner, ids.correlation_id, ids.request_id)
 
 
 AskerOf = Annotated[Asker, Depends(_asker)]
@@ -90,6 +91,21 @@ async def is_crowded(db: AsyncSession, asker: Asker) -> bool:
     return found.one() >= MOST_UNDER_WAY
 
 
+async def came_before(db: AsyncSession, asker: Asker, request: Document) -> bool:
+    """Whether the partner sent this very request, id and all, before (TA-13).
+
+    Whoever repeats it, for want of an answer or after having listened, sets no station in motion.
+    """
+    found = await db.exec(
+        select(Errand.id).where(
+            Errand.partner_id == asker.partner_id,
+            Errand.request_id == asker.request_id,
+            Errand.request == encode(request),
+        )
+    )
+    return found.first() is not None
+
+
 @dataclass(frozen=True)
 class Task:
     """What a station is to be asked."""
@@ -122,6 +138,7 @@ async def add_errand(db: AsyncSession, here: Context, asker: Asker, task: Task) 
         request=encode(task.request),
         response_url=task.request["response_url"],
         correlation_id=asker.correlation_id,
+        request_id=asker.request_id,
         created_at=now,
         deadline=now + here.settings.command_timeout * 1_000_000,
     )

@@ -19,12 +19,13 @@ from ocpi.client import ExchangeFailed
 from ocpi.context import Context, Interface
 from ocpi.database import clock
 from ocpi.errors import Conflict, InvalidParameters, PeerUnusable, UnknownObject
+from ocpi.forgiving import Habit, forgive, read
 from ocpi.headers import Party, routing_headers
 from ocpi.parties import Partner, PartnerRole, our_parties
 from ocpi.push.addressee import Addressee, read_addressee
 from ocpi.reply import Reply
 from ocpi.spec.document import encode
-from ocpi.spec.reading import dump, problems, read
+from ocpi.spec.reading import dump, problems
 from ocpi.spec.types import OCPIModel, Role
 from ocpi.store import Document
 
@@ -150,7 +151,8 @@ async def ask(here: Context, road: Road, question: Question) -> SentCommand:
     sent = await _remember(here, road, question, uid)
     try:
         reply = await _send(here, road, question, url)
-        response = _read_response(road, question, reply)
+        with here.hearing(road.addressee.target.name):
+            response = _read_response(road, question, reply)
     except (ExchangeFailed, PeerUnusable) as error:
         await _keep(here, uid, problem=str(error))
         raise PeerUnusable(str(error)) from None
@@ -193,6 +195,8 @@ def _read_response(road: Road, question: Question, reply: Reply) -> Document:
     """The immediate answer, which an unknown Location has beside the code 2003 (CM-04)."""
     # Some leave `timeout` out (IP-34).
     document = {"timeout": 0, **(reply.data if isinstance(reply.data, dict) else {})}
+    if isinstance(reply.data, dict) and "timeout" not in reply.data:
+        forgive(Habit.NO_TIMEOUT, question.command)
     try:
         return dump(read(question.response, document))
     except ValidationError as error:
@@ -226,6 +230,8 @@ def read_result(model: type[OCPIModel], body: Document) -> Document:
     """A result, bare as it should be or in an envelope (AT-67)."""
     inner = body.get("data")
     bare = inner if "result" not in body and isinstance(inner, dict) else body
+    if bare is not body:
+        forgive(Habit.WRAPPED_RESULT, model.__name__)
     return dump(read(model, bare))
 
 

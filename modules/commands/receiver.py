@@ -16,6 +16,7 @@ from modules.commands.accepting import (
     Task,
     add_errand,
     announced_timeout,
+    came_before,
     is_crowded,
     location_of,
     place_of,
@@ -29,6 +30,7 @@ from ocpi.context import Context
 from ocpi.database import Database, clock
 from ocpi.envelope import Answer, ok
 from ocpi.errors import InvalidParameters, UnknownLocation
+from ocpi.forgiving import read
 from ocpi.gateway import Wish
 from ocpi.parties import Partner
 from ocpi.request import Body, Here, Segment
@@ -45,7 +47,7 @@ from ocpi.spec.commands import (
 )
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import moment_of
-from ocpi.spec.reading import dump, read
+from ocpi.spec.reading import dump
 from ocpi.store import Document
 
 router = APIRouter()
@@ -111,6 +113,8 @@ async def _decide(here: Context, asker: Asker, kind: CommandType, wanted: Comman
         return Verdict("NOT_SUPPORTED", f"No station here can be asked for {kind}.")
     location, session = await _named(here.database, asker, wanted)
     async with here.database.write() as db:
+        if await came_before(db, asker, dump(wanted)):
+            return ACCEPTED
         now = moment_of(await clock(db))
         scene = Scene(asker.parties, now, location, session)
         verdict = judge(wanted, scene)

@@ -14,6 +14,7 @@ from ocpi.context import Context
 from ocpi.crew import Repeated
 from ocpi.database import clock
 from ocpi.errors import OCPIError
+from ocpi.forgiving import read
 from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.parties import PlatformID
@@ -21,7 +22,7 @@ from ocpi.pull import syncs
 from ocpi.pull.issuers import Issuer, read_issuers
 from ocpi.spec.hubclientinfo import ClientInfo
 from ocpi.spec.moments import format_moment, moment_of
-from ocpi.spec.reading import problems, read
+from ocpi.spec.reading import problems
 
 DAY_HOURS = 24
 # Few enough for a transaction that nobody waits for.
@@ -98,7 +99,8 @@ async def _take(
     async with context.database.write() as db:
         for each in listed:
             try:
-                info = read(ClientInfo, {"last_updated": now, **each})
+                with context.hearing(issuer.target.name):
+                    info = read(ClientInfo, {"last_updated": now, **each})
                 learned.named.add(Party(info.country_code, info.party_id).key)
                 await announce(db, issuer.partner_id, info)
             except (ValidationError, OCPIError, TypeError) as error:

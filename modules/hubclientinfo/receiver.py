@@ -12,12 +12,12 @@ from ocpi.admin import takes
 from ocpi.directory import AnnouncedParty
 from ocpi.envelope import Answer, ok
 from ocpi.errors import ClientError, InvalidParameters, UnknownObject
+from ocpi.forgiving import Habit, forgive, read
 from ocpi.headers import Party
 from ocpi.request import Body, CallerOf, Here, Segment
 from ocpi.spec.document import encode
 from ocpi.spec.hubclientinfo import ClientInfo
 from ocpi.spec.moments import format_moment, moment_of
-from ocpi.spec.reading import read
 
 router = APIRouter(prefix="/{country_code}/{party_id}")
 
@@ -59,6 +59,8 @@ async def put_client_info(
         raise ClientError("Only a hub tells who is behind it.")
     # Some hubs leave the date out, as OCPI's own example does (IP-44).
     now = format_moment(datetime.now(UTC))
+    if "last_updated" not in body:
+        forgive(Habit.CLIENT_INFO_DATE)
     info = read(ClientInfo, {"last_updated": now, **body})
     party = Party(info.country_code, info.party_id)
     if party.key != Party(country_code, party_id).key:

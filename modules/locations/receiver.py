@@ -9,12 +9,13 @@ from modules.locations.parts import Place, find_part, model_of, raise_parents
 from modules.locations.store import check_complete, locations
 from ocpi.admin import takes
 from ocpi.envelope import Answer, ok
+from ocpi.forgiving import read, read_patch
 from ocpi.headers import Party
 from ocpi.push.feed import Change
 from ocpi.request import Body, Here, Push, PushOf, Segment, TheirParty, answer_written
 from ocpi.spec.document import decode, encode
 from ocpi.spec.locations import EVSE, Connector, Location
-from ocpi.spec.reading import dump, read, read_patch
+from ocpi.spec.reading import dump
 from ocpi.store import Document, object_key
 
 MODULE = "locations"

@@ -8,8 +8,9 @@ from starlette.responses import Response
 from modules.sessions.store import sessions
 from ocpi.admin import takes
 from ocpi.envelope import Answer, ok
+from ocpi.forgiving import read, read_patch
 from ocpi.request import Body, CallerOf, Here, Segment, TheirParty, answer_written
-from ocpi.spec.reading import dump, read, read_patch
+from ocpi.spec.reading import dump
 from ocpi.spec.sessions import Session
 from ocpi.store import Document, Written
 

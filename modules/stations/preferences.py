@@ -23,13 +23,14 @@ from ocpi.admin import takes
 from ocpi.context import Context
 from ocpi.envelope import Answer, ok
 from ocpi.errors import TooMany, UnknownLocation, UnknownObject
+from ocpi.forgiving import read
 from ocpi.gateway import Demand, GatewayFailed, Wish
 from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.request import Addressed, Body, CallerOf, Here, Segment
 from ocpi.spec.document import decode, encode
 from ocpi.spec.locations import Capability
-from ocpi.spec.reading import dump, read
+from ocpi.spec.reading import dump
 from ocpi.spec.sessions import ChargingPreferences, ChargingPreferencesResponse
 from ocpi.spec.types import ProfileType
 from ocpi.store import Document, audience_of, object_key

@@ -33,8 +33,9 @@ from modules.tariffs.pricing import (
     price_cdr,
 )
 from modules.tariffs.verdicts import dispute_document
+from ocpi.messages import plain
 from ocpi.spec.document import encode, in_reach
-from ocpi.terminal import AsJSON, plain, print_json, print_table
+from ocpi.terminal import AsJSON, print_json, print_table
 
 cdr_app = typer.Typer(help="CDRs: what a session costs, and why.", no_args_is_help=True)
 tariff_app = typer.Typer(help="Our Tariffs, and Tariffs in files.", no_args_is_help=True)

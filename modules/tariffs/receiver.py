@@ -8,9 +8,10 @@ from starlette.responses import Response
 from modules.tariffs.store import tariffs
 from ocpi.admin import takes
 from ocpi.envelope import Answer, ok
+from ocpi.forgiving import read
 from ocpi.push.feed import Change
 from ocpi.request import Body, Here, PushOf, Segment, TheirParty, answer_written
-from ocpi.spec.reading import dump, read
+from ocpi.spec.reading import dump
 from ocpi.spec.tariffs import Tariff
 from ocpi.store import object_key
 

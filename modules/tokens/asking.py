@@ -9,11 +9,12 @@ from modules.tokens.issuers import url_of
 from modules.tokens.questions import Question
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context
+from ocpi.forgiving import read
 from ocpi.headers import Party, routing_headers
 from ocpi.pull.issuers import Issuer, parties_of
 from ocpi.reply import Reply
 from ocpi.spec.document import encode
-from ocpi.spec.reading import dump, problems, read
+from ocpi.spec.reading import dump, problems
 from ocpi.spec.tokens import AllowedType, AuthorizationInfo, LocationReferences
 from ocpi.store import Document
 
@@ -43,7 +44,8 @@ async def ask(
         )
     except ExchangeFailed as error:
         return Outcome(Heard.UNREACHABLE, f"{error.sentence}.")
-    return judge(reply, issuer, question)
+    with context.hearing(issuer.target.name):
+        return judge(reply, issuer, question)
 
 
 def judge(reply: Reply, issuer: Issuer, question: Question) -> Outcome:

@@ -10,9 +10,10 @@ from modules.tokens.names import TokenKind, TokenUID, named_token
 from modules.tokens.store import tokens
 from ocpi.envelope import Answer, ok
 from ocpi.errors import NotJSON
+from ocpi.forgiving import read
 from ocpi.request import Here, List, Owners, pages
 from ocpi.spec.document import decode, encode
-from ocpi.spec.reading import dump, read
+from ocpi.spec.reading import dump
 from ocpi.spec.tokens import AllowedType, AuthorizationInfo, LocationReferences, Token
 from ocpi.store import Document
 

@@ -10,10 +10,10 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from ocpi.client import Client, ExchangeFailed, Target
+from ocpi.messages import plain
 from ocpi.settings import MissingSecret, Settings
 from ocpi.signing import key_of, signed_headers
 from ocpi.spec.document import encode
-from ocpi.terminal import plain
 
 LONGEST = 20.0
 _PORTS = {"smtp": 25, "smtps": 465}

@@ -8,8 +8,9 @@ import typer
 from ocpi.alarms.alarm import Alarm, list_alarms, view
 from ocpi.alarms.channels import News, TellingFailed, open_channels
 from ocpi.database import clock
+from ocpi.messages import plain
 from ocpi.opening import open_context
-from ocpi.terminal import AsJSON, plain, print_json, run
+from ocpi.terminal import AsJSON, print_json, run
 
 alarm_app = typer.Typer(help="What somebody must look after.", no_args_is_help=True)
 

@@ -6,8 +6,9 @@ import typer
 
 from ocpi.erasure.erasing import Erasure, erase
 from ocpi.erasure.person import Person
+from ocpi.messages import plain
 from ocpi.opening import open_context
-from ocpi.terminal import AsJSON, plain, print_json, print_table, run
+from ocpi.terminal import AsJSON, print_json, print_table, run
 
 gdpr_app = typer.Typer(help="Personal data of drivers.", no_args_is_help=True)
 

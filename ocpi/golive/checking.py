@@ -22,7 +22,7 @@ from ocpi.golive.ruling import find_partner
 from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.parties import Partner, PartnerRole, PlatformID, our_parties
-from ocpi.push.teller import redact
+from ocpi.reply import redact
 from ocpi.spec.document import encode
 from ocpi.spec.moments import format_moment, moment_of
 

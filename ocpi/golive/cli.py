@@ -13,9 +13,10 @@ from ocpi.golive.checking import Report, check_partner, last_report
 from ocpi.golive.preview import Preview, preview, preview_view
 from ocpi.golive.ruling import Ruled, Stores, add_rules, list_rules, remove_rule
 from ocpi.golive.showing import html_of
+from ocpi.messages import plain
 from ocpi.opening import open_context
 from ocpi.sight import SightRule
-from ocpi.terminal import AsJSON, plain, print_json, print_table, run
+from ocpi.terminal import AsJSON, print_json, print_table, run
 
 Name = Annotated[str, typer.Argument(help="Your name for the partner.")]
 Module = Annotated[str, typer.Argument(help="locations or tariffs.")]

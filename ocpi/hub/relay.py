@@ -16,7 +16,7 @@ from ocpi.hub.rewriting import with_response_url
 from ocpi.hub.targets import Destination
 from ocpi.links import next_link
 from ocpi.messages import log
-from ocpi.reply import RawReply
+from ocpi.reply import RawReply, redact_body
 
 AUTHORIZE = 2.5
 """Seconds for real-time authorization: the driver stands in front of the station (IP-12, AT-45)."""
@@ -47,7 +47,9 @@ async def carry(context: Context, message: Message, destination: Destination) ->
         raise RoutingFailure(f"{destination.party} answered with something that is not OCPI.")
     headers = {name: reply.headers[name] for name in _PASSED_ON if name in reply.headers}
     headers |= await _addresses(context, message, destination, reply)
-    return Response(reply.body, reply.http_status, headers, "application/json")
+    assert destination.target is not None
+    body = redact_body(reply.body, destination.target.token)
+    return Response(body, reply.http_status, headers, "application/json")
 
 
 async def _exchange(context: Context, message: Message, destination: Destination) -> RawReply:

@@ -12,8 +12,9 @@ from ocpi.journal.searching import (
     find_messages,
     read_message,
 )
+from ocpi.messages import plain
 from ocpi.opening import open_context
-from ocpi.terminal import AsJSON, plain, print_json, print_table, run
+from ocpi.terminal import AsJSON, print_json, print_table, run
 
 COLUMNS = (
     "id",

@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
+from ocpi.messages import plain
 from ocpi.opening import open_context
 from ocpi.pull.admin import pulled_view
 from ocpi.pull.pullable import Pullables
 from ocpi.pull.pulling import Pulled, sync_partner
-from ocpi.terminal import AsJSON, plain, print_json, print_table, run
+from ocpi.terminal import AsJSON, print_json, print_table, run
 
 _COLUMNS = ("module", "full", "new", "changed", "unchanged", "refused", "gone")
 

@@ -12,12 +12,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from ocpi.database import Database
+from ocpi.forgiving import Habit, forgive, read
 from ocpi.headers import Party
 from ocpi.pull.issuers import TheirList
 from ocpi.pull.pullable import Pullable
 from ocpi.push.feed import Change, changed, created
 from ocpi.spec.moments import parse_moment
-from ocpi.spec.reading import dump, problems, read
+from ocpi.spec.reading import dump, problems
 from ocpi.store import Document, Store, object_key
 
 
@@ -63,6 +64,7 @@ def read_page(
             document = dump(read(pullable.store.model, each))
         except ValidationError as error:
             page.refused.append(f"{_name(pullable, each, position)}: {problems(error)}")
+            forgive(Habit.BAD_OBJECT, f"{pullable.kind} {_dotted_places(error)}")
             continue
         owner = Party(document["country_code"], document["party_id"])
         if owner.key not in parties:
@@ -86,6 +88,10 @@ def _key(store: Store[Any], each: Any) -> str | None:
 def _name(pullable: Pullable, each: Any, position: int) -> str:
     identifier = each.get(pullable.store.identifier) if isinstance(each, dict) else None
     return f"{pullable.kind} {str(identifier)[:72]}" if identifier else f"item {position}"
+
+
+def _dotted_places(error: ValidationError) -> str:
+    return ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
 
 
 def _keep_newest(kept: dict[str, Document], key: str, document: Document) -> None:

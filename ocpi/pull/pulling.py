@@ -9,6 +9,7 @@ from typing import Any
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context
 from ocpi.errors import Conflict, PeerUnusable, UnknownObject
+from ocpi.forgiving import Habit, forgive
 from ocpi.headers import Party, routing_headers
 from ocpi.messages import log
 from ocpi.parties import our_parties
@@ -144,7 +145,11 @@ class _Crawl:
         ):
             await self._take_page(reply)
         if since is None:
-            self.pulled.gone += await mark_absent(database, pullable.store, self.missing)
+            gone = await mark_absent(database, pullable.store, self.missing)
+            self.pulled.gone += gone
+            with self.context.hearing(self.listed.issuer.target.name):
+                for _ in range(gone):
+                    forgive(Habit.VANISHED, pullable.kind)
 
     async def _take_page(self, reply: Reply) -> None:
         name = self.listed.name
@@ -162,7 +167,8 @@ class _Crawl:
 
     async def _take_slice(self, data: Sequence[Any], first: int) -> None:
         pulled = self.pulled
-        page = read_page(self.listed.pullable, data, self.parties.keys(), first)
+        with self.context.hearing(self.listed.issuer.target.name):
+            page = read_page(self.listed.pullable, data, self.parties.keys(), first)
         for reason in page.refused[: _SHOWN - len(pulled.refused)]:
             log.warning("object passed over", partner=self.listed.name, reason=reason)
             pulled.refused.append(reason)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from ocpi.database import Database
+from ocpi.messages import plain
 from ocpi.opening import open_context
 from ocpi.push.operating import (
     drop_parked,
@@ -16,7 +17,7 @@ from ocpi.push.operating import (
 )
 from ocpi.push.source import Source
 from ocpi.push.verifying import Verification, Wanted, verification_view, verify
-from ocpi.terminal import AsJSON, plain, print_json, print_table, run
+from ocpi.terminal import AsJSON, print_json, print_table, run
 
 T = TypeVar("T")
 

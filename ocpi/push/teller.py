@@ -1,6 +1,5 @@
 """Telling one object to one partner over the wire, by requests that may be sent and no others."""
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from sqlmodel import col
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
+from ocpi.forgiving import Habit
 from ocpi.headers import MessageIDs, Party, read_message_ids
 from ocpi.messages import go_on_about
 from ocpi.parties import Partner
@@ -24,7 +24,7 @@ from ocpi.push.outcome import Kind, Outcome, judge
 from ocpi.push.pace import Pace
 from ocpi.push.source import Send, Source
 from ocpi.push.watch import Watch
-from ocpi.reply import Reply
+from ocpi.reply import Reply, redact
 
 
 class NotOurs(Exception):
@@ -208,6 +208,8 @@ class Teller:
         receipt = None
         if send.method == "POST" and outcome.kind is Kind.DELIVERED and isinstance(answer, Reply):
             receipt = self._receipt(row.key, url, answer)
+            if receipt.url is None:
+                self._context.forgiving.note(addressee.target.name, Habit.NO_LOCATION, "")
         return Told(
             outcome,
             sent=send.method != "POST",
@@ -279,9 +281,3 @@ class Teller:
         if outcome.kind is Kind.DELIVERED:
             return None
         return redact(outcome.sentence, addressee.target.token)
-
-
-def redact(sentence: str, token: str) -> str:
-    """A partner may repeat our token in what it answers; it goes to logs and tables without it."""
-    encoded = b64encode(token.encode()).decode()
-    return sentence.replace(encoded, "[token]").replace(token, "[token]")

@@ -28,8 +28,7 @@ from ocpi.push.lanes import ParkedObject, PartnerLane, park_late
 from ocpi.push.operating import partner_id_of
 from ocpi.push.outcome import Kind, Outcome, judge
 from ocpi.push.source import Source
-from ocpi.push.teller import redact
-from ocpi.reply import Reply
+from ocpi.reply import Reply, redact
 from ocpi.spec.document import decode
 
 # What receivers can be asked for, and ought to hold; of CDRs there are receipts.

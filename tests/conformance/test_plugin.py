@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.plugin import Requirement, table
+from tests.conformance.plugin import Danger, Requirement, dangers, table
 
 ROOT = Path(__file__).parents[2]
 
@@ -17,7 +17,9 @@ ROOT = Path(__file__).parents[2]
 def run_pytest(folder: Path, tests: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run tests in a folder of their own, with only this plugin and xdist."""
     (folder / "test_trial.py").write_text(f"import pytest\n\n{tests}", encoding="utf-8")
-    (folder / "pytest.ini").write_text("[pytest]\nmarkers = req\n", encoding="utf-8")
+    (folder / "pytest.ini").write_text(
+        "[pytest]\nmarkers = req\n pitfall\n threat\n", encoding="utf-8"
+    )
     return subprocess.run(
         [
             *(
@@ -67,15 +69,23 @@ def test_whose_teardown_fails(failing_teardown): pass
 @pytest.mark.req("TR-06")
 @pytest.mark.skip
 def test_that_did_not_run(): pass
+
+@pytest.mark.pitfall("IP-04")
+@pytest.mark.threat("TA-05")
+def test_of_the_field(): pass
 """
     file = tmp_path / "table.md"
     run_pytest(tmp_path, tests, workers, f"--conformance={file}")
-    rows = [line for line in file.read_text(encoding="utf-8").splitlines() if "| TR-0" in line]
+    lines = file.read_text(encoding="utf-8").splitlines()
+    rows = [line for line in lines if "| TR-0" in line]
     assert [row.split(" | ")[-1] for row in rows[:6]] == [
         "`test_trial.py::test_that_holds` |",
         "`test_trial.py::test_that_holds`<br>`test_trial.py::test_that_holds_in_each_case` |",
         *["not yet |"] * 4,
     ]
+    # TA-05 is a threat here, and the requirement of that name is none the wiser.
+    proved = [line[:7] for line in lines if line.endswith("::test_of_the_field` |")]
+    assert proved == ["| IP-04", "| TA-05"]
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n2"])
@@ -111,4 +121,21 @@ def test_the_table_has_totals_and_a_section_per_group() -> None:
         "| id | level | requirement | covered by |",
         "|---|---|---|---|",
         "| B-1 | MAY | Perhaps. | not yet |",
+    ]
+
+
+def test_pitfalls_and_threats_have_a_section_each() -> None:
+    rows: list[Danger] = [
+        {"id": "X-1", "text": "Odd.", "answer": "Mended."},
+        {"id": "X-2", "text": "Worse.", "answer": "Refused."},
+    ]
+    assert dangers("Pitfalls", rows, {"X-2": {"t.py::test_a"}}).splitlines() == [
+        "## Pitfalls",
+        "",
+        "1 of 2 have a test.",
+        "",
+        "| id | what happens | what is done | covered by |",
+        "|---|---|---|---|",
+        "| X-1 | Odd. | Mended. | not yet |",
+        "| X-2 | Worse. | Refused. | `t.py::test_a` |",
     ]

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 
 from credentials.cli import partner_app, party_app
 from ocpi.database import Database
+from ocpi.forgiving import Forgiving, Habit
 from ocpi.parties import PartnerRole
+from ocpi.tolerances import store_tolerances
 from tests.credentials.network import SECRET
 
 ADD = ["add", "acme", "--role", "EMSP", "--country-code", "de", "--party-id", "abc"]
@@ -114,6 +116,7 @@ def test_a_partner_is_listed_suspended_set_and_removed() -> None:
     assert run_json("list") == []
 
 
+@pytest.mark.threat("TA-23")
 def test_what_a_partner_wrote_cannot_steer_the_terminal(sqlite_url: str) -> None:
     """TA-23: names come from partners, and staff read them."""
     run(*ADD)
@@ -145,6 +148,7 @@ def test_the_first_party_is_there_and_further_ones_are_added() -> None:
     assert "Second" in run("list", app=party_app)[1]
 
 
+@pytest.mark.threat("TA-32")
 def test_without_a_secret_key_the_command_says_how_to_make_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -152,3 +156,22 @@ def test_without_a_secret_key_the_command_says_how_to_make_one(
     code, _, stderr = run("list")
     assert code == 1
     assert "OCPI_SECRET_KEY is not set" in stderr
+
+
+def test_what_a_partner_should_mend_is_told_in_a_sentence(sqlite_url: str) -> None:
+    run(*ADD)
+
+    async def forgive() -> None:
+        database, forgiving = Database(sqlite_url), Forgiving()
+        forgiving.note("acme", Habit.SLASHES, "versions\x1b[2J")
+        await store_tolerances(database, forgiving)
+        await database.close()
+
+    assert "should mend" not in run("show", "acme")[1]
+    asyncio.run(forgive())
+    code, stdout, _ = run("show", "acme")
+    assert (code, "\x1b" in stdout) == (0, False)
+    assert "What acme should mend; until then it is forgiven:" in stdout
+    assert "Join URLs with one slash and put none at the end." in stdout
+    [told] = run_json("show", "acme")["tolerances"]
+    assert (told["rule"], told["count"]) == ("IP-04 slashes", 1)

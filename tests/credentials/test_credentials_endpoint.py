@@ -132,6 +132,7 @@ async def test_a_registration_calls_back_with_token_b_and_answers_with_token_c(
 
 
 @pytest.mark.req("CR-23", "CR-08")
+@pytest.mark.pitfall("IP-02")
 async def test_until_token_c_is_used_the_post_may_be_repeated_and_replaces_it(
     house: House, puppet: Puppet
 ) -> None:
@@ -154,6 +155,7 @@ async def test_a_registration_token_opens_no_module(house: House, puppet: Puppet
 
 
 @pytest.mark.req("CR-06", "CR-09")
+@pytest.mark.pitfall("IP-02")
 async def test_of_eight_posts_at_once_one_token_remains(any_house: House, puppet: Puppet) -> None:
     house = any_house
     tokens = await tokens_at(house, "offered")
@@ -191,6 +193,7 @@ async def test_a_post_that_is_overtaken_by_the_use_of_an_earlier_token_is_refuse
 
 
 @pytest.mark.req("CR-10", "CR-12", "CR-14", "VE-13")
+@pytest.mark.pitfall("IP-02")
 async def test_a_put_changes_token_and_endpoints_and_the_old_token_lives_until_the_new_is_used(
     any_house: House, puppet: Puppet
 ) -> None:
@@ -214,6 +217,7 @@ async def test_a_put_changes_token_and_endpoints_and_the_old_token_lives_until_t
 
 
 @pytest.mark.req("CR-14", "CR-20")
+@pytest.mark.pitfall("IP-02")
 async def test_a_put_that_fails_changes_nothing(house: House, puppet: Puppet) -> None:
     old = (await tokens_at(house, "confirmed"))["C"]
     before = await show_partner(house.context, "acme")
@@ -229,6 +233,7 @@ async def test_a_put_that_fails_changes_nothing(house: House, puppet: Puppet) ->
 
 
 @pytest.mark.req("CR-15")
+@pytest.mark.pitfall("IP-41")
 async def test_delete_ends_both_directions_and_the_lane(any_house: House, puppet: Puppet) -> None:
     house = any_house
     token = (await tokens_at(house, "confirmed"))["C"]
@@ -250,6 +255,7 @@ async def test_delete_ends_both_directions_and_the_lane(any_house: House, puppet
 
 @pytest.mark.req("CR-25", "CR-26")
 @pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.threat("TA-04")
 async def test_roles_that_were_not_agreed_are_refused_by_name(
     house: House, puppet: Puppet, method: str
 ) -> None:
@@ -302,6 +308,7 @@ async def test_some_of_the_agreed_roles_are_enough(house: House, puppet: Puppet)
         ({"roles": [{"role": "EMSP", "party_id": "MSP", "country_code": "DE"}]}, "roles.0"),
     ],
 )
+@pytest.mark.threat("TA-01")
 async def test_unusable_credentials_are_refused_by_field(
     house: House, puppet: Puppet, change: dict[str, Any], field: str
 ) -> None:
@@ -324,6 +331,7 @@ async def test_a_partner_that_wants_its_token_raw_is_called_so(
     assert puppet.seen[0] == ("GET /versions", "token-b")
 
 
+@pytest.mark.threat("TA-10")
 async def test_no_token_can_be_read_from_the_database(any_house: House, puppet: Puppet) -> None:
     house = any_house
     tokens = await tokens_at(house, "issued")
@@ -354,6 +362,7 @@ async def dumped(house: House) -> str:
 
 
 @pytest.mark.req("CR-25")
+@pytest.mark.threat("TA-04")
 async def test_the_party_of_another_partner_cannot_be_taken_over(
     any_house: House, puppet: Puppet
 ) -> None:

@@ -131,6 +131,8 @@ UNUSABLE: list[tuple[str, httpx.Response | Exception, int, str]] = [
 
 @pytest.mark.req("CR-20", "CR-21", "CR-22", "CR-23", "VE-11", "ST-14")
 @pytest.mark.parametrize(("asked", "answer", "status_code", "sentence"), UNUSABLE)
+@pytest.mark.pitfall("IP-03", "IP-29")
+@pytest.mark.threat("TA-27")
 async def test_a_partner_that_is_no_use_is_told_why_and_may_try_again(
     *,
     house: House,
@@ -158,6 +160,7 @@ async def test_a_partner_that_is_no_use_is_told_why_and_may_try_again(
     assert (again.state, again.note) == (State.ISSUED, None)
 
 
+@pytest.mark.threat("TA-27")
 async def test_a_relative_endpoint_is_no_use(house: House, puppet: Puppet) -> None:
     token = (await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])).token
     puppet.answers["GET /2.2.1"] = details(*ENDPOINTS[:1], at("/locations"))
@@ -168,6 +171,7 @@ async def test_a_relative_endpoint_is_no_use(house: House, puppet: Puppet) -> No
     assert "endpoints.1.url" in answer.json()["status_message"]
 
 
+@pytest.mark.pitfall("IP-03")
 async def test_the_details_url_in_place_of_the_versions_url_is_used_and_noted(
     house: House, puppet: Puppet
 ) -> None:
@@ -185,6 +189,7 @@ async def test_the_details_url_in_place_of_the_versions_url_is_used_and_noted(
 
 
 @pytest.mark.req("VE-06", "VE-09")
+@pytest.mark.pitfall("IP-28")
 async def test_of_an_endpoint_that_is_listed_twice_the_first_counts(
     house: House, puppet: Puppet
 ) -> None:
@@ -198,6 +203,7 @@ async def test_of_an_endpoint_that_is_listed_twice_the_first_counts(
     assert shown.note == "locations RECEIVER is listed twice; the first URL was taken."
 
 
+@pytest.mark.threat("TA-27")
 async def test_endpoints_on_another_host_are_noted(house: House, puppet: Puppet) -> None:
     token = (await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])).token
     puppet.answers["GET /2.2.1"] = details(*ENDPOINTS[:1], at("http://other.test/locations"))

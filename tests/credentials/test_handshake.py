@@ -192,6 +192,7 @@ REFUSED: list[tuple[str, httpx.Response | Exception, str]] = [
 
 @pytest.mark.req("CR-22")
 @pytest.mark.parametrize(("asked", "answer", "sentence"), REFUSED)
+@pytest.mark.pitfall("IP-02")
 async def test_a_connection_that_fails_leaves_nothing_and_says_what_to_do(
     house: House,
     puppet: Puppet,
@@ -240,6 +241,7 @@ async def test_where_credentials_are_missing_nothing_is_posted(
         ),
     ],
 )
+@pytest.mark.pitfall("IP-03")
 async def test_another_url_of_the_partner_is_understood_and_reported(
     house: House, puppet: Puppet, url: str, remark: str
 ) -> None:
@@ -291,6 +293,7 @@ ROTATIONS = [
 
 @pytest.mark.req("CR-14")
 @pytest.mark.parametrize(("answer", "new_stays"), ROTATIONS)
+@pytest.mark.pitfall("IP-02")
 async def test_a_rotation_that_fails_locks_nobody_out(
     house: House, puppet: Puppet, answer: httpx.Response | Exception, *, new_stays: bool
 ) -> None:
@@ -320,6 +323,7 @@ async def test_a_rotation_that_fails_locks_nobody_out(
     assert [row.used_at is not None for row in await house.tokens()] == [True]
 
 
+@pytest.mark.threat("TA-27")
 async def test_a_rotation_whose_endpoints_cannot_be_read_keeps_the_old_ones(
     house: House, puppet: Puppet
 ) -> None:
@@ -340,6 +344,7 @@ async def test_a_rotation_whose_endpoints_cannot_be_read_keeps_the_old_ones(
     assert after.note == remarks[0]
 
 
+@pytest.mark.threat("TA-04")
 async def test_roles_that_a_rotation_brings_are_not_taken(house: House, puppet: Puppet) -> None:
     await handshake.connect(house.context, wish())
     more = (EMSP, ("EMSP", Party("DE", "NEW")))
@@ -357,6 +362,7 @@ async def test_roles_that_a_rotation_brings_are_not_taken(house: House, puppet: 
     "answer",
     [httpx.Response(204), httpx.Response(401), httpx.Response(404), httpx.Response(405)],
 )
+@pytest.mark.pitfall("IP-41")
 async def test_leaving_a_partner_that_does_not_know_us_succeeds(
     house: House, puppet: Puppet, answer: httpx.Response
 ) -> None:

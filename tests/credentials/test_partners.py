@@ -27,6 +27,7 @@ from tests.credentials.network import EMSP, House, Network, Puppet, credentials
 
 
 @pytest.mark.req("CR-02")
+@pytest.mark.threat("TA-11")
 async def test_a_registration_is_open_for_seven_days_and_bound_to_its_parties(
     house: House,
 ) -> None:
@@ -48,6 +49,7 @@ async def test_a_registration_is_open_for_seven_days_and_bound_to_its_parties(
         "registered_at": None,
         "token_issued_at": None,
         "note": None,
+        "tolerances": [],
     }
 
 
@@ -110,6 +112,7 @@ async def test_options_are_checked_and_kept(house: House) -> None:
 
 
 @pytest.mark.req("CR-25")
+@pytest.mark.threat("TA-04")
 async def test_a_party_has_one_holder(any_house: House) -> None:
     context = any_house.context
     await add_partner(context, "acme", PlatformID.CPO, [EMSP, EMSP])
@@ -136,6 +139,7 @@ async def test_a_platform_without_a_party_registers_nobody(house: House) -> None
 
 
 @pytest.mark.req("CR-28")
+@pytest.mark.pitfall("IP-32")
 async def test_a_hub_presents_itself_alone(house: House) -> None:
     view = await add_party(house.context, PlatformID.HUB, Party("NL", "HUB"), "Example Hub")
     assert view.role == "HUB"

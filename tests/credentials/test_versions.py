@@ -8,6 +8,7 @@ from tests.credentials.network import EMSP, House
 
 
 @pytest.mark.req("VE-01", "VE-02", "VE-10", "VE-12")
+@pytest.mark.pitfall("IP-29")
 async def test_one_version_is_offered_even_to_a_registration_token(house: House) -> None:
     offered = await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])
 
@@ -19,6 +20,7 @@ async def test_one_version_is_offered_even_to_a_registration_token(house: House)
 
 
 @pytest.mark.req("VE-03", "VE-04", "VE-05", "VE-06", "VE-07", "VE-08")
+@pytest.mark.pitfall("IP-28")
 async def test_details_list_what_is_mounted_and_credentials_once(house: House) -> None:
     offered = await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])
 
@@ -38,6 +40,7 @@ async def test_details_list_what_is_mounted_and_credentials_once(house: House) -
 @pytest.mark.req("VE-12", "TR-05")
 @pytest.mark.parametrize("path", ["/versions", "/2.2.1"])
 @pytest.mark.parametrize("token", [None, "made-up"])
+@pytest.mark.pitfall("IP-30")
 async def test_without_a_valid_token_nothing_is_shown(
     house: House, path: str, token: str | None
 ) -> None:

@@ -199,6 +199,7 @@ async def test_a_driver_of_one_is_asked_for_in_real_time_by_another(sqlite_url: 
 
 
 @pytest.mark.req("RT-08", "RT-19", "RT-38")
+@pytest.mark.threat("TA-07")
 async def test_no_third_party_sees_a_byte_of_what_two_exchange(database_url: str) -> None:
     async with a_town(database_url) as town:
         secrets = ["SECRET-LOC", "SECRET-TOKEN", "SECRET-SESSION", "SECRET-CDR", "SECRET-REF"]

@@ -39,6 +39,7 @@ def error_of(answer: httpx.Response) -> tuple[int, str]:
         "Bearer é",
     ],
 )
+@pytest.mark.threat("TA-25")
 async def test_only_the_admin_token_opens_it(service: Service, value: str | None) -> None:
     headers = {} if value is None else {b"Authorization": value.encode("latin-1")}
     for path in (URL, "/admin/", "/admin/nowhere", "/admin//partners"):
@@ -47,10 +48,12 @@ async def test_only_the_admin_token_opens_it(service: Service, value: str | None
             assert error_of(answer)[0] == 401, (method, path)
 
 
+@pytest.mark.threat("TA-05")
 async def test_a_partners_token_does_not_open_it(service: Service) -> None:
     assert error_of(await service.stranger.get(URL, headers=present(TOKEN)))[0] == 401
 
 
+@pytest.mark.threat("TA-32")
 async def test_without_a_setting_it_is_off(sqlite_url: str) -> None:
     async with open_service(sqlite_url, admin_token=None) as service:
         for token in ("", "None", ADMIN_TOKEN):
@@ -89,6 +92,7 @@ async def slow() -> AsyncIterator[bytes]:
         await asyncio.sleep(0.01)
 
 
+@pytest.mark.threat("TA-14")
 async def test_a_body_without_end_is_cut_off(service: Service) -> None:
     assert error_of(await service.admin.put(URL, content=endless()))[0] == 413
 
@@ -97,11 +101,13 @@ async def test_the_token_is_judged_before_the_body_is_read(service: Service) -> 
     assert error_of(await service.stranger.put(URL, content=endless()))[0] == 401
 
 
+@pytest.mark.threat("TA-16")
 async def test_a_slow_body_is_given_up(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ocpi.arrival, "BODY_DEADLINE", 0.05)
     assert error_of(await service.admin.put(URL, content=slow()))[0] == 408
 
 
+@pytest.mark.threat("TA-09")
 async def test_a_crash_says_nothing_and_is_logged(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -93,6 +93,7 @@ async def test_a_request_without_a_body_has_no_content_type() -> None:
         (Target("p", "example-token", raw_token=True), "Token example-token"),
     ],
 )
+@pytest.mark.pitfall("IP-01")
 async def test_the_token_is_base64_of_its_utf_8_unless_the_partner_wants_it_raw(
     target: Target, header: str
 ) -> None:
@@ -102,6 +103,7 @@ async def test_the_token_is_base64_of_its_utf_8_unless_the_partner_wants_it_raw(
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "\x00", "é"])
+@pytest.mark.threat("TA-22")
 async def test_nothing_is_sent_with_a_header_that_would_break_the_message(value: str) -> None:
     partner = Recorder()
     with pytest.raises(ExchangeFailed) as failure:
@@ -155,6 +157,7 @@ async def test_a_reply_is_what_came_back() -> None:
         (b"", (None, None, None)),
     ],
 )
+@pytest.mark.pitfall("IP-42", "IP-43")
 async def test_an_envelope_is_read_with_tolerance_but_never_guessed(
     body: bytes, read: tuple[int | None, str | None, Any]
 ) -> None:
@@ -178,6 +181,7 @@ async def test_an_envelope_is_read_with_tolerance_but_never_guessed(
         (500, 1000, False),
     ],
 )
+@pytest.mark.pitfall("IP-06")
 async def test_only_2xx_with_1xxx_is_a_success(
     http_status: int, status_code: int | None, *, success: bool
 ) -> None:
@@ -185,6 +189,7 @@ async def test_only_2xx_with_1xxx_is_a_success(
     assert reply.success() is success
 
 
+@pytest.mark.threat("TA-22")
 async def test_only_safe_header_values_are_handed_on() -> None:
     headers = [(b"X-Good", b"a, b"), (b"X-Bad", b"a\x07b"), (b"X-\xc3\xa9", b"\xc3\xa9")]
     reply = await Recorder(httpx.Response(200, headers=headers)).read()
@@ -207,6 +212,7 @@ async def test_an_excerpt_is_short_and_always_text() -> None:
         (OSError("secret-token"), "protocol"),
     ],
 )
+@pytest.mark.threat("TA-09")
 async def test_a_failure_has_a_kind_and_no_token(error: Exception, kind: Kind) -> None:
     with pytest.raises(ExchangeFailed) as failure:
         await Recorder(error).read()
@@ -216,15 +222,18 @@ async def test_a_failure_has_a_kind_and_no_token(error: Exception, kind: Kind) -
     assert_no_token(*traceback.format_exception(failure.value), repr(failure.value))
 
 
+@pytest.mark.threat("TA-09")
 def test_a_target_does_not_show_its_token() -> None:
     assert repr(PARTNER) == "Target(name='emsp', raw_token=False)"
 
 
+@pytest.mark.threat("TA-09")
 async def test_a_reply_does_not_show_what_it_holds() -> None:
     """The answer to a registration holds the token that we are to present from then on."""
     answer = {"status_code": 1000, "status_message": "secret-token", "data": "secret-token"}
     reply = await Recorder(httpx.Response(200, json=answer)).read()
-    assert "secret-token" in reply.excerpt
+    assert "secret-token" in reply.body.decode()
+    assert "secret-token" not in f"{reply.excerpt} {reply.status_message}"
     assert_no_token(repr(reply))
 
 
@@ -233,6 +242,7 @@ def assert_no_token(*texts: str) -> None:
     assert [text for text in texts if "secret-token" in text or encoded in text] == []
 
 
+@pytest.mark.threat("TA-01")
 async def test_urls_are_checked_whatever_the_transport() -> None:
     partner = Recorder()
     with pytest.raises(ExchangeFailed) as failure:

@@ -62,6 +62,7 @@ async def test_the_body_goes_out_as_it_was_given(client: Client) -> None:
 
 @pytest.mark.req("ST-14")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.threat("TA-03")
 async def test_a_redirect_is_a_reply_and_nobody_goes_there(client: Client, status: int) -> None:
     async with listen(respond()) as canary:
         headers = (f"Location: {canary.url}", f"Refresh: 0; url={canary.url}")
@@ -89,6 +90,7 @@ async def test_a_redirect_is_a_reply_and_nobody_goes_there(client: Client, statu
         respond(gzip.compress(OK)[:-20], headers=["Content-Encoding: gzip"]),
     ],
 )
+@pytest.mark.pitfall("IP-06")
 async def test_2xx_without_an_envelope_is_no_success(client: Client, answer: Answer) -> None:
     async with listen(answer) as peer:
         reply = await client.request(PARTNER, "PUT", peer.url, body="{}")
@@ -186,6 +188,7 @@ def then_close(raw: bytes) -> Answer:
         (respond(OK, headers=["Content-Encoding: gzip"]), "protocol"),
     ],
 )
+@pytest.mark.threat("TA-15")
 async def test_a_misbehaving_partner_costs_one_exchange_and_no_connection(
     answer: Answer, kind: Kind
 ) -> None:
@@ -199,6 +202,7 @@ async def test_a_misbehaving_partner_costs_one_exchange_and_no_connection(
         await client.close()
 
 
+@pytest.mark.threat("TA-15")
 async def test_a_bomb_of_64_mib_does_not_go_off(client: Client) -> None:
     bomb = gzip.compress(bytes(64 * 1024 * 1024), compresslevel=1)
     async with listen(respond(bomb, headers=["Content-Encoding: gzip"])) as peer:
@@ -211,6 +215,7 @@ async def test_a_bomb_of_64_mib_does_not_go_off(client: Client) -> None:
     assert peak < 4 * 1024 * 1024
 
 
+@pytest.mark.threat("TA-15")
 async def test_an_answer_may_have_just_as_many_bytes_as_allowed(client: Client) -> None:
     async with listen(respond(OK)) as peer:
         reply = await client.request(PARTNER, "GET", peer.url, limit=len(OK))
@@ -249,6 +254,7 @@ async def test_a_request_is_sent_once_even_if_its_connection_turns_out_to_be_dea
     assert (failure.value.kind, len(peer.requests)) == ("protocol", 2)
 
 
+@pytest.mark.threat("TA-17")
 async def test_a_partner_never_has_more_than_its_connections_and_partners_do_not_share() -> None:
     client = Client(allow_private=True, connections=2)
     meeting = asyncio.Barrier(4)

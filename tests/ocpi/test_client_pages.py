@@ -48,6 +48,7 @@ PATH = "/ocpi/sender/2.2.1/locations"
 
 
 @pytest.mark.req("PG-10", "TR-12", "TR-13")
+@pytest.mark.pitfall("IP-23")
 async def test_a_crawl_follows_each_link_as_it_is_to_the_last_page() -> None:
     cursor = "/ocpi/sender/2.2.1/locations/%7e?cursor=a%2Fb%3d&opaque"
     requests, client = serving(
@@ -98,6 +99,8 @@ async def test_parameters_join_a_query_that_is_already_there() -> None:
         ("", "protocol"),
     ],
 )
+@pytest.mark.pitfall("IP-45")
+@pytest.mark.threat("TA-01")
 async def test_a_link_that_leads_astray_ends_the_crawl_with_a_failure(link: str, kind: str) -> None:
     """The token stays with the partner (IP-45), and half a list is not taken for the whole."""
     requests, client = serving({PATH: page([1], link)})
@@ -105,6 +108,7 @@ async def test_a_link_that_leads_astray_ends_the_crawl_with_a_failure(link: str,
     assert (seen, failure and failure.kind, len(requests)) == ([[1]], kind, 1)
 
 
+@pytest.mark.pitfall("IP-23")
 async def test_an_unreadable_link_header_ends_the_crawl_with_a_failure() -> None:
     broken = httpx.Response(200, json={"status_code": 1000, "data": [1]}, headers={"Link": "<x"})
     _, client = serving({PATH: broken})
@@ -112,6 +116,7 @@ async def test_an_unreadable_link_header_ends_the_crawl_with_a_failure() -> None
     assert (seen, failure and failure.kind) == ([[1]], "protocol")
 
 
+@pytest.mark.pitfall("IP-23")
 async def test_a_circle_of_links_ends_the_crawl_with_a_failure() -> None:
     requests, client = serving({PATH: page([1], "?b"), f"{PATH}?b": page([2], LIST)})
     seen, failure = await crawl(client)
@@ -130,6 +135,7 @@ def endless(data: Callable[[int], Any]) -> Client:
     return Client(allow_private=False, transport=httpx.MockTransport(answer))
 
 
+@pytest.mark.pitfall("IP-23")
 async def test_three_empty_pages_in_a_row_end_the_crawl_with_a_failure() -> None:
     client = endless(lambda number: [1] if number in {0, 3} else [])
     seen, failure = await crawl(client)
@@ -139,6 +145,7 @@ async def test_three_empty_pages_in_a_row_end_the_crawl_with_a_failure() -> None
     )
 
 
+@pytest.mark.pitfall("IP-23")
 async def test_a_list_without_end_ends_the_crawl_with_a_failure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -101,6 +101,7 @@ def authority() -> Authority:
 
 
 @pytest.mark.req("TR-01")
+@pytest.mark.threat("TA-01")
 async def test_a_partner_is_known_by_its_name_not_by_the_address_that_was_checked(
     authority: Authority, tmp_path: Path
 ) -> None:
@@ -132,6 +133,7 @@ async def test_a_partner_is_known_by_its_name_not_by_the_address_that_was_checke
         ("emsp.example", -1, False, "certificate has expired"),
     ],
 )
+@pytest.mark.threat("TA-27")
 async def test_a_partner_with_a_bad_certificate_is_sent_nothing(
     authority: Authority,
     tmp_path: Path,
@@ -168,6 +170,7 @@ async def test_an_authority_that_nobody_told_us_of_is_not_believed(
     assert (failure.value.kind, peer.requests) == ("tls", [])
 
 
+@pytest.mark.threat("TA-27")
 async def test_a_partner_that_does_not_speak_tls_is_sent_nothing() -> None:
     heard: asyncio.Queue[bytes] = asyncio.Queue()
 

@@ -114,16 +114,19 @@ NEVER = [
 
 
 @pytest.mark.parametrize("ip", PUBLIC)
+@pytest.mark.threat("TA-01")
 def test_a_public_address_is_allowed(ip: str) -> None:
     assert [address_allowed(ip, allow_private=lab) for lab in (False, True)] == [True, True]
 
 
 @pytest.mark.parametrize("ip", PRIVATE)
+@pytest.mark.threat("TA-01")
 def test_a_private_address_is_allowed_only_in_a_lab(ip: str) -> None:
     assert [address_allowed(ip, allow_private=lab) for lab in (False, True)] == [False, True]
 
 
 @pytest.mark.parametrize("ip", NEVER)
+@pytest.mark.threat("TA-01")
 def test_a_special_address_is_never_allowed(ip: str) -> None:
     assert [address_allowed(ip, allow_private=lab) for lab in (False, True)] == [False, False]
 
@@ -192,6 +195,7 @@ def test_an_ordinary_https_url_is_open(url: str) -> None:
         ),
     ],
 )
+@pytest.mark.threat("TA-01")
 def test_any_other_url_is_refused_with_its_host_and_the_rule(url: str, reason: str) -> None:
     assert refusal(url) == reason
 
@@ -221,6 +225,7 @@ def test_a_lab_opens_http_ports_and_private_addresses_only(url: str, reason: str
         ("https://a.example/", "https://b.a.example/", False),
     ],
 )
+@pytest.mark.pitfall("IP-45")
 def test_an_origin_is_scheme_host_and_port(one: str, other: str, *, same: bool) -> None:
     assert same_origin(one, other) is same
 
@@ -276,6 +281,7 @@ HOSTILE = [
 
 @pytest.mark.usefixtures("either_client")
 @pytest.mark.parametrize("form", HOSTILE)
+@pytest.mark.threat("TA-01")
 async def test_a_hostile_url_reaches_nobody(form: str) -> None:
     async with listen(respond()) as canary, listen(respond(), host="::1") as canary6:
         for port in (canary.port, canary6.port):
@@ -288,6 +294,7 @@ async def test_a_hostile_url_reaches_nobody(form: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+@pytest.mark.threat("TA-01")
 async def test_the_dial_itself_is_guarded_whoever_forgot_to_check_the_url(host: str) -> None:
     connector = guarded_connector(allow_private=False, ssl_context=ssl.create_default_context())
     transport = GuardedTransport(connector)
@@ -310,6 +317,7 @@ async def test_the_dial_itself_is_guarded_whoever_forgot_to_check_the_url(host: 
         ["8.8.8.8", "fd00:ec2::254"],
     ],
 )
+@pytest.mark.threat("TA-02")
 async def test_one_bad_address_refuses_the_whole_name(addresses: list[str]) -> None:
     names = Names(addresses)
     async with listen(respond()) as canary:
@@ -322,6 +330,7 @@ async def test_one_bad_address_refuses_the_whole_name(addresses: list[str]) -> N
 
 
 @pytest.mark.usefixtures("either_client")
+@pytest.mark.threat("TA-02")
 async def test_a_connection_goes_to_the_addresses_of_its_only_lookup() -> None:
     """A name that answers first with a good address and then with a bad one gains nothing."""
     names = Names(["127.0.0.1"], ["169.254.169.254"])
@@ -333,6 +342,7 @@ async def test_a_connection_goes_to_the_addresses_of_its_only_lookup() -> None:
 
 
 @pytest.mark.usefixtures("either_client")
+@pytest.mark.threat("TA-02")
 async def test_a_name_that_moved_inside_is_refused_at_the_next_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -349,6 +359,7 @@ async def test_a_name_that_moved_inside_is_refused_at_the_next_connection(
 
 
 @pytest.mark.usefixtures("either_client")
+@pytest.mark.threat("TA-01")
 async def test_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login someone password else\n")
@@ -363,6 +374,7 @@ async def test_the_environment_has_no_say(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert b"Basic" not in peer.requests[0]
 
 
+@pytest.mark.threat("TA-01")
 def test_nothing_else_speaks_http() -> None:
     root = Path(ocpi.__file__).parent.parent
     speakers = {

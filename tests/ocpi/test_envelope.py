@@ -11,6 +11,7 @@ from ocpi.spec.moments import REGULAR
 
 
 @pytest.mark.req("EN-01", "EN-02", "EN-05")
+@pytest.mark.pitfall("IP-42")
 def test_success_without_data_leaves_data_out() -> None:
     answer = ok()
     document = decode(bytes(answer.body))
@@ -38,6 +39,7 @@ def test_a_page_is_a_list(bodies: list[bytes], data: list[object]) -> None:
 
 
 @pytest.mark.req("EN-01", "EN-04")
+@pytest.mark.pitfall("IP-43")
 def test_a_failure_has_its_codes_and_its_sentence() -> None:
     answer = failure(UnknownLocation("There is no Location X."))
     document = decode(bytes(answer.body))

@@ -14,6 +14,7 @@ OF_THE_TREE = [each for each in _all(OCPIError) if each.__module__ == "ocpi.erro
 
 
 @pytest.mark.req("ST-06", "ST-07", "ST-08", "ST-09", "ST-10", "ST-11", "ST-12")
+@pytest.mark.pitfall("IP-07")
 def test_the_codes_are_those_of_the_matrix() -> None:
     assert {each.__name__: (each.status_code, each.http_status) for each in OF_THE_TREE} == {
         "OCPIError": (3000, 200),

@@ -43,6 +43,7 @@ TOKENS = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
         "Token example-token",
     ],
 )
+@pytest.mark.pitfall("IP-01")
 def test_every_form_met_in_the_field_gives_the_token(header: str) -> None:
     assert TOKEN in read_tokens(header)
 
@@ -66,6 +67,7 @@ def test_the_decoded_token_is_tried_before_the_raw_one() -> None:
         "zXhhbXBsZS10b2tlbg==",
     ],
 )
+@pytest.mark.pitfall("IP-01")
 def test_a_damaged_value_is_never_taken_for_the_token(value: str) -> None:
     assert TOKEN not in read_tokens(f"Token {value}")
 
@@ -78,6 +80,7 @@ def test_whatever_we_issue_comes_back(token: str) -> None:
 
 
 @given(TOKENS.filter(lambda text: len(text) > 3), st.data())
+@pytest.mark.threat("TA-12")
 def test_one_changed_character_is_another_token(token: str, data: st.DataObject) -> None:
     encoded = base64.b64encode(token.encode()).decode().rstrip("=")
     at = data.draw(st.integers(0, len(encoded) - 1))
@@ -88,6 +91,7 @@ def test_one_changed_character_is_another_token(token: str, data: st.DataObject)
 
 
 @given(st.text(st.characters(max_codepoint=255)))
+@pytest.mark.pitfall("IP-01")
 def test_any_header_gives_two_candidates_at_most(header: str) -> None:
     with suppress(NotAuthenticated):
         assert 1 <= len(read_tokens(header)) <= 2
@@ -110,6 +114,8 @@ def test_ids_are_repeated_as_they_came() -> None:
 
 @pytest.mark.req("TR-15")
 @pytest.mark.parametrize("given_id", [None, "", "a b", "a\nb", "x" * 129, "\x1b[31m", "naïve"])
+@pytest.mark.pitfall("IP-33")
+@pytest.mark.threat("TA-22")
 def test_an_id_that_is_missing_or_unsafe_is_made_here(given_id: str | None) -> None:
     ids = read_message_ids({} if given_id is None else {"x-request-id": given_id})
     assert uuid.UUID(ids.request_id).version == 4
@@ -133,6 +139,7 @@ def test_pairs_are_read_and_may_be_missing() -> None:
 @pytest.mark.req("RT-01")
 @pytest.mark.parametrize("missing", PAIRS)
 @pytest.mark.parametrize("value", [None, ""])
+@pytest.mark.pitfall("IP-31")
 def test_half_a_pair_is_refused(missing: str, value: str | None) -> None:
     headers: dict[str, str] = {**PAIRS, missing: value or ""}
     if value is None:
@@ -142,12 +149,14 @@ def test_half_a_pair_is_refused(missing: str, value: str | None) -> None:
 
 
 @pytest.mark.parametrize("value", ["N", "NLD", "N L", "\x00\x01", "ÄÖ"])
+@pytest.mark.threat("TA-22")
 def test_a_code_of_another_shape_is_refused(value: str) -> None:
     with pytest.raises(InvalidParameters, match="ocpi-to-country-code"):
         read_routing({**PAIRS, "ocpi-to-country-code": value})
 
 
 @pytest.mark.req("RT-06", "CO-08")
+@pytest.mark.pitfall("IP-25")
 def test_parties_compare_without_regard_to_case() -> None:
     assert Party("NL", "TNM").key == Party("nl", "tNm").key == "nl*tnm"
     assert str(Party("nl", "Tnm")) == "nl*Tnm"

@@ -28,6 +28,7 @@ NEXT = "https://emsp.example/ocpi?offset=50&limit=50"
         f'<https://x/>, <{NEXT}>; rel="next"',
     ],
 )
+@pytest.mark.pitfall("IP-23")
 def test_the_next_link_is_found_and_left_as_it_stands(header: str) -> None:
     assert next_link(header) == NEXT
 
@@ -61,6 +62,7 @@ def test_without_a_next_link_the_list_ends(header: str) -> None:
         f'<{NEXT}>; rel="next"; title="{"a" * 8192}"',
     ],
 )
+@pytest.mark.pitfall("IP-23")
 def test_an_unreadable_header_is_not_taken_for_the_last_page(header: str) -> None:
     with pytest.raises(ValueError, match="Link header"):
         next_link(header)
@@ -103,6 +105,7 @@ def test_parameters_never_hide_the_relation(url: str, title: str) -> None:
         "<> ",
     ],
 )
+@pytest.mark.threat("TA-29")
 def test_the_longest_headers_are_read_without_going_back(unit: str) -> None:
     """A parser that backtracks does not get through all of these in a test's time."""
     for header in (unit * (8192 // len(unit)), "<x>;a=" + unit * (8000 // len(unit))):

@@ -31,6 +31,7 @@ NOON = 1_548_676_800_000_000
         ("007", None, Paging(7, 100)),
     ],
 )
+@pytest.mark.threat("TA-18")
 def test_limits_are_cut_and_offsets_taken(
     offset: str | None, limit: str | None, expected: Paging
 ) -> None:
@@ -65,6 +66,7 @@ def test_what_is_no_whole_number_is_refused(name: str, text: str) -> None:
         "2019-1-28T12:00:00Z",
     ],
 )
+@pytest.mark.pitfall("IP-08")
 def test_every_form_of_a_moment_is_read(text: str) -> None:
     assert read_paging(text, text, None, None, cap=1) == Paging(0, 1, NOON, NOON)
 
@@ -119,6 +121,7 @@ def test_each_page_but_the_last_names_the_next(
         st.text(st.characters(exclude_categories=["Cs"]), min_size=1),
     )
 )
+@pytest.mark.pitfall("IP-23")
 def test_the_next_link_repeats_every_filter(filters: dict[str, str]) -> None:
     headers = page_headers(URL, filters, Paging(0, 3), total=9, shown=3, cap=100)
     link = next_link(headers["Link"])

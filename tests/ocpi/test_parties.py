@@ -84,6 +84,7 @@ async def test_a_token_tells_the_partner_and_its_parties(database: Database) -> 
     assert TOKEN not in repr(caller)
 
 
+@pytest.mark.pitfall("IP-01")
 async def test_a_token_sent_without_base64_is_known_too(light: Database) -> None:
     await add_partner(light, "Example eMSP", TOKEN)
     assert (await authenticate(light, "cpo", f"Token {TOKEN}", NOW)).token == TOKEN
@@ -91,18 +92,21 @@ async def test_a_token_sent_without_base64_is_known_too(light: Database) -> None
 
 @pytest.mark.req("TR-04", "TR-05")
 @pytest.mark.parametrize("token", [TOKEN.upper(), TOKEN[:-1], f"{TOKEN}0", hash_token(TOKEN), "x"])
+@pytest.mark.threat("TA-11", "TA-12")
 async def test_any_other_token_is_unknown(light: Database, token: str) -> None:
     await add_partner(light, "Example eMSP", TOKEN)
     with pytest.raises(NotAuthenticated, match="not known"):
         await enter(light, token)
 
 
+@pytest.mark.threat("TA-05")
 async def test_a_token_is_good_on_its_own_platform_only(light: Database) -> None:
     await add_partner(light, "Example eMSP", TOKEN)
     with pytest.raises(NotAuthenticated, match="not known"):
         await enter(light, platform="hub")
 
 
+@pytest.mark.threat("TA-11")
 async def test_a_token_expires(light: Database) -> None:
     partner_id = await add_partner(light, "Example eMSP", TOKEN)
     await add_token(light, partner_id, "soon", expires_at=NOW + 1)
@@ -121,6 +125,7 @@ async def test_a_suspended_partner_stays_outside(light: Database) -> None:
     assert (await enter(light)).partner_id == partner_id
 
 
+@pytest.mark.pitfall("IP-02")
 async def test_the_first_use_of_a_token_retires_the_older_ones(database: Database) -> None:
     partner_id = await add_partner(
         database, "Example eMSP", "token-a", state=State.ISSUED, registration=True

@@ -86,6 +86,7 @@ SITUATIONS: list[tuple[str, str, dict[str, Any], tuple[int, int]]] = [
 
 
 @pytest.mark.req("EN-01", "EN-02", "TR-14", "ST-01", "ST-02", "ST-03", "ST-04", "PG-12", "TR-11")
+@pytest.mark.pitfall("IP-07", "IP-33", "IP-43")
 async def test_every_situation_has_its_codes_its_envelope_and_its_ids(service: Service) -> None:
     for method, url, how, codes in SITUATIONS:
         headers = {**IDS, **how.get("headers", {})}
@@ -99,6 +100,7 @@ async def test_every_situation_has_its_codes_its_envelope_and_its_ids(service: S
 
 @pytest.mark.req("EN-01", "ST-10")
 @pytest.mark.parametrize("method", ["GET", "PUT"])
+@pytest.mark.threat("TA-09")
 async def test_a_crash_is_told_in_an_envelope(
     service: Service, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
@@ -118,6 +120,7 @@ async def test_a_crash_is_told_in_an_envelope(
 
 
 @pytest.mark.req("TR-15")
+@pytest.mark.pitfall("IP-33")
 async def test_a_request_without_ids_is_answered_with_new_ones(service: Service) -> None:
     answers = [await service.partner.get(VERSIONS) for _ in range(2)]
     ids = [uuid.UUID(answer.headers[name]) for answer in answers for name in IDS]
@@ -142,6 +145,7 @@ PATHS = [VERSIONS, OCPI, CREDENTIALS, LOCATIONS, f"{LOCATIONS}/1", f"{LOCATIONS}
 
 @pytest.mark.req("TR-05")
 @pytest.mark.parametrize("value", [None, "Basic eDp5", "Token", "Token !!!", "Bearer x"])
+@pytest.mark.pitfall("IP-30")
 async def test_without_a_token_nothing_is_told(service: Service, value: str | None) -> None:
     headers = {} if value is None else {"Authorization": value}
     for path in [*PATHS, "/ocpi/cpo/elsewhere"]:
@@ -151,6 +155,8 @@ async def test_without_a_token_nothing_is_told(service: Service, value: str | No
 
 
 @pytest.mark.req("TR-06", "VE-12")
+@pytest.mark.pitfall("IP-02")
+@pytest.mark.threat("TA-06")
 async def test_a_registration_token_opens_versions_and_credentials_only(service: Service) -> None:
     found = {}
     async with calling(service.app, present(TOKEN_A)) as newcomer:
@@ -203,6 +209,7 @@ async def test_every_route_stands_in_the_table_above(service: Service) -> None:
     assert urls == {CREDENTIALS, *senders, COMMANDS, PROFILES, TOKENS, CLIENTS}
 
 
+@pytest.mark.pitfall("IP-04")
 async def test_slashes_more_or_less_change_nothing(service: Service) -> None:
     for path in (VERSIONS, OCPI, LOCATIONS, TARIFFS, CREDENTIALS):
         for form in (f"{path}/", f"{path}//", f"/{path}", path.replace("/", "//")):
@@ -210,6 +217,7 @@ async def test_slashes_more_or_less_change_nothing(service: Service) -> None:
 
 
 @pytest.mark.req("RT-01", "RT-05", "RT-07")
+@pytest.mark.pitfall("IP-31")
 async def test_the_answer_goes_the_way_back(service: Service) -> None:
     there = {**pair("to", Party("nl", "tnm")), **pair("from", Party("de", "Msp"))}
     back = {**pair("to", Party("de", "Msp")), **pair("from", OURS)}
@@ -220,12 +228,14 @@ async def test_the_answer_goes_the_way_back(service: Service) -> None:
 
 
 @pytest.mark.req("RT-04")
+@pytest.mark.pitfall("IP-31")
 async def test_without_routing_headers_the_answer_has_none(service: Service) -> None:
     assert routing_of(await service.partner.get(LOCATIONS)) == {}
 
 
 @pytest.mark.req("RT-03")
 @pytest.mark.parametrize("path", [VERSIONS, OCPI, CREDENTIALS])
+@pytest.mark.pitfall("IP-31")
 async def test_on_configuration_modules_they_are_ignored(service: Service, path: str) -> None:
     strange = {**pair("to", Party("XX", "XXX")), "OCPI-from-party-id": "half"}
     answer = await service.partner.get(path, headers=strange)
@@ -235,6 +245,7 @@ async def test_on_configuration_modules_they_are_ignored(service: Service, path:
 
 @pytest.mark.req("RT-08")
 @pytest.mark.parametrize("path", [LOCATIONS, f"{LOCATIONS}?x=versions", f"{TARIFFS}?y=credentials"])
+@pytest.mark.threat("TA-06")
 async def test_a_sender_that_is_not_the_callers_is_refused(service: Service, path: str) -> None:
     answer = await service.partner.get(path, headers=pair("from", Party("FR", "NEW")))
     assert codes_of(answer) == (200, 2001)
@@ -263,6 +274,7 @@ async def test_of_several_parties_the_addressed_one_answers(service: Service) ->
 @pytest.mark.parametrize(
     "name", ["authorization", "OCPI-to-party-id", "ocpi-from-country-code", "X-Request-ID"]
 )
+@pytest.mark.threat("TA-22")
 async def test_a_header_sent_twice_is_refused(service: Service, name: str) -> None:
     headers = [*present(TOKEN).items(), *([(name, "a")] * 2)]
     answer = await service.stranger.get(LOCATIONS, headers=headers)
@@ -287,12 +299,14 @@ class Watched:
             yield chunk
 
 
+@pytest.mark.threat("TA-14")
 async def test_a_bad_token_is_judged_before_the_body_is_read(service: Service) -> None:
     body = Watched()
     answer = await service.stranger.put(CREDENTIALS, content=body, headers=present("wrong"))
     assert (codes_of(answer), body.read) == ((401, 2000), 0)
 
 
+@pytest.mark.threat("TA-14")
 async def test_a_body_without_end_is_cut_off(service: Service) -> None:
     body = Watched()
     answer = await service.partner.put(CREDENTIALS, content=body)
@@ -300,6 +314,7 @@ async def test_a_body_without_end_is_cut_off(service: Service) -> None:
     assert body.read <= 2**20 + 65536
 
 
+@pytest.mark.threat("TA-14")
 async def test_a_body_that_says_it_is_too_long_is_not_read(service: Service) -> None:
     body = Watched()
     headers = {"Content-Length": str(2**20 + 1)}
@@ -313,6 +328,7 @@ async def slow() -> AsyncIterator[bytes]:
         await asyncio.sleep(0.01)
 
 
+@pytest.mark.threat("TA-16")
 async def test_a_slow_body_is_given_up(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ocpi.arrival, "BODY_DEADLINE", 0.05)
     answer = await service.partner.put(CREDENTIALS, content=slow())
@@ -321,6 +337,7 @@ async def test_a_slow_body_is_given_up(service: Service, monkeypatch: pytest.Mon
 
 @pytest.mark.req("TR-10")
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "", "nonsense"])
+@pytest.mark.pitfall("IP-27")
 async def test_the_content_type_of_a_request_is_no_matter(
     service: Service, content_type: str
 ) -> None:
@@ -345,12 +362,14 @@ POISON = (
 
 
 @pytest.mark.req("ST-01")
+@pytest.mark.threat("TA-14", "TA-20")
 async def test_poison_is_no_json(service: Service) -> None:
     for body in POISON:
         answer = await service.partner.put(CREDENTIALS, content=body)
         assert codes_of(answer) == (400, 2001), body[:20]
 
 
+@pytest.mark.threat("TA-12")
 async def test_answers_about_unknown_and_wrong_tokens_are_the_same(service: Service) -> None:
     answers = [
         await service.stranger.get(LOCATIONS, headers=present(token))

@@ -13,6 +13,7 @@ SECRET = "s" * 32
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
+@pytest.mark.threat("TA-10")
 def test_what_was_sealed_is_opened_again(token: str) -> None:
     assert Seal(SECRET).open(Seal(SECRET).close(token)) == token
 
@@ -23,6 +24,7 @@ def test_the_same_token_is_never_sealed_the_same() -> None:
     assert "token" not in seal.close("token")
 
 
+@pytest.mark.threat("TA-10")
 def test_another_key_is_named_with_what_to_do() -> None:
     sealed = Seal(SECRET).close("token")
     with pytest.raises(WrongKey, match="OCPI_SECRET_KEY"):
@@ -35,6 +37,7 @@ def test_the_key_id_does_not_tell_the_key() -> None:
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "no base64", "other id", "nothing"])
+@pytest.mark.threat("TA-10")
 def test_a_damaged_seal_is_refused(damage: str) -> None:
     seal = Seal(SECRET)
     key_id, _, text = seal.close("token").partition(":")
@@ -53,6 +56,8 @@ def test_a_damaged_seal_is_refused(damage: str) -> None:
 
 
 @pytest.mark.req("CR-24")
+@pytest.mark.pitfall("IP-01")
+@pytest.mark.threat("TA-11")
 def test_new_tokens_are_long_different_and_of_harmless_characters() -> None:
     tokens = {new_token() for _ in range(1000)}
     assert len(tokens) == 1000
@@ -60,6 +65,7 @@ def test_new_tokens_are_long_different_and_of_harmless_characters() -> None:
 
 
 @pytest.mark.req("TR-04")
+@pytest.mark.threat("TA-12")
 def test_hashes_tell_tokens_apart_by_case_too() -> None:
     assert len({hash_token(token) for token in ("token", "Token", "token ", "")}) == 4
     assert re.fullmatch("[0-9a-f]{64}", hash_token("token"))

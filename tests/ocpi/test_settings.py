@@ -17,6 +17,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(f"OCPI_{name.upper()}", raising=False)
 
 
+@pytest.mark.threat("TA-32")
 def test_without_any_the_defaults_are_safe() -> None:
     settings = Settings()
     assert settings.allow_private_networks is False
@@ -57,12 +58,14 @@ def test_they_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         ("allow_private_networks", "perhaps"),
     ],
 )
+@pytest.mark.threat("TA-32")
 def test_bad_values_are_refused_by_name(name: str, value: Any) -> None:
     with pytest.raises(ValidationError) as caught:
         Settings(**{name: value})
     assert [error["loc"] for error in caught.value.errors()] == [(name,)]
 
 
+@pytest.mark.threat("TA-09")
 def test_secrets_are_not_shown() -> None:
     settings = Settings(secret_key=SecretStr(LONG), admin_token=SecretStr("y" * 16))
     assert LONG not in repr(settings)
@@ -72,6 +75,7 @@ def test_secrets_are_not_shown() -> None:
 def test_the_secret_may_lie_in_a_file(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text(f"{LONG}\n")
+    file.chmod(0o640)
     assert Settings(secret_key_file=file).secret() == LONG
     assert Settings(secret_key=SecretStr("z" * 32), secret_key_file=file).secret() == "z" * 32
     file.write_text("short\n")
@@ -79,6 +83,7 @@ def test_the_secret_may_lie_in_a_file(tmp_path: Path) -> None:
         Settings(secret_key_file=file).secret()
 
 
+@pytest.mark.threat("TA-32")
 def test_without_a_secret_it_says_how_to_make_one() -> None:
     with pytest.raises(MissingSecret, match="openssl rand"):
         Settings().secret()
@@ -86,3 +91,37 @@ def test_without_a_secret_it_says_how_to_make_one() -> None:
 
 def test_every_setting_explains_itself() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+@pytest.mark.threat("TA-32")
+@pytest.mark.parametrize("name", ["secret_key", "admin_token", "station_webhook_secret"])
+@pytest.mark.parametrize(
+    "value",
+    ["change-me-change-me", "CHANGEME_CHANGEME", "secret-secret-secret", "your-token-here-1"],
+)
+def test_a_placeholder_is_no_secret(name: str, value: str) -> None:
+    with pytest.raises(ValidationError, match="is a placeholder"):
+        Settings(**{name: SecretStr(value)})  # type: ignore[arg-type]
+
+
+@pytest.mark.threat("TA-32")
+def test_a_file_that_everybody_can_read_holds_no_secret(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(LONG)
+    file.chmod(0o644)
+    with pytest.raises(MissingSecret, match="chmod o-r"):
+        Settings(secret_key_file=file).secret()
+    file.chmod(0o600)
+    assert Settings(secret_key_file=file).secret() == LONG
+    file.write_text("change-me-change-me")
+    with pytest.raises(MissingSecret, match="placeholder"):
+        Settings(secret_key_file=file).secret()
+
+
+def test_a_key_that_went_before_may_be_given_beside(tmp_path: Path) -> None:
+    assert Settings().previous_secret() is None
+    assert Settings(secret_key_previous=SecretStr("p" * 16)).previous_secret() == "p" * 16
+    file = tmp_path / "previous"
+    file.write_text("q" * 16)
+    file.chmod(0o600)
+    assert Settings(secret_key_previous_file=file).previous_secret() == "q" * 16

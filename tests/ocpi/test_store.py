@@ -86,6 +86,8 @@ async def test_a_put_replaces_everything(database: Database) -> None:
 
 
 @pytest.mark.req("PP-09")
+@pytest.mark.pitfall("IP-14")
+@pytest.mark.threat("TA-13")
 async def test_an_older_put_is_not_applied(database: Database) -> None:
     stored = tariff(last_updated=T2)
     await put(database, stored)
@@ -95,6 +97,7 @@ async def test_an_older_put_is_not_applied(database: Database) -> None:
     assert decode(await text(database)) == stored
 
 
+@pytest.mark.pitfall("IP-14")
 async def test_an_equal_date_changes_what_differs_and_nothing_else(database: Database) -> None:
     await put(database, tariff())
     assert await put(database, tariff()) == Written(tariff(), changed=False)
@@ -121,6 +124,8 @@ async def test_an_older_patch_is_not_applied(database: Database) -> None:
 @pytest.mark.parametrize(
     ("field", "value"), [("id", "OTHER"), ("country_code", "DE"), ("party_id", "XXX")]
 )
+@pytest.mark.pitfall("IP-11")
+@pytest.mark.threat("TA-21")
 async def test_what_names_another_object_is_refused(
     database: Database, field: str, value: str
 ) -> None:
@@ -133,6 +138,7 @@ async def test_what_names_another_object_is_refused(
 
 
 @pytest.mark.req("CO-08", "TY-01")
+@pytest.mark.pitfall("IP-25")
 async def test_keys_compare_without_case_and_keep_their_spelling(database: Database) -> None:
     await put(database, tariff(id="Tariff-A"))
     assert (
@@ -186,6 +192,7 @@ def test_lists_named_as_appended_grow() -> None:
 
 
 @pytest.mark.req("PP-04")
+@pytest.mark.pitfall("IP-24")
 async def test_eight_writers_lose_no_change(each_database: Database) -> None:
     await put(each_database, tariff())
 
@@ -205,6 +212,24 @@ async def test_eight_writers_lose_no_change(each_database: Database) -> None:
     assert elapsed == 200_000
 
 
+@pytest.mark.req("PP-04")
+@pytest.mark.pitfall("IP-24")
+async def test_patches_at_once_lose_no_field_though_nobody_locks_before(
+    each_database: Database,
+) -> None:
+    await put(each_database, tariff())
+
+    async def work(writer: int) -> None:
+        for step in range(10):
+            changes = {f"x_{writer}_{step}": step, "last_updated": T0}
+            async with each_database.write() as db:
+                await tariffs.patch(db, OURS, "TARIFF-1", changes)
+
+    await asyncio.gather(*(work(writer) for writer in range(8)))
+    stored = decode(await text(each_database))
+    assert len([name for name in stored if name.startswith("x_")]) == 80
+
+
 async def test_of_many_who_create_one_object_one_creates_it(each_database: Database) -> None:
     documents = [tariff(x_writer=writer) for writer in range(8)]
     written = await asyncio.gather(*(put(each_database, document) for document in documents))
@@ -213,6 +238,7 @@ async def test_of_many_who_create_one_object_one_creates_it(each_database: Datab
 
 
 @pytest.mark.req("PG-03", "PG-07", "PG-09")
+@pytest.mark.pitfall("IP-23")
 async def test_pages_stand_still_while_objects_come(database: Database) -> None:
     for number in range(5):
         await put(
@@ -228,6 +254,7 @@ async def test_pages_stand_still_while_objects_come(database: Database) -> None:
 
 
 @pytest.mark.req("PG-02")
+@pytest.mark.pitfall("IP-24")
 async def test_adjoining_windows_neither_overlap_nor_leave_gaps(each_database: Database) -> None:
     dates = {"A": T0, "B": T0, "C": T1, "D": T2, "E": "2026-01-15T09:30:00+01:00"}
     for name, date in dates.items():
@@ -237,6 +264,7 @@ async def test_adjoining_windows_neither_overlap_nor_leave_gaps(each_database: D
     assert windows == [[], ["A", "B", "E"], ["C"], ["D"]]
 
 
+@pytest.mark.threat("TA-18")
 async def test_offsets_without_end_give_empty_pages(database: Database) -> None:
     await put(database, tariff())
     for offset in (1, 10**6, 2**63, 10**19):
@@ -261,6 +289,7 @@ async def test_dates_at_the_ends_of_time_are_stored(each_database: Database) -> 
         ("2026-01-15T08:30:00.0009Z", T0, T1),
     ],
 )
+@pytest.mark.pitfall("IP-14")
 def test_a_change_is_dated_later_than_what_is_stored(
     stored: str | None, now: str, expected: str
 ) -> None:

@@ -104,6 +104,7 @@ async def test_a_cdr_waits_for_its_party_to_register_and_is_then_told_once(
     assert (receipt.partner_id, receipt.url) == (partner_id, "https://one.example/cdrs/CDR-1")
 
 
+@pytest.mark.pitfall("IP-18")
 async def test_a_cdr_is_never_in_flight_together_with_its_session(service: Service) -> None:
     await register(service, "one", ONE)
     async with told_by(service) as wire:

@@ -63,6 +63,7 @@ async def rows(service: Service, table: type[Any] = CDRRow) -> list[Any]:
 
 
 @pytest.mark.req("CD-02", "CD-03", "CD-04", "ST-05")
+@pytest.mark.pitfall("IP-35")
 async def test_a_posted_cdr_is_read_at_the_address_that_the_answer_gives(
     each_service: Service,
 ) -> None:
@@ -84,6 +85,8 @@ async def test_the_address_stands_for_ids_with_any_character(service: Service) -
 
 
 @pytest.mark.req("CD-05")
+@pytest.mark.pitfall("IP-05")
+@pytest.mark.threat("TA-13")
 async def test_the_same_cdr_again_is_stored_once_and_has_the_same_address(
     service: Service,
 ) -> None:
@@ -98,6 +101,7 @@ async def test_the_same_cdr_again_is_stored_once_and_has_the_same_address(
 
 
 @pytest.mark.req("CD-05")
+@pytest.mark.pitfall("IP-05")
 async def test_a_cdr_posted_eight_times_at_once_is_one_bill_and_eight_successes(
     each_service: Service,
 ) -> None:
@@ -113,6 +117,8 @@ async def test_a_cdr_posted_eight_times_at_once_is_one_bill_and_eight_successes(
     "over",
     [{"total_cost": {"excl_vat": 9}}, {"id": "cdr-1"}, {"last_updated": "2026-02-01T00:00:00Z"}],
 )
+@pytest.mark.pitfall("IP-05")
+@pytest.mark.threat("TA-31")
 async def test_another_cdr_under_a_known_id_is_refused_kept_and_reported(
     each_service: Service, over: Document
 ) -> None:
@@ -142,6 +148,7 @@ async def test_of_different_cdrs_at_once_one_counts_and_all_others_are_kept(
     assert sorted(decode(text)["total_energy"] for text in texts) == list(range(1, 9))
 
 
+@pytest.mark.threat("TA-31")
 async def test_no_partner_fills_the_disk_with_contradictions(service: Service) -> None:
     for number in range(15):
         await post(service, samples.cdr(total_energy=number))
@@ -149,6 +156,7 @@ async def test_no_partner_fills_the_disk_with_contradictions(service: Service) -
 
 
 @pytest.mark.req("CD-09", "CD-10", "CD-11", "CD-12")
+@pytest.mark.pitfall("IP-36")
 async def test_a_credit_cdr_and_the_corrected_one_are_stored_beside_the_original(
     service: Service,
 ) -> None:
@@ -163,6 +171,7 @@ async def test_a_credit_cdr_and_the_corrected_one_are_stored_beside_the_original
 
 
 @pytest.mark.req("CD-07", "CD-14")
+@pytest.mark.pitfall("IP-18")
 async def test_a_cdr_of_which_nothing_else_is_known_is_taken(service: Service) -> None:
     token = samples.cdr_token(country_code="FR", party_id="ZZZ", uid="NEVER-SEEN")
     place = {**samples.cdr()["cdr_location"], "id": "NEVER-SEEN", "evse_uid": "#NA"}
@@ -206,6 +215,7 @@ async def test_bad_requests_are_refused_and_change_nothing(service: Service) -> 
 
 
 @pytest.mark.req("CO-02", "CO-06", "CD-12")
+@pytest.mark.threat("TA-05")
 async def test_a_cdr_is_shown_to_its_owner_only(service: Service) -> None:
     url = (await post(service, samples.cdr())).headers["location"]
     token, party = "token-of-another-cpo_0123456789", Party("FR", "OTH")
@@ -220,6 +230,7 @@ async def test_a_cdr_is_shown_to_its_owner_only(service: Service) -> None:
     assert data_of(await service.cpo.get(url)) == plain(samples.cdr())
 
 
+@pytest.mark.pitfall("IP-22")
 async def test_signed_data_is_kept_to_the_letter(service: Service) -> None:
     value = {"nature": "Start", "plain_data": "a\r\n\tb", "signed_data": "OCMF|{}|é\n" * 400}
     signed = {"encoding_method": "OCMF", "signed_values": [value]}

@@ -59,6 +59,7 @@ async def test_cdrs_are_listed_oldest_first_with_or_without_dates(service: Servi
 
 
 @pytest.mark.req("CD-01", "TR-22", "PG-07")
+@pytest.mark.threat("TA-05")
 async def test_an_emsp_sees_the_cdrs_of_its_own_drivers_only(service: Service) -> None:
     await post(service, cdr("MINE"), cdr("YOURS", "OTH"), cdr("NOBODYS", "XXX"))
     await add_partner(service.database, "Another eMSP", "another-token_01234", Party("DE", "OTH"))

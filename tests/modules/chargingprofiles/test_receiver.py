@@ -122,6 +122,7 @@ async def test_what_no_station_can_do_is_not_supported(sqlite_url: str) -> None:
         assert data_of(await get(floor.emsp))["result"] == "ACCEPTED"
 
 
+@pytest.mark.threat("TA-30")
 async def test_too_much_that_waits_for_stations_is_too_often(floor: Floor) -> None:
     await put(floor.emsp)
     first = await floor.errand()
@@ -135,6 +136,7 @@ async def test_too_much_that_waits_for_stations_is_too_often(floor: Floor) -> No
 
 
 @pytest.mark.req("CP-06")
+@pytest.mark.threat("TA-30")
 async def test_a_seventh_request_about_a_session_within_a_minute_is_too_often(
     each_floor: Floor,
 ) -> None:

@@ -134,6 +134,7 @@ MATRIX = [
 
 
 @pytest.mark.req("CM-04", "CM-05", "CM-13")
+@pytest.mark.threat("TA-30")
 async def test_each_command_is_judged_by_whose_object_it_names(each_floor: Floor) -> None:
     floor = each_floor
     await allow(floor, *CommandType)
@@ -177,6 +178,7 @@ async def test_a_reservation_of_the_partner_is_cancelled_where_it_was_made(floor
 
 
 @pytest.mark.req("CM-21")
+@pytest.mark.threat("TA-30")
 async def test_two_partners_reservations_have_ids_of_our_own(each_floor: Floor) -> None:
     floor = each_floor
     await result_of(floor.emsp, "RESERVE_NOW", reserve())
@@ -239,6 +241,7 @@ async def test_of_reservations_that_come_at_once_one_is_kept(each_floor: Floor) 
 
 
 @pytest.mark.req("CM-06", "CM-24")
+@pytest.mark.threat("TA-30")
 async def test_a_partner_may_give_the_commands_that_are_open_to_it(floor: Floor) -> None:
     assert await result_of(floor.emsp, "UNLOCK_CONNECTOR", unlock()) == "NOT_SUPPORTED"
     await allow(floor, "UNLOCK_CONNECTOR")
@@ -276,6 +279,7 @@ BAD_URLS = [
 
 
 @pytest.mark.parametrize("url", BAD_URLS)
+@pytest.mark.threat("TA-01", "TA-08")
 async def test_a_response_url_elsewhere_is_refused(floor: Floor, url: str) -> None:
     answer = await send(floor.emsp, "START_SESSION", start(response_url=url))
     assert codes_of(answer) == (200, 2001)
@@ -331,3 +335,19 @@ async def test_a_body_that_does_not_belong_to_the_command_is_refused(
 async def test_there_is_no_method_but_post(floor: Floor, method: str) -> None:
     answer = await floor.emsp.request(method, f"{COMMANDS}/START_SESSION")
     assert codes_of(answer) == (405, 2000)
+
+
+@pytest.mark.threat("TA-13")
+async def test_a_command_that_comes_again_is_answered_and_not_carried_out_again(
+    each_floor: Floor,
+) -> None:
+    """Repeated by a partner that heard no answer, or by somebody who listened."""
+    ids = {"X-Request-ID": "once"}
+    for _ in range(3):
+        answer = await send(each_floor.emsp, "START_SESSION", start(), **ids)
+        assert data_of(answer)["result"] == "ACCEPTED"
+    await each_floor.errand()
+    # What differs in anything is another command, also where the partner's ids are all the same.
+    for body, headers in ((start(), {}), (start(authorization_reference="2"), ids)):
+        await send(each_floor.emsp, "START_SESSION", body, **headers)
+    assert len(await each_floor.errands()) == 3

@@ -82,10 +82,12 @@ async def test_a_command_goes_to_the_partners_station_and_its_result_comes_back(
 
 
 @pytest.mark.req("CM-12")
+@pytest.mark.pitfall("IP-34")
 async def test_each_command_has_a_response_url_of_its_own(pair: Pair) -> None:
     assert (await sent(pair))["id"] != (await sent(pair))["id"]
 
 
+@pytest.mark.threat("TA-13")
 async def test_a_result_is_taken_once(pair: Pair) -> None:
     answered = await sent(pair)
     errand = await pair.floor.errand()
@@ -94,6 +96,7 @@ async def test_a_result_is_taken_once(pair: Pair) -> None:
     assert (await pair.shown(answered["id"]))["result"] == ACCEPTED
 
 
+@pytest.mark.pitfall("IP-34")
 async def test_a_result_in_an_envelope_is_unwrapped(pair: Pair) -> None:
     answered = await sent(pair)
     wrapped = {"data": ACCEPTED, "status_code": 1000, "timestamp": "2026-01-01T00:00:00Z"}
@@ -120,6 +123,8 @@ async def test_a_reservation_can_be_dropped_after_it_was_made(each_pair: Pair) -
     assert (shown["result"], shown["news"]) == (ACCEPTED, dropped)
 
 
+@pytest.mark.pitfall("IP-34")
+@pytest.mark.threat("TA-05")
 async def test_nobody_else_can_tell_a_result(pair: Pair) -> None:
     answered = await sent(pair)
     other = "other-cpo-token_0123456789"
@@ -266,6 +271,7 @@ async def test_a_partner_that_is_away_is_told_in_a_sentence(pair: Pair) -> None:
     assert await problem_of(pair) == (502, "Example CPO: no connection")
 
 
+@pytest.mark.pitfall("IP-34")
 async def test_a_response_without_timeout_is_understood(pair: Pair) -> None:
     pair.network.hosts["cpo.example"] = Fixed(200, envelope({"result": "REJECTED"}))
     assert (await sent(pair))["response"] == {"result": "REJECTED", "timeout": 0}

@@ -59,6 +59,7 @@ async def test_a_party_that_is_named_may_not_use_what_is_another_ones(floor: Flo
 
 
 @pytest.mark.req("CM-21")
+@pytest.mark.threat("TA-30")
 async def test_two_parties_of_one_partner_cannot_touch_each_others_reservations(
     each_floor: Floor,
 ) -> None:
@@ -97,6 +98,7 @@ async def test_the_reservation_that_stands_is_cancelled_and_not_a_newer_one_that
         assert (await floor.errands())[-1].reservation == expected.key
 
 
+@pytest.mark.threat("TA-08", "TA-30")
 async def test_what_waits_for_stations_is_bounded_for_each_partner(each_floor: Floor) -> None:
     floor = each_floor
     for _ in range(50):

@@ -62,6 +62,14 @@ async def announced(town: Town) -> dict[str, str]:
     return {f"{row.role} {row.country_code}*{row.party_id}": row.status for row in rows}
 
 
+@pytest.mark.pitfall("IP-44")
+async def test_a_client_info_without_its_date_is_dated_on_arrival(town: Town) -> None:
+    undated = {name: value for name, value in INFO.items() if name != "last_updated"}
+    assert codes_of(await town.hub2.send("PUT", AT_HUB, undated)) == (201, 1000)
+    stored = envelope_of(await town.hub2.send("GET", AT_HUB))["data"]
+    assert stored["last_updated"] > INFO["last_updated"]
+
+
 @pytest.mark.req("HC-04", "HC-06", "HC-07")
 async def test_a_client_info_is_stored_and_read_back(town: Town) -> None:
     assert codes_of(await town.hub2.send("GET", AT_HUB))[0] == 404
@@ -97,6 +105,7 @@ async def test_client_infos_know_put_and_get_alone(town: Town, method: str) -> N
     assert codes_of(await town.hub2.send(method, AT_HUB, {}))[0] == 405
 
 
+@pytest.mark.threat("TA-28")
 async def test_only_a_hub_announces_anybody(town: Town) -> None:
     assert codes_of(await town.cpo1.send("PUT", AT_HUB, INFO)) == (200, 2000)
     assert await announced(town) == {}
@@ -104,6 +113,7 @@ async def test_only_a_hub_announces_anybody(town: Town) -> None:
 
 @pytest.mark.parametrize("party", [CPO1.party, EMSP1.party, OURS, HUB])
 @pytest.mark.parametrize("role", ["CPO", "EMSP"])
+@pytest.mark.threat("TA-28")
 async def test_a_hub_takes_over_nobody_who_is_known_otherwise(
     town: Town, party: Party, role: str
 ) -> None:
@@ -130,6 +140,7 @@ async def test_a_party_whose_codes_are_none_is_nobody(
     assert await announced(town) == {}
 
 
+@pytest.mark.threat("TA-28")
 async def test_who_registers_is_behind_a_hub_no_longer(town: Town) -> None:
     await town.hub2.send("PUT", AT_HUB, INFO)
     await add_partner(town.context, "direct", PlatformID.HUB, [("CPO", BEHIND)])
@@ -184,6 +195,7 @@ async def test_a_hubs_broadcast_is_told_on_and_not_back(town: Town) -> None:
     assert seen.routing == (OTHER_HUB.party, HUB)
 
 
+@pytest.mark.pitfall("IP-11", "IP-32")
 async def test_its_parties_are_parties_of_this_hub(town: Town) -> None:
     await town.hub2.send("PUT", AT_HUB, INFO)
     await bring_up_to_date(town.context)
@@ -234,6 +246,7 @@ async def test_who_is_announced_while_the_list_is_read_stays(town: Town) -> None
     assert await announced(town) == {"CPO AT*CPB": "CONNECTED"}
 
 
+@pytest.mark.threat("TA-28")
 async def test_a_list_of_too_many_is_not_believed(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,6 +272,7 @@ async def test_half_a_list_suspends_nobody(town: Town) -> None:
     assert "Not complete" in (note or "")
 
 
+@pytest.mark.threat("TA-28")
 async def test_a_hub_announces_so_many_and_no_more(
     town: Town, monkeypatch: pytest.MonkeyPatch
 ) -> None:

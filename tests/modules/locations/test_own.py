@@ -104,6 +104,7 @@ async def test_what_has_no_date_is_dated_now(database: Database) -> None:
         (LOC, {"evses": [samples.evse(4)]}),
     ],
 )
+@pytest.mark.pitfall("IP-15")
 async def test_a_part_that_changes_now_moves_its_parents(
     database: Database, place: Place, body: Document
 ) -> None:
@@ -153,6 +154,7 @@ async def test_an_older_date_is_a_conflict(database: Database, place: Place) -> 
 
 
 @pytest.mark.req("LO-12", "LO-13")
+@pytest.mark.pitfall("IP-19")
 async def test_an_evse_that_is_left_out_becomes_removed(database: Database) -> None:
     await put(database, LOC, location())
     body = location(evses=[samples.evse(2), samples.evse(1)], last_updated=T1)
@@ -229,6 +231,7 @@ async def test_a_body_that_names_another_is_refused(
     assert await stored(database) == location()
 
 
+@pytest.mark.pitfall("IP-16")
 async def test_evses_in_a_patch_must_be_complete(database: Database) -> None:
     await put(database, LOC, location())
     wrong: list[Any] = [[{"uid": "EVSE-1", "status": "CHARGING"}], "x", [1], {}]

@@ -85,6 +85,7 @@ async def test_each_level_is_put_patched_and_read(
 
 @pytest.mark.req("LO-08", "LO-09")
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@pytest.mark.pitfall("IP-15")
 async def test_parents_are_dated_like_the_part_that_changed(service: Service, method: str) -> None:
     await service.cpo.put(URL, json=samples.location())
     connector = samples.connector(1, last_updated=T1)
@@ -97,6 +98,7 @@ async def test_parents_are_dated_like_the_part_that_changed(service: Service, me
     assert (await stored(service, "/EVSE-1"))["last_updated"] == T1
 
 
+@pytest.mark.pitfall("IP-15")
 async def test_a_late_part_does_not_take_its_parents_back_in_time(service: Service) -> None:
     await service.cpo.put(URL, json=samples.location(last_updated=T2))
     await service.cpo.patch(f"{URL}/EVSE-1", json={"status": "CHARGING", "last_updated": T1})
@@ -124,6 +126,7 @@ async def test_a_put_replaces_the_whole_location(service: Service) -> None:
 
 
 @pytest.mark.req("PP-05")
+@pytest.mark.pitfall("IP-16")
 async def test_a_patch_with_evses_changes_these_and_leaves_the_others(service: Service) -> None:
     await service.cpo.put(URL, json=samples.location())
     new = samples.evse(2, status="CHARGING", last_updated=T1)
@@ -136,6 +139,8 @@ async def test_a_patch_with_evses_changes_these_and_leaves_the_others(service: S
 
 @pytest.mark.req("PP-09")
 @pytest.mark.parametrize(("path", "document", "changes"), LEVELS)
+@pytest.mark.pitfall("IP-14")
+@pytest.mark.threat("TA-13")
 async def test_what_is_older_than_the_stored_one_is_not_applied_and_that_is_said(
     service: Service, path: str, document: dict[str, Any], changes: dict[str, Any]
 ) -> None:
@@ -149,6 +154,7 @@ async def test_what_is_older_than_the_stored_one_is_not_applied_and_that_is_said
 
 
 @pytest.mark.parametrize(("path", "document", "changes"), LEVELS)
+@pytest.mark.pitfall("IP-08")
 async def test_a_date_far_ahead_does_not_shut_out_what_comes_later(
     service: Service, path: str, document: dict[str, Any], changes: dict[str, Any]
 ) -> None:
@@ -159,6 +165,7 @@ async def test_a_date_far_ahead_does_not_shut_out_what_comes_later(
     assert await stored(service, path) == {**document, **changes, "last_updated": T2}
 
 
+@pytest.mark.pitfall("IP-14")
 async def test_another_change_with_the_same_date_is_applied(service: Service) -> None:
     await service.cpo.put(URL, json=samples.location())
     wrote(await service.cpo.put(URL, json=samples.location(name="Other")))
@@ -206,6 +213,7 @@ BAD: list[tuple[str, str, Any, tuple[int, int], str]] = [
 @pytest.mark.req(
     "LO-06", "LO-11", "LO-13", "PP-01", "PP-07", "CO-03", "CO-05", "ST-15", "ST-03", "ST-09"
 )
+@pytest.mark.pitfall("IP-13")
 async def test_bad_requests_are_refused_and_change_nothing(service: Service) -> None:
     await service.cpo.put(URL, json=samples.location())
     for method, path, body, codes, sentence in BAD:
@@ -234,6 +242,8 @@ async def test_an_unknown_location_is_404_and_2003(
 
 @pytest.mark.req("CO-06")
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH"])
+@pytest.mark.pitfall("IP-11")
+@pytest.mark.threat("TA-05")
 async def test_the_objects_of_another_owner_are_unknown_to_the_caller(
     service: Service, method: str
 ) -> None:
@@ -262,6 +272,7 @@ async def test_the_same_id_of_two_owners_is_two_locations(service: Service) -> N
 
 
 @pytest.mark.req("CO-08")
+@pytest.mark.pitfall("IP-25")
 async def test_owner_and_ids_are_compared_without_regard_to_case(service: Service) -> None:
     await service.cpo.put(URL, json=samples.location())
     lower = f"{RECEIVER}/locations/de/cpo/loc-1/evse-1"
@@ -272,6 +283,7 @@ async def test_owner_and_ids_are_compared_without_regard_to_case(service: Servic
 
 
 @pytest.mark.req("TY-14")
+@pytest.mark.pitfall("IP-10")
 async def test_what_is_not_known_is_kept_and_what_is_careless_is_put_right(
     service: Service,
 ) -> None:
@@ -290,12 +302,14 @@ async def test_what_is_not_known_is_kept_and_what_is_careless_is_put_right(
     }
 
 
+@pytest.mark.pitfall("IP-26")
 async def test_ids_may_hold_any_character(service: Service) -> None:
     url = f"{RECEIVER}/locations/DE/CPO/A%2FB%20%2525"
     assert wrote(await service.cpo.put(url, json=samples.location(id="A/B %25"))) == 201
     assert data_of(await service.cpo.get(url))["id"] == "A/B %25"
 
 
+@pytest.mark.pitfall("IP-24")
 async def test_changes_of_different_parts_at_once_all_arrive(each_service: Service) -> None:
     await each_service.cpo.put(URL, json=samples.location())
     changes = [

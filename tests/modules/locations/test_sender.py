@@ -139,6 +139,7 @@ PAGING = {
 
 
 @pytest.mark.req("PG-12")
+@pytest.mark.threat("TA-18")
 async def test_no_paging_value_breaks_a_list(each_service: Service) -> None:
     await put(each_service, small("L1"))
     for query, code in PAGING.items():
@@ -146,6 +147,7 @@ async def test_no_paging_value_breaks_a_list(each_service: Service) -> None:
         assert (query, codes_of(answer)) == (query, (200, code))
 
 
+@pytest.mark.threat("TA-18")
 async def test_an_offset_beyond_the_end_is_an_empty_page(service: Service) -> None:
     await put(service, small("L1"))
     answer = await service.partner.get(f"{LIST}?offset=1")
@@ -154,6 +156,7 @@ async def test_an_offset_beyond_the_end_is_an_empty_page(service: Service) -> No
 
 
 @pytest.mark.req("PG-06")
+@pytest.mark.pitfall("IP-08")
 async def test_an_unencoded_plus_survives_the_crawl(service: Service) -> None:
     await put(service, small("A", 1), small("B", 2), small("C", 3))
     names, pages = await crawl(service, f"{LIST}?date_from=2026-01-01T02:02:00+02:00&limit=1")
@@ -191,6 +194,7 @@ STRANGE = [
 
 
 @pytest.mark.req("LO-02", "CO-08")
+@pytest.mark.pitfall("IP-26")
 async def test_every_printable_id_is_found_again(service: Service) -> None:
     for name in STRANGE:
         evse = samples.evse(1, uid=name, connectors=[samples.connector(1, id=name)])
@@ -220,6 +224,7 @@ async def test_what_is_not_there_is_unknown(each_service: Service) -> None:
 
 
 @pytest.mark.req("RT-05", "TR-22")
+@pytest.mark.threat("TA-05")
 async def test_only_the_addressed_partys_locations_are_told(service: Service) -> None:
     second = Party("BE", "TWO")
     await add_party(service.database, second)
@@ -247,6 +252,7 @@ def poison() -> Iterable[bytes]:
 
 
 @pytest.mark.req("TY-08")
+@pytest.mark.threat("TA-20")
 async def test_poison_never_reaches_the_list(each_service: Service) -> None:
     await put(each_service, location())
     url = "/admin/locations/NL/TNM/LOC-1"

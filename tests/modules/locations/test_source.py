@@ -69,6 +69,7 @@ async def test_a_changed_location_is_patched_or_put(database: Database) -> None:
 
 
 @pytest.mark.req("LO-04")
+@pytest.mark.pitfall("IP-16", "IP-40")
 async def test_a_changed_evse_is_patched_or_put_or_told_with_its_location(
     database: Database,
 ) -> None:
@@ -90,6 +91,7 @@ async def test_a_changed_connector_is_told_with_its_evse(database: Database) -> 
 
 
 @pytest.mark.req("LO-12")
+@pytest.mark.pitfall("IP-19")
 async def test_a_removed_evse_is_told_by_its_status(database: Database) -> None:
     async with database.write() as db:
         await remove_own(db, OURS, EVSE)

@@ -105,6 +105,8 @@ async def test_an_empty_list_of_periods_adds_none_to_a_session_without(service: 
 
 
 @pytest.mark.req("SE-11")
+@pytest.mark.pitfall("IP-17")
+@pytest.mark.threat("TA-13")
 async def test_a_patch_that_is_sent_twice_adds_its_periods_once(service: Service) -> None:
     await push(service, "PUT", samples.session(charging_periods=[]))
     patch = {"charging_periods": [period(1), period(2)], "last_updated": at(2)}
@@ -131,6 +133,7 @@ async def test_what_is_older_is_not_applied_and_that_is_said(service: Service, m
 @pytest.mark.req("SE-14")
 @pytest.mark.parametrize("end", ["COMPLETED", "INVALID"])
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
+@pytest.mark.pitfall("IP-18")
 async def test_a_session_that_has_ended_takes_late_news_but_does_not_reopen(
     service: Service, method: str, end: str
 ) -> None:
@@ -162,6 +165,7 @@ async def test_a_reservation_needs_no_evse_yet_and_an_old_word_for_it_is_underst
     assert await stored(service) == plain({**body, "status": "RESERVATION"})
 
 
+@pytest.mark.pitfall("IP-18")
 async def test_a_session_at_an_unknown_location_with_an_unknown_token_is_taken(
     service: Service,
 ) -> None:

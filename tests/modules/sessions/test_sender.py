@@ -74,6 +74,7 @@ async def test_sessions_are_listed_from_a_date_on_oldest_creation_first(service:
 
 
 @pytest.mark.req("SE-02", "TR-22", "PG-07")
+@pytest.mark.threat("TA-05")
 async def test_an_emsp_sees_the_sessions_of_its_own_drivers_only(service: Service) -> None:
     await put(service, session("MINE"), session("YOURS", "OTH"), session("NOBODYS", "XXX"))
     await add_partner(service.database, "Another eMSP", "another-token_01234", Party("DE", "OTH"))

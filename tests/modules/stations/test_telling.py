@@ -83,6 +83,7 @@ async def test_a_result_that_was_not_sent_at_all_is_sent_again(sqlite_url: str) 
         assert (host.failures, len(command.results)) == (0, 1)
 
 
+@pytest.mark.threat("TA-08")
 async def test_a_partner_that_stays_away_is_left(sqlite_url: str) -> None:
     async with open_yard(sqlite_url, Puppet()) as yard:
         host = Unreachable(yard.network.hosts["emsp.test"], 1000)
@@ -134,6 +135,7 @@ async def test_an_answer_for_a_partner_that_was_removed_does_no_harm(database_ur
 
 
 @pytest.mark.req("CM-23")
+@pytest.mark.threat("TA-08")
 async def test_what_goes_to_one_address_keeps_its_order(sqlite_url: str) -> None:
     async with open_yard(sqlite_url, Puppet()) as yard:
         yard.emsp.rules = [Rule("slow", RESULTS, times=1, seconds=0.5)]

@@ -135,6 +135,7 @@ def test_tariffs_on_file_are_compared_with_those_in_a_cdr() -> None:
     assert (code, "differs from the one that is stored" in told) == (0, True)
 
 
+@pytest.mark.threat("TA-23")
 def test_what_partners_wrote_cannot_steer_the_terminal() -> None:
     evil = write("tariff.json", tariff(*OFFER["elements"], id="T\x1b[2J", currency="E\x1b["))
     code, told, _ = run("lint", evil, app=tariff_app)

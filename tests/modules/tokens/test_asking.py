@@ -49,6 +49,7 @@ FAILURES: list[tuple[Rule, str, str]] = [
 
 @pytest.mark.req("TK-16", "TK-17")
 @pytest.mark.parametrize(("rule", "never", "offline"), FAILURES)
+@pytest.mark.pitfall("IP-12")
 async def test_an_emsp_that_fails_denies_unless_the_whitelist_is_for_that(
     world: World, rule: Rule, never: str, offline: str
 ) -> None:
@@ -62,6 +63,7 @@ async def test_an_emsp_that_fails_denies_unless_the_whitelist_is_for_that(
 
 
 @pytest.mark.req("TK-16")
+@pytest.mark.pitfall("IP-12")
 async def test_an_emsp_that_is_slow_or_gone_is_not_waited_for(world: World) -> None:
     """IP-12: the driver stands at the station."""
     emsp = await world.add_emsp()
@@ -93,6 +95,7 @@ ANSWERS: list[Any] = [
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
+@pytest.mark.pitfall("IP-12")
 async def test_a_hostile_answer_is_a_no(world: World, answer: Any) -> None:
     """A Token of another eMSP in the answer would have that one billed."""
     await world.add_emsp()

@@ -99,6 +99,7 @@ DENIED = {Heard.UNKNOWN: "UNKNOWN", Heard.NEEDS_MORE: "NOT_ALLOWED", Heard.UNUSA
     ("whitelist", "valid", "heard", "option"),
     list(product(WHITELISTS, (True, False), DENIED, (True, False))),
 )
+@pytest.mark.pitfall("IP-12")
 def test_an_answer_without_a_verdict_is_a_no(
     *, whitelist: str, valid: bool, heard: Heard, option: bool
 ) -> None:

@@ -43,6 +43,7 @@ async def test_a_token_is_put_replaced_and_read(each_service: Service) -> None:
 
 
 @pytest.mark.req("TK-11", "CO-02")
+@pytest.mark.pitfall("IP-39")
 async def test_a_uid_is_one_token_for_each_type(each_service: Service) -> None:
     app = samples.token(type="APP_USER", whitelist="NEVER")
     await each_service.partner.put(URL, json=samples.token())
@@ -65,6 +66,7 @@ async def test_a_token_is_withdrawn_and_stays_retrievable(service: Service) -> N
 
 
 @pytest.mark.req("TK-11")
+@pytest.mark.pitfall("IP-39")
 async def test_the_type_in_the_body_must_be_that_of_the_url(service: Service) -> None:
     """AT-64: an APP_USER that is filed as RFID would be found by nobody who looks for it."""
     app = samples.token(type="APP_USER")
@@ -78,6 +80,7 @@ async def test_the_type_in_the_body_must_be_that_of_the_url(service: Service) ->
     assert codes_of(await service.partner.patch(URL, json=changes)) == (200, 2001)
 
 
+@pytest.mark.pitfall("IP-39")
 async def test_a_partner_may_be_trusted_with_the_type(service: Service) -> None:
     await set_options(service.context, "Example eMSP", {"token_type_from_body": "true"})
     app = samples.token(type="APP_USER")
@@ -115,6 +118,7 @@ async def test_an_older_push_is_not_applied_and_no_error(each_service: Service) 
 
 
 @pytest.mark.req("CO-06")
+@pytest.mark.threat("TA-05")
 async def test_only_tokens_of_the_callers_parties_are_taken_or_told(service: Service) -> None:
     """TA-02: a Token of another eMSP, pushed by this one, would bill the wrong one."""
     url = f"{OCPI}/receiver/tokens/FR/NEW/{UID}"
@@ -199,6 +203,7 @@ async def test_any_uid_is_kept_apart_from_its_type(service: Service) -> None:
         assert codes_of(answer) == (200, 2001)
 
 
+@pytest.mark.pitfall("IP-09")
 async def test_a_word_that_ocpi_does_not_know_yet_costs_nobody_the_token(service: Service) -> None:
     newer = samples.token(type="EMAID", whitelist="SOMETIMES")
     assert codes_of(await service.partner.put(f"{URL}?type=EMAID", json=newer)) == (201, 1000)

@@ -84,6 +84,7 @@ async def test_a_known_token_gets_a_verdict_and_the_whole_token(
 
 
 @pytest.mark.req("TK-04")
+@pytest.mark.pitfall("IP-12")
 async def test_an_unknown_token_is_404_with_2004_and_no_data(service: Service) -> None:
     await put(service, token())
     for url in (f"{LIST}/NOBODY/authorize", f"{AUTHORIZE}?type=APP_USER"):

@@ -36,6 +36,8 @@ CLIMBING = [
 
 @pytest.mark.parametrize("path", CLIMBING)
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT"])
+@pytest.mark.pitfall("IP-26")
+@pytest.mark.threat("TA-01")
 async def test_no_path_leads_out_of_a_partners_endpoint(
     town: Town, method: str, path: bytes
 ) -> None:
@@ -151,6 +153,7 @@ FRC = {"country_code": "FR", "party_id": "FRC"}
     ],
 )
 @pytest.mark.parametrize("to", [EMSP1.party, Party("XX", "XXX"), None])
+@pytest.mark.threat("TA-05")
 async def test_nobody_pushes_what_is_another_ones(
     town: Town, method: str, path: str, body: Any, to: Party | None
 ) -> None:
@@ -210,6 +213,7 @@ START = "receiver/commands/START_SESSION"
         (f'{{"response_url": "{EVIL}", "x": {"[" * 50_000}{"]" * 50_000}}}', (400, 2001)),
     ],
 )
+@pytest.mark.threat("TA-07")
 async def test_no_reader_of_a_command_finds_a_foreign_url_in_it(
     town: Town, body: str, codes: tuple[int, int]
 ) -> None:
@@ -218,6 +222,7 @@ async def test_no_reader_of_a_command_finds_a_foreign_url_in_it(
     assert not town.network.requests
 
 
+@pytest.mark.threat("TA-07")
 async def test_no_reader_of_a_query_finds_a_foreign_url_in_it(town: Town) -> None:
     path = f"receiver/chargingprofiles/S1?duration=1&response%5FURL={EVIL}"
     answer = await town.emsp1.send("GET", path, to=CPO1.party)

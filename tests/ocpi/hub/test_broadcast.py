@@ -132,6 +132,8 @@ async def test_every_party_of_a_partner_gets_its_own_copy(sqlite_url: str) -> No
     assert told == {"IT*ONE", "IT*TWO"}
 
 
+@pytest.mark.pitfall("IP-11")
+@pytest.mark.threat("TA-05")
 async def test_nobody_broadcasts_what_is_not_its_own(town: Town) -> None:
     answer = await town.cpo2.send("PUT", AT, LOCATION, to=HUB)
     assert answer.status_code == 404
@@ -151,6 +153,7 @@ async def test_nobody_broadcasts_what_is_not_its_own(town: Town) -> None:
         ("GET", AT, None),
     ],
 )
+@pytest.mark.pitfall("IP-32")
 async def test_what_is_for_one_party_is_refused_and_not_spread(
     town: Town, method: str, path: str, body: Any
 ) -> None:

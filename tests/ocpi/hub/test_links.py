@@ -59,6 +59,7 @@ async def test_a_list_is_followed_through_the_hub_page_after_page(town: Town) ->
 
 
 @pytest.mark.req("RT-23")
+@pytest.mark.threat("TA-07")
 async def test_a_link_is_for_the_party_alone_that_it_was_made_for(town: Town) -> None:
     town.cpo1.answer = paged
     first = await town.emsp1.send("GET", "sender/locations", to=CPO1.party)
@@ -73,6 +74,7 @@ async def test_a_link_is_for_the_party_alone_that_it_was_made_for(town: Town) ->
 
 
 @pytest.mark.req("RT-23")
+@pytest.mark.threat("TA-07")
 async def test_links_expire_and_are_forgotten(town: Town) -> None:
     town.cpo1.answer = paged
     first = await town.emsp1.send("GET", "sender/locations", to=CPO1.party)
@@ -113,6 +115,7 @@ async def test_a_cdr_that_is_posted_again_has_the_same_place(town: Town) -> None
 
 
 @pytest.mark.req("RT-22")
+@pytest.mark.threat("TA-07")
 async def test_a_commands_result_goes_back_by_a_url_of_the_hub(town: Town) -> None:
     await town.emsp1.send("POST", "receiver/commands/START_SESSION", START, to=CPO1.party)
     (seen,) = town.cpo1.seen
@@ -158,6 +161,7 @@ async def test_the_url_in_the_query_of_a_profile_request_is_replaced_too(town: T
         "",
     ],
 )
+@pytest.mark.threat("TA-08")
 async def test_a_url_that_is_not_the_senders_own_is_refused(town: Town, url: str) -> None:
     body = {**START, "response_url": url}
     answer = await town.emsp1.send("POST", "receiver/commands/START_SESSION", body, to=CPO1.party)
@@ -166,6 +170,7 @@ async def test_a_url_that_is_not_the_senders_own_is_refused(town: Town, url: str
 
 
 @pytest.mark.req("RT-22", "RT-23")
+@pytest.mark.threat("TA-07")
 async def test_nobody_else_tells_a_result(town: Town) -> None:
     await town.emsp1.send("POST", "receiver/commands/START_SESSION", START, to=CPO1.party)
     url = town.cpo1.seen[0].document()["response_url"]
@@ -186,12 +191,14 @@ async def test_a_link_to_where_a_partner_no_longer_lives_is_not_followed(town: T
 
 
 @pytest.mark.parametrize("link", ['<https://evil.example/x>; rel="next"', "nonsense"])
+@pytest.mark.pitfall("IP-45")
 async def test_a_page_that_leads_astray_is_an_error_and_no_end(town: Town, link: str) -> None:
     town.cpo1.answer = lambda _: success([], headers={"link": link})
     answer = await town.emsp1.send("GET", "sender/locations", to=CPO1.party)
     assert codes_of(answer) == (200, 4000)
 
 
+@pytest.mark.pitfall("IP-35")
 async def test_a_foreign_place_of_a_cdr_is_left_out(town: Town) -> None:
     town.emsp1.answer = lambda _: success(headers={"location": "https://evil.example/cdr"})
     answer = await town.cpo1.send("POST", "receiver/cdrs", CDR, to=EMSP1.party)

@@ -153,6 +153,7 @@ def routes() -> set[tuple[str, str]]:
     }
 
 
+@pytest.mark.threat("TA-05")
 def test_every_route_has_a_row() -> None:
     assert {*ROWS, *UNADDRESSED} == routes()
     modules = {path.split("/")[1] for _, path in ROWS}
@@ -233,6 +234,7 @@ EACH = pytest.mark.parametrize("module", FUNCTIONAL)
 
 @pytest.mark.req("RT-08")
 @EACH
+@pytest.mark.threat("TA-06")
 async def test_nobody_speaks_for_another_party(town: Town, module: str) -> None:
     """Whatever the path, the receiver and the query say: nothing is sent, nothing is stored."""
     before = await stored(town)
@@ -251,6 +253,7 @@ async def test_nobody_speaks_for_another_party(town: Town, module: str) -> None:
 
 @pytest.mark.req("RT-01")
 @EACH
+@pytest.mark.pitfall("IP-31")
 async def test_half_a_pair_and_none_of_several_are_refused(town: Town, module: str) -> None:
     before = await stored(town)
     for case in cases(town, module):
@@ -267,6 +270,7 @@ async def test_half_a_pair_and_none_of_several_are_refused(town: Town, module: s
 
 @pytest.mark.req("CO-06")
 @EACH
+@pytest.mark.threat("TA-05")
 async def test_nobody_touches_what_is_another_partys(town: Town, module: str) -> None:
     before = await stored(town)
     for case in filter(is_owned, cases(town, module)):
@@ -281,6 +285,8 @@ async def test_nobody_touches_what_is_another_partys(town: Town, module: str) ->
 
 
 @pytest.mark.req("CO-05")
+@pytest.mark.pitfall("IP-11")
+@pytest.mark.threat("TA-05")
 async def test_a_body_of_another_owner_than_the_url_is_not_kept(town: Town) -> None:
     before = await stored(town)
     for path in (OF_LOCATION, OF_TARIFF, OF_TOKEN):
@@ -333,6 +339,7 @@ def check(case: Case, answer: httpx.Response, sender: Party, to: Party | None) -
 
 
 @pytest.mark.req("RT-03")
+@pytest.mark.pitfall("IP-31")
 async def test_configuration_modules_neither_read_nor_write_addresses(town: Town) -> None:
     for (method, path), make in UNADDRESSED.items():
         for member in CALLERS:

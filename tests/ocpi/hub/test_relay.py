@@ -55,6 +55,7 @@ async def test_a_message_reaches_the_party_that_it_names(town: Town) -> None:
 
 
 @pytest.mark.req("RT-16", "RT-17")
+@pytest.mark.pitfall("IP-10")
 async def test_body_and_unknown_fields_pass_byte_for_byte(town: Town) -> None:
     body = b'{ "last_updated":"2020-01-01T00:00:00Z",\n "x_new": {"deep": [1.50, "\xc3\xa9"]} }'
     said = b'{"status_code": 1000, "x": 1.0, "timestamp": "2026-01-01T12:00:00Z"}'
@@ -107,6 +108,7 @@ async def test_an_unknown_party_is_4001_with_ids_and_addresses(town: Town) -> No
 
 
 @pytest.mark.req("RT-40")
+@pytest.mark.pitfall("IP-12")
 async def test_a_receiver_that_does_not_answer_in_time_is_4002(sqlite_url: str) -> None:
     async with open_town(sqlite_url, hub_timeout=1) as town:
 
@@ -166,6 +168,7 @@ async def test_what_is_not_ocpi_is_4000(town: Town, reply: httpx.Response) -> No
 
 
 @pytest.mark.req("RT-08")
+@pytest.mark.threat("TA-06")
 async def test_nobody_speaks_as_somebody_else(town: Town) -> None:
     answer = await town.cpo1.send("PUT", PATH, SESSION, to=M, sender=EMSP2.party)
     assert codes_of(answer) == (200, 2001)

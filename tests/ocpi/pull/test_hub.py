@@ -95,6 +95,7 @@ async def feed(world: World) -> dict[str, int]:
 
 
 @pytest.mark.req("TR-23", "CO-07")
+@pytest.mark.pitfall("IP-09", "IP-11")
 async def test_locations_and_tariffs_are_stored_and_told_save_bad_and_foreign_ones(
     each_world: World,
 ) -> None:
@@ -203,6 +204,7 @@ async def test_our_cpo_keeps_the_tokens_that_it_pulls_to_itself(world: World) ->
     assert await feed(world) == {}
 
 
+@pytest.mark.pitfall("IP-19")
 async def test_what_is_gone_is_marked_after_a_full_pull_and_stays(each_world: World) -> None:
     """AT-21, IP-19."""
     partner = await add_partner(
@@ -238,6 +240,7 @@ async def test_what_is_listed_or_written_again_is_there_again(each_world: World)
     assert await absent(each_world, locations) == ["de*cpa*l4"]
 
 
+@pytest.mark.pitfall("IP-19")
 async def test_nothing_is_gone_from_a_list_that_breaks_off(world: World) -> None:
     await add_partner(world, locations=[location("L1"), location("L2")])
     await world.pull()

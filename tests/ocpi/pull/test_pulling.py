@@ -98,6 +98,7 @@ async def test_a_pull_updates_known_tokens_adds_new_ones_and_removes_none(
 
 
 @pytest.mark.req("TK-13")
+@pytest.mark.pitfall("IP-24")
 async def test_the_next_pull_asks_for_what_changed_since_with_an_overlap(world: World) -> None:
     """IP-24."""
     emsp = await world.add_emsp()
@@ -119,6 +120,7 @@ async def test_the_next_pull_asks_for_what_changed_since_with_an_overlap(world: 
     assert "date_from" not in queries(emsp)[2]
 
 
+@pytest.mark.pitfall("IP-24")
 async def test_everything_is_asked_for_again_after_a_week(world: World) -> None:
     emsp = await world.add_emsp()
     await pull(world)
@@ -129,6 +131,7 @@ async def test_everything_is_asked_for_again_after_a_week(world: World) -> None:
 
 
 @pytest.mark.req("TR-23", "CO-07")
+@pytest.mark.pitfall("IP-09")
 async def test_bad_objects_are_passed_over_one_by_one(each_world: World) -> None:
     await each_world.add_emsp()
     await each_world.add_emsp("other", [XYZ])
@@ -230,6 +233,7 @@ async def test_a_list_that_breaks_off_is_not_taken_for_whole(
     assert (pulled.full, counts(pulled)["new"]) == (True, 1)
 
 
+@pytest.mark.pitfall("IP-40")
 async def test_only_partners_with_a_list_are_pulled_from(world: World) -> None:
     await world.add_emsp("mute", sender=False)
     with pytest.raises(Conflict, match="mute offers no list of Tokens"):
@@ -278,6 +282,8 @@ async def test_a_slow_page_is_waited_for(world: World) -> None:
     assert counts(await pull(world)) == {"new": 1}
 
 
+@pytest.mark.pitfall("IP-23")
+@pytest.mark.threat("TA-18")
 async def test_a_page_far_larger_than_asked_for_is_taken_in_slices(
     each_world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -26,6 +26,7 @@ def sent(allowance: Allowance, begin: int, end: int) -> int:
     ("per_minute", "at_once", "in_a_minute"),
     [(1, 1, 1), (60, 1, 60), (120, 2, 121), (600, 10, 609)],
 )
+@pytest.mark.pitfall("IP-38")
 def test_a_minute_has_so_many_and_a_second_its_share(
     per_minute: int, at_once: int, in_a_minute: int
 ) -> None:
@@ -50,6 +51,7 @@ def test_an_object_counts_as_many_requests_as_it_took() -> None:
     assert allowance.next_at() == NOW + micros(2)
 
 
+@pytest.mark.pitfall("IP-38")
 def test_pauses_are_as_long_as_asked_for_and_double_where_that_is_not_said() -> None:
     allowance, now, waits = Allowance(PACE), NOW, []
     for _ in range(5):

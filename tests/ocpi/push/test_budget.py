@@ -49,6 +49,7 @@ def answers(places: int, hang_from: float) -> list[int]:
 
 @pytest.mark.parametrize("places", [10, 20, 30, 40, 64, 100, 2000])
 @pytest.mark.parametrize("hang_from", [0, 10])
+@pytest.mark.threat("TA-17")
 def test_eight_partners_of_twenty_that_hang_do_not_slow_the_twelve(
     places: int, hang_from: float
 ) -> None:

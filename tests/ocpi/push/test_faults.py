@@ -157,6 +157,7 @@ async def test_a_partner_that_rejects_everything_is_not_asked_object_by_object(
     await world.until_told()
 
 
+@pytest.mark.pitfall("IP-38")
 async def test_a_partner_that_asks_for_a_pause_gets_it(world: World) -> None:
     partner = await world.add_partner("msp")
     pauses = [envelope(2000, 429), httpx.Response(429, headers={"Retry-After": "1"})]
@@ -340,6 +341,7 @@ async def test_a_rewound_lane_tells_everything_again_but_no_cdr_twice(world: Wor
     assert len(partner.of("POST")) == 1
 
 
+@pytest.mark.threat("TA-09")
 async def test_no_log_line_and_no_row_holds_a_token(world: World) -> None:
     partner: Simulated = await world.add_partner("msp")
 

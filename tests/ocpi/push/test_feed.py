@@ -138,6 +138,7 @@ async def test_a_change_that_is_rolled_back_was_never_there(database: Database) 
     assert await tell(database, Change("locations", LOC1)) == [1]
 
 
+@pytest.mark.pitfall("IP-24")
 async def test_a_polling_reader_misses_nothing(database_url: str) -> None:
     async with open_database(database_url) as database:
         done = asyncio.Event()

@@ -73,6 +73,7 @@ TABLE: list[tuple[int, int | None, tuple[str, ...], Kind]] = [
 
 
 @pytest.mark.parametrize(("http", "code", "methods", "kind"), TABLE)
+@pytest.mark.pitfall("IP-06", "IP-07", "IP-37")
 def test_an_answer_means(http: int, code: int | None, methods: tuple[str, ...], kind: Kind) -> None:
     assert {method: judge(method, reply(http, code), now=NOW).kind for method in methods} == (
         dict.fromkeys(methods, kind)
@@ -89,6 +90,7 @@ def test_an_answer_means(http: int, code: int | None, methods: tuple[str, ...], 
         ("POST", 201, Kind.PARTNER_FAULT, True),
     ],
 )
+@pytest.mark.pitfall("IP-06", "IP-42")
 def test_an_empty_answer_is_success_but_no_proof_that_a_cdr_arrived(
     method: str, http: int, kind: Kind, *, doubtful: bool
 ) -> None:
@@ -152,11 +154,13 @@ def test_a_cdr_that_exists_is_delivered_when_an_earlier_post_may_have_arrived(
         ("", None),
     ],
 )
+@pytest.mark.pitfall("IP-38")
 def test_retry_after_is_read_within_bounds(text: str, seconds: float | None) -> None:
     assert asked_wait(reply(429, None, retry_after=text), NOW) == seconds
     assert judge("PUT", reply(429, None, retry_after=text), now=NOW).retry_after == seconds
 
 
+@pytest.mark.pitfall("IP-38")
 def test_a_503_is_a_request_to_wait_only_when_it_says_how_long() -> None:
     asked = judge("PUT", reply(503, None, retry_after="7"), now=NOW)
     assert (asked.kind, asked.retry_after) == (Kind.THROTTLE, 7)

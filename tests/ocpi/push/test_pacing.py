@@ -65,6 +65,7 @@ async def test_a_moment_that_comes_while_a_lane_looks_is_not_slept_over(
     await world.until_told(partner)
 
 
+@pytest.mark.threat("TA-17")
 async def test_a_black_hole_delays_nobody_else(world: World) -> None:
     hole, other = await world.add_partner("hole"), await world.add_partner("other")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import httpx
+import pytest
 from sqlalchemy import update
 
 from ocpi.push.lanes import Receipt
@@ -89,6 +90,7 @@ async def test_versions_of_an_object_arrive_in_their_order(world: World) -> None
         assert {name: sorted(seen) for name, seen in partner.versions.items()} == partner.versions
 
 
+@pytest.mark.pitfall("IP-07")
 async def test_a_partner_that_lost_a_location_gets_it_again_with_the_next_change(
     world: World,
 ) -> None:
@@ -103,6 +105,7 @@ async def test_a_partner_that_lost_a_location_gets_it_again_with_the_next_change
     assert told(partner) == [("PUT", "NL/TNM/a"), *ladder]
 
 
+@pytest.mark.pitfall("IP-40")
 async def test_a_partner_that_understands_no_patch_gets_whole_objects(world: World) -> None:
     partner = await world.add_partner("msp", put_only=True)
     world.add_worker()
@@ -154,6 +157,7 @@ async def test_what_was_deleted_is_deleted_there_and_what_came_back_is_not(
     assert sorted(told(partner)[3:]) == [("DELETE", "NL/TNM/c"), ("PUT", "NL/TNM/b")]
 
 
+@pytest.mark.pitfall("IP-35")
 async def test_a_cdr_goes_to_its_audience_once_and_leaves_a_receipt(world: World) -> None:
     first, second = await world.add_partner("one"), await world.add_partner("two")
     world.add_worker()
@@ -180,6 +184,7 @@ async def test_what_a_partner_does_not_take_is_passed_over(world: World) -> None
     assert told(partner) == [("PUT", "NL/TNM/a")]
 
 
+@pytest.mark.pitfall("IP-31")
 async def test_messages_name_their_sender_and_receiver(world: World) -> None:
     partner = await world.add_partner("msp")
     world.add_worker()

@@ -36,6 +36,7 @@ def test_what_is_written_is_read_back_equal(value: Any) -> None:
 
 @settings(deadline=None)
 @given(st.binary(max_size=60))
+@pytest.mark.threat("TA-14")
 def test_any_bytes_are_a_document_or_a_value_error(data: bytes) -> None:
     try:
         value = decode(data)
@@ -90,6 +91,8 @@ def test_numbers_are_read_exactly(text: str, value: Any) -> None:
         ("[" * 50_000 + "]" * 50_000, "nested deeper than 32"),
     ],
 )
+@pytest.mark.pitfall("IP-20")
+@pytest.mark.threat("TA-20")
 def test_what_would_do_harm_is_refused_with_a_sentence(text: str | bytes, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         decode(text)
@@ -106,6 +109,7 @@ def test_what_would_do_harm_is_refused_with_a_sentence(text: str | bytes, senten
         ("é€😀", '"é€😀"'),
     ],
 )
+@pytest.mark.pitfall("IP-20")
 def test_decimals_are_written_as_numbers_without_exponent(value: Any, text: str) -> None:
     assert encode(value) == text
 

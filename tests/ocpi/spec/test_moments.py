@@ -36,6 +36,7 @@ EXACT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
         ("2017-01-01T00:59:60+01:00", datetime(2016, 12, 31, 23, 59, 59, tzinfo=UTC)),
     ],
 )
+@pytest.mark.pitfall("IP-08")
 def test_a_moment_is_read_as_utc_whatever_its_form(text: str, moment: datetime) -> None:
     parsed = parse_moment(text)
     assert (parsed, parsed.tzinfo) == (moment, UTC)
@@ -77,6 +78,7 @@ def test_what_is_no_moment_is_refused_with_a_sentence(text: str) -> None:
         (datetime(800, 1, 1, tzinfo=UTC), "0800-01-01T00:00:00Z"),
     ],
 )
+@pytest.mark.pitfall("IP-08")
 def test_a_moment_is_written_with_z_and_none_or_three_decimals(moment: datetime, text: str) -> None:
     assert format_moment(moment) == text
 

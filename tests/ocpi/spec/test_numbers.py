@@ -32,6 +32,7 @@ def refusal(model: type[OCPIModel], given: Any) -> str:
         (0.1, Decimal("0.1"), []),
     ],
 )
+@pytest.mark.pitfall("IP-20")
 def test_a_number_is_read_exactly(sent: Any, number: Decimal, tolerated: list[str]) -> None:
     notes: list[str] = []
     assert read(Price, {"excl_vat": sent}, notes).excl_vat == number
@@ -59,6 +60,8 @@ def test_a_number_is_read_exactly(sent: Any, number: Decimal, tolerated: list[st
         [1],
     ],
 )
+@pytest.mark.pitfall("IP-20")
+@pytest.mark.threat("TA-20")
 def test_what_is_no_number_is_refused(sent: Any) -> None:
     sentence = refusal(Price, {"excl_vat": sent})
     assert sentence.startswith("excl_vat") or sentence == "excl_vat: is required"
@@ -89,6 +92,7 @@ def test_what_is_no_whole_number_is_refused(sent: Any) -> None:
 
 
 @pytest.mark.parametrize("sent", ["true", "false", 0, 1, Decimal(1)])
+@pytest.mark.pitfall("IP-20")
 def test_a_boolean_is_true_or_false_and_no_word_or_number_for_it(sent: Any) -> None:
     sentence = refusal(Location, samples.location(publish=sent))
     assert sentence == "publish: is neither true nor false"
@@ -108,6 +112,7 @@ def test_a_boolean_is_true_or_false_and_no_word_or_number_for_it(sent: Any) -> N
         (52, "52.00000", True),
     ],
 )
+@pytest.mark.pitfall("IP-20")
 def test_a_coordinate_gets_five_to_seven_decimals(sent: Any, read_as: str, *, noted: bool) -> None:
     notes: list[str] = []
     place = read(GeoLocation, {"latitude": sent, "longitude": "4.35706"}, notes)
@@ -124,6 +129,7 @@ def test_what_is_no_latitude_is_refused(sent: Any) -> None:
     assert sentence == "latitude: is no coordinate with a dot and five to seven decimals"
 
 
+@pytest.mark.pitfall("IP-36")
 def test_a_credit_may_be_negative() -> None:
     cost = {"excl_vat": Decimal("-3.80"), "incl_vat": Decimal("-4.60")}
     assert dump(read(CDR, samples.cdr(total_cost=cost)))["total_cost"] == cost

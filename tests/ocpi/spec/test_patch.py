@@ -26,6 +26,7 @@ def test_only_what_was_sent_comes_back_and_in_canonical_form() -> None:
     assert tolerated == ["IP-20 number: kwh", "IP-08 moment: last_updated"]
 
 
+@pytest.mark.pitfall("IP-21")
 def test_an_empty_list_empties_the_field_and_an_empty_text_changes_nothing() -> None:
     patch = read_patch(Location, {"images": [], "name": "", "publish": False} | NOW)
     assert patch == {"publish": False, "images": []} | NOW
@@ -50,6 +51,7 @@ def test_a_class_without_last_updated_needs_none() -> None:
     ],
 )
 @pytest.mark.req("PP-05", "PP-06", "PP-07")
+@pytest.mark.pitfall("IP-13", "IP-21")
 def test_a_patch_that_cannot_be_applied_is_refused(document: Any, sentence: str) -> None:
     with pytest.raises(ValidationError) as refusal:
         read_patch(EVSE, document)

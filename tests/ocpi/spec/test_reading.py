@@ -81,6 +81,7 @@ def test_a_faultless_document_needs_no_tolerance_and_comes_back_as_it_was(
         ),
     ],
 )
+@pytest.mark.pitfall("IP-08", "IP-20", "IP-21")
 def test_what_is_careless_is_put_right_and_noted(
     sent: dict[str, Any], written: dict[str, Any], tolerated: list[str]
 ) -> None:
@@ -111,6 +112,7 @@ def test_what_is_no_object_is_refused(given: Any) -> None:
 
 
 @pytest.mark.req("TY-04")
+@pytest.mark.pitfall("IP-22")
 def test_text_is_kept_up_to_four_times_its_length() -> None:
     notes: list[str] = []
     long = "é" * 180
@@ -136,10 +138,12 @@ def test_text_is_kept_up_to_four_times_its_length() -> None:
         ("country_code", "N\u0130"),
     ],
 )
+@pytest.mark.pitfall("IP-22")
 def test_control_characters_and_ids_beyond_ascii_are_refused(field: str, sent: Any) -> None:
     assert refusal(Location, samples.location(**{field: sent})).startswith(f"{field}: is not text")
 
 
+@pytest.mark.pitfall("IP-22")
 def test_signed_data_may_hold_line_breaks_but_no_nul() -> None:
     signed = {"nature": "Start", "plain_data": "a\r\n\tb", "signed_data": "x\n"}
     assert dump(read(SignedValue, signed)) == signed
@@ -172,6 +176,7 @@ def test_credentials_without_a_role_are_refused() -> None:
 
 
 @pytest.mark.req("TY-03", "TY-15")
+@pytest.mark.pitfall("IP-09")
 def test_enums_are_exact_and_a_value_that_is_unknown_stays_text() -> None:
     notes: list[str] = []
     known = read(EVSE, EVSES[0], notes)
@@ -207,6 +212,7 @@ def test_a_connector_cannot_be_started_without_its_evse() -> None:
 
 
 @pytest.mark.req("TY-05", "TY-06")
+@pytest.mark.pitfall("IP-08")
 def test_a_moment_in_another_form_is_read_and_noted() -> None:
     notes: list[str] = []
     session = read(Session, samples.session(last_updated="2026-01-02 05:04:05+02:00"), notes)
@@ -216,6 +222,7 @@ def test_a_moment_in_another_form_is_read_and_noted() -> None:
 
 
 @pytest.mark.parametrize("sent", ["yesterday", 1767323045])
+@pytest.mark.pitfall("IP-08")
 def test_what_is_no_moment_is_refused(sent: Any) -> None:
     sentence = refusal(Session, samples.session(last_updated=sent))
     assert "is no moment such as 2026-01-02T03:04:05Z" in sentence
@@ -236,6 +243,7 @@ _MEMBERS = st.dictionaries(
 @pytest.mark.req("TY-14")
 @settings(deadline=None)
 @given(_MEMBERS)
+@pytest.mark.pitfall("IP-10")
 def test_unknown_members_survive_on_every_level(members: dict[str, Any]) -> None:
     connector = CONNECTOR | members
     evse = EVSES[0] | {"connectors": [connector]} | members
@@ -248,6 +256,7 @@ def test_unknown_members_survive_on_every_level(members: dict[str, Any]) -> None
 @pytest.mark.parametrize(
     "sent", ["a\0", ["a\ud800"], {"a": {"b": "x" * 16_385}}, [{"k": ["ok", "\0"]}]]
 )
+@pytest.mark.threat("TA-20")
 def test_unknown_members_hold_nothing_that_would_do_harm(sent: Any) -> None:
     assert refusal(Price, {"excl_vat": 1, "x": sent}) == (
         "x: holds NUL, a lone surrogate, or more than 16384 characters"

@@ -17,6 +17,7 @@ from tests.ocpi.testing.charging import charging
 HOSTILE = "<script>alert('x')</script>"
 
 
+@pytest.mark.threat("TA-24")
 async def test_the_page_escapes_what_a_peer_says() -> None:
     mock = MockEMSP((Party(name=HOSTILE),))
     introduce(mock, [samples.credentials_role(name=HOSTILE)])
