@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ocpi.console import events, overview, partners, signin
+from ocpi.console import cdrs, events, overview, partners, sessions, signin, stations
 from ocpi.console.access import SignInFirst, check_form
 from ocpi.console.frame import HEADERS, HERE, page
 from ocpi.context import Context
@@ -21,6 +21,9 @@ from ocpi.messages import log
 ROUTERS: Sequence[APIRouter] = (
     overview.router,
     partners.router,
+    stations.router,
+    sessions.router,
+    cdrs.router,
     signin.private,
     events.router,
 )
