@@ -15,7 +15,7 @@ from modules.cdrs.store import CDRRow, cdrs
 from ocpi.console.access import Viewer
 from ocpi.console.frame import page
 from ocpi.console.searching import Before, Typed, address, day, one_of, typed
-from ocpi.console.shown import raw, shown
+from ocpi.console.shown import raw, shown, told
 from ocpi.console.staff import Person
 from ocpi.context import Context
 from ocpi.errors import InvalidParameters, UnknownObject
@@ -94,7 +94,7 @@ async def _summaries(context: Context, rows: Sequence[CDRRow]) -> list[Document]
     ours = {each.key for each in await our_parties(context.database, PlatformID.CPO)}
     entries = await with_receipts(context.database, [decode(row.body) for row in rows])
     return [
-        {**entry, "verdict": row.verdict, "own": row.owner in ours}
+        {**told(entry), "verdict": row.verdict, "own": row.owner in ours}
         for entry, row in zip(entries, rows, strict=True)
     ]
 
@@ -124,11 +124,11 @@ async def show_cdr(
     return page(
         request,
         "cdr.html",
-        cdr=shown(person, cdr),
+        cdr=told(shown(person, cdr)),
         own=owner.key in {each.key for each in ours},
         receipts=entry["receipts"],
         heard=heard,
-        credit=credit,
+        credit=told(credit),
         finding=finding,
         account=await explain_price(context.database, owner, cdr),
         conflicts=await _conflicts(context, person, key),

@@ -15,7 +15,7 @@ from modules.stations.reports.record import Record
 from ocpi.console.access import Viewer
 from ocpi.console.frame import page
 from ocpi.console.searching import Before, Typed, address, day, one_of, typed
-from ocpi.console.shown import raw, shown
+from ocpi.console.shown import raw, shown, told
 from ocpi.console.timeline import timeline
 from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import Party
@@ -62,7 +62,7 @@ async def show_sessions(  # noqa: PLR0913 - A field of the form each.
         form=form,
         problem=problem,
         statuses=list(STATUSES),
-        sessions=[shown(person, decode(row.body)) for row in found.rows],
+        sessions=[told(shown(person, decode(row.body))) for row in found.rows],
         older=address("/console/sessions", form, found.older),
         first=before is None,
     )
@@ -103,12 +103,12 @@ async def show_session(
     return page(
         request,
         "session.html",
-        session=shown(person, session),
+        session=told(shown(person, session)),
         record=record,
         trouble=trouble,
         curve=_curve(session, record),
         steps=timeline(session, record, bills),
-        bills=bills,
+        bills=told(bills),
         heard=heard,
         raw=raw(shown(person, session)),
     )

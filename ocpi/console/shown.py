@@ -13,6 +13,22 @@ _LAST = 4
 _NAMES = ("uid", "contract_id")
 
 
+class Told(dict[str, Any]):
+    """A part of a document; for templates, which are strict, an optional field is None at least."""
+
+    def __missing__(self, name: str) -> None:
+        return None
+
+
+def told(value: Any) -> Any:
+    """A document, or a part of one, in which what is absent is None."""
+    if isinstance(value, dict):
+        return Told({name: told(each) for name, each in value.items()})
+    if isinstance(value, list):
+        return [told(each) for each in value]
+    return value
+
+
 def shown(person: Person, document: Document) -> Document:
     """A Session or CDR as somebody may see it."""
     token = document.get("cdr_token")

@@ -27,7 +27,7 @@ from ocpi.admin import own_party
 from ocpi.console.access import Operator, Viewer
 from ocpi.console.frame import go, page
 from ocpi.console.searching import Before, Typed, address, one_of, typed
-from ocpi.console.shown import raw, shown
+from ocpi.console.shown import Told, raw, shown, told
 from ocpi.context import Context
 from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import Party
@@ -86,7 +86,8 @@ async def show_stations(
 def _summary(row: LocationRow) -> Document:
     location = decode(row.body)
     statuses = Counter(evse["status"] for evse in location.get("evses") or [])
-    return {**location, "statuses": statuses.most_common(), "absent_since": row.absent_since}
+    more = {"statuses": statuses.most_common(), "absent_since": row.absent_since}
+    return Told(told(location) | more)
 
 
 @router.get("/points")
@@ -120,11 +121,11 @@ async def show_station(
     return page(
         request,
         "station.html",
-        location=location,
+        location=told(location),
         own=owner.key in {each.key for each in ours},
         statuses=list(STATUSES),
         tariffs=await _tariffs(context, owner, location),
-        sessions=[shown(person, decode(row.body)) for row in lately.rows],
+        sessions=[told(shown(person, decode(row.body))) for row in lately.rows],
         raw=raw(location),
     )
 
@@ -178,21 +179,21 @@ async def _tariffs(context: Context, owner: Party, location: Document) -> dict[s
             "problem": "It is not stored here.",
         }
         if text is not None:
-            told = await asyncio.to_thread(_in_words, decode(text), location.get("time_zone"))
-            found[key] = {**told, "number": len(found)}
+            words = await asyncio.to_thread(_in_words, decode(text), location.get("time_zone"))
+            found[key] = {**words, "number": len(found)}
     return found
 
 
 def _in_words(tariff: Document, zone: str | None) -> Document:
     now = datetime.now(UTC)
-    told = {"id": tariff["id"], "type": tariff.get("type"), "texts": language_of(tariff)}
+    named = {"id": tariff["id"], "type": tariff.get("type"), "texts": language_of(tariff)}
     try:
         terms = read_tariff(tariff)
     except PricingError as error:
-        return {**told, "problem": f"It can't be priced by: {error}"}
+        return {**named, "problem": f"It can't be priced by: {error}"}
     findings = [each for each in lint_tariff(tariff, now=now) if each.severity != Severity.INFO]
     return {
-        **told,
+        **named,
         "problem": None,
         "prices": describe(terms),
         "example": example(terms, now, zone),

@@ -11,7 +11,7 @@ from modules.tariffs.pricing.estimate import estimate
 from modules.tariffs.pricing.explanation import PER, TITLES, amount_words
 from modules.tariffs.pricing.money import minor_unit, plain
 from modules.tariffs.pricing.remarks import quantity
-from modules.tariffs.pricing.restrictions import Band, Range, Restriction
+from modules.tariffs.pricing.restrictions import WEEKDAYS, Band, Range, Restriction, Weekdays
 from modules.tariffs.pricing.terms import Component, Limit, Terms
 from modules.tariffs.pricing.usage import Kind, PricingError
 from ocpi.spec.moments import format_moment
@@ -78,6 +78,8 @@ def _step(component: Component) -> str:
 def _when(restriction: Restriction) -> str:
     if isinstance(restriction, Band | Range):
         return f"{_MEASURED[restriction.name]} {restriction.words}"
+    if isinstance(restriction, Weekdays) and len(restriction.days) == len(WEEKDAYS):
+        return "every day"
     return restriction.words
 
 

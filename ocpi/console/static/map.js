@@ -7,7 +7,7 @@
   // What a station counts as, by the statuses of its EVSEs; each has a shape besides its colour.
   const STATES = [
     { name: "available", words: "an EVSE is free", shape: "circle", colour: "--good", when: ["AVAILABLE"] },
-    { name: "busy", words: "all are in use", shape: "square", colour: "--warn", when: ["CHARGING", "RESERVED", "BLOCKED"] },
+    { name: "busy", words: "none is free, some are in use", shape: "square", colour: "--warn", when: ["CHARGING", "RESERVED", "BLOCKED"] },
     { name: "broken", words: "out of order", shape: "triangle", colour: "--bad", when: ["OUTOFORDER", "INOPERATIVE"] },
     { name: "unknown", words: "unknown, planned or removed", shape: "ring", colour: "--idle", when: [] },
   ];
