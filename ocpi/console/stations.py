@@ -173,14 +173,10 @@ async def _tariffs(context: Context, owner: Party, location: Document) -> dict[s
     found: dict[str, Document] = {}
     for key, tariff_id in named.items():
         text = await tariffs.text_of(context.database, object_key(owner, tariff_id))
-        found[key] = {
-            "id": tariff_id,
-            "number": len(found) + 1,
-            "problem": "It is not stored here.",
-        }
+        words = {"id": tariff_id, "type": None, "problem": "It is not stored here."}
         if text is not None:
             words = await asyncio.to_thread(_in_words, decode(text), location.get("time_zone"))
-            found[key] = {**words, "number": len(found)}
+        found[key] = {**words, "number": len(found) + 1}
     return found
 
 

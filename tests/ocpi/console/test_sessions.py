@@ -9,11 +9,17 @@ import pytest
 from sqlmodel import select
 
 from ocpi.parties import Partner
-from ocpi.push.lanes import PartnerLane, ParkedObject, open_lane
+from ocpi.push.lanes import ParkedObject, PartnerLane, open_lane
 from ocpi.testing import samples
-from tests.house import OURS
+from tests.house import OCPI, OURS, codes_of
 from tests.ocpi.console.browsing import Console
-from tests.ocpi.console.objects import MARKUP, store_cdr, store_location, store_session
+from tests.ocpi.console.objects import (
+    MARKUP,
+    store_cdr,
+    store_location,
+    store_session,
+    store_tariff,
+)
 
 ONE = "/console/sessions/NL/TNM/SESSION-1"
 UID = samples.token()["uid"]
@@ -138,19 +144,25 @@ async def test_a_session_tells_who_was_told_of_it(console: Console) -> None:
 
 async def test_what_a_station_reported_makes_the_curve_and_the_notes(console: Console) -> None:
     await store_location(console.database)
+    await store_tariff(console.database)
+    put = f"{OCPI}/receiver/tokens/DE/MSP/{UID}"
+    assert codes_of(await console.service.partner.put(put, json=samples.token()))[1] == 1000
+    about = {"transaction_id": "7"}
+    token = {"uid": UID, "type": "RFID"}
+    start = {"at": "2026-03-01T10:00:00Z", "evse_uid": "EVSE-1", "token": token, "kwh": 100}
     reports = [
-        {
-            "type": "start",
-            "transaction_id": "7",
-            "evse_uid": "EVSE-1",
-            "at": "2026-03-01T10:00:00Z",
-            "token": {"uid": UID, "type": "RFID"},
-            "kwh": 100,
-        },
-        {"type": "meter", "transaction_id": "7", "at": "2026-03-01T10:30:00Z", "kwh": 111},
+        {"type": "start", **about, **start},
+        {"type": "meter", **about, "at": "2026-03-01T10:30:00Z", "kwh": 111},
+        {"type": "meter", **about, "at": "2026-03-01T10:15:00Z", "kwh": 90},
     ]
     answer = await console.service.admin.post("/admin/stations/LOC-1/reports", json=reports)
-    assert answer.status_code == 200, answer.text
+    session_id = answer.json()["results"][0]["session_id"]
+    path = f"/console/sessions/NL/TNM/{session_id}"
+    page = await console.viewer.page(path)
+    assert "data-curve='[[1772359200, 1772361000], [22.0, null], [0.0, 11.0]]'" in page
+    words = await console.viewer.text(path)
+    assert "The station reported the start." in words
+    assert "The meter fell to 90 kWh at 2026-03-01T10:15:00Z: not used." in words
 
 
 async def test_an_unknown_session_is_named(console: Console) -> None:
