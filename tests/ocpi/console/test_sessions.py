@@ -149,7 +149,8 @@ async def test_what_a_station_reported_makes_the_curve_and_the_notes(console: Co
     assert codes_of(await console.service.partner.put(put, json=samples.token()))[1] == 1000
     about = {"transaction_id": "7"}
     token = {"uid": UID, "type": "RFID"}
-    start = {"at": "2026-03-01T10:00:00Z", "evse_uid": "EVSE-1", "token": token, "kwh": 100}
+    where = {"evse_uid": "EVSE-1", "connector_id": "1"}
+    start = {"at": "2026-03-01T10:00:00Z", **where, "token": token, "kwh": 100}
     reports = [
         {"type": "start", **about, **start},
         {"type": "meter", **about, "at": "2026-03-01T10:30:00Z", "kwh": 111},
