@@ -41,9 +41,9 @@ def spliced(total: int, name: str, texts: Iterable[str]) -> str:
 
 
 # A search looks into documents, for which there is no index. SQLite does so on the event loop's own
-# thread: a window takes it some 10 ms, and behind so many of them the reader is asked to go on.
-WINDOW = 1_000
-WINDOWS = 20
+# thread: a window takes it some 5 ms, and behind so many of them the reader is asked to go on.
+WINDOW = 500
+WINDOWS = 40
 
 
 @dataclass(frozen=True)

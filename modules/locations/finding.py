@@ -12,8 +12,8 @@ from ocpi.inside import ListOf, each_inside, holds, inside
 from ocpi.recent import Found, search
 from ocpi.spec.locations import Status
 
-# SQLite reads on the event loop's own thread: so many take some 10 ms.
-_MOST_POINTS = 500
+# SQLite reads on the event loop's own thread: so many take some 5 ms.
+_MOST_POINTS = 250
 # The sum of microseconds of many Locations would overflow; any large prime tells changes as well.
 _MODULUS = 1_000_000_007
 

@@ -28,8 +28,8 @@ class Hearing:
 async def hearings(db: AsyncSession, key: str) -> Sequence[Hearing]:
     """The partners that an object is for, and whether they have heard its newest change.
 
-    `key` is the feed's; None are found for an object that we need tell nobody. For objects with
-    one audience only, that is Sessions and CDRs.
+    `key` is the feed's. Only Sessions and CDRs are for somebody in particular; of any other object,
+    and of one that we need not tell, nobody is found.
     """
     told = await db.get(SyncObject, key)
     if told is None or told.audience is None:

@@ -18,7 +18,7 @@ class Point(NamedTuple):
     at: int
     """Seconds since 1970."""
     kw: float | None
-    """None at the end, and where it is not known."""
+    """At the end it is that until then; None where it is not known."""
     kwh: float
 
 
@@ -51,9 +51,11 @@ def _points(known: Sequence[tuple[datetime, Decimal, Decimal | None]]) -> list[P
 
 
 def _with_power(known: Sequence[tuple[datetime, Decimal, Decimal | None]]) -> Iterator[Point]:
+    power: Decimal | None = None
     for index, (at, kwh, told) in enumerate(known):
-        power = told
-        if power is None and index + 1 < len(known):
+        if told is not None:
+            power = told
+        elif index + 1 < len(known):
             later, more, _ = known[index + 1]
             seconds = Decimal((later - at).total_seconds())
             power = (more - kwh) * HOUR / seconds if seconds else None

@@ -97,7 +97,7 @@ async def test_a_session_shows_its_cost_its_timeline_its_cdr_and_its_curve(
     curve = re.search(r"data-curve='([^']*)'", page)
     assert curve is not None
     assert curve[1] == (
-        "[[1768467600, 1768468500, 1768469400], [42.0, 20.0, null], [0.0, 10.5, 15.5]]"
+        "[[1768467600, 1768468500, 1768469400], [42.0, 20.0, 20.0], [0.0, 10.5, 15.5]]"
     )
 
 
@@ -160,7 +160,7 @@ async def test_what_a_station_reported_makes_the_curve_and_the_notes(console: Co
     session_id = answer.json()["results"][0]["session_id"]
     path = f"/console/sessions/NL/TNM/{session_id}"
     page = await console.viewer.page(path)
-    assert "data-curve='[[1772359200, 1772361000], [22.0, null], [0.0, 11.0]]'" in page
+    assert "data-curve='[[1772359200, 1772361000], [22.0, 22.0], [0.0, 11.0]]'" in page
     words = await console.viewer.text(path)
     assert "The station reported the start." in words
     assert "The meter fell to 90 kWh at 2026-03-01T10:15:00Z: not used." in words

@@ -29,18 +29,18 @@ def test_reported_power_counts_until_the_next_reading_and_else_the_mean_does() -
     assert found == [
         Point(START, 50.0, 0.0),
         Point(START + 900, 4.0, 5.0),
-        Point(START + 1800, None, 6.0),
+        Point(START + 1800, 4.0, 6.0),
     ]
 
 
 def test_a_register_that_falls_makes_no_power_below_nothing() -> None:
     found = curve_of_record(record(reading(0, "100"), reading(10, "90"), reading(30, "111")))
-    assert found == [Point(START, 22.0, 0.0), Point(START + 1800, None, 11.0)]
+    assert found == [Point(START, 22.0, 0.0), Point(START + 1800, 22.0, 11.0)]
 
 
 def test_of_two_readings_in_one_second_the_last_is_drawn() -> None:
     found = curve_of_record(record(reading(0, "1"), reading(0, "2"), reading(30, "3")))
-    assert found == [Point(START, 2.0, 1.0), Point(START + 1800, None, 2.0)]
+    assert found == [Point(START, 2.0, 1.0), Point(START + 1800, 2.0, 2.0)]
 
 
 def test_without_readings_there_is_no_curve() -> None:
@@ -57,5 +57,5 @@ def test_a_charging_period_has_its_energy_at_an_even_power_until_the_next_one() 
     assert curve_of_periods(session) == [
         Point(START, 42.0, 0.0),
         Point(START + 900, 20.0, 10.5),
-        Point(START + 1800, None, 15.5),
+        Point(START + 1800, 20.0, 15.5),
     ]
