@@ -8,7 +8,7 @@ from sqlmodel import col, select
 
 from modules.cdrs.store import CDRRow
 from modules.tariffs.store import tariffs
-from modules.tariffs.verdicts import judge_received
+from modules.tariffs.verdicts import account_for, judge_received
 from ocpi.database import Database
 from ocpi.headers import Party
 from ocpi.spec.document import decode
@@ -20,14 +20,25 @@ _MOST = 50
 
 async def check_price(database: Database, owner: Party, cdr: Document) -> Document:
     """The verdict on a CDR, also held against the Tariffs as its owner told them to us."""
+    stored = await _stored_tariffs(database, owner, cdr)
+    return await asyncio.to_thread(judge_received, cdr, stored)
+
+
+async def explain_price(database: Database, owner: Party, cdr: Document) -> Document:
+    """The price of a CDR line by line, see `modules.tariffs.verdicts.account_for`."""
+    stored = await _stored_tariffs(database, owner, cdr)
+    return await asyncio.to_thread(account_for, cdr, stored)
+
+
+async def _stored_tariffs(database: Database, owner: Party, cdr: Document) -> list[Document]:
+    """The Tariffs that a CDR names, as its owner has told them last."""
     named = [period.get("tariff_id") for period in cdr["charging_periods"]]
     wanted = {*named, *(tariff["id"] for tariff in cdr.get("tariffs", []))} - {None}
     texts = [
         await tariffs.text_of(database, object_key(owner, tariff_id))
         for tariff_id in sorted(wanted)[:_MOST]
     ]
-    stored = [decode(text) for text in texts if text is not None]
-    return await asyncio.to_thread(judge_received, cdr, stored)
+    return [decode(text) for text in texts if text is not None]
 
 
 async def count_checks(database: Database, owners: Collection[str] | None = None) -> list[Document]:

@@ -28,3 +28,19 @@ async def list_conflicts(database: Database, *, limit: int, offset: int = 0) -> 
             }
             for conflict, stored in await db.exec(query)
         ]
+
+
+async def conflicts_of(database: Database, key: str) -> list[Document]:
+    """What came under the id of one CDR, see `ocpi.store.object_key`; the newest first."""
+    query = (
+        select(CDRConflict).where(col(CDRConflict.key) == key).order_by(col(CDRConflict.id).desc())
+    )
+    async with database.read() as db:
+        return [
+            {
+                "partner": each.partner,
+                "at": format_moment(moment_of(each.at)),
+                "refused": decode(each.body),
+            }
+            for each in await db.exec(query)
+        ]

@@ -75,6 +75,12 @@ class CDRStore(Store[CDRRow]):
         body = found.first()
         return None if body is None else decode(body)
 
+    async def finding_of(self, db: AsyncSession, key: str) -> Document | None:
+        """What came of checking a CDR that we received; None for one that was not checked."""
+        found = await db.exec(select(CDRRow.finding).where(col(CDRRow.key) == key))
+        finding = found.one_or_none()
+        return None if finding is None else decode(finding)
+
 
 def _lower(identifier: str | None) -> str | None:
     return None if identifier is None else identifier.lower()

@@ -11,6 +11,7 @@ from modules.stations.reports.record import Record
 from ocpi.context import Context
 from ocpi.database import Database
 from ocpi.errors import UnknownObject
+from ocpi.headers import Party
 from ocpi.spec.document import decode
 from ocpi.store import Document
 
@@ -52,3 +53,15 @@ async def bill_reported(context: Context, charge_id: int) -> Outcome:
         if charge is None:
             raise UnknownObject(f"There is no session {charge_id}: see `ocpi station charges`.")
         return await bill_again(db, context.settings, charge)
+
+
+async def reported_of_session(
+    database: Database, owner: Party, session_id: str
+) -> tuple[Record, str | None] | None:
+    """What a station reported of a Session, and the trouble with it; None: nothing."""
+    query = select(Charge).where(
+        col(Charge.owner) == owner.key, col(Charge.session_key) == session_id.lower()
+    )
+    async with database.read() as db:
+        charge = (await db.exec(query)).first()
+    return None if charge is None else (Record.load(decode(charge.record)), charge.trouble)

@@ -55,6 +55,24 @@ def judge_received(
         return _unpriceable("failed", "The check failed here; it is logged.")
 
 
+def account_for(
+    cdr: Mapping[str, Any], stored: Sequence[Mapping[str, Any]] = (), zone: str | None = None
+) -> Document:
+    """Explain the price of a CDR line by line, and compare it; no valid CDR makes it raise.
+
+    The whole of `dispute_document`, or `problem` alone, a sentence, where there is no price. As
+    slow as `judge_received`.
+    """
+    try:
+        _refuse_endless(cdr, stored)
+        return dispute_document(cdr, check_cdr(cdr, _usable(stored, []), zone))
+    except PricingError as error:
+        return {"problem": str(error)}
+    except Exception:  # noqa: BLE001 - As above: staff still see the CDR itself.
+        log.exception("cdr not explained", id=str(cdr.get("id")))
+        return {"problem": "The reckoning failed here; it is logged."}
+
+
 def _judge(
     cdr: Mapping[str, Any], stored: Sequence[Mapping[str, Any]], zone: str | None
 ) -> Document:

@@ -10,7 +10,18 @@ from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ocpi.console import deliveries, events, hub, joining, overview, partners, signin
+from ocpi.console import (
+    cdrs,
+    deliveries,
+    events,
+    hub,
+    joining,
+    overview,
+    partners,
+    sessions,
+    signin,
+    stations,
+)
 from ocpi.console.access import SignInFirst, check_form
 from ocpi.console.frame import HEADERS, HERE, page, status_of
 from ocpi.context import Context
@@ -24,6 +35,9 @@ ROUTERS: Sequence[APIRouter] = (
     overview.router,
     joining.router,  # Before partners, whose names would take its paths.
     partners.router,
+    stations.router,
+    sessions.router,
+    cdrs.router,
     deliveries.router,
     hub.router,
     signin.private,

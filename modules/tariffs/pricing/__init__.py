@@ -6,12 +6,13 @@ session would cost; `lint_tariff` and `lint_connector` find what is wrong with t
 OCPI documents with exact numbers (`ocpi.spec.document.decode`), or a tariff compiled once by
 `read_tariff`. What OCPI leaves open is in `Policy`. A `Bill` becomes sentences by `explain` and
 documents by `cdr_fields`, `cost_fields`, `billed_quantities` and `bill_document`; a `Check` by
-`check_document`, a `Finding` by `finding_document`. Where there is no price, `PricingError` says
-why.
+`check_document`, a `Finding` by `finding_document`; a tariff becomes sentences by `describe`. Where
+there is no price, `PricingError` says why.
 """
 
 from modules.tariffs.pricing.bill import Bill
 from modules.tariffs.pricing.checking import Check, Comparison, check_cdr
+from modules.tariffs.pricing.describing import describe, example, language_of
 from modules.tariffs.pricing.documents import (
     bill_document,
     billed_quantities,
@@ -55,9 +56,12 @@ __all__ = [
     "check_document",
     "comparison_document",
     "cost_fields",
+    "describe",
     "estimate",
+    "example",
     "explain",
     "finding_document",
+    "language_of",
     "lint_connector",
     "lint_tariff",
     "localized",

@@ -15,9 +15,9 @@ from modules.tariffs.pricing.usage import Kind
 
 _PLACES = 4  # No currency has more.
 _READ_OUT = 3  # More reasons than these nobody wants to hear; the data has them all.
-_TITLES = {kind: words[0].upper() + words[1:] for kind, words in WORDS.items()}
+TITLES = {kind: words[0].upper() + words[1:] for kind, words in WORDS.items()}
 _FEES = {Kind.FLAT, Kind.RESERVATION_FLAT}
-_PER = {Kind.ENERGY: " per kWh", Kind.FLAT: "", Kind.RESERVATION_FLAT: ""}
+PER = {Kind.ENERGY: " per kWh", Kind.FLAT: "", Kind.RESERVATION_FLAT: ""}
 _FIELD_WORDS = {
     "total_fixed_cost": "Fixed fees",
     "total_energy_cost": "Energy",
@@ -79,7 +79,7 @@ def _periods(bill: Bill) -> Iterator[str]:
 
 
 def _line(bill: Bill, line: Line) -> str:
-    title = _TITLES[line.kind]
+    title = TITLES[line.kind]
     amount = "" if line.kind in _FEES else f": {quantity(line.kind, line.measured)}"
     component = line.choice.component
     if component is None:
@@ -88,8 +88,12 @@ def _line(bill: Bill, line: Line) -> str:
         amount += f", billed as {quantity(line.kind, line.billed)}"
     currency, places = bill.currency, bill.places
     price, vat, element = _offer(component, currency, places)
-    cost = f" at {price} is {_money(line.cost.excl, currency, places)}" if amount else f", {price}"
-    taxed = f"{vat} {_money(line.cost.incl, currency, places)}" if vat else "no VAT applies"
+    cost = (
+        f" at {price} is {amount_words(line.cost.excl, currency, places)}"
+        if amount
+        else f", {price}"
+    )
+    taxed = f"{vat} {amount_words(line.cost.incl, currency, places)}" if vat else "no VAT applies"
     reasons = _because(component, line.choice.now)
     return f"{title}{amount}{cost}, {taxed}. {element}, which {reasons}.{_skipped(line)}"
 
@@ -97,7 +101,9 @@ def _line(bill: Bill, line: Line) -> str:
 @lru_cache(maxsize=1024)
 def _offer(component: Component, currency: str, places: int) -> tuple[str, str | None, str]:
     """A component's price, VAT and element, which are told of every session alike."""
-    price = f"{_money(component.price, currency, places)}{_PER.get(component.kind, ' per hour')}"
+    price = (
+        f"{amount_words(component.price, currency, places)}{PER.get(component.kind, ' per hour')}"
+    )
     vat = None if component.vat is None else f"with {plain(component.vat * 100)} % VAT"
     return price, vat, f"The price is that of element {component.element + 1}"
 
@@ -123,7 +129,7 @@ def _step(bill: Bill, step: Step) -> str:
     measured, billed = (quantity(step.kind, each / one) for each in (step.measured, step.billed))
     size = f"{step.step_size} Wh" if step.kind == Kind.ENERGY else None
     return (
-        f"{_TITLES[step.kind]} is billed in steps of "
+        f"{TITLES[step.kind]} is billed in steps of "
         f"{size or quantity(step.kind, Fraction(step.step_size, one))}: "
         f"{measured} in all became {billed}; "
         f"the difference is part of period {bill.lines[step.line].period + 1}."
@@ -160,7 +166,7 @@ def _both(bill: Bill, cost: Money) -> str:
     return f"{bill.currency} {excl} without VAT, {bill.currency} {incl} with VAT"
 
 
-def _money(amount: Fraction, currency: str, places: int) -> str:
+def amount_words(amount: Fraction, currency: str, places: int) -> str:
     """Up to four decimals, and never fewer than the currency has."""
     text = written(amount, _PLACES)
     kept = len(text) - _PLACES + places
