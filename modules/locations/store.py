@@ -1,5 +1,8 @@
 """Locations as they are stored: whole, with their EVSEs and Connectors inside."""
 
+from collections import Counter
+from typing import Any
+
 from sqlalchemy import Index
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -17,11 +20,23 @@ class LocationRow(PulledObject, table=True):
     """A Location."""
 
     __tablename__ = "location"
-    __table_args__ = (Index("ix_location_owner", "owner", "position"),)
+    __table_args__ = (
+        Index("ix_location_owner", "owner", "position"),
+        Index("ix_location_statuses", "owner", "statuses"),
+    )
+
+    statuses: str = "{}"
+    """How many of its EVSEs have which status, as JSON text; removed ones are left out."""
 
 
 class LocationStore(Store[LocationRow]):
     """Locations, of which parts can be put and patched too."""
+
+    def columns(self, document: Document) -> dict[str, Any]:
+        """How its EVSEs stand."""
+        counts = Counter(evse["status"] for evse in document.get("evses") or ())
+        del counts["REMOVED"]
+        return {"statuses": encode(dict(sorted(counts.items())))}
 
     async def put_part(
         self, db: AsyncSession, owner: Party, place: Place, part: Document

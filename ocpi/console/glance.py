@@ -1,0 +1,209 @@
+"""How things stand, in numbers that stay cheap however many stations there are."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+from urllib.parse import quote
+
+from sqlalchemy import func
+from sqlalchemy import select as select_columns
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from modules.cdrs.audit import audit
+from modules.cdrs.store import MONEY, CDRRow
+from modules.locations.store import LocationRow
+from modules.sessions.store import SessionRow
+from ocpi.context import Context
+from ocpi.database import clock
+from ocpi.parties import OurParty, Partner, PlatformID
+from ocpi.push.lanes import ParkedObject
+from ocpi.push.status import LaneStatus, lane_status
+from ocpi.spec.document import decode
+
+DAY = 24 * 3600 * 1_000_000
+# The audit reads all CDRs; what it finds is a quarter of an hour old anyway.
+BETWEEN_AUDITS = 300.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Bills:
+    """The CDRs of ours that were issued since midnight UTC."""
+
+    count: int
+    kwh: Decimal
+    costs: Mapping[str, Decimal]
+    """Without VAT, by currency; credit CDRs are taken off."""
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """Something that staff should see to, and the page on which they can."""
+
+    sentence: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Glance:
+    """How things stood at one moment."""
+
+    evses: Mapping[str, int]
+    """Ours by status, without the removed ones."""
+    others: int
+    """EVSEs of other parties, of which we were told."""
+    charging: int
+    """Our Sessions that run, and the energy that they have taken so far."""
+    charging_kwh: Decimal
+    bills: Bills
+    lanes: Sequence[LaneStatus]
+    alarms: Sequence[Alarm]
+
+
+class Remembered(Generic[T]):
+    """An answer that many ask for: making it takes a twentieth of the time at most."""
+
+    def __init__(self, make: Callable[[], Awaitable[T]], *, pause: float = 0.0) -> None:
+        """It is kept for `pause` seconds at least."""
+        self._make = make
+        self._pause = pause
+        self._turn = asyncio.Lock()
+        self._kept: T | None = None
+        self._until = 0.0
+
+    async def get(self) -> T:
+        """The answer, made anew when it is old."""
+        async with self._turn:
+            time = asyncio.get_running_loop().time
+            began = time()
+            if self._kept is None or began >= self._until:
+                self._kept = await self._make()
+                self._until = time() + max(self._pause, 20 * (time() - began))
+            return self._kept
+
+
+class Glances:
+    """What the overview shows, however many look at it."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._unpaid = Remembered(self._audit, pause=BETWEEN_AUDITS)
+        self._newest = Remembered(self._look)
+
+    async def get(self) -> Glance:
+        """How things stand."""
+        return await self._newest.get()
+
+    async def _audit(self) -> int:
+        return (await audit(self._context, limit=0)).overdue
+
+    async def _look(self) -> Glance:
+        unpaid = await self._unpaid.get()
+        async with self._context.database.read() as db:
+            found = await db.exec(
+                select(col(OurParty.party)).where(col(OurParty.platform) == PlatformID.CPO.value)
+            )
+            ours = found.all()
+            evses, others = await _evses(db, ours)
+            charging, charging_kwh = await _charging(db, ours)
+            lanes = await lane_status(db)
+            return Glance(
+                evses=evses,
+                others=others,
+                charging=charging,
+                charging_kwh=charging_kwh,
+                bills=await _bills(db, ours),
+                lanes=lanes,
+                alarms=[*_stopped(lanes), *await _parked_bills(db), *_without_receipt(unpaid)],
+            )
+
+
+async def _evses(db: AsyncSession, ours: Sequence[str]) -> tuple[Mapping[str, int], int]:
+    """Our EVSEs by status, the most frequent first, and how many others have."""
+    columns = col(LocationRow.owner), col(LocationRow.statuses)
+    query: Any = select_columns(*columns, func.count()).group_by(*columns)
+    mine: Counter[str] = Counter()
+    others = 0
+    for owner, statuses, locations in (await db.exec(query)).all():
+        counts = decode(statuses)
+        if owner in ours:
+            mine.update({status: count * locations for status, count in counts.items()})
+        else:
+            others += locations * sum(counts.values())
+    return dict(mine.most_common()), others
+
+
+async def _charging(db: AsyncSession, ours: Sequence[str]) -> tuple[int, Decimal]:
+    found = await db.exec(
+        select(func.count(), func.sum(col(SessionRow.wh))).where(
+            col(SessionRow.status) == "ACTIVE", col(SessionRow.owner).in_(ours)
+        )
+    )
+    count, wh = found.one()
+    return count, Decimal(wh or 0) / 1000
+
+
+async def _bills(db: AsyncSession, ours: Sequence[str]) -> Bills:
+    midnight = await clock(db) // DAY * DAY
+    query: Any = (
+        select_columns(
+            col(CDRRow.currency),
+            func.count(),
+            func.sum(col(CDRRow.wh)),
+            func.sum(col(CDRRow.cost)),
+        )
+        .where(col(CDRRow.owner).in_(ours), col(CDRRow.last_updated) >= midnight)
+        .group_by(col(CDRRow.currency))
+        .order_by(col(CDRRow.currency))
+    )
+    rows = (await db.exec(query)).all()
+    return Bills(
+        count=sum(count for _, count, _, _ in rows),
+        kwh=sum((Decimal(wh) for _, _, wh, _ in rows), Decimal()) / 1000,
+        costs={currency: Decimal(cost) / MONEY for currency, _, _, cost in rows},
+    )
+
+
+def _stopped(lanes: Sequence[LaneStatus]) -> list[Alarm]:
+    return [
+        Alarm(
+            f"Nothing is sent to {lane.partner}. {lane.reason}",
+            f"/console/partners/{quote(lane.partner, safe='')}",
+        )
+        for lane in lanes
+        if lane.state == "stopped"
+    ]
+
+
+async def _parked_bills(db: AsyncSession) -> list[Alarm]:
+    found = await db.exec(
+        select(col(Partner.name), func.count())
+        .join(ParkedObject, col(ParkedObject.partner_id) == col(Partner.id))
+        .where(col(ParkedObject.object_key).startswith("cdrs/"))
+        .group_by(col(Partner.name))
+        .order_by(col(Partner.name))
+    )
+    return [
+        Alarm(f"{name} did not take {_cdrs(count)}.", "/console/deliveries")
+        for name, count in found.all()
+    ]
+
+
+def _without_receipt(count: int) -> list[Alarm]:
+    if not count:
+        return []
+    return [
+        Alarm(
+            f"For {_cdrs(count)} there is no receipt: `ocpi push audit` says why.",
+            "/console/deliveries",
+        )
+    ]
+
+
+def _cdrs(count: int) -> str:
+    return "1 CDR" if count == 1 else f"{count} CDRs"
