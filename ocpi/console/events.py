@@ -66,19 +66,21 @@ async def _state(context: Context) -> object:
                     func.count(col(PartnerLane.breaker)),
                 )
             )
-            parked = await db.exec(select(func.count(), func.sum(col(ParkedObject.attempts))))
+            kind, attempts = col(ParkedObject.kind), func.sum(col(ParkedObject.attempts))
+            parked = await db.exec(
+                select(kind, func.count(), attempts).group_by(kind).order_by(kind)
+            )
+            standing = col(Partner.state), col(Partner.suspended)
             partners = await db.exec(
-                select(
-                    func.count(),
-                    func.max(col(Partner.registered_at)),
-                    func.count().filter(col(Partner.suspended)),
-                )
+                select(*standing, func.count(), func.max(col(Partner.registered_at)))
+                .group_by(*standing)
+                .order_by(*standing)
             )
             return (
                 tuple((head.stream, head.seq) for head in heads),
                 tuple(lanes.one()),
-                tuple(parked.one()),
-                tuple(partners.one()),
+                tuple(map(tuple, parked)),
+                tuple(map(tuple, partners)),
             )
     except DATABASE_ERRORS as error:
         return type(error)

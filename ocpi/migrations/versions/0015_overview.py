@@ -45,7 +45,7 @@ def upgrade() -> None:
         "location", sa.Column("statuses", sa.String(), nullable=False, server_default="{}")
     )
     op.add_column("session", _count("wh"))
-    op.add_column("cdr", sa.Column("currency", sa.String(), nullable=False, server_default=""))
+    op.add_column("cdr", _text("currency", ""))
     op.add_column("cdr", _count("wh"))
     op.add_column("cdr", _count("cost"))
     for statement in _FILL[op.get_bind().dialect.name]:
@@ -66,3 +66,7 @@ def downgrade() -> None:
 
 def _count(name: str) -> "sa.Column[object]":
     return sa.Column(name, sa.BigInteger(), nullable=False, server_default="0")
+
+
+def _text(name: str, default: str) -> "sa.Column[object]":
+    return sa.Column(name, sa.String(), nullable=False, server_default=default)
