@@ -1,9 +1,11 @@
 """Tells open pages that something has changed, by server-sent events; they then ask again."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
 from sqlalchemy import func
 from sqlmodel import col, select
 from starlette.responses import Response, StreamingResponse
@@ -26,23 +28,36 @@ LIFETIME = 300.0
 
 
 @router.get("/events")
-async def events(context: Here, _person: Viewer) -> Response:
-    """Named `changed`, at most once a second; nothing else is told."""
+async def events(
+    context: Here, _person: Viewer, last_event_id: Annotated[str | None, Header()] = None
+) -> Response:
+    """Named `changed`, at most once a second; nothing else is told.
+
+    A browser that was cut off says what it knows, and is told at once if that is not so any more.
+    """
     return StreamingResponse(
-        _changes(context), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        _changes(context, last_event_id),
+        media_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
     )
 
 
-async def _changes(context: Context) -> AsyncIterator[str]:
-    yield "retry: 2000\n\n"
+async def _changes(context: Context, before: str | None) -> AsyncIterator[str]:
     known = await _state(context)
+    yield f"retry: 2000\nid: {known}\n\n"
+    if before not in (None, known):
+        yield _changed(known)
     loop = asyncio.get_running_loop()
     told, end = loop.time(), loop.time() + LIFETIME
     while loop.time() < end and not await _ended_within(context, PAUSE):
         state = await _state(context)
         if state != known or loop.time() - told >= STALE:
             known, told = state, loop.time()
-            yield "event: changed\ndata:\n\n"
+            yield _changed(known)
+
+
+def _changed(state: str) -> str:
+    return f"event: changed\nid: {state}\ndata:\n\n"
 
 
 async def _ended_within(context: Context, seconds: float) -> bool:
@@ -54,8 +69,8 @@ async def _ended_within(context: Context, seconds: float) -> bool:
     return True
 
 
-async def _state(context: Context) -> object:
-    """A few cheap numbers that differ whenever a page would."""
+async def _state(context: Context) -> str:
+    """Made of a few cheap numbers, it differs whenever a page would."""
     try:
         async with context.database.read() as db:
             heads = await db.exec(select(FeedHead).order_by(col(FeedHead.stream)))
@@ -76,11 +91,12 @@ async def _state(context: Context) -> object:
                 .group_by(*standing)
                 .order_by(*standing)
             )
-            return (
+            numbers = (
                 tuple((head.stream, head.seq) for head in heads),
                 tuple(lanes.one()),
                 tuple(map(tuple, parked)),
                 tuple(map(tuple, partners)),
             )
     except DATABASE_ERRORS as error:
-        return type(error)
+        return type(error).__name__
+    return hashlib.sha256(repr(numbers).encode()).hexdigest()[:16]
