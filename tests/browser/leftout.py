@@ -12,6 +12,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if LEFT_OUT in str(report.longrepr)
     ]
     if skipped:
-        terminalreporter.write_line(
-            f"Left out: {len(skipped)} tests of the console, since {LEFT_OUT}"
-        )
+        count = len(skipped)
+        terminalreporter.write_line(f"Left out: {count} tests of the console, since {LEFT_OUT}")

@@ -192,12 +192,9 @@ async def _partner(db: AsyncSession, number: int, words: Iterator[str]) -> Partn
         "opened_at": MOMENT,
         "next_probe_at": MOMENT,
     }
-    error = next(words)
-    db.add(
-        PartnerLane(
-            partner_id=partner.key, breaker=breaker, last_error=error, last_success_at=MOMENT
-        )
-    )
+    lane = PartnerLane(partner_id=partner.key, breaker=breaker, last_error=next(words))
+    lane.last_success_at = MOMENT
+    db.add(lane)
     return partner
 
 

@@ -72,3 +72,5 @@ async def test_the_check_finds_what_was_injected(site: Site) -> None:
     for markup in ("<xss-mark>", "<p onclick='x()'>", "<a href='javascript:x()'>x</a>"):
         await page.evaluate("markup => {document.querySelector('main').innerHTML = markup}", markup)
         assert len(await page.evaluate(INJECTED)) >= 1, markup
+    assert all("Content Security Policy" in fault or "refused" in fault for fault in site.faults)
+    site.pages[-1].faults.clear()
