@@ -43,14 +43,14 @@ async def events(
 
 
 async def _changes(context: Context, before: str | None) -> AsyncIterator[str]:
-    known = await _state(context)
+    known = await state_of(context)
     yield f"retry: 2000\nid: {known}\n\n"
     if before not in (None, known):
         yield _changed(known)
     loop = asyncio.get_running_loop()
     told, end = loop.time(), loop.time() + LIFETIME
     while loop.time() < end and not await _ended_within(context, PAUSE):
-        state = await _state(context)
+        state = await state_of(context)
         if state != known or loop.time() - told >= STALE:
             known, told = state, loop.time()
             yield _changed(known)
@@ -69,7 +69,7 @@ async def _ended_within(context: Context, seconds: float) -> bool:
     return True
 
 
-async def _state(context: Context) -> str:
+async def state_of(context: Context) -> str:
     """Made of a few cheap numbers, it differs whenever a page would."""
     try:
         async with context.database.read() as db:

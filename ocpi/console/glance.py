@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import func
@@ -17,6 +17,7 @@ from modules.cdrs.audit import audit
 from modules.cdrs.store import MONEY, CDRRow
 from modules.locations.store import LocationRow
 from modules.sessions.store import SessionRow
+from ocpi.console.events import STALE, state_of
 from ocpi.context import Context
 from ocpi.database import clock
 from ocpi.parties import OurParty, Partner, PlatformID
@@ -27,8 +28,6 @@ from ocpi.spec.document import decode
 DAY = 24 * 3600 * 1_000_000
 # The audit reads all CDRs; what it finds is a quarter of an hour old anyway.
 BETWEEN_AUDITS = 300.0
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,45 +64,40 @@ class Glance:
     alarms: Sequence[Alarm]
 
 
-class Remembered(Generic[T]):
-    """An answer that many ask for: making it takes a twentieth of the time at most."""
-
-    def __init__(self, make: Callable[[], Awaitable[T]], *, pause: float = 0.0) -> None:
-        """It is kept for `pause` seconds at least."""
-        self._make = make
-        self._pause = pause
-        self._turn = asyncio.Lock()
-        self._kept: T | None = None
-        self._until = 0.0
-
-    async def get(self) -> T:
-        """The answer, made anew when it is old."""
-        async with self._turn:
-            time = asyncio.get_running_loop().time
-            began = time()
-            if self._kept is None or began >= self._until:
-                self._kept = await self._make()
-                self._until = time() + max(self._pause, 20 * (time() - began))
-            return self._kept
-
-
 class Glances:
-    """What the overview shows, however many look at it."""
+    """What the overview shows: looked at anew when something has changed, for all who ask.
+
+    Where a look is dear it is taken less often, and who asks waits for it: looking takes a fifth of
+    the time at most, and nobody is shown what was so before the change that they were told of.
+    """
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._unpaid = Remembered(self._audit, pause=BETWEEN_AUDITS)
-        self._newest = Remembered(self._look)
+        self._turn = asyncio.Lock()
+        self._newest: Glance | None = None
+        self._state = ""
+        self._old_at = self._next_at = self._audit_at = 0.0
+        self._unpaid = 0
 
     async def get(self) -> Glance:
         """How things stand."""
-        return await self._newest.get()
+        async with self._turn:
+            state, time = await state_of(self._context), asyncio.get_running_loop().time
+            if self._newest is None or state != self._state or time() >= self._old_at:
+                await self._audit()
+                await asyncio.sleep(self._next_at - time())
+                began = time()
+                self._newest, self._state = await self._look(), state
+                self._next_at, self._old_at = time() + 4 * (time() - began), time() + STALE
+            return self._newest
 
-    async def _audit(self) -> int:
-        return (await audit(self._context, limit=0)).overdue
+    async def _audit(self) -> None:
+        time = asyncio.get_running_loop().time
+        if time() >= self._audit_at:
+            self._unpaid = (await audit(self._context, limit=0)).overdue
+            self._audit_at = time() + BETWEEN_AUDITS
 
     async def _look(self) -> Glance:
-        unpaid = await self._unpaid.get()
         async with self._context.database.read() as db:
             found = await db.exec(
                 select(col(OurParty.party)).where(col(OurParty.platform) == PlatformID.CPO.value)
@@ -112,6 +106,7 @@ class Glances:
             evses, others = await _evses(db, ours)
             charging, charging_kwh = await _charging(db, ours)
             lanes = await lane_status(db)
+            bills = [*await _parked_bills(db), *_without_receipt(self._unpaid)]
             return Glance(
                 evses=evses,
                 others=others,
@@ -119,7 +114,7 @@ class Glances:
                 charging_kwh=charging_kwh,
                 bills=await _bills(db, ours),
                 lanes=lanes,
-                alarms=[*_stopped(lanes), *await _parked_bills(db), *_without_receipt(unpaid)],
+                alarms=[*_stopped(lanes), *bills],
             )
 
 

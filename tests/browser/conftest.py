@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from playwright.async_api import Browser, Page
@@ -52,7 +53,7 @@ async def site(sqlite_url: str) -> AsyncIterator[Site]:
     """Give the service, which is a CPO and a hub, at a real address; nothing may go wrong in it."""
     hub = {"hub_country_code": "NL", "hub_party_id": "HUB", "hub_name": "Test hub"}
     # By its address the cookie may travel without TLS.
-    here = {"base_url": "http://127.0.0.1:8000", **hub}
+    here: dict[str, Any] = {"base_url": "http://127.0.0.1:8000", **hub}
     async with (
         chromium() as browser,
         open_service(sqlite_url, offers=HUB_OFFERS, **here) as service,

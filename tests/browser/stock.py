@@ -170,8 +170,7 @@ async def _partner(db: AsyncSession, number: int, words: Iterator[str]) -> Partn
     )
     db.add(partner)
     await db.flush()
-    place = {"country_code": "FR", "party_id": f"P{number:02}"}
-    party = _party(place)
+    party = Party("FR", f"P{number:02}")
     db.add(
         PartnerRole(
             partner_id=partner.key,
@@ -179,7 +178,8 @@ async def _partner(db: AsyncSession, number: int, words: Iterator[str]) -> Partn
             role="EMSP",
             party=party.key,
             business_details=_business(words),
-            **place,
+            country_code=party.country_code,
+            party_id=party.party_id,
         )
     )
     url = f"https://x.example/{next(words)}"

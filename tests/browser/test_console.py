@@ -105,7 +105,9 @@ async def test_everything_is_reached_by_the_keyboard(site: Site) -> None:
     await page.reload()
     await page.keyboard.press("Tab")
     assert await page.locator(".skip").is_visible()
-    assert (await page.locator(".skip").bounding_box() or {})["x"] >= 0
+    place = await page.locator(".skip").bounding_box()
+    assert place is not None
+    assert place["x"] >= 0
     await page.keyboard.press("Enter")
     assert await page.evaluate("location.hash") == "#main"
     assert await page.evaluate("document.activeElement.id") == "main"

@@ -11,7 +11,7 @@ from sqlmodel import select
 import ocpi.console.events
 from modules.locations.own import put_own
 from modules.locations.parts import Place
-from ocpi.console.events import _state
+from ocpi.console.events import state_of
 from ocpi.database import DATABASE_ERRORS
 from ocpi.parties import Partner
 from ocpi.push.lanes import ParkedObject, open_lane
@@ -46,7 +46,7 @@ async def listening(
         assert answer.headers["x-accel-buffering"] == "no"
         assert answer.headers["cache-control"] == "no-store"
         messages = answer.aiter_text()
-        known = await _state(service.context)
+        known = await state_of(service.context)
         assert await anext(messages) == f"retry: 2000\nid: {known}\n\n"
         yield messages
         service.context.ending.set()
@@ -70,7 +70,7 @@ async def test_a_page_is_told_of_a_change_once(any_service: Service) -> None:
 
 
 async def test_who_was_cut_off_is_told_what_changed_meanwhile(service: Service) -> None:
-    before = await _state(service.context)
+    before = await state_of(service.context)
     await publish(service)
     async with listening(service, before) as messages:
         assert (await anext(messages)).startswith(CHANGED)
@@ -104,10 +104,10 @@ async def test_the_stream_ends_now_and_then_for_those_who_may_see_no_more(
 
 async def test_whatever_a_page_shows_changes_the_state(any_service: Service) -> None:
     database = any_service.database
-    states = [await _state(any_service.context)]
+    states = [await state_of(any_service.context)]
 
     async def note() -> None:
-        states.append(await _state(any_service.context))
+        states.append(await state_of(any_service.context))
 
     await publish(any_service)
     await note()
@@ -138,7 +138,7 @@ async def test_whatever_a_page_shows_changes_the_state(any_service: Service) -> 
         (await db.get_one(Partner, partner.key)).state = "offered"
     await note()
     assert len(set(states)) == len(states)
-    assert await _state(any_service.context) == states[-1]
+    assert await state_of(any_service.context) == states[-1]
 
 
 async def test_the_stream_outlives_a_database_that_is_away(

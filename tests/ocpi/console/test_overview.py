@@ -8,13 +8,15 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import col, select
 
+import ocpi.console.glance
+from modules.cdrs.audit import Audit, audit
 from modules.cdrs.own import credit_of
 from modules.cdrs.store import CDRRow, cdrs
 from modules.locations.own import patch_own, put_own
 from modules.locations.parts import Place
 from modules.locations.store import LocationRow, locations
 from modules.sessions.own import put_own as put_session
-from ocpi.console.glance import Glances, Remembered
+from ocpi.console.glance import Glances
 from ocpi.database import clock
 from ocpi.headers import Party
 from ocpi.parties import Partner, PartnerEndpoint
@@ -185,43 +187,50 @@ async def test_the_page_shows_the_counts(service: Service) -> None:
     assert "No partner has registered yet." in page
 
 
-async def test_an_answer_that_was_dear_is_kept_for_longer() -> None:
-    made: list[int] = []
-
-    async def make() -> int:
-        await asyncio.sleep(0.05)
-        made.append(1)
-        return len(made)
-
-    dear = Remembered(make)
-    assert await asyncio.gather(*(dear.get() for _ in range(20))) == [1] * 20
-    kept = Remembered(make, pause=60)
-    assert [await kept.get() for _ in range(3)] == [2] * 3
+async def test_all_who_ask_share_a_look_until_something_changes(service: Service) -> None:
+    glances = Glances(service.context)
+    shared = await asyncio.gather(*(glances.get() for _ in range(20)))
+    assert all(each is shared[0] for each in shared)
+    await publish(service, "AVAILABLE")
+    newer = await asyncio.gather(*(glances.get() for _ in range(20)))
+    assert all(each is newer[0] for each in newer)
+    assert newer[0].evses == {"AVAILABLE": 1}
 
 
-async def test_an_answer_that_was_cheap_is_made_anew() -> None:
-    made: list[int] = []
-
-    async def make() -> int:
-        made.append(1)
-        return len(made)
-
-    cheap = Remembered(make)
-    await cheap.get()
-    await asyncio.sleep(0.1)
-    assert await cheap.get() == 2
+async def test_what_no_change_tells_of_is_looked_at_now_and_then(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ocpi.console.glance, "STALE", 0.0)
+    glances = Glances(service.context)
+    assert await glances.get() is not await glances.get()
 
 
-async def test_an_answer_that_failed_is_asked_for_again() -> None:
-    made: list[int] = []
+async def test_the_costly_audit_is_made_seldom(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audits: list[int] = []
 
-    async def make() -> int:
-        made.append(1)
-        if len(made) == 1:
-            raise OSError("away")
-        return len(made)
+    async def count(*given: Any, **named: Any) -> Audit:
+        audits.append(1)
+        return await audit(*given, **named)
 
-    answer = Remembered(make)
-    with pytest.raises(OSError, match="away"):
-        await answer.get()
-    assert await answer.get() == 2
+    monkeypatch.setattr(ocpi.console.glance, "audit", count)
+    glances = Glances(service.context)
+    for number in range(3):
+        await publish(service, "AVAILABLE", number=number)
+        await glances.get()
+    assert len(audits) == 1
+
+
+async def test_a_look_that_failed_is_taken_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_given: Any) -> None:
+        raise OSError("away")
+
+    glances = Glances(service.context)
+    with monkeypatch.context() as patch:
+        patch.setattr(ocpi.console.glance, "lane_status", fail)
+        with pytest.raises(OSError, match="away"):
+            await glances.get()
+    assert (await glances.get()).evses == {}
