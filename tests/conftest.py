@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 
 from tests.postgres import PostgresMissingError, fresh_database, running_server
 
-pytest_plugins = ["tests.conformance.plugin"]
+pytest_plugins = ["tests.conformance.plugin", "tests.browser.leftout"]
 
 
 @pytest.fixture

@@ -8,8 +8,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.headers import Party
 from ocpi.spec.cdrs import CDR
-from ocpi.spec.document import decode
+from ocpi.spec.document import decode, whole
 from ocpi.store import Document, Store, StoredObject, audience_of
+
+# A `cost` of so many is one of the currency; OCPI knows four decimals.
+MONEY = 10_000
 
 
 class CDRRow(StoredObject, table=True):
@@ -22,6 +25,8 @@ class CDRRow(StoredObject, table=True):
         Index("ix_cdr_session", "owner", "session_key"),
         Index("ix_cdr_credited", "owner", "credited_key"),
         Index("ix_cdr_verdict", "verdict", "position"),
+        # Has all that the sums of a day are made of.
+        Index("ix_cdr_sums", "owner", "last_updated", "currency", "wh", "cost"),
     )
 
     audience: str
@@ -34,6 +39,11 @@ class CDRRow(StoredObject, table=True):
     """What came of checking the price of one that we received: agrees, disputed, unpriceable."""
     finding: str | None = Field(default=None, sa_type=Text)
     """Why, as JSON text, see `modules.tariffs.verdicts.judge_received`."""
+    currency: str = ""
+    wh: int = Field(default=0, sa_type=BigInteger)
+    """Its energy in Wh; a credit CDR takes away what it repeats."""
+    cost: int = Field(default=0, sa_type=BigInteger)
+    """Its total cost without VAT, in parts of the currency's unit, see `MONEY`."""
 
 
 class CDRConflict(SQLModel, table=True):
@@ -58,11 +68,14 @@ class CDRStore(Store[CDRRow]):
         return stored
 
     def columns(self, document: Document) -> dict[str, Any]:
-        """The audience, the Session, and the CDR that is taken back."""
+        """The audience, the Session, the CDR that is taken back, and what is summed up."""
         return {
             "audience": audience_of(document).key,
             "session_key": _lower(document.get("session_id")),
             "credited_key": _lower(document.get("credit_reference_id")),
+            "currency": document["currency"],
+            "wh": whole(document.get("total_energy"), -1000 if document.get("credit") else 1000),
+            "cost": whole(document["total_cost"].get("excl_vat"), MONEY),
         }
 
     async def credit_of(self, db: AsyncSession, owner: Party, cdr_id: str) -> Document | None:

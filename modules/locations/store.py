@@ -1,5 +1,6 @@
 """Locations as they are stored: whole, with their EVSEs and Connectors inside."""
 
+from collections import Counter
 from typing import Any
 
 from sqlalchemy import Index
@@ -24,6 +25,7 @@ class LocationRow(PulledObject, table=True):
     __table_args__ = (
         Index("ix_location_owner", "owner", "position"),
         Index("ix_location_country", "owner", "country", "position"),
+        Index("ix_location_statuses", "owner", "statuses"),
     )
 
     country: str = ""
@@ -32,13 +34,17 @@ class LocationRow(PulledObject, table=True):
     allowed_groups: str = "|"
     tags: str = Field(default="|", sa_column_kwargs={"server_default": "|"})
     """Our own words for it, which partners never see: no OCPI document has them."""
+    statuses: str = "{}"
+    """How many of its EVSEs have which status, as JSON text; removed ones are left out."""
 
 
 class LocationStore(Store[LocationRow]):
     """Locations, of which parts can be put and patched too."""
 
     def columns(self, document: Document) -> dict[str, Any]:
-        """What rules look at; tags are ours and stay as they are."""
+        """What rules look at, and how its EVSEs stand; tags are ours and stay as they are."""
+        counts = Counter(evse["status"] for evse in document.get("evses") or ())
+        del counts["REMOVED"]
         return {
             "country": document["country"].lower(),
             "publish": document["publish"],
@@ -47,6 +53,7 @@ class LocationStore(Store[LocationRow]):
                 for token in document.get("publish_allowed_to") or []
                 if token.get("group_id")
             ),
+            "statuses": encode(dict(sorted(counts.items()))),
         }
 
     async def put_part(

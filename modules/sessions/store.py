@@ -2,10 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Index
-from sqlmodel import col
+from sqlalchemy import BigInteger, ColumnElement, Index
+from sqlmodel import Field, col
 
 from ocpi.errors import InvalidParameters
+from ocpi.spec.document import whole
 from ocpi.spec.moments import parse_moment
 from ocpi.spec.sessions import Session
 from ocpi.store import Document, Store, StoredObject, audience_of
@@ -28,6 +29,8 @@ class SessionRow(StoredObject, table=True):
     audience: str
     """The key of the party in its cdr_token, which alone may read it (SE-02, AT-58)."""
     status: str
+    wh: int = Field(default=0, sa_type=BigInteger)
+    """Its energy so far, in Wh."""
 
 
 class SessionStore(Store[SessionRow]):
@@ -59,8 +62,12 @@ class SessionStore(Store[SessionRow]):
         return {**end, **document, "status": stored["status"]}
 
     def columns(self, document: Document) -> dict[str, Any]:
-        """The audience and the status."""
-        return {"audience": audience_of(document).key, "status": document["status"]}
+        """The audience, the status and the energy."""
+        return {
+            "audience": audience_of(document).key,
+            "status": document["status"],
+            "wh": whole(document.get("kwh"), 1000),
+        }
 
 
 def with_status(status: str | None) -> tuple[ColumnElement[bool], ...]:

@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from fastapi import Depends, Request
 
+from ocpi.console.frame import address_of
 from ocpi.console.staff import Person, Role, person_of
 from ocpi.context import Context
 from ocpi.errors import NotAuthenticated, OCPIError
@@ -20,7 +21,7 @@ class SignInFirst(NotAuthenticated):
 
     def __init__(self, back_to: str) -> None:
         super().__init__("Sign in first.")
-        self.url = f"/console/sign-in?next={quote(back_to)}"
+        self.url = f"/console/sign-in?next={quote(back_to, safe='/')}"
 
 
 class NotYours(OCPIError):
@@ -34,7 +35,7 @@ async def signed_in(request: Request, context: Here) -> Person:
     cookie = request.cookies.get(COOKIE)
     person = await person_of(context.database, cookie) if cookie else None
     if person is None:
-        raise SignInFirst(request.url.path if request.method == "GET" else "/console")
+        raise SignInFirst(address_of(request) if request.method == "GET" else "/console")
     request.state.person = person
     return person
 

@@ -7,9 +7,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
-from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ocpi.arrival import BODY_LIMIT, read_whole, replay
 from ocpi.console import (
     cdrs,
     deliveries,
@@ -23,7 +23,9 @@ from ocpi.console import (
     stations,
 )
 from ocpi.console.access import SignInFirst, check_form
-from ocpi.console.frame import HEADERS, HERE, page, status_of
+from ocpi.console.files import Files
+from ocpi.console.frame import HEADERS, page, status_of
+from ocpi.console.glance import Glances
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
 from ocpi.errors import OCPIError
@@ -49,13 +51,15 @@ def create_console(
     context: Context, sources: Mapping[str, Source], pullables: Pullables
 ) -> ASGIApp:
     """All below /console; `sources` are what partners' copies are compared with."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    # A redirect would name the scheme in which we are reached, not the one of the proxy before us.
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.context = context
+    app.state.glances = Glances(context)
     app.state.sources, app.state.pullables = sources, pullables
     app.include_router(signin.router, prefix="/console")
     for router in ROUTERS:
         app.include_router(router, prefix="/console", dependencies=[Depends(check_form)])
-    app.mount("/console/static", StaticFiles(directory=HERE / "static"))
+    app.mount("/console/static", Files())
     _answer_errors(app)
     return _Guarded(app)
 
@@ -100,7 +104,7 @@ def _sorry(request: Request, status: int, sentence: str) -> Response:
 class _Guarded:
     """Adds to every answer what a browser may do with it, and logs what staff do."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: FastAPI) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,9 +119,11 @@ class _Guarded:
                     headers.setdefault(name, value)
             await send(message)
 
-        scope.setdefault("state", {})
+        scope = {**scope, "path": scope["path"].rstrip("/"), "state": scope.get("state", {})}
         try:
-            await self.app(scope, receive, guarded)
+            await self._answer(scope, receive, guarded)
+        except DATABASE_ERRORS as error:
+            log.warning("a page without the database", path=scope["path"], error=repr(error))
         except Exception:  # noqa: BLE001 - It has been answered, and is logged here.
             log.exception("crash", path=scope["path"])
         finally:
@@ -127,3 +133,14 @@ class _Guarded:
                 log.info(
                     "console", who=name, method=scope["method"], path=scope["path"], http=status
                 )
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
+        try:
+            # FastAPI reads a form before it asks who has sent it, however long it is.
+            body = await read_whole(scope, headers, receive, BODY_LIMIT)
+        except OCPIError as error:
+            refused = _sorry(Request({**scope, "app": self.app}), error.http_status, error.message)
+            await refused(scope, receive, send)
+            return
+        await self.app(scope, replay(body, receive), send)

@@ -1,17 +1,20 @@
 """Tells open pages that something has changed, by server-sent events; they then ask again."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
 from sqlalchemy import func
 from sqlmodel import col, select
 from starlette.responses import Response, StreamingResponse
 
+from ocpi.alarms.alarm import Alarm
 from ocpi.console.access import Viewer
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
-from ocpi.parties import IssuedToken, Partner, State
+from ocpi.parties import IssuedToken, Partner
 from ocpi.push.feed import FeedHead
 from ocpi.push.lanes import ParkedObject, PartnerLane
 from ocpi.request import Here
@@ -26,23 +29,36 @@ LIFETIME = 300.0
 
 
 @router.get("/events")
-async def events(context: Here, _person: Viewer) -> Response:
-    """Named `changed`, at most once a second; nothing else is told."""
+async def events(
+    context: Here, _person: Viewer, last_event_id: Annotated[str | None, Header()] = None
+) -> Response:
+    """Named `changed`, at most once a second; nothing else is told.
+
+    A browser that was cut off says what it knows, and is told at once if that is not so any more.
+    """
     return StreamingResponse(
-        _changes(context), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+        _changes(context, last_event_id),
+        media_type="text/event-stream",
+        headers={"X-Accel-Buffering": "no"},
     )
 
 
-async def _changes(context: Context) -> AsyncIterator[str]:
-    yield "retry: 2000\n\n"
-    known = await _state(context)
+async def _changes(context: Context, before: str | None) -> AsyncIterator[str]:
+    known = await state_of(context)
+    yield f"retry: 2000\nid: {known}\n\n"
+    if before not in (None, known):
+        yield _changed(known)
     loop = asyncio.get_running_loop()
     told, end = loop.time(), loop.time() + LIFETIME
     while loop.time() < end and not await _ended_within(context, PAUSE):
-        state = await _state(context)
+        state = await state_of(context)
         if state != known or loop.time() - told >= STALE:
             known, told = state, loop.time()
-            yield "event: changed\ndata:\n\n"
+            yield _changed(known)
+
+
+def _changed(state: str) -> str:
+    return f"event: changed\nid: {state}\ndata:\n\n"
 
 
 async def _ended_within(context: Context, seconds: float) -> bool:
@@ -54,8 +70,8 @@ async def _ended_within(context: Context, seconds: float) -> bool:
     return True
 
 
-async def _state(context: Context) -> object:
-    """A few cheap numbers that differ whenever a page would."""
+async def state_of(context: Context) -> str:
+    """Made of a few cheap numbers, it differs whenever a page would."""
     try:
         async with context.database.read() as db:
             heads = await db.exec(select(FeedHead).order_by(col(FeedHead.stream)))
@@ -66,28 +82,28 @@ async def _state(context: Context) -> object:
                     func.count(col(PartnerLane.breaker)),
                 )
             )
-            parked = await db.exec(select(func.count(), func.sum(col(ParkedObject.attempts))))
+            kind, attempts = col(ParkedObject.kind), func.sum(col(ParkedObject.attempts))
+            parked = await db.exec(
+                select(kind, func.count(), attempts).group_by(kind).order_by(kind)
+            )
+            standing = col(Partner.state), col(Partner.suspended)
             partners = await db.exec(
-                select(
-                    func.count(),
-                    func.max(col(Partner.registered_at)),
-                    func.count().filter(col(Partner.suspended)),
-                )
+                select(*standing, func.count(), func.max(col(Partner.registered_at)))
+                .group_by(*standing)
+                .order_by(*standing)
             )
-            handshakes = await db.exec(
-                select(
-                    func.count().filter(col(Partner.state) == State.CONFIRMED.value),
-                    func.sum(func.length(col(Partner.note))),
-                )
-            )
+            notes = await db.exec(select(func.sum(func.length(col(Partner.note)))))
+            alarms = await db.exec(select(func.max(Alarm.id), func.count(col(Alarm.cleared_at))))
             tokens = await db.exec(select(func.count(), func.count(col(IssuedToken.used_at))))
-            return (
+            numbers = (
                 tuple((head.stream, head.seq) for head in heads),
                 tuple(lanes.one()),
-                tuple(parked.one()),
-                tuple(partners.one()),
-                tuple(handshakes.one()),
+                tuple(map(tuple, parked)),
+                tuple(map(tuple, partners)),
+                notes.one(),
                 tuple(tokens.one()),
+                tuple(alarms.one()),
             )
     except DATABASE_ERRORS as error:
-        return type(error)
+        return type(error).__name__
+    return hashlib.sha256(repr(numbers).encode()).hexdigest()[:16]

@@ -1,6 +1,7 @@
 """How a page is made: its template, what every page shows, and what a browser may do with it."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -10,11 +11,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from ocpi.console.files import file_url
 from ocpi.console.staff import Role
 from ocpi.errors import OCPIError
 from ocpi.spec.moments import moment_of
 
-HERE = Path(__file__).parent
+_TEMPLATE_FOLDER = Path(__file__).parent / "templates"
 # Holds a sentence for the next page; in the address anybody's link could put words in our mouth.
 SAID = "ocpi_said"
 
@@ -72,16 +74,21 @@ def time_tag(moment: datetime | int | str | None) -> Markup:
     )
 
 
+def number(value: int | Decimal, decimals: int = 0) -> str:
+    """A number for people: `1,234.50`."""
+    return f"{value:,.{decimals}f}"
+
+
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(HERE / "templates"),
+        loader=FileSystemLoader(_TEMPLATE_FOLDER),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["time"] = time_tag
-    environment.globals.update(Role=Role)
+    environment.filters.update(time=time_tag, number=number)
+    environment.globals.update(Role=Role, file=file_url)
     return environment
 
 
@@ -108,7 +115,7 @@ def page(request: Request, template: str, status: int = 200, /, **values: Any) -
         current=current,
         product=settings.hub_name or settings.name or "OCPI hub",
         said=said,
-        **{"here": f"{request.url.path}?{request.url.query}".rstrip("?"), **values},
+        **{"here": address_of(request), **values},
     )
     answer = HTMLResponse(text, status)
     if said:
@@ -119,6 +126,11 @@ def page(request: Request, template: str, status: int = 200, /, **values: Any) -
 def status_of(error: OCPIError) -> int:
     """The HTTP status of a page that says what went wrong: some of OCPI's failures come by 200."""
     return 400 if error.http_status == 200 else error.http_status
+
+
+def address_of(request: Request) -> str:
+    """What the browser asked for, as a link to the same."""
+    return f"{quote(request.scope['path'])}?{request.url.query}".rstrip("?")
 
 
 def go(url: str, said: str = "") -> Response:

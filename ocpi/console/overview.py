@@ -5,15 +5,14 @@ from starlette.responses import Response
 
 from ocpi.console.access import Viewer
 from ocpi.console.frame import page
-from ocpi.push.status import lane_status
-from ocpi.request import Here
+from ocpi.console.glance import Glances
 
 router = APIRouter()
 
 
 @router.get("")
-async def show_overview(request: Request, context: Here, _person: Viewer) -> Response:
-    """Live counts, and how far partners are up to date."""
-    async with context.database.read() as db:
-        lanes = await lane_status(db, require_check=context.settings.require_check)
-    return page(request, "overview.html", lanes=lanes)
+async def show_overview(request: Request, _person: Viewer) -> Response:
+    """Live counts, alarms, and how far partners are up to date."""
+    glances: Glances = request.app.state.glances
+    glance = await glances.get()
+    return page(request, "overview.html", glance=glance, lanes=glance.lanes, alarms=glance.alarms)

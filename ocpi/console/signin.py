@@ -1,7 +1,7 @@
 """Signing in and out, and one's own password."""
 
+import re
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request
 from starlette.responses import Response
@@ -22,6 +22,9 @@ from ocpi.request import Here
 
 router = APIRouter()
 private = APIRouter()
+
+# Whatever a browser makes of the rest, this begins with a path of ours.
+_PAGE = re.compile(r"/console([/?][!-\[\]-~]*)?")
 
 Text = Annotated[str, Form(max_length=200)]
 Next = Annotated[str, Form(alias="next", max_length=2000)]
@@ -109,6 +112,4 @@ def _refuse_other_sites(request: Request) -> None:
 
 def _inside(url: str) -> str:
     """The page that was wanted, if it is one of the console's."""
-    parts = urlsplit(url)
-    ours = not parts.scheme and not parts.netloc and parts.path.startswith("/console")
-    return url if ours and "\\" not in url else "/console"
+    return url if _PAGE.fullmatch(url) else "/console"

@@ -2,19 +2,25 @@
 
 import asyncio
 import hashlib
+import re
 import secrets
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeVar
 
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
-from sqlalchemy import BigInteger, Column, ForeignKey, delete, update
+from sqlalchemy import BigInteger, Column, ForeignKey, delete
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import Database, clock
 from ocpi.errors import InvalidParameters, NotAuthenticated, UnknownObject
+
+T = TypeVar("T")
 
 SECOND = 1_000_000
 SIGN_IN_LASTS = 12 * 3600 * SECOND
@@ -24,7 +30,9 @@ FREE_FAILURES = 5
 FIRST_WAIT = 15 * SECOND
 LONGEST_WAIT = 900 * SECOND
 
-_hashing = asyncio.Semaphore(2)  # A flood of sign-ins may not eat the memory.
+_NAME = re.compile(r"[\w.@+-]{1,64}")
+# A flood of sign-ins may not eat the memory, nor the threads that others need.
+_HASHERS = ThreadPoolExecutor(2, "password")
 
 
 class Role(IntEnum):
@@ -76,11 +84,16 @@ class Person:
 
 
 class WrongPassword(NotAuthenticated):
-    """The name or the password is wrong."""
+    """The name or the password is wrong; after several wrong ones, wait up to 15 minutes."""
 
 
 async def add_staff(database: Database, name: str, role: Role) -> str:
-    """Add somebody, and make their password; raises ``InvalidParameters`` when they are there."""
+    """Add somebody, and make their password.
+
+    Raises ``InvalidParameters`` when they are there, or the name is none.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidParameters("A name has 1 to 64 letters, digits and . _ - + @, and no blanks.")
     password = secrets.token_urlsafe(15)
     hashed = await _hash(password)
     try:
@@ -110,7 +123,9 @@ async def set_role(database: Database, name: str, role: Role) -> None:
 async def reset_password(database: Database, name: str) -> str:
     """Make a new password and end all sign-ins; raises ``UnknownObject``."""
     password = secrets.token_urlsafe(15)
-    await _set_password(database, name, password)
+    hashed = await _hash(password)
+    async with database.write() as db:
+        await _replace(db, await _staff(db, name), hashed)
     return password
 
 
@@ -127,16 +142,19 @@ async def change_password(database: Database, name: str, old: str, new: str) -> 
     """
     if len(new) < SHORTEST_PASSWORD:
         raise InvalidParameters(f"A password has at least {SHORTEST_PASSWORD} characters.")
-    await _check(database, name, old)
-    await _set_password(database, name, new)
+    known = await _check(database, name, old)
+    hashed = await _hash(new)
+    async with database.write() as db:
+        await _replace(db, await _cleared(db, name, known), hashed)
 
 
 async def sign_in(database: Database, name: str, password: str) -> str:
     """A cookie for somebody who knows their password; raises ``WrongPassword``."""
-    await _check(database, name, password)
+    known = await _check(database, name, password)
     cookie = secrets.token_urlsafe(32)
     async with database.write() as db:
         now = await clock(db)
+        await _cleared(db, name, known)
         await db.exec(delete(StaffSignIn).where(col(StaffSignIn.expires_at) < now))
         db.add(StaffSignIn(cookie_hash=_digest(cookie), name=name, expires_at=now + SIGN_IN_LASTS))
     return cookie
@@ -172,24 +190,40 @@ async def _staff(db: AsyncSession, name: str) -> Staff:
     return staff
 
 
-async def _check(database: Database, name: str, password: str) -> None:
-    """Raises ``WrongPassword``; each failure above a few makes the next one wait."""
+async def _check(database: Database, name: str, password: str) -> str:
+    """The hash that the password fits; each failure above a few makes the next one wait.
+
+    Raises ``WrongPassword``, in the same words and after the same time whether there is nobody of
+    that name, the password is wrong, or it is not looked at: so names cannot be guessed.
+    """
+    stored = await _claim_try(database, name) if _NAME.fullmatch(name) else None
+    if stored is None or not await _fits(password, stored):
+        if stored is None:
+            await _hash(password)
+        raise WrongPassword
+    return stored
+
+
+async def _claim_try(database: Database, name: str) -> str | None:
+    """The hash to try a password on; None where there is none, or it may not be tried now."""
     async with database.write() as db:
-        staff = await db.get(Staff, name)
+        staff = await db.get(Staff, name, with_for_update=True)
         now = await clock(db)
-        if staff is not None and staff.blocked_until > now:
-            seconds = (staff.blocked_until - now) // SECOND + 1
-            raise WrongPassword(f"Too many wrong passwords: try again in {seconds} s.")
-        stored = None if staff is None else staff.password
-        if staff is not None:
-            # It counts as a failure until it has been looked at, or many could try at once.
-            staff.failures += 1
-            staff.blocked_until = now + _wait(staff.failures)
-    if not await _fits(password, stored):
-        raise WrongPassword("The name or the password is wrong.")
-    async with database.write() as db:
-        cleared = update(Staff).where(col(Staff.name) == name)
-        await db.exec(cleared.values(failures=0, blocked_until=0))
+        if staff is None or staff.blocked_until > now:
+            return None
+        # It counts as a failure until it has been looked at, or many could try at once.
+        staff.failures += 1
+        staff.blocked_until = now + _wait(staff.failures)
+        return staff.password
+
+
+async def _cleared(db: AsyncSession, name: str, known: str) -> Staff:
+    """Somebody whose password was found right; raises ``WrongPassword`` if it changed meanwhile."""
+    staff = await db.get(Staff, name, with_for_update=True)
+    if staff is None or staff.password != known:
+        raise WrongPassword
+    staff.failures, staff.blocked_until = 0, 0
+    return staff
 
 
 def _wait(failures: int) -> int:
@@ -197,12 +231,9 @@ def _wait(failures: int) -> int:
     return 0 if excess <= 0 else min(FIRST_WAIT << min(excess - 1, 20), LONGEST_WAIT)
 
 
-async def _set_password(database: Database, name: str, password: str) -> None:
-    hashed = await _hash(password)
-    async with database.write() as db:
-        staff = await _staff(db, name)
-        staff.password, staff.failures, staff.blocked_until = hashed, 0, 0
-        await db.exec(delete(StaffSignIn).where(col(StaffSignIn.name) == name))
+async def _replace(db: AsyncSession, staff: Staff, hashed: str) -> None:
+    staff.password, staff.failures, staff.blocked_until = hashed, 0, 0
+    await db.exec(delete(StaffSignIn).where(col(StaffSignIn.name) == staff.name))
 
 
 async def _hash(password: str) -> str:
@@ -210,21 +241,19 @@ async def _hash(password: str) -> str:
     hasher = Argon2id(
         salt=secrets.token_bytes(16), length=32, iterations=2, lanes=1, memory_cost=19 * 1024
     )
-    async with _hashing:
-        return await asyncio.to_thread(hasher.derive_phc_encoded, password.encode())
+    return await _in_turn(hasher.derive_phc_encoded, password.encode())
 
 
-async def _fits(password: str, stored: str | None) -> bool:
-    """Takes as long for somebody who is not there, so that names cannot be guessed."""
-    if stored is None:
-        await _hash(password)
+async def _fits(password: str, stored: str) -> bool:
+    try:
+        await _in_turn(Argon2id.verify_phc_encoded, password.encode(), stored)
+    except InvalidKey:
         return False
-    async with _hashing:
-        try:
-            await asyncio.to_thread(Argon2id.verify_phc_encoded, password.encode(), stored)
-        except InvalidKey:
-            return False
     return True
+
+
+async def _in_turn(work: Callable[..., T], *given: object) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_HASHERS, work, *given)
 
 
 def _digest(text: str) -> str:

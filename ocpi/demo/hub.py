@@ -55,7 +55,7 @@ def _tell_what_to_try(stage: Stage, members: list[Member], say: Say) -> None:
         f"  open {each.page}/ in a browser: what {each.name} knows\n" for each in members
     )
     say(
-        f"\nTry, the first three as {members[-1].name}:\n{pages}"
+        f"\nTry, what curl asks of OCPI as {members[-1].name}:\n{stage.console}{pages}"
         f"  {curl} '{base}/hubclientinfo'\n"
         f"  {curl} {_to(HUB)} '{base}/locations?limit=1'\n"
         f"  {curl} {_to(members[0].mock.own_party())} '{base}/locations?limit=1'\n"

@@ -12,10 +12,9 @@ from modules.sessions.store import sessions
 from modules.tariffs.store import tariffs
 from ocpi.context import Context
 from ocpi.demo.drivers import Drivers
-from ocpi.demo.stage import OWNER, Say, a_stage, free_port, register, until_signalled
+from ocpi.demo.stage import OWNER, Say, Stage, a_stage, free_port, register, until_signalled
 from ocpi.pagination import Paging
 from ocpi.parties import PlatformID
-from ocpi.settings import Settings
 from ocpi.spec.document import decode
 from ocpi.store import Document, Store
 from ocpi.testing.emsp import MockEMSP, running
@@ -45,19 +44,20 @@ async def run_demo(say: Say, port: int, emsp_port: int) -> None:
         await register(context, emsp, "demo-emsp", PlatformID.CPO, say)
         drivers = Drivers(context, simulator, emsp, OWNER)
         await drivers.issue_tokens()
-        _tell_what_to_try(context.settings, emsp, page, say)
+        _tell_what_to_try(stage, emsp, page, say)
         say(f"Ready after {time.monotonic() - started:.1f} s. Ctrl-C stops it.\n")
         await _live(context, emsp, drivers, stopped, say)
         await simulator.close()
     say("Stopped.")
 
 
-def _tell_what_to_try(settings: Settings, emsp: MockEMSP, page: str, say: Say) -> None:
+def _tell_what_to_try(stage: Stage, emsp: MockEMSP, page: str, say: Say) -> None:
+    settings = stage.context.settings
     assert emsp.peer is not None
     base = f"{settings.base_url}/ocpi/cpo/2.2.1/sender"
     assert settings.admin_token is not None
     say(
-        "\nTry:\n"
+        f"\nTry:\n{stage.console}"
         f"  open {page}/ in a browser: what the eMSP knows\n"
         f"  curl -H 'Authorization: Token {emsp.peer.token_out}' '{base}/locations?limit=1'\n"
         f"  curl -H 'Authorization: Token {emsp.peer.token_out}' '{base}/cdrs?limit=1'\n"

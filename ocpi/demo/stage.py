@@ -19,6 +19,7 @@ from modules.stations.gateways.simulator import Simulator
 from modules.stations.imports.reading import read_stations, read_tariffs
 from modules.stations.publishing import LOCATIONS, TARIFFS, Report, publish_records
 from ocpi.app import create_app
+from ocpi.console.staff import Role, add_staff
 from ocpi.context import Context
 from ocpi.headers import Party
 from ocpi.opening import open_context
@@ -28,6 +29,7 @@ from ocpi.testing.mock.platform import MockPlatform
 from ocpi.testing.serving import serving
 
 OWNER = Party("NL", "TSL")
+STAFF = "demo"
 DATA = files("ocpi.testing") / "data"
 
 Say = Callable[[str], None]
@@ -39,6 +41,14 @@ class Stage:
 
     context: Context
     simulator: Simulator
+    password: str
+    """With which `STAFF` signs in to the console."""
+
+    @property
+    def console(self) -> str:
+        """Where to look, as a line of what to try."""
+        url = f"{self.context.settings.base_url}/console"
+        return f"  open {url} in a browser: the console, for {STAFF} with {self.password}\n"
 
 
 @asynccontextmanager
@@ -53,8 +63,13 @@ async def a_stage(say: Say, port: int, **settings: Any) -> AsyncIterator[Stage]:
             await import_stations(context, say)
             app, at = create_app(context), int(chosen.base_url.rpartition(":")[2])
             async with serving(app, port=at):
+                password = await add_staff(context.database, STAFF, Role.ADMIN)
                 say(f"The service answers at {chosen.base_url}, its database is in {folder}.")
-                yield Stage(context, simulator)
+                try:
+                    yield Stage(context, simulator, password)
+                finally:
+                    # Pages that are still open would be waited for.
+                    context.ending.set()
 
 
 def until_signalled() -> asyncio.Event:

@@ -12,6 +12,7 @@ import msgspec
 MAX_DEPTH = 32
 MAX_EXPONENT = 30
 MAX_DIGITS = 64
+_MOST = 10**12
 # What has no exponent reaches as far: what is written from 1E30 must be read again.
 MAX_INTEGER_DIGITS = MAX_EXPONENT + 1
 
@@ -91,6 +92,16 @@ def _check_scalars(value: Any) -> None:
         raise ValueError("a text holds the character NUL")
     elif isinstance(value, int) and abs(value) >= 10**MAX_INTEGER_DIGITS:
         raise ValueError(f"a whole number has more than {MAX_INTEGER_DIGITS} digits")
+
+
+def whole(number: Any, parts: int) -> int:
+    """A number as a count of its thousandths, say, for a column that is summed up.
+
+    What is no number, or so large that it is none of energy or money, counts as far as it can.
+    """
+    if not isinstance(number, (int, Decimal)):
+        return 0
+    return int(max(-_MOST, min(round(number * parts), _MOST)))
 
 
 def _spell_out(value: Any) -> Any:

@@ -49,6 +49,8 @@ async def test_a_registration_is_open_for_seven_days_and_bound_to_its_parties(
         "registered_at": None,
         "token_issued_at": None,
         "note": None,
+        "passed_check_at": None,
+        "waits": None,
         "tolerances": [],
     }
 

@@ -1,9 +1,11 @@
 """The demos show the whole product, and stop when they are told to."""
 
 import asyncio
+import re
 import signal
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.flows.process import Installation, free_port
@@ -28,6 +30,18 @@ async def start(sqlite_url: str, folder: Path, *words: str) -> asyncio.subproces
     return await installation.start("demo", *ports, *words)
 
 
+async def sign_in(told: str) -> None:
+    """Open the console as the demo tells to."""
+    found = re.search(r"open (\S+)/console in a browser: the console, for demo with (\S+)", told)
+    assert found is not None, told
+    async with httpx.AsyncClient(base_url=found[1]) as browser:
+        fields = {"name": "demo", "password": found[2]}
+        answer = await browser.post("/console/sign-in", data=fields)
+        assert answer.status_code == 303, answer.text
+        page = await browser.get("/console/me")
+    assert "<strong>admin</strong>" in page.text
+
+
 async def interrupt(process: asyncio.subprocess.Process) -> None:
     process.send_signal(signal.SIGINT)
     out, errors = await process.communicate()
@@ -40,6 +54,7 @@ async def test_the_demo_becomes_ready_beside_any_settings_and_stops_cleanly(
     process = await start(sqlite_url, tmp_path)
     told = await listen(process, "Ready after", 90)
     assert "Imported 273 real Locations; 0 were refused." in told
+    await sign_in(told)
     await interrupt(process)
 
 
@@ -53,5 +68,6 @@ async def test_the_demo_of_the_hub_shows_every_scene_and_stops_cleanly(
     for scene in (*scenes, "Billing", "Absence"):
         assert f"{scene}: " in told
     assert "Failed: " not in told, told
+    await sign_in(told)
     assert " 0 complaints." in told, told
     await interrupt(process)

@@ -4,13 +4,21 @@ import asyncio
 
 from alembic import command
 from sqlalchemy import Connection, inspect, text
-from sqlmodel import SQLModel, select
+from sqlmodel import SQLModel, col, select
 
+from modules.cdrs.own import credit_of
+from modules.cdrs.store import CDRRow, cdrs
+from modules.locations.store import LocationRow, locations
+from modules.sessions.store import SessionRow, sessions
 from ocpi.catalogue import SOURCES
 from ocpi.database import Database
+from ocpi.headers import Party
 from ocpi.migrate import configuration, downgrade, upgrade
 from ocpi.parties import Partner
 from ocpi.pull.syncs import PartnerSync
+from ocpi.spec.document import decode, encode
+from ocpi.store import Document
+from ocpi.testing import samples
 
 
 def compare(connection: Connection) -> None:
@@ -21,6 +29,26 @@ def compare(connection: Connection) -> None:
 async def tables(database: Database) -> set[str]:
     async with database.engine.connect() as connection:
         return set(await connection.run_sync(lambda each: inspect(each).get_table_names()))
+
+
+EVSES = ("AVAILABLE", "CHARGING", "REMOVED", "AVAILABLE")
+
+
+def in_exact_numbers(document: Document) -> Document:
+    exact: Document = decode(encode(document))
+    return exact
+
+
+async def counted(database: Database) -> list[object]:
+    async with database.read() as db:
+        places = await db.exec(select(LocationRow).order_by(col(LocationRow.key)))
+        bills = await db.exec(select(CDRRow).order_by(col(CDRRow.position)))
+        running = await db.exec(select(SessionRow))
+        return [
+            *((decode(each.statuses), 0) for each in places),
+            *((each.currency, each.wh, each.cost) for each in bills),
+            *(each.wh for each in running),
+        ]
 
 
 async def test_up_down_and_up_again_ends_at_the_schema_of_the_tables(database_url: str) -> None:
@@ -51,6 +79,36 @@ async def test_what_was_pulled_of_tokens_is_remembered_both_ways(database_url: s
     async with database.read() as db:
         kept = (await db.exec(select(PartnerSync))).one()
     assert kept == PartnerSync(partner_id=1, module="tokens", next_at=3, full_at=1, synced_at=2)
+    await database.close()
+
+
+async def test_what_the_overview_counts_is_filled_in_for_what_is_stored(database_url: str) -> None:
+    database = Database(database_url)
+    await upgrade(database)
+    owner = Party(**samples.CPO)
+    place = samples.location()
+    evses = [{**place["evses"][0], "uid": f"E{n}", "status": each} for n, each in enumerate(EVSES)]
+    bare = {name: value for name, value in place.items() if name != "evses"} | {"id": "BARE"}
+    bill = samples.cdr(total_energy=1.2341, total_cost={"excl_vat": 0.12341})
+    credit = credit_of(bill, "CREDIT") | {"last_updated": bill["last_updated"]}
+    async with database.write() as db:
+        for each in ({**place, "evses": evses}, bare):
+            await locations.put(db, owner, each["id"], in_exact_numbers(each))
+        for each in (bill, credit):
+            await cdrs.put(db, owner, each["id"], in_exact_numbers(each))
+        session = in_exact_numbers(samples.session(kwh=7.25))
+        await sessions.put(db, owner, session["id"], session)
+    before = await counted(database)
+    await downgrade(database, "0011")
+    await upgrade(database)
+    assert await counted(database) == before
+    assert before == [
+        ({}, 0),
+        ({"AVAILABLE": 2, "CHARGING": 1}, 0),
+        ("EUR", 1234, 1234),
+        ("EUR", -1234, -1234),
+        7250,
+    ]
     await database.close()
 
 

@@ -1,0 +1,54 @@
+"""Finds the pages of the console by its menu and its links, as people do."""
+
+from collections.abc import AsyncIterator
+from urllib.parse import parse_qsl, urlsplit
+
+from playwright.async_api import Page
+
+# Where links lead already, though the pages are still to be made. Empty it when they are there.
+TO_COME: tuple[str, ...] = (
+    "/console/partners/",
+    "/console/stations",
+    "/console/sessions",
+    "/console/cdrs",
+    "/console/deliveries",
+    "/console/messages",
+    "/console/hub",
+)
+MOST = 300
+
+
+def is_to_come(path: str) -> bool:
+    return path.startswith(TO_COME)
+
+
+async def menu_of(page: Page) -> list[str]:
+    """The pages that the menu leads to, from a page that is open."""
+    links = await page.eval_on_selector_all(
+        "header nav a", "all => all.map(each => each.getAttribute('href'))"
+    )
+    assert links
+    return [link for link in links if not is_to_come(link)]
+
+
+async def crawl(page: Page) -> AsyncIterator[str]:
+    """Open every page that links lead to, one after the other, beginning with the overview.
+
+    Of lists that differ by the values of their filters alone one is looked at.
+    """
+    waiting, seen = ["/console"], set()
+    while waiting:
+        link = waiting.pop(0)
+        parts = urlsplit(link)
+        shape = (parts.path, *sorted({name for name, _ in parse_qsl(parts.query)}))
+        if shape in seen or is_to_come(parts.path):
+            continue
+        seen.add(shape)
+        assert len(seen) <= MOST, "more pages than can be looked at: store less"
+        answer = await page.goto(link)
+        assert answer is not None
+        assert answer.status == 200, f"{link}: {answer.status}"
+        waiting += await page.eval_on_selector_all(
+            "a[href^='/console']", "all => all.map(each => each.getAttribute('href'))"
+        )
+        yield link

@@ -1,0 +1,147 @@
+"""Journeys through the console in a real browser."""
+
+import pytest
+from playwright.async_api import Page
+
+from ocpi.console.staff import remove_staff
+from ocpi.testing import samples
+from tests.browser.chromium import screenshot
+from tests.browser.conftest import Site
+from tests.browser.crawling import menu_of
+from tests.browser.stock import stock
+from tests.house import OWNER
+
+PHONE = {"width": 375, "height": 667}
+LOCATION = "/admin/locations/NL/TNM/LOC-1"
+
+
+async def publish(site: Site) -> None:
+    document = samples.location(**OWNER)
+    answer = await site.service.admin.put(LOCATION, json=document)
+    assert answer.is_success, answer.text
+
+
+async def focused(page: Page) -> str:
+    text: str = await page.evaluate(
+        "(document.activeElement.textContent || document.activeElement.name).trim()"
+    )
+    return text
+
+
+async def test_somebody_signs_in_looks_around_and_signs_out(site: Site) -> None:
+    page = await site.open()
+    await page.goto("/console/partners")
+    assert await page.inner_text("h1") == "Test hub"
+    assert await focused(page) == "name"
+    await page.fill("[name=name]", "anna")
+    await page.fill("[name=password]", "wrong")
+    site.pages[-1].faults.clear()
+    await page.click("main button")
+    assert "password is wrong" in await page.inner_text("[role=alert]")
+    # Chromium notes each answer with an error's status.
+    assert all("401" in fault for fault in site.faults)
+    site.pages[-1].faults.clear()
+    await page.fill("[name=password]", site.password)
+    await page.click("main button")
+    await page.wait_for_url("/console/partners")
+    assert await page.inner_text("nav [aria-current=page]") == "Partners"
+    assert await page.locator("tr", has_text="Example eMSP").count() == 1
+    await page.click("text=Sign out")
+    await page.wait_for_url("/console/sign-in")
+    assert await page.inner_text("[role=status]") == "You have signed out."
+    await page.goto("/console")
+    assert page.url.endswith("/console/sign-in?next=/console")
+
+
+async def test_the_overview_follows_a_status_without_being_loaded_again(site: Site) -> None:
+    await publish(site)
+    page = await site.sign_in()
+    assert await page.inner_text(".card:has(.badge.available) .figure") == "3"
+    await page.evaluate("window.stillThere = true")
+    evse = samples.location()["evses"][0]["uid"]
+    answer = await site.service.admin.patch(f"{LOCATION}/{evse}", json={"status": "CHARGING"})
+    assert answer.is_success, answer.text
+    await page.wait_for_selector(".card:has(.badge.charging)")
+    assert await page.inner_text(".card:has(.badge.available) .figure") == "2"
+    assert await page.evaluate("window.stillThere")
+
+
+async def test_who_is_removed_is_led_out_of_an_open_page_by_the_next_change(site: Site) -> None:
+    page = await site.sign_in()
+    await page.wait_for_timeout(1500)  # The stream must be open.
+    await remove_staff(site.service.database, "anna")
+    await publish(site)
+    await page.wait_for_url("**/console/sign-in?next=/console")
+    assert all("401" in fault for fault in site.faults)
+    site.pages[-1].faults.clear()
+
+
+async def test_moments_are_shown_in_the_zone_of_whoever_looks(site: Site) -> None:
+    await stock(site.service.context, ["plain text"])
+    page = await site.sign_in(timezone_id="Asia/Tokyo", locale="en-GB")
+    time = page.locator("time").first
+    assert await time.get_attribute("title") == "2026-01-15 09:00:00 UTC"
+    assert await time.inner_text() == "15 Jan 2026, 18:00:00"
+
+
+async def test_everything_is_reached_by_the_keyboard(site: Site) -> None:
+    page = await site.open()
+    await page.goto("/console")
+    await page.keyboard.type("anna")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type(site.password)
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("/console")
+    order = []
+    for _ in range(14):
+        await page.keyboard.press("Tab")
+        order.append(await focused(page))
+        outline = await page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid", order
+        if order[-1] == "Sign out":
+            break
+    titles = await page.locator("nav a").all_inner_texts()
+    assert order == ["To the content", "Test hub", *titles, "anna", "Sign out"]
+    await page.reload()
+    await page.keyboard.press("Tab")
+    assert await page.locator(".skip").is_visible()
+    place = await page.locator(".skip").bounding_box()
+    assert place is not None
+    assert place["x"] >= 0
+    await page.keyboard.press("Enter")
+    assert await page.evaluate("location.hash") == "#main"
+    assert await page.evaluate("document.activeElement.id") == "main"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", ["wide", "phone"])
+async def test_pages_fit_the_screen_and_its_colours(site: Site, width: str, scheme: str) -> None:
+    await publish(site)
+    await stock(site.service.context, ["Köln, Straße des 17. Juni", "x" * 120, "An error"])
+    size = {"width": 1280, "height": 800} if width == "wide" else PHONE
+    page = await site.sign_in(viewport=size, color_scheme=scheme)
+    for path in [*await menu_of(page), "/console/me", "/console/sign-in"]:
+        await page.goto(path)
+        name = path.removeprefix("/console").strip("/").replace("/", "-") or "overview"
+        await page.screenshot(path=screenshot(f"{name}-{width}-{scheme}"), full_page=True)
+        wider = await page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert wider <= 0, f"{path} is {wider} px wider than the screen"
+        ground = await page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        assert ground == {"light": "rgb(247, 248, 247)", "dark": "rgb(18, 22, 20)"}[scheme]
+
+
+async def test_a_page_goes_on_by_itself_after_the_stream_was_cut(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ocpi.console.events.LIFETIME", 0.5)
+    page = await site.sign_in()
+    async with page.expect_request("**/console/events"):
+        # What changes while it is cut is not missed either.
+        await page.wait_for_timeout(1200)
+        await publish(site)
+    await page.wait_for_selector(".card:has(.badge.available)")
+    # So htmx notes each cut.
+    assert set(site.faults) <= {f"{page.url}: [object Event]", f"{page.url}: htmx:sseError"}
+    site.pages[-1].faults.clear()
