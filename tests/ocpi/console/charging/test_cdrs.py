@@ -98,7 +98,7 @@ async def test_a_cdr_without_a_price_is_shown_with_the_reason(console: Console) 
 async def test_a_disputed_cdr_of_a_partner_tells_claim_and_reckoning(console: Console) -> None:
     await receive_doubtful(console)
     words = await console.viewer.text("/console/cdrs/DE/CPO/WRONG")
-    assert "DE-CPO (received)" in words
+    assert "DE*CPO (received)" in words
     assert "Check: disputed" in words
     assert "/total_cost/excl_vat: 99 is claimed, 5.25 was computed, which differs" in words
     words = await console.viewer.text("/console/cdrs/DE/CPO/TWICE")
@@ -133,7 +133,7 @@ async def test_receipts_show_who_accepted_it_and_where_its_copy_lies(console: Co
     words = await console.viewer.text(ONE)
     assert "https://emsp.example/cdrs/1 request-1" in words
     assert "Example eMSP waiting" in words
-    assert "NL-TNM DE-MSP Example eMSP" in await console.viewer.text("/console/cdrs")
+    assert "NL*TNM DE*MSP Example eMSP" in await console.viewer.text("/console/cdrs")
 
 
 async def test_cdrs_without_a_receipt_are_listed_with_the_reason(console: Console) -> None:
