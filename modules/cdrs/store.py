@@ -1,5 +1,7 @@
 """CDRs as they are stored, with the party that they are a bill for; they never change."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import BigInteger, Index, Text
@@ -57,6 +59,26 @@ class CDRConflict(SQLModel, table=True):
     partner: str
     body: str = Field(sa_type=Text)
     at: int = Field(sa_type=BigInteger)
+
+
+class CDRErasing(SQLModel, table=True):
+    """Its one row is there within the transaction that erases a driver, see `erasable`."""
+
+    __tablename__ = "cdr_erasing"
+
+    id: int = Field(primary_key=True)
+
+
+@asynccontextmanager
+async def erasable(db: AsyncSession) -> AsyncIterator[None]:
+    """Within the block stored CDRs may be changed, which the database refuses otherwise (TA-31)."""
+    mark = CDRErasing(id=1)
+    db.add(mark)
+    await db.flush()
+    yield
+    await db.flush()
+    await db.delete(mark)
+    await db.flush()
 
 
 class CDRStore(Store[CDRRow]):

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, or_, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from modules.cdrs.store import CDRRow
+from modules.cdrs.store import CDRRow, erasable
 from modules.sessions.store import SessionRow
 from modules.stations.charges import Charge
 from modules.tokens.store import TokenRow
@@ -77,10 +77,10 @@ async def erase(context: Context, person: Person, *, dry_run: bool = False) -> E
         act = not dry_run and not erasure.hindrances
         names = {*person.names, *_names_in(rows, person)}
         if act:
-            for place, some in rows:
-                for row in some:
-                    await _put_away(db, place, row, person, seal)
-            await db.flush()
+            async with erasable(db):
+                for place, some in rows:
+                    for row in some:
+                        await _put_away(db, place, row, person, seal)
             await _forget_feed(db, every)
         for table, count in (await _sentences(db, person, act=act)).items():
             erasure.held[table] = erasure.held.get(table, 0) + count

@@ -36,6 +36,7 @@ def test_there_are_enough_payloads_and_all_differ() -> None:
     assert len(set(PAYLOADS)) == len(PAYLOADS) >= 60
 
 
+@pytest.mark.threat("TA-24")
 @pytest.mark.timeout(600)
 async def test_nothing_that_partners_write_becomes_part_of_a_page(site: Site) -> None:
     await stock(site.service.context, PAYLOADS, count=6)

@@ -70,6 +70,7 @@ async def test_json_lines_are_what_is_stored(service: Service) -> None:
         assert json.loads(lines[0]) == (await service.admin.get("/admin/cdrs/NL/TNM/CDR-1")).json()
 
 
+@pytest.mark.threat("TA-26")
 async def test_a_cell_is_no_formula_and_a_number_stays_one(service: Service) -> None:
     await post(service, "CDR-1", 1, remark="=HYPERLINK(1)", meter_id="-5", total_energy=0.00001)
     await service.admin.post("/admin/cdrs/NL/TNM/CDR-1/credit")

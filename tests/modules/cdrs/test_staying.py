@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from modules.cdrs.received import keep
-from modules.cdrs.store import cdrs
+from modules.cdrs.store import cdrs, erasable
 from ocpi.database import Database
 from ocpi.headers import Party
 from ocpi.migrate import downgrade, upgrade
@@ -47,6 +47,24 @@ async def test_a_stored_cdr_is_neither_changed_nor_removed(
         async with database.write() as db:
             await db.exec(text(statement))  # type: ignore[call-overload]
     assert await cdrs.text(database, [OWNER], "bill-1") == before
+
+
+@pytest.mark.threat("TA-31")
+async def test_erasing_a_driver_opens_stored_cdrs_for_its_own_transaction_alone(
+    database: Database,
+) -> None:
+    assert await keep(database, "cpo", OWNER, CDR)
+    change = text("UPDATE cdr SET body = '{\"erased\": true}'")
+    async with database.write() as db:
+        async with erasable(db):
+            await db.exec(change)  # type: ignore[call-overload]
+            with pytest.raises(DBAPIError, match="neither changed nor removed"):
+                async with db.begin_nested():
+                    await db.exec(text("DELETE FROM cdr"))  # type: ignore[call-overload]
+        with pytest.raises(DBAPIError, match="neither changed nor removed"):
+            async with db.begin_nested():
+                await db.exec(change)  # type: ignore[call-overload]
+    assert await cdrs.text(database, [OWNER], "bill-1") == b'{"erased": true}'
 
 
 @pytest.mark.threat("TA-31")

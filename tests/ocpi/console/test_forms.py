@@ -38,6 +38,7 @@ async def act(desk: Desk, path: str, token: str | None) -> httpx.Response:
     return await desk.browser.post(path, data={} if token is None else {"csrf": token})
 
 
+@pytest.mark.threat("TA-25")
 @pytest.mark.parametrize("path", paths("POST"))
 async def test_a_form_of_another_site_does_nothing(service: Service, path: str) -> None:
     async with (
