@@ -35,6 +35,7 @@ async def crawl(page: Page) -> AsyncIterator[str]:
         assert answer is not None
         assert answer.status == 200, f"{link}: {answer.status}"
         waiting += await page.eval_on_selector_all(
-            "a[href^='/console']", "all => all.map(each => each.getAttribute('href'))"
+            "a[href^='/console']:not([download])",
+            "all => all.map(each => each.getAttribute('href'))",
         )
         yield link

@@ -31,7 +31,9 @@ async def main() -> None:
         async with _demo(browser, "--hub", "--port", "8451", "--emsp-port", "8452") as page:
             await asyncio.sleep(PLAYING)
             await _take(page, "hub", "/console/hub")
-            await _take_first(page, "message", "/console/messages?module=sessions", "td a")
+            await _take_first(
+                page, "message", "/console/messages?module=commands&direction=OUT", "td a"
+            )
 
 
 @asynccontextmanager
