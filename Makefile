@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check chaos fuzz mutations pgbouncer bench replay openapi conformance lock clean
+.PHONY: help run test check chaos fuzz mutations pgbouncer bench pictures replay openapi conformance lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -45,6 +45,9 @@ mutations: $(INSTALLED) ## seed bugs into a copy, and demand that a test catches
 
 bench: $(INSTALLED) ## measure
 	$(BIN)/python -m tests.benchmarks
+
+pictures: $(INSTALLED) ## take the README's pictures of the console anew
+	$(BIN)/python -m tests.browser.pictures
 
 replay: $(INSTALLED) ## play 110,366 real charging sessions through the service to an eMSP
 	$(BIN)/ocpi demo --replay

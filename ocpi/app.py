@@ -259,7 +259,7 @@ class _Service:
         self.ocpi = Front(context, ocpi_api, _lists(context.interfaces), desk)
         self.admin = AdminFront(context, admin_api)
         self.scraping = scraping_of(context)
-        self.console = create_console(context, SOURCES, PULLABLES)
+        self.console = create_console(context, SOURCES, PULLABLES, PREVIEWED)
         self.rest = self._rest()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

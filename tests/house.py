@@ -20,6 +20,7 @@ from ocpi.client import Client
 from ocpi.context import Context, Interface
 from ocpi.database import Database, clock
 from ocpi.headers import Party
+from ocpi.journal.notes import Notes
 from ocpi.parties import ROLES, IssuedToken, OurParty, Partner, PartnerRole, PlatformID, State
 from ocpi.sealing import Seal, hash_token
 from ocpi.settings import Settings
@@ -84,12 +85,13 @@ def settings_of(database_url: str, **over: Any) -> Settings:
     return Settings(**{**wanted, **over})
 
 
-def context_of(settings: Settings) -> Context:
+def context_of(settings: Settings, notes: Notes | None = None) -> Context:
     return Context(
         settings=settings,
         database=Database(settings.database_url),
         seal=Seal(settings.secret()),
-        client=Client(allow_private=True),
+        client=Client(allow_private=True, notes=notes),
+        notes=notes,
     )
 
 
@@ -125,10 +127,15 @@ async def open_service(
     *,
     parties: Sequence[Party] = (OURS,),
     offers: Offers = OFFERS,
+    worker: bool = False,
     **over: Any,
 ) -> AsyncIterator[Service]:
-    """Give the whole service without its push worker; with the platform hub if it is offered."""
-    context = mounted(context_of(settings_of(database_url, **over)), offers)
+    """Give the whole service, with the platform hub if it is offered.
+
+    With `worker` partners are told what changes, and the message log is kept.
+    """
+    notes = Notes() if worker else None
+    context = mounted(context_of(settings_of(database_url, **over), notes), offers)
     try:
         await fill(context.database)
         for party in parties:
@@ -147,7 +154,7 @@ async def open_service(
             await add_partner(
                 context.database, "Example CPO", CPO_TOKEN, CPO, role="CPO", platform=PlatformID.HUB
             )
-        app = create_app(context, worker=False, offers=offers)
+        app = create_app(context, worker=worker, offers=offers)
         async with (
             calling(app, present(TOKEN)) as partner,
             calling(app, {"Authorization": f"Bearer {ADMIN_TOKEN}"}) as admin,

@@ -11,11 +11,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocpi.arrival import BODY_LIMIT, read_whole, replay
 from ocpi.console import (
+    alarms,
     cdrs,
     deliveries,
     events,
+    golive,
     hub,
     joining,
+    messages,
     overview,
     partners,
     sessions,
@@ -23,24 +26,30 @@ from ocpi.console import (
     stations,
 )
 from ocpi.console.access import SignInFirst, check_form
+from ocpi.console.checks import Checks
 from ocpi.console.files import Files
 from ocpi.console.frame import HEADERS, page, status_of
 from ocpi.console.glance import Glances
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
 from ocpi.errors import OCPIError
+from ocpi.golive.ruling import Stores
 from ocpi.messages import log
 from ocpi.pull.pullable import Pullables
 from ocpi.push.source import Source
 
 ROUTERS: Sequence[APIRouter] = (
     overview.router,
-    joining.router,  # Before partners, whose names would take its paths.
+    # Before partners, whose names and acts would take their paths.
+    joining.router,
+    golive.router,
     partners.router,
     stations.router,
     sessions.router,
     cdrs.router,
     deliveries.router,
+    messages.router,
+    alarms.router,
     hub.router,
     signin.private,
     events.router,
@@ -48,14 +57,15 @@ ROUTERS: Sequence[APIRouter] = (
 
 
 def create_console(
-    context: Context, sources: Mapping[str, Source], pullables: Pullables
+    context: Context, sources: Mapping[str, Source], pullables: Pullables, stores: Stores
 ) -> ASGIApp:
-    """All below /console; `sources` are what partners' copies are compared with."""
+    """All below /console; partners' copies are compared with `sources`, `stores` previewed."""
     # A redirect would name the scheme in which we are reached, not the one of the proxy before us.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     app.state.context = context
     app.state.glances = Glances(context)
-    app.state.sources, app.state.pullables = sources, pullables
+    app.state.sources, app.state.pullables, app.state.stores = sources, pullables, stores
+    app.state.checks = Checks(context)
     app.include_router(signin.router, prefix="/console")
     for router in ROUTERS:
         app.include_router(router, prefix="/console", dependencies=[Depends(check_form)])

@@ -14,6 +14,7 @@ from ocpi.alarms.alarm import Alarm
 from ocpi.console.access import Viewer
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
+from ocpi.golive.checking import PartnerCheck
 from ocpi.parties import IssuedToken, Partner
 from ocpi.push.feed import FeedHead
 from ocpi.push.lanes import ParkedObject, PartnerLane
@@ -95,6 +96,7 @@ async def state_of(context: Context) -> str:
             notes = await db.exec(select(func.sum(func.length(col(Partner.note)))))
             alarms = await db.exec(select(func.max(Alarm.id), func.count(col(Alarm.cleared_at))))
             tokens = await db.exec(select(func.count(), func.count(col(IssuedToken.used_at))))
+            checks = await db.exec(select(func.max(PartnerCheck.id)))
             numbers = (
                 tuple((head.stream, head.seq) for head in heads),
                 tuple(lanes.one()),
@@ -103,6 +105,7 @@ async def state_of(context: Context) -> str:
                 notes.one(),
                 tuple(tokens.one()),
                 tuple(alarms.one()),
+                checks.one(),
             )
     except DATABASE_ERRORS as error:
         return type(error).__name__

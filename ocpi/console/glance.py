@@ -91,7 +91,7 @@ class Glances:
 
     async def _look(self) -> Glance:
         raised = await list_alarms(self._context.database)
-        alarms = [Alarm(each["sentence"], _page_of(each)) for each in raised]
+        alarms = [Alarm(each["sentence"], page_of(each)) for each in raised]
         async with self._context.database.read() as db:
             found = await db.exec(
                 select(col(OurParty.party)).where(col(OurParty.platform) == PlatformID.CPO.value)
@@ -157,7 +157,7 @@ async def _bills(db: AsyncSession, ours: Sequence[str]) -> Bills:
     )
 
 
-def _page_of(alarm: Mapping[str, Any]) -> str:
+def page_of(alarm: Mapping[str, Any]) -> str:
     """Where staff can see to it."""
     if alarm["kind"] == "cdr_without_receipt":
         return "/console/deliveries?audit=1"

@@ -82,19 +82,24 @@ async def check_partner(
 
 async def last_report(context: Context, name: str) -> Report:
     """The newest report of a partner; raises ``UnknownObject`` where there is none."""
+    _, report = await newest_check(context, name)
+    if report is None:
+        raise UnknownObject(f"{name} was never checked: run `ocpi partner check {name}`.")
+    return report
+
+
+async def newest_check(context: Context, name: str) -> tuple[int, Report | None]:
+    """The number of a partner's newest check, which grows, and its report; 0 and None without."""
     async with context.database.read() as db:
         partner = await find_partner(db, name)
         found = await db.exec(
-            select(PartnerCheck.report)
+            select(PartnerCheck)
             .where(PartnerCheck.partner_id == partner.key)
             .order_by(col(PartnerCheck.id).desc())
             .limit(1)
         )
-        text = found.first()
-    if text is None:
-        raise UnknownObject(f"{name} was never checked: run `ocpi partner check {name}`.")
-    report: Report = json.loads(text)
-    return report
+        row = found.first()
+    return (0, None) if row is None else (row.id or 0, json.loads(row.report))
 
 
 async def _prepare(

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 from ocpi.errors import UnknownObject
 from ocpi.journal.redaction import HIDDEN
-from ocpi.journal.searching import MessageDetail
+from ocpi.journal.searching import MessageSaid
 
 _MARK = "~"
 
 
-def curl_of(message: MessageDetail, base_url: str) -> str:
+def curl_of(message: MessageSaid, base_url: str) -> str:
     """The command, which a shell runs as it stands once TOKEN is set, with remarks above it.
 
     Raises ``UnknownObject`` for a row that says how many messages are missing.
@@ -27,7 +27,7 @@ def curl_of(message: MessageDetail, base_url: str) -> str:
     return "\n".join([*_remarks(message), " \\\n  ".join(words)])
 
 
-def _headers(message: MessageDetail) -> Iterator[tuple[str, str]]:
+def _headers(message: MessageSaid) -> Iterator[tuple[str, str]]:
     yield "X-Request-ID", message.request_id
     yield "X-Correlation-ID", message.correlation_id
     for side, party in (("to", message.to_party), ("from", message.from_party)):
@@ -39,7 +39,7 @@ def _headers(message: MessageDetail) -> Iterator[tuple[str, str]]:
         yield "Content-Type", "application/json"
 
 
-def _remarks(message: MessageDetail) -> Iterator[str]:
+def _remarks(message: MessageSaid) -> Iterator[str]:
     # Nothing that a partner wrote may stand in a remark, which a line break would end.
     yield "# TOKEN is the token presented, in Base64: the message log holds none."
     if message.request_cut:

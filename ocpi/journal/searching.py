@@ -18,6 +18,7 @@ from ocpi.sealing import Seal
 from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
 
 MOST_RELATED = 100
+MOST_LEGS = 6
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Wanted:
     module: str | None = None
     token: str | None = None
     """The uid or contract id of a driver, whole."""
+    before: int | None = None
+    """A message's number: only what stands behind it in the list, which goes on so."""
     limit: int = 50
 
 
@@ -67,13 +70,18 @@ class MessageView(BaseModel):
     response_bytes: int
 
 
-class MessageDetail(MessageView):
-    """One exchange with what was said, and what belongs to it."""
+class MessageSaid(MessageView):
+    """One exchange with what was said."""
 
     request: str = Field(description="The begin of the body, redacted.")
     request_cut: bool
     response: str
     response_cut: bool
+
+
+class MessageDetail(MessageSaid):
+    """One exchange with what was said, and what belongs to it."""
+
     related: list[MessageView] = Field(
         description="Others with its correlation id, such as a hub's other leg; oldest first."
     )
@@ -103,6 +111,8 @@ def _where(seal: Seal, wanted: Wanted) -> Sequence[ColumnElement[bool]]:
         where.append(col(MessageRow.at) >= _moment("since", wanted.since))
     if wanted.until is not None:
         where.append(col(MessageRow.at) < _moment("until", wanted.until))
+    if wanted.before is not None:
+        where += _behind(wanted.before)
     if wanted.failed:
         where.append(col(MessageRow.failed).is_(True))
     if wanted.token is not None:
@@ -129,6 +139,12 @@ def _about(seal: Seal, key: str) -> Sequence[ColumnElement[bool]]:
     )
 
 
+def _behind(number: int) -> Sequence[ColumnElement[bool]]:
+    """What is older than a message, by the order of the list; nothing once that is purged."""
+    at = select(MessageRow.at).where(MessageRow.id == number).scalar_subquery()
+    return (col(MessageRow.at) <= at, or_(col(MessageRow.at) < at, col(MessageRow.id) < number))
+
+
 def _moment(name: str, text: str) -> int:
     try:
         return microseconds(parse_moment(text))
@@ -151,10 +167,20 @@ async def read_message(database: Database, number: int) -> MessageDetail:
             .limit(MOST_RELATED)
         )
         related = [_view(other) for other in others]
-    said: dict[str, Any] = row.model_dump(
-        include={"request", "request_cut", "response", "response_cut"}
-    )
-    return MessageDetail(**_view(row).model_dump(), **said, related=related)
+    return MessageDetail(**_view(row).model_dump(), **_said(row), related=related)
+
+
+async def read_legs(database: Database, message: MessageDetail) -> list[MessageSaid]:
+    """A message and the first of those that belong to it, with what was said; oldest first."""
+    numbers = [message.id, *(each.id for each in message.related[: MOST_LEGS - 1])]
+    query = select(MessageRow).where(col(MessageRow.id).in_(numbers))
+    async with database.read() as db:
+        rows = await db.exec(query.order_by(col(MessageRow.at), col(MessageRow.id)))
+        return [MessageSaid(**_view(row).model_dump(), **_said(row)) for row in rows]
+
+
+def _said(row: MessageRow) -> dict[str, Any]:
+    return row.model_dump(include={"request", "request_cut", "response", "response_cut"})
 
 
 async def _row(db: AsyncSession, number: int) -> MessageRow:

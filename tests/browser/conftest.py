@@ -1,6 +1,7 @@
 """A browser in front of the whole service, with somebody who is signed in."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from ocpi.catalogue import HUB_OFFERS
 from ocpi.console.staff import Role, add_staff
 from ocpi.testing.serving import serving
 from tests.browser.chromium import Watched, chromium
+from tests.flows.process import free_port
 from tests.house import Service, open_service
 
 
@@ -51,13 +53,28 @@ class Site:
 @pytest.fixture
 async def site(sqlite_url: str) -> AsyncIterator[Site]:
     """Give the service, which is a CPO and a hub, at a real address; nothing may go wrong in it."""
+    async with _open(sqlite_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def working(sqlite_url: str) -> AsyncIterator[Site]:
+    """Give the same with its worker, at an address where partners reach it."""
+    async with _open(sqlite_url, worker=True) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def _open(database_url: str, *, worker: bool = False) -> AsyncIterator[Site]:
+    port = free_port()
     hub = {"hub_country_code": "NL", "hub_party_id": "HUB", "hub_name": "Test hub"}
     # By its address the cookie may travel without TLS.
-    here: dict[str, Any] = {"base_url": "http://127.0.0.1:8000", **hub}
+    here: dict[str, Any] = {"base_url": f"http://127.0.0.1:{port}", **hub}
+    here["allow_private_networks"] = True
     async with (
         chromium() as browser,
-        open_service(sqlite_url, offers=HUB_OFFERS, **here) as service,
-        serving(service.app) as url,
+        open_service(database_url, offers=HUB_OFFERS, worker=worker, **here) as service,
+        serving(service.app, port=port) as url,
     ):
         password = await add_staff(service.database, "anna", Role.ADMIN)
         opened = Site(service, browser, url, password, [])

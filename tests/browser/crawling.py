@@ -5,30 +5,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 from playwright.async_api import Page
 
-# Where links lead already, though the pages are still to be made. Empty it when they are there.
-TO_COME: tuple[str, ...] = (
-    "/console/partners/",
-    "/console/stations",
-    "/console/sessions",
-    "/console/cdrs",
-    "/console/deliveries",
-    "/console/messages",
-    "/console/hub",
-)
 MOST = 300
-
-
-def is_to_come(path: str) -> bool:
-    return path.startswith(TO_COME)
 
 
 async def menu_of(page: Page) -> list[str]:
     """The pages that the menu leads to, from a page that is open."""
-    links = await page.eval_on_selector_all(
+    links: list[str] = await page.eval_on_selector_all(
         "header nav a", "all => all.map(each => each.getAttribute('href'))"
     )
     assert links
-    return [link for link in links if not is_to_come(link)]
+    return links
 
 
 async def crawl(page: Page) -> AsyncIterator[str]:
@@ -41,7 +27,7 @@ async def crawl(page: Page) -> AsyncIterator[str]:
         link = waiting.pop(0)
         parts = urlsplit(link)
         shape = (parts.path, *sorted({name for name, _ in parse_qsl(parts.query)}))
-        if shape in seen or is_to_come(parts.path):
+        if shape in seen:
             continue
         seen.add(shape)
         assert len(seen) <= MOST, "more pages than can be looked at: store less"
@@ -49,6 +35,7 @@ async def crawl(page: Page) -> AsyncIterator[str]:
         assert answer is not None
         assert answer.status == 200, f"{link}: {answer.status}"
         waiting += await page.eval_on_selector_all(
-            "a[href^='/console']", "all => all.map(each => each.getAttribute('href'))"
+            "a[href^='/console']:not([download])",
+            "all => all.map(each => each.getAttribute('href'))",
         )
         yield link

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle
 from typing import Any
 
+from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.cdrs.store import CDRConflict, cdrs
@@ -12,8 +13,12 @@ from modules.locations.store import locations
 from modules.sessions.store import sessions
 from modules.tariffs.store import tariffs
 from modules.tokens.store import tokens
+from ocpi.alarms.alarm import Alarm
 from ocpi.context import Context
+from ocpi.golive.checking import PartnerCheck, report_of
+from ocpi.golive.recording import Recording
 from ocpi.headers import Party
+from ocpi.journal.table import MessageRow
 from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, PlatformID, State
 from ocpi.push.feed import Change, Stream, changed
 from ocpi.push.lanes import ParkedObject, PartnerLane
@@ -22,6 +27,7 @@ from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.store import Document, Store, object_key
 from ocpi.testing import samples
+from ocpi.tolerances import PartnerTolerance
 from tests.house import OURS, OWNER
 
 AT = "2026-01-15T09:00:00Z"
@@ -47,6 +53,8 @@ async def stock(context: Context, texts: Sequence[str], count: int = 2) -> None:
             await _put(db, cdrs, OURS, cdr)
             await _contradict(db, cdr, partner, words)
             await _park(db, partner, cdr, words)
+            db.add_all(_watched(partner, words))
+            db.add_all(_exchanged(partner, words))
             info = _client_info(number)
             await _put(db, client_infos, _party(info), info)
 
@@ -226,4 +234,53 @@ async def _park(db: AsyncSession, partner: Partner, cdr: Document, words: Iterat
                 error=next(words),
                 first_failed_at=MOMENT,
             )
+        )
+
+
+def _watched(partner: Partner, words: Iterator[str]) -> Iterator[SQLModel]:
+    """What is to be seen to: alarms, raised and past, mistakes of the partner, and its check."""
+    moments = {"raised_at": MOMENT, "seen_at": MOMENT}
+    yield Alarm(kind="partner_down", subject=partner.name, sentence=next(words), **moments)
+    past = Alarm(kind="test", subject=next(words), sentence=next(words), **moments)
+    past.cleared_at = MOMENT
+    yield past
+    seen = {"count": 3, "first_at": MOMENT, "last_at": MOMENT}
+    yield PartnerTolerance(partner_id=partner.key, rule="IP-08 moment", sample=next(words), **seen)
+    record = Recording(f"https://x.example/{next(words)}")
+    report = report_of(partner.name, AT, record, "a-token")
+    problems = {"outcome": "failed", "count": 9, "problems": [next(words), next(words)]}
+    report["checks"][0] |= problems
+    report["proposals"] = [{"option": "raw_token=true", "why": next(words), "command": next(words)}]
+    yield PartnerCheck(partner_id=partner.key, at=MOMENT, passed=False, report=encode(report))
+    partner.rules = [{"number": 1, "module": "locations", "id": next(words)[:36] or "x"}]
+
+
+def _exchanged(partner: Partner, words: Iterator[str]) -> Iterator[MessageRow]:
+    """Both legs of a message through the hub, and one that nobody answered."""
+    for direction, status in (("IN", 200), ("OUT", 200), ("OUT", None)):
+        text = next(words)
+        yield MessageRow(
+            at=MOMENT,
+            direction=direction,
+            partner=partner.name,
+            from_party=text[:6],
+            to_party="DE*MSP",
+            module="locations",
+            interface="RECEIVER",
+            method="PUT",
+            url=f"/ocpi/{next(words)}",
+            object_key=f"locations/{next(words)}",
+            object_id="x",
+            request_id=next(words),
+            correlation_id=f"{partner.name} {status} {text}",
+            http_status=status,
+            failed=status is None,
+            failure=next(words) if status is None else None,
+            request=next(words),
+            response=next(words),
+            ms=1.5,
+            request_bytes=9,
+            response_bytes=9,
+            request_cut=True,
+            response_cut=False,
         )

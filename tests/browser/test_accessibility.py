@@ -1,13 +1,13 @@
 """Every page can be used by everybody, as far as a machine can tell (axe-core, WCAG)."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.async_api import Page
 
 from tests.browser.conftest import Site
-from tests.browser.crawling import menu_of
+from tests.browser.crawling import crawl
 from tests.browser.stock import stock
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
@@ -24,14 +24,26 @@ async def findings(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_no_page_has_a_serious_fault(site: Site, scheme: str) -> None:
-    await stock(site.service.context, ["Some text", "An error in words", "Köln"])
-    page = await site.sign_in(color_scheme=scheme)
+async def findings_of_both(page: Page) -> list[str]:
+    """In light and in dark colours."""
     faults = []
-    for path in [*await menu_of(page), "/console/me", "/console/sign-in"]:
-        await page.goto(path)
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme in schemes:
+        await page.emulate_media(color_scheme=scheme)
         faults += await findings(page)
+    return faults
+
+
+@pytest.mark.timeout(300)
+async def test_no_page_has_a_serious_fault_in_either_scheme(site: Site) -> None:
+    await stock(site.service.context, ["Some text", "An error in words", "Köln"], count=1)
+    page = await site.sign_in()
+    faults = await findings_of_both(page)
+    async for _link in crawl(page):
+        faults += await findings_of_both(page)
+    page = await site.open()
+    await page.goto("/console/sign-in")
+    faults += await findings_of_both(page)
     assert faults == []
 
 

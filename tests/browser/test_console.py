@@ -1,17 +1,18 @@
 """Journeys through the console in a real browser."""
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, ViewportSize
 
 from ocpi.console.staff import remove_staff
 from ocpi.testing import samples
 from tests.browser.chromium import screenshot
 from tests.browser.conftest import Site
-from tests.browser.crawling import menu_of
+from tests.browser.crawling import crawl, menu_of
 from tests.browser.stock import stock
 from tests.house import OWNER
 
-PHONE = {"width": 375, "height": 667}
+PHONE: ViewportSize = {"width": 375, "height": 667}
+WIDE: ViewportSize = {"width": 1280, "height": 800}
 LOCATION = "/admin/locations/NL/TNM/LOC-1"
 
 
@@ -113,21 +114,40 @@ async def test_everything_is_reached_by_the_keyboard(site: Site) -> None:
     assert await page.evaluate("document.activeElement.id") == "main"
 
 
+async def too_wide(page: Page) -> int:
+    """How many pixels of the page are beyond the screen."""
+    wider: int = await page.evaluate(
+        "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    return wider
+
+
+@pytest.mark.timeout(300)
+async def test_every_page_fits_a_phone_and_a_screen(site: Site) -> None:
+    await stock(site.service.context, ["Köln, Straße des 17. Juni", "x" * 120, "An error"], count=1)
+    page = await site.sign_in(viewport=PHONE)
+    faults = {}
+    async for link in crawl(page):
+        for size in (PHONE, WIDE):
+            await page.set_viewport_size(size)
+            wider = await too_wide(page)
+            if wider > 0:
+                faults[link, size["width"]] = wider
+    assert faults == {}
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", ["wide", "phone"])
 async def test_pages_fit_the_screen_and_its_colours(site: Site, width: str, scheme: str) -> None:
     await publish(site)
     await stock(site.service.context, ["Köln, Straße des 17. Juni", "x" * 120, "An error"])
-    size = {"width": 1280, "height": 800} if width == "wide" else PHONE
+    size = WIDE if width == "wide" else PHONE
     page = await site.sign_in(viewport=size, color_scheme=scheme)
     for path in [*await menu_of(page), "/console/me", "/console/sign-in"]:
         await page.goto(path)
         name = path.removeprefix("/console").strip("/").replace("/", "-") or "overview"
         await page.screenshot(path=screenshot(f"{name}-{width}-{scheme}"), full_page=True)
-        wider = await page.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        assert wider <= 0, f"{path} is {wider} px wider than the screen"
+        assert await too_wide(page) <= 0, path
         ground = await page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
         assert ground == {"light": "rgb(247, 248, 247)", "dark": "rgb(18, 22, 20)"}[scheme]
 

@@ -1,0 +1,205 @@
+"""Before a partner goes live: what it may see, what it sees, and whether it is ready."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Path, Query, Request
+from starlette.responses import HTMLResponse, Response
+
+from credentials.partners import show_partner
+from ocpi.console.access import Admin, Operator, Viewer
+from ocpi.console.checks import Checks
+from ocpi.console.frame import go, page
+from ocpi.console.searching import Typed, one_of
+from ocpi.context import Context
+from ocpi.errors import InvalidParameters
+from ocpi.golive.asking import NOTHING, Writes
+from ocpi.golive.checking import last_report, newest_check
+from ocpi.golive.preview import MODULES, preview, preview_view
+from ocpi.golive.ruling import Ruled, add_rules, list_rules, remove_rule
+from ocpi.golive.showing import html_of
+from ocpi.request import Here
+from ocpi.sight import RULED
+
+router = APIRouter(prefix="/partners/{name}")
+
+Name = Annotated[str, Path(max_length=64)]
+Text = Annotated[str, Form(max_length=100)]
+Tick = Annotated[str, Form(max_length=10)]
+
+PAGE = 50
+EITHER = {"yes": True, "no": False}
+
+
+@dataclass(frozen=True)
+class TypedRule:
+    """A rule as it was typed in."""
+
+    module: str = RULED[0]
+    hide: str = "no"
+    id: str = ""
+    country: str = ""
+    tag: str = ""
+    group: str = ""
+    publish: str = ""
+
+    def wish(self) -> dict[str, object]:
+        """What is wanted; an empty field is no condition. Raises ``InvalidParameters``."""
+        given = {name: text.strip() for name, text in vars(self).items() if text.strip()}
+        publish = one_of("publish", self.publish, EITHER)
+        conditions = given if publish is None else {**given, "publish": publish}
+        return {**conditions, "hide": bool(one_of("hide", self.hide, EITHER))}
+
+
+@router.get("/rules")
+async def show_rules(request: Request, context: Here, _person: Viewer, name: Name) -> Response:
+    """Its rules, and a form for a further one."""
+    return await _rules(request, context, name)
+
+
+@router.post("/rules")
+async def take_rule(  # noqa: PLR0913 - A field of the form each.
+    request: Request,
+    context: Here,
+    _person: Admin,
+    name: Name,
+    *,
+    module: Text = RULED[0],
+    hide: Tick = "no",
+    id: Text = "",  # noqa: A002 - As the rule has it.
+    country: Text = "",
+    tag: Text = "",
+    group: Text = "",
+    publish: Tick = "",
+) -> Response:
+    """Add a rule; the partner is told what that changes for it."""
+    typed = TypedRule(module, hide, id, country, tag, group, publish)
+    try:
+        ruled = await add_rules(context, request.app.state.stores, name, [typed.wish()])
+    except InvalidParameters as error:
+        return await _rules(request, context, name, typed, error.message)
+    return go(f"/console/partners/{name}/rules", f"The rule is added: {_effect(ruled)}")
+
+
+@router.post("/rules/remove")
+async def take_remove(
+    request: Request, context: Here, _person: Admin, name: Name, number: Annotated[int, Form()]
+) -> Response:
+    """Remove a rule by its number."""
+    ruled = await remove_rule(context, request.app.state.stores, name, number)
+    return go(f"/console/partners/{name}/rules", f"Rule {number} is removed: {_effect(ruled)}")
+
+
+def _effect(ruled: Ruled) -> str:
+    return f"{ruled.shown} more objects are visible, {ruled.hidden} more are hidden."
+
+
+async def _rules(
+    request: Request,
+    context: Context,
+    name: str,
+    typed: TypedRule | None = None,
+    problem: str | None = None,
+) -> Response:
+    return page(
+        request,
+        "partner-rules.html",
+        400 if problem else 200,
+        name=name,
+        rules=await list_rules(context, name),
+        modules=RULED,
+        typed=typed or TypedRule(),
+        problem=problem,
+    )
+
+
+@router.get("/preview")
+async def show_preview(
+    request: Request,
+    context: Here,
+    _person: Viewer,
+    name: Name,
+    module: Typed = MODULES[0],
+    visible: Typed = "",
+    number: Annotated[int, Query(alias="page", ge=1, le=1_000_000)] = 1,
+) -> Response:
+    """What it would be given of a module, and what is hidden from it and why."""
+    found = await preview(
+        context,
+        request.app.state.stores,
+        name,
+        module,
+        offset=(number - 1) * PAGE,
+        limit=PAGE,
+        only=one_of("visible", visible, EITHER),
+    )
+    return page(
+        request,
+        "partner-preview.html",
+        name=name,
+        found=preview_view(found),
+        modules=MODULES,
+        module=module,
+        visible=visible,
+        number=number,
+        size=PAGE,
+    )
+
+
+@router.get("/check")
+async def show_check(
+    request: Request,
+    context: Here,
+    _person: Viewer,
+    name: Name,
+    after: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
+) -> Response:
+    """The last report; with `after`, a check's number, the page waits for a newer one."""
+    checks: Checks = request.app.state.checks
+    number, report = await newest_check(context, name)
+    failure = checks.failure(name)
+    step = checks.step(name)
+    waits = step is not None or (after is not None and number <= after and failure is None)
+    return page(
+        request,
+        "partner-check.html",
+        partner=await show_partner(context, name),
+        report=report,
+        step=step,
+        waits=waits,
+        failure=failure,
+    )
+
+
+@router.get("/check.html")
+async def get_report(context: Here, _person: Viewer, name: Name) -> Response:
+    """The last report as a file to be sent to the partner."""
+    text = html_of(await last_report(context, name))
+    saved = {"Content-Disposition": f'attachment; filename="check-{name}.html"'}
+    return HTMLResponse(text, headers=saved)
+
+
+@router.post("/check")
+async def take_check(request: Request, context: Here, _person: Operator, name: Name) -> Response:
+    """Ask the partner everything that changes nothing; it goes on while the page waits."""
+    return await _check(request, context, name, NOTHING)
+
+
+@router.get("/check/writes")
+async def ask_writes(request: Request, context: Here, _person: Admin, name: Name) -> Response:
+    """What a round of writes means, before it is done."""
+    return page(request, "partner-writes.html", partner=await show_partner(context, name))
+
+
+@router.post("/check/writes")
+async def take_writes(
+    request: Request, context: Here, _person: Admin, name: Name, cdr: Tick = ""
+) -> Response:
+    """The same check with test objects, to which the partner has agreed."""
+    return await _check(request, context, name, Writes(agreed=True, cdr=bool(cdr)))
+
+
+async def _check(request: Request, context: Context, name: str, wishes: Writes) -> Response:
+    number, _ = await newest_check(context, name)
+    await request.app.state.checks.begin(name, wishes)
+    return go(f"/console/partners/{name}/check?after={number}")
