@@ -129,10 +129,6 @@ class Field:
         return self.type in TYPES and TYPES[self.type]["kind"] == "class"
 
     @property
-    def is_date(self) -> bool:
-        return self.type == "DateTime"
-
-    @property
     def is_enum(self) -> bool:
         return self.type in TYPES and TYPES[self.type]["kind"] == "enum"
 
@@ -157,11 +153,11 @@ def whole(name: str) -> dict[str, Any]:
 
 def _one(field: Field) -> Any:
     for table in (FORMS, FITTING):
-        if field.name in table and not (field.is_class or field.is_date):
+        if field.name in table and not (field.is_class or field.type == "DateTime"):
             return table[field.name]
     if field.is_class:
         return whole(field.type)
-    if field.is_date:
+    if field.type == "DateTime":
         return MOMENTS.get(field.name, UPDATED)
     if field.is_enum:
         return "RFID" if field.type == "TokenType" else TYPES[field.type]["values"][0]

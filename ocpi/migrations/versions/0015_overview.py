@@ -19,7 +19,8 @@ _FILL = {
                 WHERE json_extract(evse.value, '$.status') <> 'REMOVED'
                 GROUP BY 1 ORDER BY 1))""",
         """UPDATE session SET
-            wh = CAST(max(-1e12, min(1e12, round(json_extract(body, '$.kwh') * 1000))) AS INTEGER)""",
+            wh = CAST(max(-1e12, min(1e12, round(
+                json_extract(body, '$.kwh') * 1000))) AS INTEGER)""",
         """UPDATE cdr SET
             currency = json_extract(body, '$.currency'),
             wh = CAST(max(-1e12, min(1e12, round(
