@@ -46,7 +46,7 @@ class Model:
 
     def named(self, number: int) -> Token | str:
         """Give a token that lives, one that is dead, or one that never was."""
-        every = [*self.alive, *self.dead, "never-issued"]
+        every: list[Token | str] = [*self.alive, *self.dead, "never-issued"]
         return every[number % len(every)]
 
     def presented(self, token: Token) -> None:
