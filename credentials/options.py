@@ -46,6 +46,14 @@ class PartnerOptions(BaseModel):
         description="File its Tokens by the type in their body where the URL tells another, or "
         "none, which means RFID (AT-64).",
     )
+    cdr_answer_200: bool = Field(
+        default=False, description="Answer a new CDR of it with HTTP 200 instead of 201 (IP-05)."
+    )
+    patch_without_date: bool = Field(
+        default=False,
+        description="Take a PATCH without last_updated as of when it arrived, instead of refusing "
+        "it (IP-13).",
+    )
     pushes_per_minute: int = Field(
         default=0,
         ge=0,

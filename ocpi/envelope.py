@@ -1,5 +1,6 @@
 """The envelope that every answer wears (EN-01 to EN-06)."""
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
@@ -44,12 +45,17 @@ def wrap(data: Iterable[bytes], status_code: int = 1000, message: str | None = N
 
     The pieces are joined once: each copy of a page costs as much as reading it.
     """
-    said = "" if message is None else f'"status_message":{encode(message)},'
+    said = "" if message is None else f'"status_message":{encode(_printable(message))},'
     tail = f'"status_code":{status_code},{said}"timestamp":"{format_moment(datetime.now(UTC))}"}}'
     pieces = list(data)
     if not pieces:
         return f"{{{tail}".encode()
     return b"".join((b'{"data":', *pieces, b",", tail.encode()))
+
+
+def _printable(message: str) -> str:
+    """The message without the control characters of what it quotes: no text has any (TY-02)."""
+    return re.sub(r"[\x00-\x1f\x7f-\x9f]", "\ufffd", message)
 
 
 def ok(

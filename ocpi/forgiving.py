@@ -36,7 +36,10 @@ class Habit(StrEnum):
     BLANK_FOR_PLUS = "IP-08 blank for plus"
     AHEAD = "IP-08 date ahead"
     BAD_OBJECT = "IP-09 bad object"
+    NO_DATE = "IP-13 no date"
     STALE = "IP-14 stale"
+    REPEATED_PERIODS = "IP-17 repeated periods"
+    LATE_SESSION = "IP-18 late session"
     VANISHED = "IP-19 vanished"
     LINK = "IP-23 link"
     CONTENT_TYPE = "IP-27 content type"
@@ -63,7 +66,10 @@ ADVICE: dict[str, str] = {
     Habit.BLANK_FOR_PLUS: "Encode the + of a time offset as %2B in URLs, or write Z.",
     Habit.AHEAD: "Set the clock: last_updated lies in the future. Times are in UTC.",
     Habit.BAD_OBJECT: "Mend the objects of your lists that cannot be used; ask us which.",
+    Habit.NO_DATE: "Give each PATCH the last_updated of the change.",
     Habit.STALE: "Send changes in their order, each with a later last_updated.",
+    Habit.REPEATED_PERIODS: "Send only new charging periods in a PATCH, or all by PUT.",
+    Habit.LATE_SESSION: "Change no status of a Session that has ended, and end it before its CDR.",
     Habit.VANISHED: "Keep what is gone in your list, with the status REMOVED.",
     Habit.LINK: "Give the absolute URL of the next page in the Link header.",
     Habit.CONTENT_TYPE: "Send bodies with `Content-Type: application/json`.",

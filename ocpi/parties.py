@@ -11,6 +11,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     UniqueConstraint,
+    bindparam,
     delete,
     select,
     update,
@@ -22,6 +23,7 @@ from ocpi.errors import NotAuthenticated
 from ocpi.headers import Party, read_tokens
 from ocpi.sealing import hash_token
 from ocpi.sight import ALL, Sight, read_sight
+from ocpi.spec.document import decode
 
 VERSION = "2.2.1"
 
@@ -291,6 +293,15 @@ async def our_parties(database: Database, platform: str) -> tuple[Party, ...]:
     """The parties of a platform of ours, oldest first."""
     rows = await database.fetch("parties.ours", _OUR_PARTIES, {"platform_1": platform})
     return tuple(Party(country_code, party_id) for country_code, party_id in rows)
+
+
+_OPTIONS = select(col(Partner.options)).where(col(Partner.id) == bindparam("partner_id"))
+
+
+async def options_of(database: Database, partner_id: int) -> dict[str, Any]:
+    """What is done a partner's own way, as stored; `credentials.options` has them all."""
+    rows = await database.fetch("parties.options", _OPTIONS, {"partner_id": partner_id})
+    return {name: value for (stored,) in rows for name, value in decode(stored).items()}
 
 
 def our_party(platform: PlatformID, party: Party, business_details: dict[str, Any]) -> OurParty:

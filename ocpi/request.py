@@ -3,6 +3,7 @@
 from codecs import BOM_UTF8
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
@@ -18,11 +19,12 @@ from ocpi.forgiving import Habit, forgive
 from ocpi.headers import MessageIDs, Party
 from ocpi.messages import log
 from ocpi.pagination import Paging, page_headers, read_paging
-from ocpi.parties import Caller
+from ocpi.parties import Caller, options_of
 from ocpi.paths import decode_segment
 from ocpi.push.feed import Change, changed
 from ocpi.sight import ALL, Sight
 from ocpi.spec.document import decode
+from ocpi.spec.moments import format_moment
 from ocpi.store import Page, Written
 
 
@@ -164,6 +166,19 @@ Owners = Annotated[tuple[Party, ...], Depends(_owners)]
 IDs = Annotated[MessageIDs, Depends(_ids)]
 Body = Annotated[dict[str, Any], Depends(_body)]
 List = Annotated[Listing, Depends(_listing)]
+
+
+async def _patch_body(here: Here, caller: CallerOf, body: Body) -> dict[str, Any]:
+    """The body of a PATCH; one without a date has that of its arrival where an option says so."""
+    if "last_updated" in body or not (await options_of(here.database, caller.partner_id)).get(
+        "patch_without_date"
+    ):
+        return body
+    forgive(Habit.NO_DATE)
+    return {**body, "last_updated": format_moment(datetime.now(UTC))}
+
+
+PatchBody = Annotated[dict[str, Any], Depends(_patch_body)]
 Owner = Annotated[Party, Depends(_owner)]
 
 

@@ -13,6 +13,7 @@ from ocpi.context import Context, Interface
 from ocpi.envelope import Answer, ok
 from ocpi.forgiving import Habit, forgive, read
 from ocpi.headers import Party
+from ocpi.parties import options_of
 from ocpi.request import Body, CallerOf, Here, Segment, TheirParty, party_of
 from ocpi.spec.cdrs import CDR
 from ocpi.spec.reading import dump
@@ -33,6 +34,8 @@ async def post_cdr(here: Here, caller: CallerOf, body: Body) -> Response:
     if not created:
         forgive(Habit.REPEATED_CDR)
     headers = {"Location": _url(here, caller.platform, document)}
+    if created and (await options_of(here.database, caller.partner_id)).get("cdr_answer_200"):
+        created = False
     return ok(created=created, headers=headers)
 
 

@@ -17,6 +17,7 @@ from ocpi.database import Database, clock
 from ocpi.errands import TELLING, Errand, token_key
 from ocpi.gateway import Wish
 from ocpi.headers import Party, read_routing
+from ocpi.parties import Partner
 from ocpi.request import Addressed, CallerOf, IDs, party_of
 from ocpi.spec.document import decode, encode
 from ocpi.spec.tokens import Token
@@ -95,7 +96,12 @@ async def came_before(db: AsyncSession, asker: Asker, request: Document) -> bool
     """Whether the partner sent this very request, id and all, before (TA-13).
 
     Whoever repeats it, for want of an answer or after having listened, sets no station in motion.
+    Commands of one partner are judged one after the other, so that of two that come at the same
+    instant the second finds the first.
     """
+    await db.exec(
+        select(Partner.id).where(Partner.id == asker.partner_id).with_for_update(key_share=True)
+    )
     found = await db.exec(
         select(Errand.id).where(
             Errand.partner_id == asker.partner_id,

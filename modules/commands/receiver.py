@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from sqlalchemy import bindparam, select
-from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.responses import Response
 
@@ -32,7 +30,7 @@ from ocpi.envelope import Answer, ok
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.forgiving import read
 from ocpi.gateway import Wish
-from ocpi.parties import Partner
+from ocpi.parties import options_of
 from ocpi.request import Body, Here, Segment
 from ocpi.spec.commands import (
     FOR_DRIVERS,
@@ -45,7 +43,7 @@ from ocpi.spec.commands import (
     StopSession,
     UnlockConnector,
 )
-from ocpi.spec.document import decode, encode
+from ocpi.spec.document import encode
 from ocpi.spec.moments import moment_of
 from ocpi.spec.reading import dump
 from ocpi.store import Document
@@ -127,13 +125,9 @@ async def _decide(here: Context, asker: Asker, kind: CommandType, wanted: Comman
     return verdict
 
 
-_OPTIONS = select(col(Partner.options)).where(col(Partner.id) == bindparam("partner_id"))
-
-
 async def _allowed(database: Database, partner_id: int) -> set[str]:
     """The commands that a partner may give: its option `commands` (CM-24, TA-30)."""
-    rows = await database.fetch("commands.options", _OPTIONS, {"partner_id": partner_id})
-    return {word for (stored,) in rows for word in decode(stored).get("commands", FOR_DRIVERS)}
+    return set((await options_of(database, partner_id)).get("commands", FOR_DRIVERS))
 
 
 async def _named(

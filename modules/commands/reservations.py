@@ -9,7 +9,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.errands import Document, Errand
 from ocpi.headers import Party
-from ocpi.parties import Partner
 from ocpi.spec.commands import ReserveNow
 from ocpi.spec.document import encode
 from ocpi.spec.moments import microseconds
@@ -114,11 +113,9 @@ async def reserve(db: AsyncSession, errand: Errand, wanted: ReserveNow) -> Reser
     """The reservation that a RESERVE_NOW asks for, under a number of our own (CM-21).
 
     One that stands at the same Location under the same id of the partner's keeps our number, so
-    that the station replaces it, and stays as it is until the station has done so (CM-20).
+    that the station replaces it, and stays as it is until the station has done so (CM-20). Of two
+    that come at once the second finds the first: see `came_before`.
     """
-    # Of two that come at once the second must find the first.
-    partner = select(Partner.id).where(Partner.id == errand.partner_id)
-    await db.exec(partner.with_for_update(key_share=True))
     standing = await reservation_of(
         db,
         errand.partner_id,

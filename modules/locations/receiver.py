@@ -12,7 +12,7 @@ from ocpi.envelope import Answer, ok
 from ocpi.forgiving import read, read_patch
 from ocpi.headers import Party
 from ocpi.push.feed import Change
-from ocpi.request import Body, Here, Push, PushOf, Segment, TheirParty, answer_written
+from ocpi.request import Body, Here, PatchBody, Push, PushOf, Segment, TheirParty, answer_written
 from ocpi.spec.document import decode, encode
 from ocpi.spec.locations import EVSE, Connector, Location
 from ocpi.spec.reading import dump
@@ -93,7 +93,7 @@ async def put_location(
     openapi_extra=takes(Location, partial=True),
 )
 async def patch_location(
-    here: Here, push: PushOf, owner: TheirParty, location_id: LocationID, body: Body
+    here: Here, push: PushOf, owner: TheirParty, location_id: LocationID, body: PatchBody
 ) -> Response:
     """Change the fields given; EVSEs given are put one by one, and must be complete."""
     return await _patch(here, push, owner, Place(location_id), body)
@@ -137,7 +137,7 @@ async def patch_evse(
     owner: TheirParty,
     location_id: LocationID,
     evse_uid: EVSEUID,
-    body: Body,
+    body: PatchBody,
 ) -> Response:
     """Change the fields given, such as `status`."""
     return await _patch(here, push, owner, Place(location_id, evse_uid), body)
@@ -191,7 +191,7 @@ async def patch_connector(
     location_id: LocationID,
     evse_uid: EVSEUID,
     connector_id: ConnectorID,
-    body: Body,
+    body: PatchBody,
 ) -> Response:
     """Change the fields given."""
     return await _patch(here, push, owner, Place(location_id, evse_uid, connector_id), body)

@@ -8,8 +8,8 @@ from starlette.responses import Response
 from modules.sessions.store import sessions
 from ocpi.admin import takes
 from ocpi.envelope import Answer, ok
-from ocpi.forgiving import read, read_patch
-from ocpi.request import Body, CallerOf, Here, Segment, TheirParty, answer_written
+from ocpi.forgiving import Habit, forgive, read, read_patch
+from ocpi.request import Body, CallerOf, Here, PatchBody, Segment, TheirParty, answer_written
 from ocpi.spec.reading import dump
 from ocpi.spec.sessions import Session
 from ocpi.store import Document, Written
@@ -48,7 +48,7 @@ async def put_session(
     openapi_extra=takes(Session, partial=True),
 )
 async def patch_session(
-    here: Here, caller: CallerOf, owner: TheirParty, session_id: SessionID, body: Body
+    here: Here, caller: CallerOf, owner: TheirParty, session_id: SessionID, body: PatchBody
 ) -> Response:
     """Change the fields given; charging periods given are added to those known (SE-11)."""
     changes = read_patch(Session, body)
@@ -61,4 +61,5 @@ def _note(sent: Document, written: Written) -> str | None:
     status = written.document["status"]
     if sent.get("status", status) == status:
         return None
+    forgive(Habit.LATE_SESSION, "Session status")
     return f"The Session has ended: its status stays {status}, the rest is stored."

@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, ColumnElement, Index
 from sqlmodel import Field, col
 
 from ocpi.errors import InvalidParameters
+from ocpi.forgiving import Habit, forgive
 from ocpi.spec.document import whole
 from ocpi.spec.moments import parse_moment
 from ocpi.spec.sessions import Session
@@ -47,6 +48,8 @@ class SessionStore(Store[SessionRow]):
                 for period in changes["charging_periods"]
                 if parse_moment(period["start_date_time"]) not in known
             ]
+            if len(new) < len(changes["charging_periods"]):
+                forgive(Habit.REPEATED_PERIODS, "Session charging_periods")
             if len(periods) + len(new) > MOST_PERIODS:
                 raise InvalidParameters(f"charging_periods: more than {MOST_PERIODS}")
             merged["charging_periods"] = [*periods, *new]

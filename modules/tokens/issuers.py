@@ -3,18 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sqlalchemy import bindparam, select
-from sqlmodel import col
-
 from ocpi.agreements import Agreements, read_agreements
 from ocpi.context import Context
 from ocpi.database import Database
 from ocpi.headers import Party
-from ocpi.parties import Partner, PlatformID
+from ocpi.parties import PlatformID, options_of
 from ocpi.pull.issuers import Issuer, read_issuers
-from ocpi.spec.document import decode
-
-_OPTIONS = select(col(Partner.options)).where(col(Partner.id) == bindparam("partner_id"))
 
 
 async def read_issuers_for(context: Context, owner: Party) -> list[Issuer]:
@@ -67,5 +61,4 @@ def allows_unasked(issuer: Issuer) -> bool:
 
 async def trusts_type(database: Database, partner_id: int) -> bool:
     """Whether a partner's Tokens are filed by the type in their body alone (AT-64)."""
-    rows = await database.fetch("tokens.options", _OPTIONS, {"partner_id": partner_id})
-    return bool(rows) and bool(decode(rows[0][0]).get("token_type_from_body"))
+    return bool((await options_of(database, partner_id)).get("token_type_from_body"))

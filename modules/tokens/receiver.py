@@ -12,7 +12,7 @@ from ocpi.admin import takes
 from ocpi.envelope import Answer, ok
 from ocpi.forgiving import Habit, forgive, read, read_patch
 from ocpi.push.feed import Change
-from ocpi.request import Body, Here, PushOf, TheirParty, answer_written
+from ocpi.request import Body, Here, PatchBody, PushOf, TheirParty, answer_written
 from ocpi.spec.reading import dump
 from ocpi.spec.tokens import Token
 from ocpi.store import object_key
@@ -69,7 +69,7 @@ async def patch_token(
     push: PushOf,
     owner: TheirParty,
     token_uid: TokenUID,
-    body: Body,
+    body: PatchBody,
     kind: TokenKind = "RFID",
 ) -> Response:
     """Change the fields given, such as `valid` of a Token that is withdrawn (TK-12)."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
 from sqlmodel import select
 
-from credentials.partners import show_partner
+from credentials.partners import set_options, show_partner
 from ocpi.client import Client, Target
 from ocpi.context import Context
 from ocpi.database import Database
@@ -19,9 +20,19 @@ from ocpi.parties import Partner
 from ocpi.spec.document import encode
 from ocpi.spec.kinds import Tolerance
 from ocpi.spec.locations import Location
+from ocpi.spec.moments import parse_moment
 from ocpi.testing import samples
 from ocpi.tolerances import PartnerTolerance, store_tolerances, tolerances_of
-from tests.house import RECEIVER, RECEIVING, TOKEN, Service, codes_of, open_service, present
+from tests.house import (
+    RECEIVER,
+    RECEIVING,
+    TOKEN,
+    Service,
+    codes_of,
+    data_of,
+    open_service,
+    present,
+)
 
 LOCATIONS = "/ocpi/cpo/2.2.1/sender/locations"
 AT_HUB = f"{RECEIVER}/locations/DE/CPO/LOC1"
@@ -150,6 +161,51 @@ async def test_what_comes_again_or_late_is_counted(service: Service) -> None:
     for _ in range(2):
         await service.cpo.post(f"{RECEIVER}/cdrs", content=cdr, headers=headers)
     assert set(noted(service.context, "Example CPO")) == {"IP-14 stale", "IP-05 repeated cdr"}
+
+
+@pytest.mark.pitfall("IP-13")
+async def test_a_patch_without_a_date_is_dated_on_arrival_where_an_option_says_so(
+    service: Service,
+) -> None:
+    headers = {**IDS, "Content-Type": "application/json"}
+    await service.cpo.put(AT_HUB, content=encode(LOCATION), headers=headers)
+    change = encode({"status": "BLOCKED"})
+    for url in (AT_HUB, f"{AT_HUB}/EVSE-1"):
+        answer = await service.cpo.patch(url, content=change, headers=headers)
+        assert codes_of(answer) == (200, 2001)
+    await set_options(service.context, "Example CPO", {"patch_without_date": "true"})
+    before = datetime.now(UTC)
+    answer = await service.cpo.patch(f"{AT_HUB}/EVSE-1", content=change, headers=headers)
+    assert codes_of(answer) == (200, 1000)
+    stored = data_of(await service.cpo.get(AT_HUB))
+    assert stored["evses"][0]["status"] == "BLOCKED"
+    assert parse_moment(stored["last_updated"]) >= before.replace(microsecond=0)
+    assert set(noted(service.context, "Example CPO")) == {"IP-13 no date", "IP-33 no ids"}
+
+
+@pytest.mark.pitfall("IP-17", "IP-18")
+async def test_periods_that_come_again_and_sessions_that_go_on_after_their_end_are_counted(
+    service: Service,
+) -> None:
+    url = f"{RECEIVER}/sessions/DE/CPO/SESSION-1"
+    headers = {**IDS, "Content-Type": "application/json"}
+    session = samples.session()
+    await service.cpo.put(url, content=encode(session), headers=headers)
+    changes = [
+        {"charging_periods": session["charging_periods"]},
+        {"status": "COMPLETED"},
+        {"status": "ACTIVE"},
+    ]
+    found = []
+    for minute, change in enumerate(changes):
+        content = encode({**change, "last_updated": f"2026-01-15T10:0{minute}:00Z"})
+        await service.cpo.patch(url, content=content, headers=headers)
+        found.append(noted(service.context, "Example CPO"))
+    assert found == [
+        {"IP-17 repeated periods": "Session charging_periods"},
+        {},
+        {"IP-18 late session": "Session status"},
+    ]
 
 
 def envelope(text: str, **headers: str) -> httpx.Response:

@@ -8,6 +8,8 @@ down_revision = "0011"
 branch_labels = None
 depends_on = None
 
+# A number may be too large for a column; such a one counts as far as `document.whole` counts it.
+# Each statement reads a table row by row in the database itself, whatever its size.
 _FILL = {
     "sqlite": (
         """UPDATE location SET statuses = (
@@ -16,12 +18,16 @@ _FILL = {
                 FROM json_each(location.body, '$.evses') AS evse
                 WHERE json_extract(evse.value, '$.status') <> 'REMOVED'
                 GROUP BY 1 ORDER BY 1))""",
-        """UPDATE session SET wh = CAST(round(json_extract(body, '$.kwh') * 1000) AS INTEGER)""",
+        """UPDATE session SET
+            wh = CAST(max(-1e12, min(1e12, round(
+                json_extract(body, '$.kwh') * 1000))) AS INTEGER)""",
         """UPDATE cdr SET
             currency = json_extract(body, '$.currency'),
-            wh = CAST(round(json_extract(body, '$.total_energy') * 1000) AS INTEGER)
+            wh = CAST(max(-1e12, min(1e12, round(
+                json_extract(body, '$.total_energy') * 1000))) AS INTEGER)
                 * iif(json_extract(body, '$.credit'), -1, 1),
-            cost = CAST(round(json_extract(body, '$.total_cost.excl_vat') * 10000) AS INTEGER)""",
+            cost = CAST(max(-1e12, min(1e12, round(
+                json_extract(body, '$.total_cost.excl_vat') * 10000))) AS INTEGER)""",
     ),
     "postgresql": (
         """UPDATE location SET statuses = coalesce((
@@ -30,12 +36,15 @@ _FILL = {
                 FROM jsonb_array_elements(body::jsonb -> 'evses') AS evse
                 WHERE evse ->> 'status' <> 'REMOVED'
                 GROUP BY 1 ORDER BY 1) AS counted), '{}')""",
-        """UPDATE session SET wh = round((body::jsonb ->> 'kwh')::numeric * 1000)::bigint""",
+        """UPDATE session SET wh = greatest(-1e12, least(1e12, round(
+            (body::jsonb ->> 'kwh')::numeric * 1000)))::bigint""",
         """UPDATE cdr SET
             currency = body::jsonb ->> 'currency',
-            wh = round((body::jsonb ->> 'total_energy')::numeric * 1000)::bigint
+            wh = greatest(-1e12, least(1e12, round(
+                (body::jsonb ->> 'total_energy')::numeric * 1000)))::bigint
                 * CASE WHEN (body::jsonb ->> 'credit')::boolean THEN -1 ELSE 1 END,
-            cost = round((body::jsonb -> 'total_cost' ->> 'excl_vat')::numeric * 10000)::bigint""",
+            cost = greatest(-1e12, least(1e12, round(
+                (body::jsonb -> 'total_cost' ->> 'excl_vat')::numeric * 10000)))::bigint""",
     ),
 }
 

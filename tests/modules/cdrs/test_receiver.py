@@ -12,6 +12,7 @@ import pytest
 from sqlmodel import select
 from structlog.testing import capture_logs
 
+from credentials.partners import set_options
 from modules.cdrs.own import credit_of
 from modules.cdrs.store import CDRConflict, CDRRow
 from ocpi.headers import Party
@@ -98,6 +99,16 @@ async def test_the_same_cdr_again_is_stored_once_and_has_the_same_address(
     assert again.headers["location"] == first.headers["location"]
     assert len(await rows(service)) == 1
     assert await rows(service, CDRConflict) == []
+
+
+@pytest.mark.pitfall("IP-05")
+async def test_a_partner_that_takes_nothing_but_200_for_success_is_answered_200(
+    service: Service,
+) -> None:
+    await set_options(service.context, "Example CPO", {"cdr_answer_200": "true"})
+    answer = await post(service, samples.cdr())
+    assert codes_of(answer) == (200, 1000)
+    assert data_of(await service.cpo.get(answer.headers["location"])) == plain(samples.cdr())
 
 
 @pytest.mark.req("CD-05")

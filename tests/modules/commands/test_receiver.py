@@ -351,3 +351,15 @@ async def test_a_command_that_comes_again_is_answered_and_not_carried_out_again(
     for body, headers in ((start(), {}), (start(authorization_reference="2"), ids)):
         await send(each_floor.emsp, "START_SESSION", body, **headers)
     assert len(await each_floor.errands()) == 3
+
+
+@pytest.mark.threat("TA-13")
+async def test_a_command_that_comes_eight_times_at_the_same_instant_is_carried_out_once(
+    each_floor: Floor,
+) -> None:
+    ids = {"X-Request-ID": "once"}
+    answers = await asyncio.gather(
+        *(send(each_floor.emsp, "START_SESSION", start(), **ids) for _ in range(8))
+    )
+    assert [data_of(answer)["result"] for answer in answers] == ["ACCEPTED"] * 8
+    await each_floor.errand()
