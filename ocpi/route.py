@@ -36,7 +36,7 @@ from ocpi.hub.senders import with_announced
 from ocpi.journal.notes import Note
 from ocpi.messages import about, log
 from ocpi.metrics import OTHER, code_in
-from ocpi.parties import Caller, PlatformID, authenticate, our_parties
+from ocpi.parties import Caller, PlatformID, authenticate
 from ocpi.request import Listing, read_listing
 
 # What partners may ask for with a registration token (TR-06), and what is never routed (RT-03).
@@ -138,8 +138,7 @@ class Front:
         if caller.platform == PlatformID.HUB and self.desk is not None:
             await self._answer_at_desk(self.desk, request, routing, exchange, state)
             return
-        ours = await our_parties(self.context.database, caller.platform)
-        party = exchange.address(routing, ours, caller)
+        party = exchange.address(routing, caller)
         await self._answer_here(request, exchange, {**state, **_meant_here(party, (party,))})
 
     async def _authenticate(self, request: Arrival, exchange: "_Exchange") -> Caller:
@@ -250,13 +249,13 @@ class _Exchange:
             "X-Correlation-ID": ids.correlation_id,
         }
 
-    def address(self, routing: Routing, ours: tuple[Party, ...], caller: Caller) -> Party:
+    def address(self, routing: Routing, caller: Caller) -> Party:
         """The one party of ours that is meant; the answer goes the way back (RT-05, RT-07)."""
         if routing.sender is not None:
             self._headers |= routing_headers(routing.sender, None)
             if routing.sender.key not in {role.party.key for role in caller.roles}:
                 raise _stranger(caller, routing.sender)
-        party = _meant(routing.to, ours)
+        party = _meant(routing.to, caller.ours)
         if routing.sender is not None or routing.to is not None:
             self._headers |= routing_headers(None, party)
         return party
