@@ -84,7 +84,8 @@ _SAID: ColumnElement[str] = case(
 _NAMED = (col(Agreement.from_party), col(Agreement.to_party), col(Agreement.module))
 _WORDS = _NAMED[0] + _BLANK + _NAMED[1] + _BLANK + _NAMED[2] + _BLANK + _SAID
 RULES_BETWEEN = (
-    select(func.aggregate_strings(_WORDS, _BLANK))
+    # A separator that is a str would be a parameter, to be known before it is compiled.
+    select(func.aggregate_strings(_WORDS, _BLANK))  # type: ignore[arg-type]
     .where(*_CONCERNING)
     .scalar_subquery()
 )
