@@ -62,6 +62,9 @@ class Prepared:
         return [given[name] if name in given else self.constants[name] for name in self.names]
 
 
+Rows = Sequence[Sequence[Any]]
+
+
 class Reader(Protocol):
     """Reads rows by the driver itself, several times faster than through the ORM."""
 
@@ -115,7 +118,8 @@ class PostgresReader:
                 connection = await self._connection()
             try:
                 async with asyncio.timeout(PATIENCE):
-                    rows = await self._rows(connection, query.sql, query.values(given))
+                    async with connection.transaction() if self._pooled else nullcontext():
+                        rows: Rows = await connection.fetch(query.sql, *query.values(given))
             except asyncpg.PostgresError:
                 # The server has refused the query, and is there.
                 self._idle.append(connection)
@@ -127,17 +131,6 @@ class PostgresReader:
                 burial.add_done_callback(self._burials.discard)
                 raise
             self._idle.append(connection)
-            return rows
-
-    async def _rows(
-        self, connection: asyncpg.Connection, sql: str, values: Sequence[Any]
-    ) -> Sequence[Sequence[Any]]:
-        rows: Sequence[Sequence[Any]]
-        if not self._pooled:
-            rows = await connection.fetch(sql, *values)
-            return rows
-        async with connection.transaction():
-            rows = await connection.fetch(sql, *values)
             return rows
 
     async def _connection(self) -> asyncpg.Connection:

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from pydantic import SecretStr
@@ -79,7 +80,7 @@ class Kind:
             words += ["-H", f"{name}: {value}"]
         if self.method == "GET":
             return words
-        script = folder / f"{self.name} {'theirs' if path else 'ours'}.lua"
+        script = folder / f"{quote(path or self.path, safe='')}.lua"
         body = json.dumps(self.body)
         values = {"method": self.method, "body": body, "path": path or self.path}
         script.write_text(SCRIPT % values)
