@@ -1,5 +1,7 @@
 """Lists are found by their indexes, on both databases, however far one looks."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import Executable, insert, text
 from sqlalchemy.sql.elements import ClauseElement
@@ -47,7 +49,8 @@ async def _plan(database: Database, statement: Executable, given: dict[str, obje
     assert isinstance(statement, ClauseElement)
     explain = "EXPLAIN QUERY PLAN" if database.sqlite else "EXPLAIN"
     # With parameters by name, which the second statement has again.
-    dialect = type(database.engine.dialect)(paramstyle="named")
+    named: type[Any] = type(database.engine.dialect)
+    dialect = named(paramstyle="named")
     sql = f"{explain} {statement.compile(dialect=dialect)}"
     rows = await database.fetch(sql, text(sql), given)
     return "\n".join(str(row[-1]) for row in rows)
