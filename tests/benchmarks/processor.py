@@ -61,7 +61,7 @@ class Contender:
         await asyncio.sleep(_AFTER)
         spent = cpu_seconds(self.pid) + database_seconds(self.database) - before
         self.loads.append(load)
-        self.per_cpu_second.append(load.requests / spent)
+        self.per_cpu_second.append(load.requests / max(spent, 1 / _TICK))
 
     @property
     def rate(self) -> float:
