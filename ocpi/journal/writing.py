@@ -100,8 +100,6 @@ async def _insert(
     silent = [dict(row) for row, marks in rows if not marks]
     telling = [(dict(row), marks) for row, marks in rows if marks]
     async with database.write() as db:
-        if silent:
-            await db.exec(_INSERT, params=silent)
         if telling:
             found = await db.exec(_NUMBERED, params=[row for row, _ in telling])
             subjects = [
@@ -110,6 +108,8 @@ async def _insert(
                 for mark in marks
             ]
             await db.exec(insert(MessageSubject), params=subjects)
+        if silent:
+            await db.exec(_INSERT, params=silent)
 
 
 def rows_of(
