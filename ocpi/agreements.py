@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, or_, select
+from sqlalchemy import BigInteger, ColumnElement, bindparam, case, func, literal_column, or_, select
 from sqlmodel import Field, SQLModel, col
 
 from ocpi.database import Database
@@ -71,10 +71,39 @@ _RULES = select(
     col(Agreement.module),
     col(Agreement.allowed),
 )
-_BETWEEN = _RULES.where(
+_CONCERNING = (
     or_(col(Agreement.from_party) == bindparam("sender"), col(Agreement.from_party) == ANY),
     or_(col(Agreement.to_party) == bindparam("receiver"), col(Agreement.to_party) == ANY),
 )
+
+
+_BLANK: ColumnElement[str] = literal_column("' '")
+_SAID: ColumnElement[str] = case(
+    (col(Agreement.allowed).is_(True), literal_column("'1'")), else_=literal_column("'0'")
+)
+_NAMED = (col(Agreement.from_party), col(Agreement.to_party), col(Agreement.module))
+_WORDS = _NAMED[0] + _BLANK + _NAMED[1] + _BLANK + _NAMED[2] + _BLANK + _SAID
+RULES_BETWEEN = (
+    # A separator that is a str would be a parameter, to be known before it is compiled.
+    select(func.aggregate_strings(_WORDS, _BLANK))  # type: ignore[arg-type]
+    .where(*_CONCERNING)
+    .scalar_subquery()
+)
+"""The rules that may matter between two parties, as one text: for statements that ask for more.
+
+Four words are a rule; keys of parties have no blanks.
+"""
+
+
+def may_by(rules: str | None, sender: str, receiver: str, module: str, *, default: bool) -> bool:
+    """Whether a party may send another one messages of a module, by `RULES_BETWEEN` as read."""
+    words = iter((rules or "").split())
+    rules_of = zip(words, words, words, words, strict=True)
+    said = {(one, other, about): word == "1" for one, other, about, word in rules_of}
+    return Agreements(said, default=default).may(sender, receiver, module)
+
+
+_BETWEEN = _RULES.where(*_CONCERNING)
 
 
 async def read_agreements(database: Database, *, default: bool) -> Agreements:

@@ -72,7 +72,7 @@ from ocpi.pull.puller import Puller
 from ocpi.pulse import store_pulse
 from ocpi.push.worker import Worker
 from ocpi.refusals import store_refusals
-from ocpi.route import Front, List
+from ocpi.route import Endpoints, Front, List, One
 from ocpi.spec.reading import problems
 from ocpi.tolerances import store_tolerances
 from ocpi.tracing import UNTRACED
@@ -176,6 +176,16 @@ def _lists(offers: Offers) -> dict[str, List]:
     }
 
 
+def _ones(offers: Offers) -> dict[str, One]:
+    """The endpoint of one object of a sender that is mounted, by the path of its list."""
+    return {
+        f"/ocpi/{platform}/{VERSION}/sender/{module.id}": module.one
+        for platform, interfaces in offers.items()
+        for module in MODULES
+        if module.one is not None and Interface(module.id, "SENDER") in interfaces
+    }
+
+
 def create_admin_api() -> FastAPI:
     """What the operator's staff and backend call. `state.context` is the caller's."""
     api = FastAPI(
@@ -256,7 +266,8 @@ class _Service:
         ocpi_api, admin_api = create_ocpi_api(context.interfaces), create_admin_api()
         ocpi_api.state.context = admin_api.state.context = context
         desk = Desk(context, STORES) if context.settings.is_hub else None
-        self.ocpi = Front(context, ocpi_api, _lists(context.interfaces), desk)
+        endpoints = Endpoints(_lists(context.interfaces), _ones(context.interfaces))
+        self.ocpi = Front(context, ocpi_api, endpoints, desk)
         self.admin = AdminFront(context, admin_api)
         self.scraping = scraping_of(context)
         self.console = create_console(context, SOURCES, PULLABLES, PREVIEWED)

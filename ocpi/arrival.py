@@ -22,6 +22,7 @@ BODY_DEADLINE = 15.0
 _LARGE = frozenset({"locations", "cdrs"})
 _ONCE = ("authorization", "ocpi-to-", "ocpi-from-", "x-request-id", "x-correlation-id")
 _ROUTED = {"sender", "receiver", "links"}
+_SLASHES = re.compile("/{2,}")
 
 
 class Arrival:
@@ -69,6 +70,8 @@ class Arrival:
 
         One of the two would be believed here and the other one elsewhere (TA-22).
         """
+        if len(self.headers) == len(self.scope["headers"]):
+            return
         names = [name.decode("latin-1") for name, _ in self.scope["headers"]]
         for name in set(names):
             if name.startswith(_ONCE) and names.count(name) > 1:
@@ -136,7 +139,7 @@ def _read_headers(scope: Scope) -> dict[str, str]:
 def path_of(scope: Scope) -> str:
     """The path as sent, percent-encoded, without doubled and trailing slashes (IP-04, IP-26)."""
     raw: str = scope["raw_path"].decode("latin-1")
-    return re.sub("/{2,}", "/", raw).rstrip("/")
+    return (_SLASHES.sub("/", raw) if "//" in raw else raw).rstrip("/")
 
 
 async def read_whole(

@@ -59,6 +59,7 @@ MODULES = (
         sender=modules.locations.sender.router,
         receiver=modules.locations.receiver.router,
         list=modules.locations.sender.list_locations,
+        one=modules.locations.sender.get_location,
         source=LocationSource(),
     ),
     Module(

@@ -62,6 +62,9 @@ class Prepared:
         return [given[name] if name in given else self.constants[name] for name in self.names]
 
 
+Rows = Sequence[Sequence[Any]]
+
+
 class Reader(Protocol):
     """Reads rows by the driver itself, several times faster than through the ORM."""
 
@@ -109,19 +112,14 @@ class PostgresReader:
 
     async def fetch(self, query: Prepared, given: Mapping[str, Any]) -> Sequence[Sequence[Any]]:
         """The rows of a query, committed state only."""
-        async with self._lent() as connection, asyncio.timeout(PATIENCE):
-            async with connection.transaction() if self._pooled else nullcontext():
-                rows: Sequence[Sequence[Any]] = await connection.fetch(
-                    query.sql, *query.values(given)
-                )
-            return rows
-
-    @asynccontextmanager
-    async def _lent(self) -> AsyncIterator[asyncpg.Connection]:
         async with self._room:
-            connection = await self._connection()
+            connection = self._idle.pop() if self._idle else None
+            if connection is None or connection.is_closed():
+                connection = await self._connection()
             try:
-                yield connection
+                async with asyncio.timeout(PATIENCE):
+                    async with connection.transaction() if self._pooled else nullcontext():
+                        rows: Rows = await connection.fetch(query.sql, *query.values(given))
             except asyncpg.PostgresError:
                 # The server has refused the query, and is there.
                 self._idle.append(connection)
@@ -133,6 +131,7 @@ class PostgresReader:
                 burial.add_done_callback(self._burials.discard)
                 raise
             self._idle.append(connection)
+            return rows
 
     async def _connection(self) -> asyncpg.Connection:
         while self._idle:

@@ -5,8 +5,6 @@ notes what it forgives (`forgive`), wherever in the program that is. What is rea
 a file, is nobody's, and notes nothing.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -136,14 +134,19 @@ class Forgiving:
 _heard: ContextVar[tuple[Forgiving, str] | None] = ContextVar("heard", default=None)
 
 
-@contextmanager
-def hearing(forgiving: Forgiving, partner: str) -> Iterator[None]:
+class hearing:  # noqa: N801 - It reads as the word that it is: `with hearing(...)`.
     """What is read within the block comes from this partner."""
-    before = _heard.set((forgiving, partner))
-    try:
-        yield
-    finally:
-        _heard.reset(before)
+
+    __slots__ = ("_before", "_given")
+
+    def __init__(self, forgiving: Forgiving, partner: str) -> None:
+        self._given = forgiving, partner
+
+    def __enter__(self) -> None:
+        self._before = _heard.set(self._given)
+
+    def __exit__(self, *_: object) -> None:
+        _heard.reset(self._before)
 
 
 def forgive(rule: Habit | Tolerance | str, sample: str = "") -> None:

@@ -12,7 +12,11 @@ from ocpi.sight import conditions
 
 @cache
 def list_queries(table: Table, *given: str) -> tuple[Executable, Executable]:
-    """How many objects match the parameters given, and a page of them."""
+    """How many objects match the parameters given, and a page of them with that number in each row.
+
+    Which objects make the page is found in an index: only their texts are read, since each that is
+    passed over would be unpacked to be thrown away.
+    """
     owners: list[BindParameter[str]] = [
         bindparam(name) for name in given if name.startswith("owner_")
     ]
@@ -29,9 +33,15 @@ def list_queries(table: Table, *given: str) -> tuple[Executable, Executable]:
         where.append(table.c.last_updated >= bindparam("date_from"))
     if "date_to" in given:
         where.append(table.c.last_updated < bindparam("date_to"))
-    page = select(AsBytes(table.c.body)).where(*where).order_by(table.c.position)
-    window = page.limit(bindparam("limit")).offset(bindparam("offset"))
-    return select(func.count()).select_from(table).where(*where), window
+    count = select(func.count()).select_from(table).where(*where)
+    found = select(table.c.position).where(*where).order_by(table.c.position)
+    shown = found.limit(bindparam("limit")).offset(bindparam("offset")).subquery()
+    page = (
+        select(AsBytes(table.c.body), count.scalar_subquery())
+        .join(shown, shown.c.position == table.c.position)
+        .order_by(shown.c.position)
+    )
+    return count, page
 
 
 @cache

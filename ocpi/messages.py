@@ -4,8 +4,7 @@ import logging
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import MutableMapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -21,14 +20,22 @@ _UID = re.compile(r"(?<=tokens/)((?:[^/*]{2}[/*][^/*]{3}[/*])?)[^/?]+")
 _ids: ContextVar[MessageIDs | None] = ContextVar("message_ids", default=None)
 
 
-@contextmanager
-def about(ids: MessageIDs) -> Iterator[None]:
-    """Every line that is logged within the block bears the ids of this message."""
-    before = _ids.set(ids)
-    try:
-        yield
-    finally:
-        _ids.reset(before)
+class about:  # noqa: N801 - It reads as the word that it is: `with about(ids)`.
+    """Every line that is logged within the block bears the ids of this message.
+
+    No generator, since it is on the way of each request.
+    """
+
+    __slots__ = ("_before", "_given")
+
+    def __init__(self, ids: MessageIDs) -> None:
+        self._given = ids
+
+    def __enter__(self) -> None:
+        self._before = _ids.set(self._given)
+
+    def __exit__(self, *_: object) -> None:
+        _ids.reset(self._before)
 
 
 def go_on_about(ids: MessageIDs) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 
 from ocpi.push.source import Source
-from ocpi.route import List
+from ocpi.route import List, One
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class Module:
     """Endpoints of the sender that need more than the module knows."""
     list: List | None = None
     """The endpoint of the sender's list, which the front door calls itself."""
+    one: One | None = None
+    """The endpoint of one object of that list, called so, too."""
     source: Source | None = None
 
     def routers(self, role: str) -> Sequence[APIRouter]:

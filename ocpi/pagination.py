@@ -67,6 +67,7 @@ def page_headers(
     headers = {"X-Total-Count": str(total), "X-Limit": str(cap)}
     following = paging.offset + shown
     if shown and following < min(total, DEEPEST):
-        query = urlencode({**filters, "offset": following, "limit": paging.limit})
+        dates = f"{urlencode(filters)}&" if filters else ""
+        query = f"{dates}offset={following}&limit={paging.limit}"
         headers["Link"] = f'<{url}?{query}>; rel="next"'
     return headers

@@ -1,6 +1,6 @@
 """Who speaks for whom: our platforms and their parties, partners with their roles and endpoints."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -13,6 +13,8 @@ from sqlalchemy import (
     UniqueConstraint,
     bindparam,
     delete,
+    literal_column,
+    null,
     select,
     update,
 )
@@ -179,6 +181,8 @@ class Caller:
     sight: Sight = ALL
     passed: bool = False
     """It has passed the check before it goes live."""
+    ours: tuple[Party, ...] = ()
+    """The parties of the platform of ours that was asked, oldest first."""
 
     @property
     def parties(self) -> tuple[Party, ...]:
@@ -207,8 +211,20 @@ _PRESENTED = (
     )
     .join(Partner, col(Partner.id) == col(IssuedToken.partner_id))
     .outerjoin(PartnerRole, col(PartnerRole.partner_id) == col(Partner.id))
-    .where(col(IssuedToken.hash) == "", col(Partner.platform) == "")
+    .where(
+        col(IssuedToken.hash) == bindparam("hash"), col(Partner.platform) == bindparam("platform")
+    )
 )
+# Both in one statement, since every request needs both: our parties have no hash.
+_FACED = select(
+    *(null() for _ in range(9)),
+    col(OurParty.country_code),
+    col(OurParty.party_id),
+    null(),
+    null(),
+    col(OurParty.id),
+).where(col(OurParty.platform) == bindparam("platform"))
+_PRESENTED_AND_FACED = _PRESENTED.add_columns(literal_column("0").label("age")).union_all(_FACED)
 
 
 async def authenticate(
@@ -219,11 +235,13 @@ async def authenticate(
     `now` is in microseconds since 1970. Raises ``NotAuthenticated``.
     """
     for token in read_tokens(authorization):
-        rows = await database.fetch(
-            "parties.presented", _PRESENTED, {"hash_1": hash_token(token), "platform_1": platform}
-        )
-        if rows:
-            return await _caller(database, platform, token, rows, now)
+        given = {"hash": hash_token(token), "platform": platform}
+        rows = await database.fetch("parties.presented", _PRESENTED_AND_FACED, given)
+        presented = [row for row in rows if row[0] is not None]
+        if presented:
+            caller = await _caller(database, platform, token, presented, now)
+            faced = sorted((row[13], row[9], row[10]) for row in rows if row[0] is None)
+            return replace(caller, ours=tuple(Party(*codes) for _, *codes in faced))
     raise NotAuthenticated("This token is not known here (any more).")
 
 
@@ -237,7 +255,7 @@ async def _caller(database: Database, platform: str, token: str, rows: Any, now:
         await _first_use(database, partner_id, hashed, registration=bool(registration))
         state = state if registration else State.CONFIRMED
     roles = tuple(PartyRole(row[8], Party(row[9], row[10])) for row in rows if row[8] is not None)
-    rules, passed_at = rows[0][11:]
+    rules, passed_at = rows[0][11:13]
     return Caller(
         partner_id,
         name,

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from starlette.datastructures import QueryParams
@@ -36,7 +36,7 @@ from ocpi.hub.senders import with_announced
 from ocpi.journal.notes import Note
 from ocpi.messages import about, log
 from ocpi.metrics import OTHER, code_in
-from ocpi.parties import Caller, PlatformID, authenticate, our_parties
+from ocpi.parties import Caller, PlatformID, authenticate
 from ocpi.request import Listing, read_listing
 
 # What partners may ask for with a registration token (TR-06), and what is never routed (RT-03).
@@ -48,6 +48,19 @@ _LIVE = {"commands", "chargingprofiles"}
 
 # An endpoint that gives a page of a list to a partner that asks for objects of some parties.
 List = Callable[[Context, tuple[Party, ...], Listing], Awaitable[Response]]
+# An endpoint that gives one object of a list to a caller, of some parties, by its id.
+One = Callable[[Context, Caller, tuple[Party, ...], str], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Endpoints that are called here: FastAPI takes longer to find and call them than they run.
+
+    Both are by the path of the list.
+    """
+
+    lists: Mapping[str, List]
+    ones: Mapping[str, One]
 
 
 class Front:
@@ -58,16 +71,12 @@ class Front:
     """
 
     def __init__(
-        self, context: Context, api: ASGIApp, lists: Mapping[str, List], desk: Desk | None = None
+        self, context: Context, api: ASGIApp, endpoints: Endpoints, desk: Desk | None = None
     ) -> None:
-        """`lists` are endpoints by path that need no more than whose objects and which page.
-
-        They are answered here, since FastAPI takes longer to find and call them than they run. The
-        `desk` is the hub's; without it there is no such platform.
-        """
+        """The `desk` is the hub's; without it there is no such platform."""
         self.context = context
         self.api = api
-        self.lists = lists
+        self.endpoints = endpoints
         self.desk = desk
         self.guesses = Guesses()
 
@@ -138,8 +147,7 @@ class Front:
         if caller.platform == PlatformID.HUB and self.desk is not None:
             await self._answer_at_desk(self.desk, request, routing, exchange, state)
             return
-        ours = await our_parties(self.context.database, caller.platform)
-        party = exchange.address(routing, ours, caller)
+        party = exchange.address(routing, caller)
         await self._answer_here(request, exchange, {**state, **_meant_here(party, (party,))})
 
     async def _authenticate(self, request: Arrival, exchange: "_Exchange") -> Caller:
@@ -187,15 +195,28 @@ class Front:
     async def _answer_here(
         self, request: Arrival, exchange: "_Exchange", state: dict[str, Any]
     ) -> None:
-        scope = request.scope_for(state)
-        if scope["method"] == "GET" and request.path in self.lists and "owners" in state:
-            query = QueryParams(scope["query_string"])
-            listing = read_listing(self.context, state["caller"], request.path, query)
-            answer = await self.lists[request.path](self.context, state["owners"], listing)
-            await answer(scope, request.receive, exchange.send)
+        answer = await self._read(request, state)
+        if answer is not None:
+            await answer(request.scope, request.receive, exchange.send)
         else:
             body = await request.replayed()
-            await self.api(scope, body, exchange.send)
+            await self.api(request.scope_for(state), body, exchange.send)
+
+    async def _read(self, request: Arrival, state: dict[str, Any]) -> Response | None:
+        """The answer of an endpoint that is called here; None where the request is for none."""
+        if request.scope["method"] != "GET" or "owners" not in state:
+            return None
+        context, caller, owners = self.context, state["caller"], state["owners"]
+        path, below = request.path, request.below
+        if not below and path in self.endpoints.lists:
+            query = QueryParams(request.scope["query_string"])
+            listing = read_listing(context, caller, path, query)
+            return await self.endpoints.lists[path](context, owners, listing)
+        one = self.endpoints.ones.get(path.removesuffix(f"/{below}"))
+        # What FastAPI would still have to decode is left to it.
+        if one is None or "/" in below or "%" in below:
+            return None
+        return await one(context, caller, owners, below)
 
 
 def _refuse_unchecked(request: Arrival) -> None:
@@ -250,13 +271,13 @@ class _Exchange:
             "X-Correlation-ID": ids.correlation_id,
         }
 
-    def address(self, routing: Routing, ours: tuple[Party, ...], caller: Caller) -> Party:
+    def address(self, routing: Routing, caller: Caller) -> Party:
         """The one party of ours that is meant; the answer goes the way back (RT-05, RT-07)."""
         if routing.sender is not None:
             self._headers |= routing_headers(routing.sender, None)
             if routing.sender.key not in {role.party.key for role in caller.roles}:
                 raise _stranger(caller, routing.sender)
-        party = _meant(routing.to, ours)
+        party = _meant(routing.to, caller.ours)
         if routing.sender is not None or routing.to is not None:
             self._headers |= routing_headers(None, party)
         return party

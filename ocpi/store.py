@@ -141,12 +141,12 @@ class Store(Generic[Row]):
             given["date_to"] = paging.date_to
         shape = (self._columns, *given)
         count, page = list_queries(*shape)
-        total: int = (await database.fetch(("count", shape), count, given))[0][0]
-        if paging.offset >= min(total, DEEPEST):
-            return Page((), total)
-        window = {"limit": paging.limit, "offset": paging.offset}
-        rows = await database.fetch(("page", shape), page, given | window)
-        return Page([row[0] for row in rows], total)
+        if paging.offset < DEEPEST:
+            window = {"limit": paging.limit, "offset": paging.offset}
+            rows = await database.fetch(("page", shape), page, given | window)
+            if rows:
+                return Page([row[0] for row in rows], rows[0][1])
+        return Page((), (await database.fetch(("count", shape), count, given))[0][0])
 
     async def text(
         self,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import and_, bindparam, select
 from sqlmodel import col
 
-from ocpi.agreements import may_send
+from ocpi.agreements import RULES_BETWEEN, may_by
 from ocpi.client import Target
 from ocpi.context import Context, Interface
 from ocpi.directory import MEMBERS
@@ -53,6 +53,9 @@ _FOUND = (
 )
 
 
+_FOUND_AND_RULES = _FOUND.add_columns(RULES_BETWEEN)
+
+
 class _Found(NamedTuple):
     role: str
     country_code: str
@@ -67,6 +70,7 @@ class _Found(NamedTuple):
     options: str
     url: str | None
     breaker: str | None
+    rules: str | None = None
 
 
 @dataclass(frozen=True)
@@ -87,11 +91,15 @@ async def find_destination(
     Raises ``UnknownReceiver``, the same for a party that there is not and for one that the sender
     may not talk to, and what `locate` raises.
     """
+    given = _given(to, interface) | {"sender": sender.key, "receiver": to.key}
+    rows = await context.database.fetch("hub.destination.rules", _FOUND_AND_RULES, given)
+    found = [_Found(*row) for row in rows]
     default = context.settings.hub_is_open
-    module = interface.module
-    if not await may_send(context.database, sender.key, to.key, module, default=default):
+    if not found or not may_by(
+        found[0].rules, sender.key, to.key, interface.module, default=default
+    ):
         raise _unknown(to)
-    return await locate(context, to, interface)
+    return _destination(context, to, interface, found)
 
 
 async def locate(
@@ -101,14 +109,17 @@ async def locate(
 
     Raises ``UnknownReceiver``; ``ReceiverAway``; ``RoutingFailure`` for an interface that it lacks.
     """
-    given = {"party": to.key, "module": interface.module, "interface": interface.role}
-    rows = await context.database.fetch("hub.destination", _FOUND, given)
+    rows = await context.database.fetch("hub.destination", _FOUND, _given(to, interface))
     if not rows:
         raise _unknown(to)
     found = [_Found(*row) for row in rows]
     if url is not None:
         found = [each._replace(url=url) for each in found]
     return _destination(context, to, interface, found)
+
+
+def _given(to: Party, interface: Interface) -> dict[str, str]:
+    return {"party": to.key, "module": interface.module, "interface": interface.role}
 
 
 def _unknown(to: Party) -> UnknownReceiver:

@@ -9,7 +9,10 @@ from ocpi.headers import MessageIDs
 MOST_BYTES = 64 * 1024 * 1024
 """What notes may hold together; what comes beyond is counted and not noted."""
 LARGE = 64 * 1024
-"""Of longer bodies only the begin is held."""
+"""Of longer requests only the begin is held; others are read whole, for what they name."""
+BEGIN = 4096
+"""Of an answer no more is stored, and no more is held: to copy a page takes as long as to read it.
+"""
 TAIL = 256
 """Of a long answer the end is held too, for its status code stands there."""
 _OVERHEAD = 1024
@@ -59,9 +62,10 @@ class Notes:
         """Note an exchange, unless too much waits to be stored already."""
         if len(note.request) > LARGE:
             note.request = note.request[:LARGE]
-        if len(note.response) > LARGE:
-            note.tail = note.response[-TAIL:]
-            note.response = note.response[:LARGE]
+        if len(note.response) > BEGIN:
+            # Those that are put back have their tail.
+            note.tail = note.tail or note.response[-TAIL:]
+            note.response = note.response[:BEGIN]
         size = len(note.request) + len(note.response) + _OVERHEAD
         if self._bytes + size > MOST_BYTES:
             self._lost += 1

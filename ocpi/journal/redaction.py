@@ -14,10 +14,11 @@ import msgspec
 
 from ocpi.errors import NotAuthenticated
 from ocpi.headers import read_tokens
+from ocpi.journal.notes import BEGIN
 from ocpi.paths import decode_segment
 from ocpi.sealing import Seal
 
-EXCERPT = 4096
+EXCERPT = BEGIN
 """Bytes of a body that are kept."""
 HIDDEN = "***"
 PERSONAL = frozenset(
@@ -35,6 +36,8 @@ _SECRET = "token"  # noqa: S105 - the name of a field.
 _SHORTEST = 4
 _MARK = r"~[0-9a-f]{16}\.\w{0,4}"
 _KEY = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:\s*')
+# Where nothing is escaped, only these can be meant: most bodies have few of them, or none.
+_NAMED = re.compile(rf'(?i)"({"|".join(sorted({*PERSONAL, _SECRET}))})"\s*:\s*')
 _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)("?)')
 # A bare word, or what stands where no list or object belongs.
 _OTHER = re.compile(r"\[[^\]]*\]?|\{[^}]*\}?|[^\s,}\]]*")
@@ -78,7 +81,7 @@ class Redactor:
         text = data[:EXCERPT].decode(errors="replace").replace("\0", "\ufffd")
         pieces: list[str] = []
         position = 0
-        for key in _KEY.finditer(text):
+        for key in (_KEY if "\\" in text else _NAMED).finditer(text):
             if key.start() < position:
                 continue
             end = self._value(pieces, _unescaped(key[1]).lower(), text, position, key.end())

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CursorResult, delete, insert
+from sqlalchemy import CursorResult, Table, delete, insert
 from sqlmodel import col, select
 
 from ocpi.database import DATABASE_ERRORS, Database, clock
@@ -29,6 +29,11 @@ AT_ONCE = 500
 LONGEST_URL = 2048
 DAY = 24 * 3600 * 1_000_000
 _PAUSE = 0.05
+
+# By the table, since the ORM would look at each row, for nothing.
+_TABLE: Table = MessageRow.__table__  # type: ignore[attr-defined]
+_INSERT = insert(_TABLE)
+_NUMBERED = _INSERT.returning(_TABLE.c.id, sort_by_parameter_order=True)
 
 Endpoints = Mapping[str, Sequence[Endpoint]]
 
@@ -91,20 +96,20 @@ async def _store_loss(database: Database, lost: int) -> None:
 async def _insert(
     database: Database, rows: Sequence[tuple[Mapping[str, Any], frozenset[str]]]
 ) -> None:
-    values = [dict(row) for row, _ in rows]
-    statement = insert(MessageRow).returning(
-        col(MessageRow.id),
-        sort_by_parameter_order=True,
-    )
+    """Rows that speak of nobody need not be known by their numbers, which cost most of it."""
+    silent = [dict(row) for row, marks in rows if not marks]
+    telling = [(dict(row), marks) for row, marks in rows if marks]
     async with database.write() as db:
-        ids = (await db.exec(statement, params=values)).scalars().all()
-        subjects = [
-            {"mark": mark, "message_id": number}
-            for number, (_, marks) in zip(ids, rows, strict=True)
-            for mark in marks
-        ]
-        if subjects:
+        if telling:
+            found = await db.exec(_NUMBERED, params=[row for row, _ in telling])
+            subjects = [
+                {"mark": mark, "message_id": number}
+                for number, (_, marks) in zip(found.scalars(), telling, strict=True)
+                for mark in marks
+            ]
             await db.exec(insert(MessageSubject), params=subjects)
+        if silent:
+            await db.exec(_INSERT, params=silent)
 
 
 def rows_of(

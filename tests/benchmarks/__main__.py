@@ -1,4 +1,4 @@
-"""`make bench`: runs every benchmark on both databases and prints a table and JSON."""
+"""`make bench`: runs each benchmark on both databases, prints tables, writes build/bench.json."""
 
 import asyncio
 import json
@@ -8,20 +8,28 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import delivery, imports, overload, pages, prices, push, relay
+from tests.benchmarks import delivery, imports, overload, prices, push, relay, requests
 from tests.postgres import fresh_database, running_server
 
 BENCHMARKS: dict[str, Callable[[Path, str], Coroutine[Any, Any, dict[str, Any]]]] = {
-    "page of 50 Locations": pages.measure,
+    "requests": requests.measure,
     "status change to 20 partners": push.measure,
     "catalogue to 10 partners": delivery.measure,
     "relay of a Session": relay.measure,
     "overload": overload.measure,
     "import of 29,109 points of charge": imports.measure,
 }
+RESULTS = Path("build/bench.json")
 IN_MEMORY: dict[str, Callable[[], Coroutine[Any, Any, dict[str, Any]]]] = {
     "price of a CDR": prices.measure,
 }
+
+
+def show(name: str, result: dict[str, Any]) -> None:
+    """Print a table of what one benchmark found."""
+    print(name)
+    for what, value in result.items():
+        print(f"  {what:<40} {value:>12}")
 
 
 def main() -> None:
@@ -30,21 +38,23 @@ def main() -> None:
     results: dict[str, dict[str, Any]] = {}
     with running_server() as server:
         for name, measure in BENCHMARKS.items():
-            if wanted not in name:
-                continue
             for database in ("sqlite", "postgresql"):
+                if wanted not in f"{name}, {database}":
+                    continue
                 with tempfile.TemporaryDirectory() as text, fresh_database(server) as postgres:
                     folder = Path(text)
                     sqlite = f"sqlite+aiosqlite:///{folder / 'ocpi.sqlite'}"
                     url = sqlite if database == "sqlite" else postgres
                     result = asyncio.run(measure(folder, url))
                 results[f"{name}, {database}"] = result
-                print(f"{name}, {database}:", *(f"{k}={v}" for k, v in result.items()), sep="  ")
+                show(f"{name}, {database}", result)
     for name, measure_alone in IN_MEMORY.items():
         if wanted in name:
             results[name] = asyncio.run(measure_alone())
-            print(f"{name}:", *(f"{k}={v}" for k, v in results[name].items()), sep="  ")
-    print(json.dumps(results))
+            show(name, results[name])
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(results, indent=1))
+    print(f"{RESULTS}: written")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a page is measured against: the same bytes from memory, by a FastAPI route with a token."""
+"""What requests are measured against: constant bytes, by a FastAPI route with a token."""
 
 import hashlib
 import os
@@ -23,7 +23,12 @@ async def authenticate(request: Request) -> str:
 app = FastAPI()
 
 
-@app.get("/page")
+@app.get("/ready")
+async def ready() -> None:
+    """Whether it is there."""
+
+
+@app.api_route("/page", methods=["GET", "POST", "PUT", "PATCH"])
 async def page(_caller: Annotated[str, Depends(authenticate)]) -> Response:
     """The bytes."""
     return Response(BODY, media_type="application/json")

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any
 
-from tests.benchmarks.pages import answering
+import httpx
+
 from tests.flows.process import free_port
 
 
@@ -28,6 +29,23 @@ async def serving(name: str, environment: dict[str, str]) -> AsyncIterator[tuple
     finally:
         process.terminate()
         await process.wait()
+
+
+async def answering(process: Process, url: str) -> str:
+    """Wait until a server answers; gives the URL."""
+    answered: list[int] = []
+
+    async with httpx.AsyncClient(headers={"Authorization": "Token bench"}) as client:
+
+        async def ask() -> None:
+            try:
+                answered.append((await client.get(url)).status_code)
+            except httpx.TransportError:
+                assert process.returncode is None
+
+        while 200 not in answered:
+            await ask()
+    return url
 
 
 class _Plain(PathFinder):

@@ -38,7 +38,7 @@ async def test_every_line_of_a_request_bears_its_ids(
         raise ZeroDivisionError
 
     async with open_service(sqlite_url) as service:
-        monkeypatch.setattr("ocpi.route.our_parties", chatty)
+        monkeypatch.setattr("ocpi.route.with_announced", chatty)
         headers = {**present(TOKEN), "X-Request-ID": "r-1", "X-Correlation-ID": "c-1"}
         async with calling(service.app, headers) as partner:
             await partner.get("/ocpi/cpo/2.2.1/sender/locations")

@@ -77,10 +77,10 @@ async def test_what_there_is_no_room_for_is_counted(database: Database) -> None:
     notes = Notes()
     count = MOST_BYTES // 65_536
     for _ in range(count):
-        notes.add(note(response=b"x" * 100_000))
+        notes.add(note(request=b"x" * 100_000))
     taken, lost = notes.take()
     assert 0 < lost < count / 10
-    assert sum(len(each.response) for each in taken) <= MOST_BYTES
+    assert sum(len(each.request) for each in taken) <= MOST_BYTES
     notes.put_back(taken[:1], lost)
     await store_notes(database, SEAL, notes)
     first, second = await find_messages(database, SEAL, Wanted())
