@@ -59,7 +59,16 @@ def messages(  # noqa: PLR0913 - an option for each way of searching.
     if ctx.invoked_subcommand is not None:
         return
     wanted = Wanted(
-        partner, about, correlation, since, until, failed, direction, module, token, limit
+        partner=partner,
+        object=about,
+        correlation=correlation,
+        since=since,
+        until=until,
+        failed=failed,
+        direction=direction,
+        module=module,
+        token=token,
+        limit=limit,
     )
 
     async def act() -> list[MessageView]:

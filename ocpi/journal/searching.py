@@ -21,7 +21,7 @@ MOST_RELATED = 100
 MOST_LEGS = 6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Wanted:
     """Which messages are wanted; None leaves a thing open."""
 
