@@ -22,6 +22,8 @@ def test_the_codes_are_those_of_the_matrix() -> None:
         "InvalidParameters": (2001, 200),
         "NotEnoughInformation": (2002, 200),
         "UnknownObject": (2000, 404),
+        "ForeignOwner": (2000, 404),
+        "ForeignSender": (2001, 200),
         "UnknownLocation": (2003, 404),
         "UnknownToken": (2004, 404),
         "Conflict": (2001, 409),
