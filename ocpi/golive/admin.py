@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from ocpi.golive.asking import Writes
 from ocpi.golive.checking import check_partner, last_report
@@ -146,8 +146,19 @@ def golive_router(stores: Stores) -> APIRouter:
         """As it was when the partner was checked."""
         return ReportView.model_validate(await last_report(here, name))
 
-    @router.get("/check.html", summary="The last report as a page", response_class=HTMLResponse)
-    async def get_page(here: Here, name: Name) -> HTMLResponse:
+    # By HTMLResponse as the class, refusals would be told to be pages, too.
+    @router.get(
+        "/check.html",
+        summary="The last report as a page",
+        response_class=Response,
+        responses={
+            200: {
+                "description": "The page.",
+                "content": {"text/html": {"schema": {"type": "string"}}},
+            }
+        },
+    )
+    async def get_page(here: Here, name: Name) -> Response:
         """To be sent to the partner: one file without scripts."""
         return HTMLResponse(html_of(await last_report(here, name)))
 

@@ -191,7 +191,9 @@ async def release_orphans(db: AsyncSession, again_at: int) -> None:
         )
         .exists()
     )
-    doubtful = update(PartnerLane).where(orphan, or_(waiting, *map(_is_behind, Stream)))
+    # One that was stopped had nothing in flight, and its partner may not want to hear it all.
+    going = col(PartnerLane.breaker).is_(None)
+    doubtful = update(PartnerLane).where(orphan, going, or_(waiting, *map(_is_behind, Stream)))
     # A lane whose owners die one after the other is set back to where the first one was.
     first = func.coalesce(col(PartnerLane.again_from), col(PartnerLane.cursors))
     await db.exec(doubtful.values(again_at=again_at, again_from=first))

@@ -32,7 +32,7 @@ from tests.flows.process import ADMIN_TOKEN, Installation, offer
 
 Operation = APIOperation[Any, Any, Any, Any]
 OPENAPI = Path(__file__).parents[2] / "openapi"
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "5"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "2"))
 load_all_checks()
 CHECKED: list[Any] = CHECKS.get_by_names(
     [
