@@ -355,6 +355,10 @@ class Worker:
         try:
             await self._commit()
             async with self._database.write() as db:
+                # One that was set back meanwhile is still ours; one that goes on has to be doubted.
+                ended = col(PartnerLane.partner_id).not_in(list(self._lanes))
+                mine = update(PartnerLane).where(col(PartnerLane.owner) == self._watch.id, ended)
+                await db.exec(mine.values(owner=None))
                 await db.exec(delete(WorkerBeat).where(col(WorkerBeat.id) == self._watch.id))
                 db.info["stamped"] = True  # So that the commit wakes those who take the lanes.
         except DATABASE_ERRORS as error:
