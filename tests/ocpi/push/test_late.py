@@ -25,7 +25,7 @@ from tests.ocpi.push.simulated import Simulated
 from tests.ocpi.push.world import QUICK, World, until, until_found
 
 # Waits between tries that outlast a test, and time enough for a request of a dead worker to land.
-PACE = replace(QUICK, exchange=1, lease=6, retries=(60,))
+PACE = replace(QUICK, exchange=2.5, lease=8, retries=(60,))
 
 
 class Landing:
