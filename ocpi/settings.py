@@ -163,8 +163,8 @@ class Settings(BaseSettings):
     )
     client: Literal["httpx", "aiohttp"] = Field(
         "aiohttp",
-        description="How partners are called: by aiohttp, or by httpx over it, which costs half as "
-        "much processor time again.",
+        description="How partners are called: by aiohttp, or by httpx over it, which costs a third "
+        "to a half more processor time.",
     )
     tls_folder: Path | None = Field(
         None,
