@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import httpx
+from sqlalchemy import delete
 
-from ocpi.push.lanes import ParkedObject
+from ocpi.push.lanes import ParkedObject, WorkerBeat
 from ocpi.push.status import LaneStatus, lane_status, parked_objects
+from ocpi.push.worker import Worker
 from tests.ocpi.push.simulated import envelope
 from tests.ocpi.push.world import Found, World, until_found
 
@@ -75,3 +77,10 @@ async def until_not_behind(world: World) -> None:
 def present(found: Found | None) -> Found:
     assert found is not None
     return found
+
+
+async def end_process(world: World, worker: Worker) -> None:
+    """Kill a worker, and have everybody see at once that it is dead."""
+    await world.kill(worker)
+    async with world.database.write() as db:
+        await db.exec(delete(WorkerBeat))

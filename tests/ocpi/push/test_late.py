@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import httpx
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import update
 from sqlmodel import col, select
 
 from ocpi.database import clock
@@ -19,13 +19,13 @@ from ocpi.push.lanes import (
     rewind_lane,
     tell_again,
 )
-from ocpi.push.worker import Worker
-from tests.ocpi.push.faults import failing, until_not_behind, until_parked
+from ocpi.push.ledger import Why
+from tests.ocpi.push.faults import end_process, failing, until_not_behind, until_parked
 from tests.ocpi.push.simulated import Simulated
 from tests.ocpi.push.world import QUICK, World, until, until_found
 
-# Waits between tries that outlast a test, and time enough for a request of a dead worker to land.
-PACE = replace(QUICK, exchange=2.5, lease=8, retries=(60,))
+# Waits that outlast a test: the tests say themselves when the time of a late request is over.
+PACE = replace(QUICK, exchange=60, lease=300, retries=(60,))
 
 
 class Landing:
@@ -45,16 +45,20 @@ class Landing:
         # The worker is killed meanwhile.
         await asyncio.sleep(60)
 
-    def land(self) -> None:
+    async def land(self, world: World) -> None:
         for module, parts, body in self._kept:
             self._partner.behave("PUT", module, parts, body)
+        await time_is_over(world)
 
 
-async def end_process(world: World, worker: Worker) -> None:
-    """Kill a worker, and have everybody see at once that it is dead."""
-    await world.kill(worker)
+async def time_is_over(world: World) -> None:
+    """Have the time be over in which requests of the dead may land."""
     async with world.database.write() as db:
-        await db.exec(delete(WorkerBeat))
+        now = await clock(db)
+        doubtful = col(PartnerLane.again_at).is_not(None)
+        await db.exec(update(PartnerLane).where(doubtful).values(again_at=now))
+        late = col(ParkedObject.kind) == Why.LATE
+        await db.exec(update(ParkedObject).where(late).values(next_at=now))
 
 
 def keeping(partner: Simulated) -> Landing:
@@ -101,7 +105,7 @@ async def test_an_old_state_that_lands_late_does_not_stay(world: World) -> None:
     await world.put_location("b")
     world.add_worker(pace=PACE)
     await world.until_told()
-    landing.land()
+    await landing.land(world)
     assert not world.is_up_to_date(partner)
     # Nothing changes any more: only the repair can tell it.
     await world.until_told()
@@ -121,7 +125,7 @@ async def test_what_changed_after_the_takeover_is_told_again_too(world: World) -
     await world.until_told()
     await world.put_location("a")
     await world.until_told()
-    landing.land()
+    await landing.land(world)
     await until(lambda: partner.versions["a"] == [1, 2, 1, 2])
 
 
@@ -143,7 +147,8 @@ async def test_a_parked_object_whose_try_lands_late_is_told_again(world: World) 
     await end_process(world, first)
     world.add_worker(pace=PACE)
     await world.until_told()
-    landing.land()
+    await until_parked(world, "locations/nl*tnm*a", "late")
+    await landing.land(world)
     await until(lambda: partner.versions["a"][-2:] == [2, 3])
     await until_repaired(world)
 
@@ -162,7 +167,7 @@ async def test_owners_that_die_one_after_the_other_are_all_repaired(world: World
     await world.put_location("a")
     world.add_worker(pace=PACE)
     await world.until_told()
-    landing.land()
+    await landing.land(world)
     await until(lambda: partner.versions["a"][-2:] == [1, 2])
 
 
@@ -195,6 +200,7 @@ async def test_a_cdr_is_not_posted_again_by_the_repair(world: World) -> None:
     await world.post_cdr("c1")
     world.add_worker(pace=PACE)
     await world.until_told()
+    await time_is_over(world)
     await until_repaired(world)
     await until(lambda: len(partner.versions["a"]) == 2)
     assert len(partner.of("POST")) == 1

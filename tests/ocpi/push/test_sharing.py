@@ -22,6 +22,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from ocpi.database import Database, clock
 from ocpi.push.lanes import PartnerLane, WorkerBeat
 from ocpi.push.process import is_dead, own_process, process_of
+from tests.ocpi.push.faults import end_process
 from tests.ocpi.push.world import QUICK, World, a_world, until, until_found
 
 PATIENT = replace(QUICK, exchange=5, lease=20)
@@ -47,18 +48,18 @@ async def test_workers_share_the_lanes_and_take_over_those_of_the_dead(
 ) -> None:
     for number in range(5):
         await world.add_partner(f"p{number}")
-    first = world.add_worker(own_database=True)
+    first = world.add_worker(own_database=True, pace=PATIENT)
     await until_shared(world, 5)
-    second = world.add_worker(own_database=True)
+    second = world.add_worker(own_database=True, pace=PATIENT)
     await until_shared(world, 2, 3)
     await world.put_locations(5)
     await world.until_told()
-    await world.kill(first)
+    await end_process(world, first)
     await world.put_location("a")
     await world.until_told()
     await until_shared(world, 5)
     # A worker that ends properly hands its lanes over at once.
-    third = world.add_worker(own_database=True)
+    third = world.add_worker(own_database=True, pace=PATIENT)
     await until_shared(world, 2, 3)
     await second.stop()
     await until_shared(world, 5)
