@@ -132,12 +132,12 @@ async def test_what_changed_after_the_takeover_is_told_again_too(world: World) -
 async def test_a_parked_object_whose_try_lands_late_is_told_again(world: World) -> None:
     partner = await world.add_partner("msp")
     partner.misbehave = failing(3000, 500, only="/a")  # type: ignore[assignment]
-    first = world.add_worker(pace=replace(PACE, retries=(0.02, 60)))
+    first = world.add_worker(pace=PACE)
     await world.put_location("b")
     await world.put_location("a")
     await until(lambda: "b" in partner.locations)
-    landing = keeping(partner)
     await until_parked(world, "locations/nl*tnm*a", "transient")
+    landing = keeping(partner)
     async with world.database.write() as db:
         await db.exec(update(ParkedObject).values(next_at=await clock(db)))
     await landing.arrived.wait()
