@@ -7,7 +7,8 @@ out wherever else the same exchange repeats it, such as in a sentence about it.
 import base64
 import re
 from collections.abc import Iterable, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
+from itertools import chain
 from urllib.parse import quote
 
 import msgspec
@@ -52,7 +53,8 @@ class Redactor:
         # In a Location it is an EVSE that has a uid.
         self._personal = PERSONAL - {"uid"} if module == "locations" else PERSONAL
         self._credentials = module == "credentials"
-        self._hidden = dict.fromkeys(_forms(secret), HIDDEN)
+        self._presented = _presented(secret)
+        self._hidden: set[str] = set()
         self.marks: dict[str, str] = {}
         """The drivers' ids found so far, and what stands for each."""
 
@@ -110,29 +112,35 @@ class Redactor:
             whole, plain = value[0][:1] not in ("[", "{"), value[0]
         if name == _SECRET or not whole:
             if len(plain) >= _SHORTEST:
-                self._hidden[plain] = HIDDEN
+                self._hidden.add(plain)
             return HIDDEN
         return self.mark(plain) if plain else ""
 
     @cached_property
     def _instead(self) -> Mapping[str, str]:
         """What stands for each value in each of its forms, once all parts were looked through."""
-        instead: dict[str, str] = {}
-        for value, stand_in in (*self.marks.items(), *self._hidden.items()):
-            forms = {value.lower(), quote(value, safe="").lower()}
-            instead |= dict.fromkeys((each for each in forms if len(each) >= _SHORTEST), stand_in)
+        instead = dict(self._presented)
+        for value, stand_in in self.marks.items():
+            instead |= dict.fromkeys(_forms(value), stand_in)
+        for value in self._hidden:
+            instead |= dict.fromkeys(_forms(value), HIDDEN)
         return instead
 
-    def everywhere(self, text: str) -> str:
-        """A text without the values that were found in any part of the exchange."""
+    def everywhere(self, texts: Mapping[str, str | None]) -> Mapping[str, str | None]:
+        """Texts without the values that were found in any part of the exchange."""
         instead = self._instead
-        lower = text.lower()
+        # Most exchanges repeat nothing, and one look at all texts tells.
+        lower = "\0".join(filter(None, texts.values())).lower()
         met = sorted((value for value in instead if value in lower), key=len, reverse=True)
         if not met:
-            return text
+            return texts
         # Marks come first, so that nothing is found within one.
-        pattern = "|".join([_MARK, *map(re.escape, met)])
-        return re.sub(pattern, lambda m: instead.get(m[0].lower(), m[0]), text, flags=re.IGNORECASE)
+        pattern = re.compile("|".join([_MARK, *map(re.escape, met)]), re.IGNORECASE)
+
+        def cut(match: re.Match[str]) -> str:
+            return instead.get(match[0].lower(), match[0])
+
+        return {name: text and pattern.sub(cut, text) for name, text in texts.items()}
 
 
 def is_json(data: bytes) -> bool:
@@ -154,14 +162,27 @@ def _unescaped(text: str) -> str:
     return value
 
 
-def _forms(secret: str) -> Iterable[str]:
-    """A token in all forms in which it may be repeated, out of a header or as it is."""
+def _forms(value: str) -> Iterable[str]:
+    """A value as it may be repeated, in lower case; short ones would be found by chance."""
+    forms = {value.lower(), quote(value, safe="").lower()}
+    return [each for each in forms if len(each) >= _SHORTEST]
+
+
+@lru_cache(maxsize=1024)
+def _presented(secret: str) -> Mapping[str, str]:
+    """The forms of a token, out of a header or as it is, with what stands for them.
+
+    They are worked out once for each partner, not for each of its messages.
+    """
     if not secret:
-        return
+        return {}
     try:
         tokens = read_tokens(secret)
     except NotAuthenticated:
         tokens = [secret, secret.partition(" ")[2]]
-    for token in filter(None, tokens):
-        yield token
-        yield base64.b64encode(token.encode()).decode()
+    forms = (_forms(each) for token in tokens if token for each in (token, _base64(token)))
+    return dict.fromkeys(chain.from_iterable(forms), HIDDEN)
+
+
+def _base64(token: str) -> str:
+    return base64.b64encode(token.encode()).decode()
