@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.types import Message, Receive, Scope
 
+from ocpi.admission import away
 from ocpi.errors import Malformed, TooLarge, TooSlow, UnsupportedEncoding
 from ocpi.forgiving import Habit, forgive
 from ocpi.headers import MessageIDs, Party, token_habit
@@ -106,7 +107,8 @@ class Arrival:
         if self._body is None:
             large = self.interface == "receiver" and self.module in _LARGE
             limit = LARGE_LIMIT if large else BODY_LIMIT
-            self._body = await read_whole(self.scope, self.headers, self.receive, limit)
+            with away():
+                self._body = await read_whole(self.scope, self.headers, self.receive, limit)
         return self._body
 
     async def replayed(self) -> Receive:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import httpx
 from aiohttp.abc import AbstractResolver
 
+from ocpi.admission import away
 from ocpi.answer import Broken, Kind, joined, read_body
 from ocpi.certificates import Certificates
 from ocpi.crawling import next_page, with_query
@@ -167,7 +168,8 @@ class Client:
         message = _Message(method, url, headers, content)
         at, started = time.time_ns() // 1000, monotonic()
         try:
-            reply = await self._exchange(target, message, ids, timeout, limit)
+            with away():
+                reply = await self._exchange(target, message, ids, timeout, limit)
         except ExchangeFailed as failure:
             self._note(target, message, ids, at, monotonic() - started, failure)
             raise

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
+from ocpi.admission import Admission
 from ocpi.client import Client
 from ocpi.database import Database
 from ocpi.forgiving import Forgiving, hearing
@@ -49,6 +50,8 @@ class Context:
     notes: Notes | None = None
     """What it has exchanged since that was last stored; None: the message log is off."""
     metrics: Metrics = field(default_factory=Metrics)
+    admission: Admission = field(default_factory=Admission)
+    """Whose requests it works on now."""
     tracing: Tracing = field(default_factory=Tracing)
 
     @property

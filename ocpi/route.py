@@ -9,6 +9,7 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ocpi.admission import away
 from ocpi.arrival import Arrival
 from ocpi.context import Context
 from ocpi.envelope import failure
@@ -19,6 +20,7 @@ from ocpi.errors import (
     InvalidParameters,
     NotAuthenticated,
     OCPIError,
+    Overloaded,
     ServerFailure,
     UnknownObject,
 )
@@ -96,7 +98,11 @@ class Front:
         at, started = time.time_ns() // 1000, time.perf_counter()
         scope, metrics, path = request.scope, self.context.metrics, request.path
         try:
-            await self._answer(request, exchange)
+            async with self.context.admission.place(request.headers.get("authorization", "")):
+                await self._answer(request, exchange)
+        except Overloaded as error:
+            exchange.turned_away = True
+            await failure(error)(scope, request.receive, exchange.send)
         except OCPIError as error:
             metrics.refused(error, interface=platform, partner=exchange.partner)
             await failure(error)(scope, request.receive, exchange.send)
@@ -110,18 +116,24 @@ class Front:
             seconds = time.perf_counter() - started
             method, http = scope["method"], exchange.status
             metrics.came_in(platform, subject, method, http, exchange.code, seconds)
-            if self.context.notes is not None:
-                self.context.notes.add(exchange.note(request, at, seconds * 1000))
-            log.info(
-                "message in",
-                method=method,
-                path=path,
-                http=http,
-                partner=exchange.partner,
-                ms=round(seconds * 1000, 1),
-                request_id=exchange.ids.request_id,
-                correlation_id=exchange.ids.correlation_id,
-            )
+            # To tell of those who are turned away would cost more than to turn them away.
+            if not exchange.turned_away:
+                self._tell(request, exchange, at, seconds * 1000)
+
+    def _tell(self, request: Arrival, exchange: "_Exchange", at: int, ms: float) -> None:
+        """Leave a row in the message log and a line in the process' log."""
+        if self.context.notes is not None:
+            self.context.notes.add(exchange.note(request, at, ms))
+        log.info(
+            "message in",
+            method=request.scope["method"],
+            path=request.path,
+            http=exchange.status,
+            partner=exchange.partner,
+            ms=round(ms, 1),
+            request_id=exchange.ids.request_id,
+            correlation_id=exchange.ids.correlation_id,
+        )
 
     async def _answer(self, request: Arrival, exchange: "_Exchange") -> None:
         caller = await self._authenticate(request, exchange)
@@ -263,6 +275,7 @@ class _Exchange:
         self.code = 0
         """The OCPI status code of the answer, 0 where none was seen."""
         self.partner: str | None = None
+        self.turned_away = False
         self._send = send
         self._body = b""
         self._size = 0
@@ -308,7 +321,8 @@ class _Exchange:
             self._body = self._body or part
             self._size += len(part)
             self.code = self.code or code_in(part)
-        await self._send(message)
+        with away():
+            await self._send(message)
 
     def note(self, request: Arrival, at: int, ms: float) -> Note:
         """The exchange for the message log."""

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
+from ocpi.admission import PLACES
 from ocpi.headers import Party
 from ocpi.spec.document import encode
 from ocpi.testing import samples
@@ -218,3 +219,16 @@ async def test_a_module_of_somebodys_own_making_is_offered_to_others_and_carried
         assert (seen.path, seen.query) == ("/receiver/x-parking/1/2", "a=b")
         own = envelope_of(await town.odd.http.get("/ocpi/hub/2.2.1"))["data"]
         assert "x-parking" not in {each["identifier"] for each in own["endpoints"]}
+
+
+async def test_a_message_that_waits_for_its_receiver_takes_no_place(town: Town) -> None:
+    free: list[int] = []
+
+    def look(_request: httpx.Request) -> httpx.Response:
+        free.append(town.context.admission.free)
+        return success()
+
+    town.emsp1.answer = look
+    assert codes_of(await town.cpo1.send("PUT", PATH, SESSION, to=M)) == (200, 1000)
+    assert free == [PLACES]
+    assert town.context.admission.free == PLACES
