@@ -1,0 +1,138 @@
+"""Admission: no more requests are worked on at once than the process can work on well.
+
+Beyond its limit a process that takes all that comes does a little for everybody and finishes
+nothing in time. So requests wait for a place in it, in a queue for each caller, and callers take
+turns: one that asks for too much waits behind itself. Who would wait too long is told to come
+back, which costs next to nothing.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from contextvars import ContextVar
+
+from ocpi.errors import Overloaded
+
+PLACES = 64
+"""Requests that are worked on at once: enough for commits to be shared, few enough to be quick."""
+ROOM = 1024
+"""How many may wait, half of them of one caller."""
+PATIENCE = 1.0
+"""Seconds that a request waits at most."""
+
+_held: ContextVar["_Place | None"] = ContextVar("place", default=None)
+
+
+class Admission:
+    """The places of a process, and who waits for them."""
+
+    def __init__(
+        self, *, places: int = PLACES, room: int = ROOM, patience: float = PATIENCE
+    ) -> None:
+        self.free = places
+        self._room = room
+        self._patience = patience
+        self._queues: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self.waiting = 0
+
+    def place(self, caller: str) -> "_Place":
+        """A place to work in, for `async with`; raises ``Overloaded``.
+
+        `caller` is whatever tells one caller from another before anything is known of it.
+        """
+        return _Place(self, caller)
+
+    async def take(self, caller: str) -> None:
+        """Wait for a place and take it; raises ``Overloaded``."""
+        if self.free > 0:
+            self.free -= 1
+            return
+        if self.waiting >= self._room or len(self._queues.get(caller, ())) >= self._room // 2:
+            raise Overloaded
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queues.setdefault(caller, deque()).append(turn)
+        self.waiting += 1
+        try:
+            async with asyncio.timeout(self._patience):
+                await turn
+        except BaseException as error:
+            self._give_up(caller, turn)
+            if isinstance(error, TimeoutError):
+                raise Overloaded from None
+            raise
+
+    def _give_up(self, caller: str, turn: asyncio.Future[None]) -> None:
+        queue = self._queues.get(caller, deque())
+        if turn in queue:
+            queue.remove(turn)
+            self.waiting -= 1
+            if not queue:
+                del self._queues[caller]
+        elif not turn.cancelled():
+            # It was given a place in the same moment.
+            self.give()
+
+    def take_back(self) -> None:
+        """Take a place again that was given up for a while: what has begun is not held up."""
+        self.free -= 1
+
+    def give(self) -> None:
+        """Give a place up, to the caller whose turn it is."""
+        self.free += 1
+        while self.free > 0 and self._queues:
+            caller, queue = self._queues.popitem(last=False)
+            turn = queue.popleft()
+            if queue:
+                self._queues[caller] = queue
+            self.waiting -= 1
+            if not turn.done():
+                self.free -= 1
+                turn.set_result(None)
+
+
+class _Place:
+    """One request's place, and whether it works in it or waits for somebody else."""
+
+    __slots__ = ("_admission", "_before", "_caller", "_held", "_out")
+
+    def __init__(self, admission: Admission, caller: str) -> None:
+        self._admission = admission
+        self._caller = caller
+        self._held = False
+        self._out = 0
+
+    async def __aenter__(self) -> None:
+        await self._admission.take(self._caller)
+        self._held = True
+        self._before = _held.set(self)
+
+    async def __aexit__(self, *_: object) -> None:
+        _held.reset(self._before)
+        self._held = False
+        # One of its tasks may still be out, and has given the place up then.
+        if not self._out:
+            self._admission.give()
+
+    def go_out(self) -> None:
+        self._out += 1
+        if self._out == 1 and self._held:
+            self._admission.give()
+
+    def come_in(self) -> None:
+        self._out -= 1
+        if self._out == 0 and self._held:
+            self._admission.take_back()
+
+
+class away:  # noqa: N801 - It reads as the word that it is: `with away():`.
+    """Within the block this request waits for somebody else, and others may have its place."""
+
+    __slots__ = ("_place",)
+
+    def __enter__(self) -> None:
+        self._place = _held.get()
+        if self._place is not None:
+            self._place.go_out()
+
+    def __exit__(self, *_: object) -> None:
+        if self._place is not None:
+            self._place.come_in()
