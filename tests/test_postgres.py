@@ -12,8 +12,8 @@ from ocpi.database import Database
 from tests import postgres
 
 
-async def test_every_test_gets_an_empty_database_of_its_own(database_url: str) -> None:
-    database = Database(database_url)
+async def test_every_test_gets_an_empty_database_of_its_own(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
 
     def run(connection: Connection) -> None:
         connection.execute(text("CREATE TABLE driver (name TEXT)"))

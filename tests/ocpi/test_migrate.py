@@ -51,9 +51,11 @@ async def counted(database: Database) -> list[object]:
         ]
 
 
-async def test_up_down_and_up_again_ends_at_the_schema_of_the_tables(database_url: str) -> None:
+async def test_up_down_and_up_again_ends_at_the_schema_of_the_tables(
+    empty_database_url: str,
+) -> None:
     assert SOURCES  # Every table is known once the whole program is imported.
-    database = Database(database_url)
+    database = Database(empty_database_url)
     await upgrade(database)
     await downgrade(database, "base")
     assert await tables(database) <= {"alembic_version"}
@@ -63,9 +65,9 @@ async def test_up_down_and_up_again_ends_at_the_schema_of_the_tables(database_ur
     await database.close()
 
 
-async def test_what_was_pulled_of_tokens_is_remembered_both_ways(database_url: str) -> None:
+async def test_what_was_pulled_of_tokens_is_remembered_both_ways(empty_database_url: str) -> None:
     """Otherwise every process would ask every partner for everything after an update."""
-    database = Database(database_url)
+    database = Database(empty_database_url)
     await upgrade(database)
     async with database.write() as db:
         db.add(Partner(id=1, name="acme", platform="cpo", state="confirmed", created_at=0))
@@ -82,8 +84,10 @@ async def test_what_was_pulled_of_tokens_is_remembered_both_ways(database_url: s
     await database.close()
 
 
-async def test_what_the_overview_counts_is_filled_in_for_what_is_stored(database_url: str) -> None:
-    database = Database(database_url)
+async def test_what_the_overview_counts_is_filled_in_for_what_is_stored(
+    empty_database_url: str,
+) -> None:
+    database = Database(empty_database_url)
     await upgrade(database)
     owner = Party(**samples.CPO)
     place = samples.location()
@@ -112,8 +116,8 @@ async def test_what_the_overview_counts_is_filled_in_for_what_is_stored(database
     await database.close()
 
 
-async def test_processes_that_start_at_once_migrate_once(database_url: str) -> None:
-    databases = [Database(database_url) for _ in range(4)]
+async def test_processes_that_start_at_once_migrate_once(empty_database_url: str) -> None:
+    databases = [Database(empty_database_url) for _ in range(4)]
     await asyncio.gather(*(upgrade(database) for database in databases))
     assert {"location", "partner_lane", "feed_head"} <= await tables(databases[0])
     for database in databases:

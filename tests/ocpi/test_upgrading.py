@@ -121,11 +121,11 @@ def contents(connection: Connection, wanted: Mapping[str, list[str]] | None = No
 
 @pytest.mark.parametrize("revision", RELEASED)
 async def test_an_old_database_keeps_every_row_and_fills_what_is_new(
-    database_url: str, revision: str
+    empty_database_url: str, revision: str
 ) -> None:
     # Every table is known once the whole program is imported.
     assert callable(create_app)
-    database = Database(database_url)
+    database = Database(empty_database_url)
     async with database.engine.execution_options(write=True).begin() as connection:
         await connection.run_sync(reach, revision)
         await connection.run_sync(fill)
@@ -160,8 +160,10 @@ def _new(connection: Connection, before: Any) -> dict[str, list[dict[str, Any]]]
 
 @pytest.mark.threat("TA-31")
 @pytest.mark.parametrize("change", ["UPDATE cdr SET body = '{}'", "DELETE FROM cdr"])
-async def test_after_an_upgrade_no_old_cdr_can_be_changed(database_url: str, change: str) -> None:
-    database = Database(database_url)
+async def test_after_an_upgrade_no_old_cdr_can_be_changed(
+    empty_database_url: str, change: str
+) -> None:
+    database = Database(empty_database_url)
     async with database.engine.execution_options(write=True).begin() as connection:
         await connection.run_sync(reach, "0002")
         await connection.run_sync(fill)
@@ -173,9 +175,9 @@ async def test_after_an_upgrade_no_old_cdr_can_be_changed(database_url: str, cha
 
 
 async def test_a_migration_with_nothing_to_do_disturbs_no_reads_and_writes(
-    postgres_url: str,
+    empty_postgres_url: str,
 ) -> None:
-    serving, migrating = Database(postgres_url), Database(postgres_url)
+    serving, migrating = Database(empty_postgres_url), Database(empty_postgres_url)
     await upgrade(serving)
     owner = Party(**samples.CPO)
     work = asyncio.create_task(_work(serving, owner, 40))
