@@ -180,7 +180,8 @@ class Store(Generic[Row]):
             not in sight.mappings.owners
         ):
             return text
-        return encode(self.told(document, sight.mappings)).encode()
+        told = self.told(document, sight.mappings)
+        return text if told is document else encode(told).encode()
 
     def told(self, document: Document, mappings: Mappings) -> Document:
         """What a partner with mappings gets of an object of ours, for a kind to tell."""

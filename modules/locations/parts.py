@@ -81,8 +81,12 @@ def raise_parents(document: Document) -> Document:
 
 
 def with_mapped_tariffs(document: Document, owner: str, mappings: Mappings) -> Document:
-    """A Location, a part or a PATCH as a partner gets it: with its Tariffs, dated accordingly."""
-    return raise_parents(_mapped(document, owner, mappings))
+    """A Location, a part or a PATCH as a partner gets it: with its Tariffs, dated accordingly.
+
+    It is the same document where nothing in it is mapped.
+    """
+    mapped = _mapped(document, owner, mappings)
+    return document if mapped == document else raise_parents(mapped)
 
 
 def _mapped(document: Document, owner: str, mappings: Mappings) -> Document:
