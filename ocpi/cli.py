@@ -31,6 +31,7 @@ from ocpi.demo.live import run_demo
 from ocpi.documents import export_documents
 from ocpi.erasure.cli import gdpr_app
 from ocpi.golive.cli import check, preview_command, rule_commands
+from ocpi.golive.mappingcli import mapping_commands
 from ocpi.journal.cli import messages_app
 from ocpi.messages import set_up_logging
 from ocpi.migrate import upgrade
@@ -77,6 +78,7 @@ partner_app.command("sync")(sync_command(PULLABLES))
 partner_app.command("check")(check)
 partner_app.command("preview")(preview_command(PREVIEWED))
 partner_app.add_typer(rule_commands(PREVIEWED), name="rule")
+partner_app.add_typer(mapping_commands(PREVIEWED), name="tariff")
 push_app.command("verify")(verify_command(SOURCES))
 app.command("backup")(backup_command)
 app.command("restore")(restore_command)

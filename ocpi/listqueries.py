@@ -2,10 +2,20 @@
 
 from functools import cache
 
-from sqlalchemy import BindParameter, ColumnElement, Executable, Table, bindparam, func, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Executable,
+    Table,
+    bindparam,
+    func,
+    not_,
+    or_,
+    select,
+)
 
 from ocpi.database import AsBytes
-from ocpi.sight import conditions
+from ocpi.sight import conditions, naming
 
 # The statements are built once for each shape: building costs more than running them does.
 
@@ -30,9 +40,11 @@ def list_queries(table: Table, *given: str) -> tuple[Executable, Executable]:
         where.append(table.c.shared.is_(True))
     where += conditions(table, given)
     if "date_from" in given:
-        where.append(table.c.last_updated >= bindparam("date_from"))
+        redated = naming(table, given, "redated_from")
+        where.append(or_(table.c.last_updated >= bindparam("date_from"), *redated))
     if "date_to" in given:
         where.append(table.c.last_updated < bindparam("date_to"))
+        where += [not_(each) for each in naming(table, given, "redated_to")]
     count = select(func.count()).select_from(table).where(*where)
     found = select(table.c.position).where(*where).order_by(table.c.position)
     shown = found.limit(bindparam("limit")).offset(bindparam("offset")).subquery()

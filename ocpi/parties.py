@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel, col
 
 from ocpi.database import Database, clock
-from ocpi.errors import NotAuthenticated
+from ocpi.errors import InvalidParameters, NotAuthenticated, UnknownObject
 from ocpi.headers import Party, read_tokens
 from ocpi.sealing import hash_token
 from ocpi.sight import ALL, Sight, read_sight
@@ -84,6 +84,10 @@ class Partner(SQLModel, table=True):
         default=None, sa_column=Column(JSON(none_as_null=True))
     )
     """What it may see of our Locations and Tariffs, see ocpi.sight; None: everything."""
+    mappings: list[dict[str, Any]] | None = Field(
+        default=None, sa_column=Column(JSON(none_as_null=True))
+    )
+    """Which Tariffs of ours it gets instead of others, see ocpi.mappings; None: never any."""
     passed_at: int | None = Field(default=None, sa_type=BigInteger)
     """When it first passed the check before it goes live."""
     note: str | None = None
@@ -208,6 +212,7 @@ _PRESENTED = (
         col(PartnerRole.party_id),
         col(Partner.rules),
         col(Partner.passed_at),
+        col(Partner.mappings),
     )
     .join(Partner, col(Partner.id) == col(IssuedToken.partner_id))
     .outerjoin(PartnerRole, col(PartnerRole.partner_id) == col(Partner.id))
@@ -220,6 +225,7 @@ _FACED = select(
     *(null() for _ in range(9)),
     col(OurParty.country_code),
     col(OurParty.party_id),
+    null(),
     null(),
     null(),
     col(OurParty.id),
@@ -240,7 +246,7 @@ async def authenticate(
         presented = [row for row in rows if row[0] is not None]
         if presented:
             caller = await _caller(database, platform, token, presented, now)
-            faced = sorted((row[13], row[9], row[10]) for row in rows if row[0] is None)
+            faced = sorted((row[14], row[9], row[10]) for row in rows if row[0] is None)
             return replace(caller, ours=tuple(Party(*codes) for _, *codes in faced))
     raise NotAuthenticated("This token is not known here (any more).")
 
@@ -255,7 +261,7 @@ async def _caller(database: Database, platform: str, token: str, rows: Any, now:
         await _first_use(database, partner_id, hashed, registration=bool(registration))
         state = state if registration else State.CONFIRMED
     roles = tuple(PartyRole(row[8], Party(row[9], row[10])) for row in rows if row[8] is not None)
-    rules, passed_at = rows[0][11:13]
+    rules, passed_at, mappings = rows[0][11:14]
     return Caller(
         partner_id,
         name,
@@ -264,7 +270,7 @@ async def _caller(database: Database, platform: str, token: str, rows: Any, now:
         State(state),
         bool(registration),
         token,
-        read_sight(rules),
+        read_sight(rules, mappings),
         passed=passed_at is not None,
     )
 
@@ -311,6 +317,23 @@ async def our_parties(database: Database, platform: str) -> tuple[Party, ...]:
     """The parties of a platform of ours, oldest first."""
     rows = await database.fetch("parties.ours", _OUR_PARTIES, {"platform_1": platform})
     return tuple(Party(country_code, party_id) for country_code, party_id in rows)
+
+
+async def named_party(database: Database, named: str | None) -> Party:
+    """The CPO party of ours that a command names, such as `DE*ABC`; the only one needs no name.
+
+    Raises ``InvalidParameters`` and ``UnknownObject``.
+    """
+    ours = await our_parties(database, PlatformID.CPO)
+    if named is None and len(ours) == 1:
+        return ours[0]
+    listed = ", ".join(str(party) for party in ours) or "none yet: see `ocpi party add --help`"
+    if named is None:
+        raise InvalidParameters(f"--party is needed; our parties: {listed}")
+    for party in ours:
+        if party.key == named.replace("-", "*").lower():
+            return party
+    raise UnknownObject(f"{named} is no party of ours; our parties: {listed}")
 
 
 _OPTIONS = select(col(Partner.options)).where(col(Partner.id) == bindparam("partner_id"))

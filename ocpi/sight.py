@@ -3,7 +3,7 @@
 A rule shows or hides the objects that meet all of its conditions. Where rules of a module show
 something, only that is seen; what a rule hides is not seen, whatever another one shows. Lists make
 SQL of the rules, so that pages and counts need no parsing; the push asks `admits`. Both are tested
-to agree.
+to agree. Of Tariffs, a partner's mappings come before its rules: see `ocpi.mappings`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +15,7 @@ from iso3166 import countries
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from sqlalchemy import ColumnElement, Table, and_, bindparam, literal, not_, or_
 
+from ocpi.mappings import NO_MAPPINGS, Mappings, TariffMapping
 from ocpi.spec.document import decode
 
 RULED = ("locations", "tariffs")
@@ -120,14 +121,19 @@ class SightRule(BaseModel):
 
 @dataclass(frozen=True)
 class Sight:
-    """The rules of one partner."""
+    """The rules and mappings of one partner."""
 
     rules: tuple[SightRule, ...] = ()
+    mappings: Mappings = NO_MAPPINGS
 
     @cached_property
     def _by_module(self) -> Mapping[str, "ModuleSight"]:
         return {
-            module: ModuleSight(tuple(each for each in self.rules if each.module == module))
+            module: ModuleSight(
+                tuple(each for each in self.rules if each.module == module),
+                self.mappings,
+                self.mappings.live if module == "tariffs" else (),
+            )
             for module in RULED
         }
 
@@ -138,13 +144,17 @@ class Sight:
 
 @dataclass(frozen=True)
 class ModuleSight:
-    """The rules of one partner for one module."""
+    """The rules and mappings of one partner for one module."""
 
     rules: tuple[SightRule, ...] = ()
+    mappings: Mappings = NO_MAPPINGS
+    """By which what it sees is told differently."""
+    swapped: tuple[TariffMapping, ...] = ()
+    """Those that decide over the objects themselves, whatever the rules say."""
 
     def __bool__(self) -> bool:
         """Whether anything may be hidden."""
-        return bool(self.rules)
+        return bool(self.rules or self.swapped)
 
     def admits(self, facts: Facts) -> bool:
         """Whether the partner may see an object."""
@@ -152,6 +162,9 @@ class ModuleSight:
 
     def why_not(self, facts: Facts) -> str | None:
         """Why an object is hidden; None: it is not."""
+        for mapping in self.swapped:
+            if facts.key in (mapping.replaced, mapping.given):
+                return str(mapping) if facts.key == mapping.replaced else None
         for rule in self.rules:
             if rule.hide and rule.meets(facts):
                 return str(rule)
@@ -171,7 +184,15 @@ class ModuleSight:
                 values[f"{prefix}_{name}"] = _like(text) if name in ("tag", "group") else text
             if rule.publish is not None:
                 values[f"{prefix}_{'published' if rule.publish else 'unpublished'}"] = True
+        for number, mapping in enumerate(self.swapped):
+            values[f"always_{number}"] = mapping.given
+            values[f"never_{number}"] = mapping.replaced
         return values
+
+    def redated(self, name: str, moment: int) -> Mapping[str, Any]:
+        """The values of `naming` for what mappings date at a moment or later."""
+        dates = self.mappings.dates.items()
+        return named(name, (key for key, since in dates if since >= moment))
 
 
 EVERYTHING = ModuleSight()
@@ -184,7 +205,29 @@ def _like(word: str) -> str:
 
 
 def conditions(table: Table, given: Sequence[str]) -> list[ColumnElement[bool]]:
-    """The SQL conditions of the rules among some parameters, see `ModuleSight.given`."""
+    """The SQL conditions of rules and mappings among some parameters, see `ModuleSight.given`."""
+    ruled = _rule_conditions(table, given)
+    always = [table.c.key == bindparam(name) for name in given if name.startswith("always_")]
+    if not always:
+        return ruled
+    never = [table.c.key != bindparam(name) for name in given if name.startswith("never_")]
+    return [or_(*always, and_(*never, *ruled))]
+
+
+def named(name: str, tariffs: Iterable[str]) -> Mapping[str, Any]:
+    """The values of `naming` for Tariffs, by their keys."""
+    return {f"{name}_{number}": _like(key) for number, key in enumerate(tariffs)}
+
+
+def naming(table: Table, given: Sequence[str], name: str) -> list[ColumnElement[bool]]:
+    """The SQL conditions of what is or names one of the Tariffs among some parameters."""
+    columns = table.c
+    keys = columns.tariffs if "tariffs" in columns else literal("|") + columns.key + literal("|")
+    these = (each for each in given if each.startswith(f"{name}_"))
+    return [keys.like(bindparam(each), escape="\\") for each in these]
+
+
+def _rule_conditions(table: Table, given: Sequence[str]) -> list[ColumnElement[bool]]:
     rules: dict[str, list[ColumnElement[bool]]] = {}
     for name, prefix, condition in _split(given):
         met = rules.setdefault(prefix, [])
@@ -218,8 +261,21 @@ def _condition(table: Table, name: str, condition: str) -> ColumnElement[bool]:
 
 
 @lru_cache(maxsize=4096)
-def read_sight(stored: str | None) -> Sight:
-    """The rules of a partner as its row holds them, as JSON text."""
-    if not stored or stored == "null":
+def read_sight(rules: str | None, mappings: str | None = None) -> Sight:
+    """The rules and mappings of a partner as its row holds them, as JSON texts."""
+    listed_rules, listed_mappings = _read(rules), _read(mappings)
+    if not listed_rules and not listed_mappings:
         return ALL
-    return Sight(tuple(SightRule.model_validate(each) for each in decode(stored)))
+    return sight_from(listed_rules, listed_mappings)
+
+
+def _read(stored: str | None) -> list[Any]:
+    return (decode(stored) if stored else None) or []
+
+
+def sight_from(rules: Iterable[Any], mappings: Iterable[Any]) -> Sight:
+    """The rules and mappings of a partner as its row holds them."""
+    return Sight(
+        tuple(SightRule.model_validate(each) for each in rules),
+        Mappings(tuple(TariffMapping.model_validate(each) for each in mappings)),
+    )

@@ -15,6 +15,7 @@ from ocpi.database import Database, numbered, stamp
 from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import Party
 from ocpi.listqueries import list_queries, text_query
+from ocpi.mappings import Mappings
 from ocpi.pagination import DEEPEST, Paging
 from ocpi.sight import EVERYTHING, Facts, ModuleSight, read_facts
 from ocpi.spec.document import decode, encode
@@ -137,15 +138,17 @@ class Store(Generic[Row]):
         given |= sight.given
         if paging.date_from is not None:
             given["date_from"] = paging.date_from
+            given |= sight.redated("redated_from", paging.date_from)
         if paging.date_to is not None:
             given["date_to"] = paging.date_to
+            given |= sight.redated("redated_to", paging.date_to)
         shape = (self._columns, *given)
         count, page = list_queries(*shape)
         if paging.offset < DEEPEST:
             window = {"limit": paging.limit, "offset": paging.offset}
             rows = await database.fetch(("page", shape), page, given | window)
             if rows:
-                return Page([row[0] for row in rows], rows[0][1])
+                return Page([self._told(row[0], sight) for row in rows], rows[0][1])
         return Page((), (await database.fetch(("count", shape), count, given))[0][0])
 
     async def text(
@@ -165,8 +168,25 @@ class Store(Generic[Row]):
         rows = await database.fetch(("text", shape), text_query(*shape), given)
         if len(rows) != 1:
             raise self.missing()
-        text: bytes = rows[0][0]
-        return text
+        return self._told(rows[0][0], sight)
+
+    def _told(self, text: bytes, sight: ModuleSight) -> bytes:
+        """The text that a partner gets of an object; without mappings it is not even read."""
+        if not sight.mappings:
+            return text
+        document = decode(text)
+        if (
+            f"{document['country_code']}*{document['party_id']}".lower()
+            not in sight.mappings.owners
+        ):
+            return text
+        told = self.told(document, sight.mappings)
+        return text if told is document else encode(told).encode()
+
+    def told(self, document: Document, mappings: Mappings) -> Document:
+        """What a partner with mappings gets of an object of ours, for a kind to tell."""
+        del mappings
+        return document
 
     async def text_of(self, database: Database, key: str) -> str | None:
         """The JSON text stored under a key, None where there is none."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ocpi.errors import InvalidParameters, UnknownLocation
+from ocpi.mappings import Mappings
 from ocpi.spec.locations import EVSE, Connector, Location
 from ocpi.spec.moments import parse_moment
 from ocpi.store import Document
@@ -77,6 +78,27 @@ def raise_parents(document: Document) -> Document:
             for part in raised[name]:
                 raised = _raise(raised, part)
     return raised
+
+
+def with_mapped_tariffs(document: Document, owner: str, mappings: Mappings) -> Document:
+    """A Location, a part or a PATCH as a partner gets it: with its Tariffs, dated accordingly.
+
+    It is the same document where nothing in it is mapped.
+    """
+    mapped = _mapped(document, owner, mappings)
+    return document if mapped == document else raise_parents(mapped)
+
+
+def _mapped(document: Document, owner: str, mappings: Mappings) -> Document:
+    mapped = dict(document)
+    for name in ("evses", "connectors"):
+        if name in document:
+            mapped[name] = [_mapped(part, owner, mappings) for part in document[name]]
+    if document.get("tariff_ids"):
+        ids = document["tariff_ids"]
+        mapped["tariff_ids"] = mappings.ids(owner, ids)
+        mapped["last_updated"] = mappings.date(owner, ids, document["last_updated"])
+    return mapped
 
 
 def upsert_evses(stored: Document, given: list[Document]) -> list[Document]:

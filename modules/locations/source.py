@@ -1,14 +1,16 @@
 """How a changed Location or EVSE is told to a partner (mod_locations, Receiver interface)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from modules.locations.parts import Place, find_part
+from modules.locations.parts import Place, find_part, with_mapped_tariffs
 from modules.locations.store import locations
 from ocpi.database import Database
 from ocpi.errors import UnknownLocation
+from ocpi.mappings import Mappings
 from ocpi.push.feed import FeedRow, read_key
 from ocpi.push.source import Send
 from ocpi.sight import Facts
@@ -45,6 +47,12 @@ class LocationSource:
     async def facts(self, database: Database, object_key: str) -> Facts | None:
         """What rules look at."""
         return await locations.facts(database, object_key)
+
+    def told(self, send: Send, row: FeedRow, mappings: Mappings) -> Send:
+        """With the Tariffs that the partner gets at its Connectors."""
+        assert send.body is not None
+        told = with_mapped_tariffs(decode(send.body), row.owner, mappings)
+        return replace(send, body=encode(told))
 
     async def withdraws(self, database: Database, row: FeedRow) -> Sequence[Send]:
         """PUT the Location with each EVSE REMOVED, which is how OCPI ends one (LO-12 to LO-14).

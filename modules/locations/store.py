@@ -1,21 +1,30 @@
 """Locations as they are stored: whole, with their EVSEs and Connectors inside."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from sqlalchemy import Index
 from sqlmodel import Field
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from modules.locations.parts import Edit, Place, edit_part, find_part, upsert_evses
+from modules.locations.parts import (
+    Edit,
+    Place,
+    edit_part,
+    find_part,
+    upsert_evses,
+    with_mapped_tariffs,
+)
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.headers import Party
+from ocpi.mappings import Mappings
 from ocpi.sight import listed
 from ocpi.spec.document import decode, encode
 from ocpi.spec.locations import Location
 from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.spec.reading import read
-from ocpi.store import Document, PulledObject, Store, Written, is_stale
+from ocpi.store import Document, PulledObject, Store, Written, is_stale, object_key
 
 
 class LocationRow(PulledObject, table=True):
@@ -34,6 +43,8 @@ class LocationRow(PulledObject, table=True):
     allowed_groups: str = "|"
     tags: str = Field(default="|", sa_column_kwargs={"server_default": "|"})
     """Our own words for it, which partners never see: no OCPI document has them."""
+    tariffs: str = Field(default="|", sa_column_kwargs={"server_default": "|"})
+    """The keys of the Tariffs that its Connectors name, see `ocpi.sight.naming`."""
     statuses: str = "{}"
     """How many of its EVSEs have which status, as JSON text; removed ones are left out."""
 
@@ -42,9 +53,10 @@ class LocationStore(Store[LocationRow]):
     """Locations, of which parts can be put and patched too."""
 
     def columns(self, document: Document) -> dict[str, Any]:
-        """What rules look at, and how its EVSEs stand; tags are ours and stay as they are."""
+        """What rules and mappings look at, and how its EVSEs stand; tags are ours and stay so."""
         counts = Counter(evse["status"] for evse in document.get("evses") or ())
         del counts["REMOVED"]
+        owner = Party(document["country_code"], document["party_id"])
         return {
             "country": document["country"].lower(),
             "publish": document["publish"],
@@ -53,8 +65,14 @@ class LocationStore(Store[LocationRow]):
                 for token in document.get("publish_allowed_to") or []
                 if token.get("group_id")
             ),
+            "tariffs": listed(object_key(owner, name) for name in _tariff_ids(document)),
             "statuses": encode(dict(sorted(counts.items()))),
         }
+
+    def told(self, document: Document, mappings: Mappings) -> Document:
+        """With the Tariffs that a partner gets at its Connectors."""
+        owner = Party(document["country_code"], document["party_id"])
+        return with_mapped_tariffs(document, owner.key, mappings)
 
     async def put_part(
         self, db: AsyncSession, owner: Party, place: Place, part: Document
@@ -98,6 +116,12 @@ class LocationStore(Store[LocationRow]):
         read(self.model, edited)
         await self._replace(db, row, edited, encode(edited))
         return Written(part, created=before is None)
+
+
+def _tariff_ids(location: Document) -> Iterator[str]:
+    for evse in location.get("evses") or ():
+        for connector in evse["connectors"]:
+            yield from connector.get("tariff_ids") or ()
 
 
 def _is_older(moment: str, stored: str) -> bool:

@@ -28,11 +28,11 @@ from modules.stations.publishing import (
 )
 from modules.tariffs.cli import tariff_app
 from ocpi.context import Context
-from ocpi.errors import InvalidParameters, UnknownObject
+from ocpi.errors import InvalidParameters
 from ocpi.headers import Party
 from ocpi.opening import open_context
 from ocpi.pagination import Paging
-from ocpi.parties import PlatformID, our_parties
+from ocpi.parties import named_party
 from ocpi.spec.document import decode
 from ocpi.spec.locations import Status
 from ocpi.terminal import AsJSON, print_json, print_table, run
@@ -71,7 +71,7 @@ def import_stations(
 
     async def act() -> None:
         async with open_context() as context:
-            owner = await _party(context, party)
+            owner = await named_party(context.database, party)
             records = read_stations(
                 file,
                 country_code=owner.country_code,
@@ -94,24 +94,11 @@ def import_tariffs(
 
     async def act() -> None:
         async with open_context() as context:
-            owner = await _party(context, party)
+            owner = await named_party(context.database, party)
             records = read_tariffs(file, country_code=owner.country_code, party_id=owner.party_id)
             await _publish(context, file, records, TARIFFS, owner, dry_run=dry_run, as_json=as_json)
 
     run(act())
-
-
-async def _party(context: Context, named: str | None) -> Party:
-    ours = await our_parties(context.database, PlatformID.CPO)
-    if named is None and len(ours) == 1:
-        return ours[0]
-    listed = ", ".join(str(party) for party in ours) or "none yet: see `ocpi party add --help`"
-    if named is None:
-        raise InvalidParameters(f"--party is needed; our parties: {listed}")
-    for party in ours:
-        if party.key == named.replace("-", "*").lower():
-            return party
-    raise UnknownObject(f"{named} is no party of ours; our parties: {listed}")
 
 
 async def _publish(
@@ -184,7 +171,7 @@ def list_stations(
 
     async def act() -> None:
         async with open_context() as context:
-            owner = await _party(context, party)
+            owner = await named_party(context.database, party)
             page = await locations.page(context.database, Paging(offset, limit), (owner,))
             found = [decode(body) for body in page.bodies]
             if as_json:
@@ -213,7 +200,7 @@ def show_station(location_id: str, *, party: PartyOption = None, as_json: AsJSON
 
     async def act() -> None:
         async with open_context() as context:
-            owner = await _party(context, party)
+            owner = await named_party(context.database, party)
             location = decode(await locations.text(context.database, (owner,), location_id))
             if as_json:
                 print_json(location)
@@ -255,7 +242,7 @@ def tag_station(
 
     async def act() -> list[str]:
         async with open_context() as context:
-            owner = await _party(context, party)
+            owner = await named_party(context.database, party)
             async with context.database.write() as db:
                 return await tag_location(
                     db, owner, location_id, add=tuple(tags or ()), remove=tuple(remove or ())
@@ -283,7 +270,7 @@ def set_status(
         if status not in set(Status):
             raise InvalidParameters(f"status: one of {', '.join(Status)} is due, not {status!r}")
         async with open_context() as context:
-            owner = await _party(context, party)
+            owner = await named_party(context.database, party)
             place = Place(location_id, evse_uid)
             async with context.database.write() as db:
                 written = await patch_own(db, owner, place, {"status": status})

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 from uuid import uuid4
@@ -67,7 +67,9 @@ async def put_preferences(
     """ACCEPTED once the station has taken them; else why not (SE-04, SE-05)."""
     preferences = read(ChargingPreferences, body)
     session = await _session(here, party, {each.key for each in caller.parties}, session_id)
-    profiles = await _profiles(here, party, await _connector(here, party, session))
+    connector = await _connector(here, party, session)
+    ids = caller.sight.mappings.ids(party.key, connector.get("tariff_ids", []))
+    profiles = await _profiles(here, party, ids)
     refusal = _refusal(session, profiles, preferences)
     if refusal is not None:
         return ok(encode(refusal))
@@ -123,10 +125,10 @@ def _place_of(session: Document) -> tuple[str, str, str]:
     return session["location_id"], session["evse_uid"], session["connector_id"]
 
 
-async def _profiles(here: Context, party: Party, connector: Document) -> set[str]:
-    """The profile types that the Connector has: one Tariff each, and the regular one (LO-30)."""
+async def _profiles(here: Context, party: Party, tariff_ids: Sequence[str]) -> set[str]:
+    """The profile types that a Connector has: one Tariff each, and the regular one (LO-30)."""
     types = set()
-    for tariff_id in connector.get("tariff_ids", []):
+    for tariff_id in tariff_ids:
         text = await tariffs.text_of(here.database, object_key(party, tariff_id))
         if text is not None:
             types.add(decode(text).get("type", "REGULAR"))

@@ -6,6 +6,7 @@ from modules.tariffs.store import tariffs
 from ocpi.database import clock
 from ocpi.dating import date_change, grown
 from ocpi.errors import UnknownObject
+from ocpi.golive.mapping import refuse_given
 from ocpi.headers import Party
 from ocpi.push.feed import Change, changed
 from ocpi.spec.reading import dump, read, read_patch
@@ -50,10 +51,14 @@ async def patch_own(db: AsyncSession, owner: Party, tariff_id: str, body: Docume
 
 
 async def delete_own(db: AsyncSession, owner: Party, tariff_id: str) -> None:
-    """Delete a Tariff of ours here and at the partners (TA-03)."""
+    """Delete a Tariff of ours here and at the partners (TA-03).
+
+    Raises ``Conflict`` where a partner gets it instead of another one.
+    """
     stored = await tariffs.lock(db, owner, tariff_id)
     if stored is None:
         raise UnknownObject(f"There is no Tariff {tariff_id}.")
+    await refuse_given(db, owner, tariff_id)
     await tariffs.delete(db, owner, tariff_id)
     name = {field: stored[field] for field in ("country_code", "party_id", "id")}
     await changed(db, Change(MODULE, object_key(owner, tariff_id), patch=name, deleted=True))

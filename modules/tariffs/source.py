@@ -1,14 +1,16 @@
 """How a changed Tariff is told to a partner (mod_tariffs, Receiver interface)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from urllib.parse import quote
 
 from modules.tariffs.store import tariffs
 from ocpi.database import Database
+from ocpi.mappings import Mappings
 from ocpi.push.feed import FeedRow, read_key
 from ocpi.push.source import Send
 from ocpi.sight import Facts
-from ocpi.spec.document import decode
+from ocpi.spec.document import decode, encode
 from ocpi.store import Document
 
 
@@ -30,6 +32,13 @@ class TariffSource:
     async def facts(self, database: Database, object_key: str) -> Facts | None:
         """What rules look at."""
         return await tariffs.facts(database, object_key)
+
+    def told(self, send: Send, row: FeedRow, mappings: Mappings) -> Send:
+        """Dated as the partner's mappings have it."""
+        del row
+        if send.body is None:
+            return send
+        return replace(send, body=encode(tariffs.told(decode(send.body), mappings)))
 
     async def withdraws(self, database: Database, row: FeedRow) -> Sequence[Send]:
         """DELETE the Tariff."""

@@ -12,12 +12,14 @@ from ocpi.console.checks import Checks
 from ocpi.console.frame import go, page
 from ocpi.console.searching import Typed, one_of
 from ocpi.context import Context
-from ocpi.errors import InvalidParameters
+from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.golive.asking import NOTHING, Writes
 from ocpi.golive.checking import last_report, newest_check
+from ocpi.golive.mapping import Mapped, list_mappings, remove_mapping, set_mapping
 from ocpi.golive.preview import MODULES, preview, preview_view
 from ocpi.golive.ruling import Ruled, add_rules, list_rules, remove_rule
 from ocpi.golive.showing import html_of
+from ocpi.parties import PlatformID, named_party, our_parties
 from ocpi.request import Here
 from ocpi.sight import RULED
 
@@ -51,6 +53,15 @@ class TypedRule:
         return {**conditions, "hide": bool(one_of("hide", self.hide, EITHER))}
 
 
+@dataclass(frozen=True)
+class TypedMapping:
+    """A mapping as it was typed in."""
+
+    party: str = ""
+    tariff: str = ""
+    instead: str = ""
+
+
 @router.get("/rules")
 async def show_rules(request: Request, context: Here, _person: Viewer, name: Name) -> Response:
     """Its rules, and a form for a further one."""
@@ -77,7 +88,7 @@ async def take_rule(  # noqa: PLR0913 - A field of the form each.
     try:
         ruled = await add_rules(context, request.app.state.stores, name, [typed.wish()])
     except InvalidParameters as error:
-        return await _rules(request, context, name, typed, error.message)
+        return await _rules(request, context, name, rule=typed, problem=error.message)
     return go(f"/console/partners/{name}/rules", f"The rule is added: {_effect(ruled)}")
 
 
@@ -94,11 +105,50 @@ def _effect(ruled: Ruled) -> str:
     return f"{ruled.shown} more objects are visible, {ruled.hidden} more are hidden."
 
 
+@router.post("/rules/tariffs")
+async def take_mapping(
+    request: Request,
+    context: Here,
+    _person: Admin,
+    name: Name,
+    *,
+    party: Text = "",
+    tariff: Text = "",
+    instead: Text = "",
+) -> Response:
+    """Give the partner a Tariff instead of another; it is told what that changes for it."""
+    typed = TypedMapping(party, tariff.strip(), instead.strip())
+    try:
+        owner = await named_party(context.database, party)
+        wanted = (owner, typed.tariff, typed.instead)
+        done = await set_mapping(context, request.app.state.stores, name, *wanted)
+    except (InvalidParameters, UnknownObject) as error:
+        return await _rules(request, context, name, mapping=typed, problem=error.message)
+    said = f"It gets {typed.instead} instead of {typed.tariff}: {_told(done)}"
+    return go(f"/console/partners/{name}/rules", said)
+
+
+@router.post("/rules/tariffs/remove")
+async def take_unmapping(
+    request: Request, context: Here, _person: Admin, name: Name, *, party: Text, tariff: Text
+) -> Response:
+    """Give the partner the Tariff that others get."""
+    owner = await named_party(context.database, party)
+    done = await remove_mapping(context, request.app.state.stores, name, owner, tariff)
+    return go(f"/console/partners/{name}/rules", f"It gets {tariff} like others: {_told(done)}")
+
+
+def _told(done: Mapped) -> str:
+    return f"it is told {done.effect.told} Locations and Tariffs anew."
+
+
 async def _rules(
     request: Request,
     context: Context,
     name: str,
-    typed: TypedRule | None = None,
+    *,
+    rule: TypedRule | None = None,
+    mapping: TypedMapping | None = None,
     problem: str | None = None,
 ) -> Response:
     return page(
@@ -108,8 +158,12 @@ async def _rules(
         name=name,
         rules=await list_rules(context, name),
         modules=RULED,
-        typed=typed or TypedRule(),
-        problem=problem,
+        typed=rule or TypedRule(),
+        mappings=(await list_mappings(context, name)).live,
+        parties=await our_parties(context.database, PlatformID.CPO),
+        mapping=mapping or TypedMapping(),
+        problem=None if mapping else problem,
+        mapping_problem=problem if mapping else None,
     )
 
 

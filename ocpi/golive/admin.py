@@ -1,20 +1,29 @@
-"""What a partner may see and sees, and its check, in the admin API."""
+"""What a partner may see, sees and pays, and its check, in the admin API."""
 
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import HTMLResponse, Response
 
+from ocpi.admin import OwnParty
 from ocpi.golive.asking import Writes
 from ocpi.golive.checking import check_partner, last_report
+from ocpi.golive.mapping import (
+    list_mappings,
+    mapped_view,
+    mapping_view,
+    remove_mapping,
+    set_mapping,
+)
 from ocpi.golive.preview import preview, preview_view
 from ocpi.golive.ruling import Stores, add_rules, list_rules, remove_rule
 from ocpi.golive.showing import html_of
-from ocpi.request import Here
+from ocpi.request import Here, Segment
 from ocpi.sight import SightRule
 
 Name = Annotated[str, Path(description="Your name for the partner.", examples=["acme"])]
+TariffID = Annotated[Segment, Path(description="The id of the Tariff that others get.")]
 ModuleName = Literal["locations", "tariffs", "tokens", "sessions", "cdrs", "hubclientinfo"]
 
 
@@ -24,6 +33,36 @@ class RuledView(BaseModel):
     rules: list[SightRule]
     shown: int = Field(description="How many objects it made visible.", examples=[3])
     hidden: int = Field(description="How many objects it hid.", examples=[0])
+
+
+class MappingView(BaseModel):
+    """A Tariff that a partner gets instead of another one of the same party of ours."""
+
+    country_code: str = Field(examples=["NL"])
+    party_id: str = Field(examples=["TNM"])
+    tariff_id: str = Field(description="The Tariff that others get.", examples=["REGULAR"])
+    instead: str = Field(description="The Tariff that the partner gets.", examples=["SHINY"])
+    since: str = Field(description="When it was set.", examples=["2026-01-31T12:00:00Z"])
+
+
+class Instead(BaseModel):
+    """Which Tariff a partner gets instead."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    instead: str = Field(min_length=1, max_length=36, examples=["SHINY"])
+
+
+class MappedView(BaseModel):
+    """The mappings of a partner after a change, and what it changed."""
+
+    mappings: list[MappingView]
+    shown: int = Field(description="How many Tariffs it made visible.", examples=[1])
+    hidden: int = Field(description="How many Tariffs it hid.", examples=[1])
+    told: int = Field(
+        description="How many Locations and Tariffs read differently now, and are told anew.",
+        examples=[12],
+    )
 
 
 class TotalView(BaseModel):
@@ -109,6 +148,8 @@ def golive_router(stores: Stores) -> APIRouter:
         """By its number."""
         return RuledView(**vars(await remove_rule(here, stores, name, number)))
 
+    _add_mappings(router, stores)
+
     @router.get("/preview/{module}", summary="What a partner sees of a module")
     async def get_preview(
         *,
@@ -163,3 +204,31 @@ def golive_router(stores: Stores) -> APIRouter:
         return HTMLResponse(html_of(await last_report(here, name)))
 
     return router
+
+
+def _add_mappings(router: APIRouter, stores: Stores) -> None:
+    @router.get("/tariffs", summary="Which Tariffs a partner gets instead of others")
+    async def get_mappings(here: Here, name: Name) -> list[MappingView]:
+        """Its mappings; without any it gets the Tariffs that all others get."""
+        found = await list_mappings(here, name)
+        return [MappingView(**mapping_view(each)) for each in found.live]
+
+    of_party = APIRouter(prefix="/tariffs/{country_code}/{party_id}")
+
+    @of_party.put("/{tariff_id}", summary="Give a partner a Tariff instead of another")
+    async def put_mapping(
+        here: Here, name: Name, owner: OwnParty, tariff_id: TariffID, body: Instead
+    ) -> MappedView:
+        """In Locations, Tariffs, Sessions and CDRs; sessions that have begun keep their price."""
+        done = await set_mapping(here, stores, name, owner, tariff_id, body.instead)
+        return MappedView.model_validate(mapped_view(done))
+
+    @of_party.delete("/{tariff_id}", summary="Give a partner the Tariff that others get")
+    async def delete_mapping(
+        here: Here, name: Name, owner: OwnParty, tariff_id: TariffID
+    ) -> MappedView:
+        """It is told so; sessions that have begun keep their price."""
+        done = await remove_mapping(here, stores, name, owner, tariff_id)
+        return MappedView.model_validate(mapped_view(done))
+
+    router.include_router(of_party)

@@ -14,6 +14,7 @@ from ocpi.directory import Directory, read_directory
 from ocpi.errors import InvalidParameters
 from ocpi.golive.ruling import Stores, find_partner, sight_of
 from ocpi.headers import Party
+from ocpi.mappings import Mappings
 from ocpi.parties import (
     Partner,
     PartnerEndpoint,
@@ -126,7 +127,8 @@ async def _rows(
 ) -> AsyncIterator[Mapping[str, Any]]:
     """The columns that decide, of all objects, oldest creation first; no body is read."""
     columns = store.table.__table__.c
-    names = [name for name in ("position", *_FACTS, "audience", "shared") if name in columns]
+    wanted = ("position", *_FACTS, "tariffs", "audience", "shared")
+    names = [name for name in wanted if name in columns]
     query: Any = select_columns(*(columns[name] for name in names))
     if owners is not None:
         query = query.where(columns.owner.in_(owners))
@@ -177,7 +179,7 @@ async def _judge(
         else:
             hidden = _unheard(directory, parties, module, row["owner"])
         hidden = hidden or _not_its_driver(row, parties) or _private(row) or _ruled_out(row, sight)
-        return (False, hidden) if hidden else (True, _why(row))
+        return (False, hidden) if hidden else (True, _why(row, sight.mappings))
 
     return judge
 
@@ -234,7 +236,14 @@ def _ruled_out(row: Mapping[str, Any], sight: ModuleSight) -> Reason:
     return sight.why_not(read_facts(names, [row[name] for name in names]))
 
 
-def _why(row: Mapping[str, Any]) -> str:
+def _why(row: Mapping[str, Any], mappings: Mappings) -> str:
+    """Why it is seen; of what a mapping changes for the partner, what that is."""
+    keys = row.get("tariffs", row["key"]).strip("|").split("|")
+    changes = dict.fromkeys(mappings.why(key) for key in keys)
+    return "; ".join([_open(row), *(each for each in changes if each)])
+
+
+def _open(row: Mapping[str, Any]) -> str:
     if not row.get("publish", True):
         return (
             "given, with publish false: to be shown only to owners of tokens in "

@@ -1,11 +1,11 @@
 """Changing what a partner may see, and having it told what that changes for it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,7 +15,7 @@ from ocpi.messages import log
 from ocpi.parties import Partner
 from ocpi.push.feed import SyncObject, feed_key
 from ocpi.push.lanes import HeldObject, PartnerLane, park_late
-from ocpi.sight import RULED, Sight, SightRule
+from ocpi.sight import RULED, Sight, SightRule, named, naming, sight_from
 from ocpi.spec.reading import problems
 from ocpi.store import Store
 
@@ -32,6 +32,15 @@ class Ruled:
     hidden: int = 0
 
 
+@dataclass(frozen=True)
+class Effect:
+    """How many objects a change made visible, hid, and had told anew as they read differently."""
+
+    shown: int = 0
+    hidden: int = 0
+    told: int = 0
+
+
 async def find_partner(db: AsyncSession, name: str, *, lock: bool = False) -> Partner:
     """The partner of that name; raises ``UnknownObject``."""
     query = select(Partner).where(Partner.name == name)
@@ -44,7 +53,7 @@ async def find_partner(db: AsyncSession, name: str, *, lock: bool = False) -> Pa
 
 def sight_of(partner: Partner) -> Sight:
     """What a partner may see."""
-    return Sight(tuple(SightRule.model_validate(each) for each in partner.rules or ()))
+    return sight_from(partner.rules or (), partner.mappings or ())
 
 
 async def list_rules(context: Context, name: str) -> Rules:
@@ -89,21 +98,47 @@ async def _change(
     async with context.database.write() as db:
         partner = await find_partner(db, name, lock=True)
         before = sight_of(partner)
-        after = Sight(edit(before.rules))
-        stored = [rule.model_dump(mode="json", exclude_none=True) for rule in after.rules]
-        partner.rules = stored or None
-        db.add(partner)
-        await db.flush()
-        shown = hidden = 0
-        for module in RULED:
-            if before.of(module) != after.of(module):
-                facts = await stores[module].all_facts(db)
-                new = {each.key for each in facts if after.of(module).admits(each)}
-                old = {each.key for each in facts if before.of(module).admits(each)}
-                shown, hidden = shown + len(new - old), hidden + len(old - new)
-                await _tell(db, partner.key, module, before, after, sorted(new ^ old))
+        after = replace(before, rules=edit(before.rules))
+        effect = await change_sight(db, stores, partner, after)
     log.info("rules changed", partner=name, rules=[str(rule) for rule in after.rules])
-    return Ruled(after.rules, shown, hidden)
+    return Ruled(after.rules, effect.shown, effect.hidden)
+
+
+async def change_sight(db: AsyncSession, stores: Stores, partner: Partner, after: Sight) -> Effect:
+    """Give a partner, whose row is locked, other rules or mappings, and have it told."""
+    before = sight_of(partner)
+    rules = [rule.model_dump(mode="json", exclude_none=True) for rule in after.rules]
+    partner.rules = rules or None
+    partner.mappings = [each.model_dump() for each in after.mappings.every] or None
+    db.add(partner)
+    await db.flush()
+    dates = after.mappings.dates.items() - before.mappings.dates.items()
+    shown = hidden = told = 0
+    for module in RULED:
+        if before.of(module) != after.of(module):
+            facts = await stores[module].all_facts(db)
+            new = {each.key for each in facts if after.of(module).admits(each)}
+            old = {each.key for each in facts if before.of(module).admits(each)}
+            redated = await keys_naming(db, stores[module], [key for key, _ in dates])
+            shown, hidden, told = (
+                shown + len(new - old),
+                hidden + len(old - new),
+                told + len(redated & new),
+            )
+            await _tell(db, partner.key, module, before, after, sorted((new ^ old) | redated))
+    return Effect(shown, hidden, told)
+
+
+async def keys_naming(db: AsyncSession, store: Store[Any], tariffs: Iterable[str]) -> set[str]:
+    """The keys of the objects of a kind that are or name one of these Tariffs."""
+    given = named("tariff", tariffs)
+    if not given:
+        return set()
+    table = store.table.__table__
+    found = await db.exec(
+        select(table.c.key).where(or_(*naming(table, [*given], "tariff"))), params=given
+    )
+    return {*found.all()}
 
 
 async def _tell(
@@ -126,12 +161,11 @@ async def _tell(
     held = delete(HeldObject).where(
         col(HeldObject.partner_id) == partner_id, col(HeldObject.object_key).like(f"{module}/%")
     )
-    if not before.of(module):
-        # Without rules nobody kept account: it may hold everything.
+    if not (before.of(module) and after.of(module)):
         await db.exec(held)
+    if after.of(module) and not before.of(module):
+        # Where nothing could be hidden nobody kept account: it may hold everything.
         await _hold_all(db, partner_id, module)
-    elif not after.of(module):
-        await db.exec(held)
     await park_late(db, partner_id, [feed_key(module, key) for key in changed])
     db.info["stamped"] = True
 

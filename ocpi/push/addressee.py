@@ -146,6 +146,7 @@ _PARTNER = select(
     col(Partner.token_out),
     col(Partner.options),
     col(Partner.rules),
+    col(Partner.mappings),
     col(Partner.passed_at),
 ).where(*SERVED, col(Partner.id) == bindparam("partner_id"))
 _ENDPOINTS = select(col(PartnerEndpoint.identifier), col(PartnerEndpoint.url)).where(
@@ -183,7 +184,7 @@ async def read_addressee(
     found = await database.fetch("addressee.partner", _PARTNER, this)
     if not found:
         return None
-    name, platform, versions_url, sealed, stored, rules, passed_at = found[0]
+    name, platform, versions_url, sealed, stored, rules, mappings, passed_at = found[0]
     if context.settings.require_check and passed_at is None:
         return None
     endpoints = await database.fetch("addressee.endpoints", _ENDPOINTS, this)
@@ -208,7 +209,7 @@ async def read_addressee(
         party=_addressed(roles),
         options=options,
         directory=await read_directory(database, context.settings) if at_hub else None,
-        sight=read_sight(rules),
+        sight=read_sight(rules, mappings),
         elsewhere=frozenset(key for (key,) in direct),
     )
 

@@ -1,4 +1,4 @@
-"""What a partner with rules holds: so that what it must not see any more is taken back from it.
+"""What a partner with rules or mappings is told, and holds: what it must not see is taken back.
 
 Each step is stored before the request that it is about, lest a crash leaves the partner with an
 object of which nobody knows.
@@ -43,18 +43,28 @@ class Holding:
     ) -> Sequence[Send]:
         """The requests that tell an object, or take it back from a partner that may hold it."""
         if not self.sight.of(row.module):
-            return await source.sends(self.database, row, patch=patch)
+            return await self.tells(source, row, patch=patch)
         whole = await self._whole(row)
         if seen:
             if whole is None:
                 await self._store(row, whole=False)
-            sends = await source.sends(self.database, row, patch=patch)
+            sends = await self.tells(source, row, patch=patch)
             # The last request tells all of it.
             return sends if whole else sends[-1:]
         if whole is None or not isinstance(source, Ruled):
             return ()
         await self._store(row, whole=False)
-        return await source.withdraws(self.database, row)
+        return self._mapped(source, row, await source.withdraws(self.database, row))
+
+    async def tells(self, source: Source, row: FeedRow, *, patch: bool) -> Sequence[Send]:
+        """The requests that tell an object as the partner gets it."""
+        return self._mapped(source, row, await source.sends(self.database, row, patch=patch))
+
+    def _mapped(self, source: Source, row: FeedRow, sends: Sequence[Send]) -> Sequence[Send]:
+        mappings = self.sight.mappings
+        if row.owner not in mappings.owners or not isinstance(source, Ruled):
+            return sends
+        return [source.told(send, row, mappings) for send in sends]
 
     async def settle(self, row: FeedRow, *, seen: bool) -> None:
         """The partner has taken what `sends` gave."""

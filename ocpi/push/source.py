@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from ocpi.database import Database
+from ocpi.mappings import Mappings
 from ocpi.paths import climbs
 from ocpi.push.feed import FeedRow
 from ocpi.sight import Facts
@@ -46,6 +47,10 @@ class Ruled(Source, Protocol):
 
     async def facts(self, database: Database, object_key: str) -> Facts | None:
         """What rules look at; None where there is no such object."""
+        ...
+
+    def told(self, send: Send, row: FeedRow, mappings: Mappings) -> Send:
+        """A request as it is sent to a partner with these mappings, see `ocpi.mappings`."""
         ...
 
     async def withdraws(self, database: Database, row: FeedRow) -> Sequence[Send]:

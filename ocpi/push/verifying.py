@@ -171,6 +171,7 @@ class _Comparison:
         self._context = context
         self._sources = sources
         self._addressee = addressee
+        self._holding = Holding(context.database, addressee.partner_id, addressee.sight)
         self._pause = 1 / rate
 
     async def findings(self, after: str) -> AsyncGenerator[Finding, None]:
@@ -199,13 +200,11 @@ class _Comparison:
             return found.all()
 
     async def _sees(self, row: SyncObject) -> bool:
-        addressee = self._addressee
-        holding = Holding(self._context.database, addressee.partner_id, addressee.sight)
-        return await holding.sees(self._sources[row.module], row)
+        return await self._holding.sees(self._sources[row.module], row)
 
     async def _ours(self, row: SyncObject) -> tuple[str, Any] | None:
         """Where the partner has its copy, and what it should say; None: it need not have one."""
-        sends = await self._sources[row.module].sends(self._context.database, row, patch=False)
+        sends = await self._holding.tells(self._sources[row.module], row, patch=False)
         if not sends or sends[-1].body is None:
             return None
         document = decode(sends[-1].body)

@@ -253,6 +253,8 @@ def _watched(partner: Partner, words: Iterator[str]) -> Iterator[SQLModel]:
     report["proposals"] = [{"option": "raw_token=true", "why": next(words), "command": next(words)}]
     yield PartnerCheck(partner_id=partner.key, at=MOMENT, passed=False, report=encode(report))
     partner.rules = [{"number": 1, "module": "locations", "id": next(words)[:36] or "x"}]
+    ids = {"tariff_id": next(words), "instead": next(words)}
+    partner.mappings = [{"country_code": "NL", "party_id": "TNM", **ids, "since": MOMENT}]
 
 
 def _exchanged(partner: Partner, words: Iterator[str]) -> Iterator[MessageRow]:

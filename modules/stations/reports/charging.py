@@ -185,7 +185,7 @@ async def _fix(case: Case, beginning: Beginning, site: Site | None = None) -> st
         log.warning("unknown token", location=desk.location_id, transaction=transaction)
         return case.charge.trouble
     case.charge.trouble = None
-    fixed = _fixed(case, site, origin)
+    fixed = await _fixed(case, site, origin)
     if record.session is not None:
         # Whom the Session was told to does not change when its price is looked for again.
         fixed.session.update({n: record.session[n] for n in _WHOSE if n in record.session})
@@ -199,15 +199,25 @@ async def _fix(case: Case, beginning: Beginning, site: Site | None = None) -> st
     return None
 
 
-def _fixed(case: Case, site: Site, origin: Origin) -> Fixed:
+async def _fixed(case: Case, site: Site, origin: Origin) -> Fixed:
     """What the start fixes; a reservation that is used has its Session already (SE-17)."""
-    record, held, currency = case.record, origin.reservation, case.desk.settings.currency
+    desk, record, held = case.desk, case.record, origin.reservation
     since = str(record.started_at)
     if held is None or held.session_id is None or held.held_at is None:
         known = None if record.session is None else record.session["session_id"]
-        return fix(site, origin, known or _session_id(case.charge, since), since, currency)
-    record.reserved_at = moment_text(held.held_at)
-    return fix(site, origin, held.session_id, record.reserved_at, currency)
+        session_id = known or _session_id(case.charge, since)
+    else:
+        session_id = held.session_id
+        record.reserved_at = since = moment_text(held.held_at)
+    return await fix(
+        desk.db,
+        desk.owner,
+        site,
+        origin,
+        session_id=session_id,
+        since=since,
+        currency=desk.settings.currency,
+    )
 
 
 def _session_id(charge: Charge, since: str) -> str:

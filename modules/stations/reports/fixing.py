@@ -1,20 +1,36 @@
 """Fixes at the beginning of a session what its bill is made of."""
 
+from collections.abc import Sequence
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from modules.stations.reports.billing import Fixed
 from modules.stations.reports.origins import Origin
-from modules.stations.reports.sites import Site, choose_tariff
+from modules.stations.reports.sites import Site, choose_tariff, tariffs_for
+from ocpi.headers import Party
 from ocpi.store import Document
 
 _PREFERENCES = "CHARGING_PREFERENCES_CAPABLE"
 
 
-def fix(site: Site, origin: Origin, session_id: str, since: str, currency: str) -> Fixed:
+async def fix(
+    db: AsyncSession,
+    owner: Party,
+    site: Site,
+    origin: Origin,
+    *,
+    session_id: str,
+    since: str,
+    currency: str,
+) -> Fixed:
     """Take down who charges where, and by which Tariff from `since` on.
 
     `currency` is that of places without a Tariff.
     """
+    driver = Party(origin.token["country_code"], origin.token["party_id"])
+    tariffs, problem = await tariffs_for(db, owner, site, driver)
     preference = _preference(site, origin.token)
-    chosen = choose_tariff(site.tariffs, since, preference)
+    chosen = choose_tariff(tariffs, since, preference)
     session = {
         "session_id": session_id,
         "cdr_token": origin.cdr_token,
@@ -26,19 +42,19 @@ def fix(site: Site, origin: Origin, session_id: str, since: str, currency: str) 
         "cdr_location": site.cdr_location(),
         "time_zone": site.location.get("time_zone"),
         "currency": currency,
-        "unpriced": site.problem or _unpriced(site, chosen, preference),
+        "unpriced": problem or _unpriced(tariffs, chosen, preference),
     }
     return Fixed(
         {name: value for name, value in session.items() if value is not None},
-        list(site.tariffs),
+        tariffs,
         [] if chosen is None else [{"at": since, "tariff_id": chosen}],
     )
 
 
-def _unpriced(site: Site, chosen: str | None, preference: str) -> str | None:
-    if chosen is not None or not site.tariffs:
+def _unpriced(tariffs: Sequence[Document], chosen: str | None, preference: str) -> str | None:
+    if chosen is not None or not tariffs:
         return None
-    names = ", ".join(each["id"] for each in site.tariffs)
+    names = ", ".join(each["id"] for each in tariffs)
     return f"No Tariff of the Connector is for {preference}: {names}."
 
 

@@ -41,7 +41,15 @@ async def hold(
     since = moment_text(reservation.held_at)
     token = decode(reservation.token)
     origin = Origin(token, "COMMAND", reservation.authorization_reference)
-    fixed = fix(site, origin, reservation.session_id, since, currency)
+    fixed = await fix(
+        db,
+        owner,
+        site,
+        origin,
+        session_id=reservation.session_id,
+        since=since,
+        currency=currency,
+    )
     reservation.record = encode(vars(fixed))
     reservation.fate = Fate.HELD.value
     db.add(reservation)

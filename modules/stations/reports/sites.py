@@ -1,8 +1,7 @@
 """Where a session takes place: what is fixed of Location, EVSE, Connector and Tariffs (CD-13)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -11,6 +10,7 @@ from modules.locations.store import locations
 from modules.tariffs.pricing import PricingError, Terms, pick_tariff, read_tariff
 from modules.tariffs.store import tariffs
 from ocpi.errors import InvalidParameters, UnknownLocation
+from ocpi.golive.mapping import mappings_for
 from ocpi.headers import Party
 from ocpi.spec.moments import parse_moment
 from ocpi.store import Document
@@ -27,9 +27,8 @@ class Site:
     evse: Document | None
     connector: Document | None
     """None of both: a reservation to which the station has assigned none yet (SE-18)."""
-    tariffs: Sequence[Document]
-    problem: str | None
-    """Why nothing can be priced here."""
+    tariff_ids: Sequence[str]
+    """Those of the Connector, or of the first one where it is not clear yet which is meant."""
 
     @property
     def evse_uid(self) -> str:
@@ -81,7 +80,7 @@ async def find_site(
     if location is None:
         raise UnknownLocation(f"There is no Location {location_id}.")
     if evse_uid is None:
-        return Site(location, None, None, (), None)
+        return Site(location, None, None, ())
     evse = find_part(location, Place(location_id, evse_uid))
     unclear = connector_id is None and len(evse["connectors"]) > 1
     if unclear and not any_connector:
@@ -92,15 +91,17 @@ async def find_site(
         if connector_id is None
         else find_part(location, Place(location_id, evse_uid, connector_id))
     )
-    found, problem = await _tariffs_of(db, owner, connector)
-    return Site(location, evse, None if unclear else connector, found, problem)
+    return Site(location, evse, None if unclear else connector, connector.get("tariff_ids", []))
 
 
-async def _tariffs_of(
-    db: AsyncSession, owner: Party, connector: Mapping[str, Any]
+async def tariffs_for(
+    db: AsyncSession, owner: Party, site: Site, driver: Party
 ) -> tuple[list[Document], str | None]:
-    """The Tariffs of a Connector that can be used, and why there are none though some are named."""
-    wanted = connector.get("tariff_ids", [])
+    """The Tariffs by which a driver of this party pays, and why there are none if some are named.
+
+    They are those of the Connector, or what mappings give the eMSP instead, see `ocpi.mappings`.
+    """
+    wanted = (await mappings_for(db, driver)).ids(owner.key, site.tariff_ids)
     found = [each for name in wanted if (each := await tariffs.get(db, owner, name)) is not None]
     if wanted and not found:
         return [], f"None of the Connector's Tariffs is known: {', '.join(wanted)}."

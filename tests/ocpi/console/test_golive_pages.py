@@ -7,12 +7,13 @@ import pytest
 
 from credentials.partners import add_partner
 from modules.locations.own import create_own
+from modules.tariffs.own import put_own
 from ocpi.console import checks
 from ocpi.errors import Conflict
 from ocpi.golive.asking import Writes
 from ocpi.headers import Party
 from ocpi.parties import PlatformID
-from ocpi.testing.samples import location
+from ocpi.testing.samples import location, tariff
 from tests.ocpi.console.browsing import Console, open_console
 
 AT = "/console/partners/shiny"
@@ -75,6 +76,33 @@ async def test_a_rule_that_is_not_there_is_named(shiny: Console) -> None:
     answer = await shiny.admin.post(f"{AT}/rules/remove", number="7")
     assert answer.status_code == 404
     assert "shiny has no rule 7" in answer.text
+
+
+async def test_an_admin_sets_a_price_sees_what_it_changes_and_removes_it(shiny: Console) -> None:
+    owner = {"country_code": "NL", "party_id": "CPO"}
+    async with shiny.context.database.write() as db:
+        for name in ("LIST", "DEAL"):
+            await put_own(db, OURS, name, tariff(**owner, id=name))
+    assert (
+        "It gets the Tariffs that all others get." in (await shiny.viewer.get(f"{AT}/rules")).text
+    )
+    form = {"party": "NL*CPO", "tariff": "LIST"}
+    wrong = await shiny.admin.post(f"{AT}/rules/tariffs", **form, instead="NONE")
+    assert wrong.status_code == 400
+    assert "There is no Tariff NONE of NL*CPO." in wrong.text
+    assert 'value="LIST"' in wrong.text
+    page = await shiny.admin.after(
+        await shiny.admin.post(f"{AT}/rules/tariffs", **form, instead="DEAL")
+    )
+    assert "It gets DEAL instead of LIST: it is told 1 Locations and Tariffs anew." in page
+    seen = (await shiny.viewer.get(f"{AT}/preview?module=tariffs")).text
+    assert "its mapping gives it DEAL instead of LIST" in seen
+    page = await shiny.admin.after(await shiny.admin.post(f"{AT}/rules/tariffs/remove", **form))
+    assert "It gets LIST like others" in page
+    gone = await shiny.admin.post(f"{AT}/rules/tariffs/remove", **form)
+    assert gone.status_code == 404
+    for place in ("tariffs", "tariffs/remove"):
+        assert (await shiny.operator.post(f"{AT}/rules/{place}", **form)).status_code == 403
 
 
 async def test_only_admins_change_rules(shiny: Console) -> None:

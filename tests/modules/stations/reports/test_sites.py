@@ -13,7 +13,7 @@ START = "2026-03-01T10:00:00Z"
 
 
 def site(evse: Any = None, connector: Any = None, **over: Any) -> Site:
-    return Site(samples.location(**over), evse, connector, (), None)
+    return Site(samples.location(**over), evse, connector, ())
 
 
 @pytest.mark.req("CD-16")
