@@ -10,7 +10,7 @@ from ocpi.alarms.conditions import CHECKS
 from ocpi.alarms.duty import AlarmWatch
 from ocpi.context import Context
 from ocpi.crew import Duty
-from ocpi.observing.gauges import push_gauges
+from ocpi.observing.gauges import push_gauges, tolerance_counters
 from ocpi.observing.lateness import LoopWatch
 from ocpi.observing.scraping import Read, Scraping
 
@@ -21,6 +21,7 @@ GAUGES: Sequence[tuple[Read, float]] = (
     (session_gauges, 5.0),
     (station_gauges, 60.0),
     (cdr_gauges, 60.0),
+    (tolerance_counters, 60.0),
 )
 
 

@@ -4,7 +4,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from sqlalchemy import func
 from sqlalchemy import select as select_columns
 from sqlmodel import col, select
@@ -18,6 +18,7 @@ from ocpi.push.feed import FeedHead, Stream
 from ocpi.push.lanes import ParkedObject, PartnerLane, WorkerBeat
 from ocpi.push.ledger import Why
 from ocpi.push.marks import FeedMark
+from ocpi.tolerances import PartnerTolerance
 
 SECOND = 1_000_000
 # Further back than this is not looked: a lag is then at least so long.
@@ -54,6 +55,22 @@ async def push_gauges(context: Context) -> Sequence[Metric]:
         parked,
         *_of_feed(heads, workers),
     ]
+
+
+async def tolerance_counters(context: Context) -> Sequence[Metric]:
+    """What partners get wrong and are forgiven, all processes together."""
+    family = CounterMetricFamily(
+        "ocpi_tolerated",
+        "What the partner got wrong and was forgiven: see `ocpi partner show`.",
+        labels=("partner", "rule"),
+    )
+    query = select(Partner.name, PartnerTolerance.rule, PartnerTolerance.count).join(
+        Partner, col(Partner.id) == col(PartnerTolerance.partner_id)
+    )
+    async with context.database.read() as db:
+        for name, rule, count in await db.exec(query):
+            family.add_metric((name, rule), count)
+    return [family]
 
 
 def standing_of(partner: Partner) -> str:

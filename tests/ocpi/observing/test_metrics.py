@@ -28,6 +28,7 @@ from ocpi.push.lanes import ParkedObject, PartnerLane
 from ocpi.push.marks import MINUTE, FeedMark
 from ocpi.settings import Settings
 from ocpi.testing import samples
+from ocpi.tolerances import store_tolerances
 from ocpi.tracing import Tracing
 from ocpi.watched import WatchedClient
 from tests.house import OWNER, RECEIVING, Service, calling, open_service, present
@@ -110,6 +111,18 @@ async def test_each_app_counts_for_itself(sqlite_url: str, postgres_url: str) ->
         counted = "ocpi_auth_failures_total{"
         assert counted in (await one.admin.get("/metrics")).text
         assert counted not in (await other.admin.get("/metrics")).text
+
+
+async def test_what_partners_are_forgiven_is_counted_by_rule(service: Service) -> None:
+    async with calling(service.app, {"Authorization": "token partner-token_0123456789"}) as odd:
+        for _ in range(2):
+            assert (await odd.get("/ocpi/cpo/versions")).status_code == 200
+    await store_tolerances(service.database, service.context.forgiving)
+    found = await scrape(service)
+    tolerated = {labels: n for (metric, labels), n in found.items() if "tolerated" in metric}
+    assert set(tolerated.values()) == {2}
+    assert {dict(labels)["partner"] for labels in tolerated} == {"Example eMSP"}
+    assert any(dict(labels)["rule"].startswith("IP-01") for labels in tolerated)
 
 
 async def test_what_is_told_of_partners_comes_from_the_database(service: Service) -> None:
