@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy import update
 
 from ocpi.push.lanes import Receipt
 from tests.ocpi.push.simulated import Request, Simulated
-from tests.ocpi.push.world import THINGS, World, until
+from tests.ocpi.push.world import QUICK, THINGS, World, until
 
 
 def told(partner: Simulated) -> list[tuple[str, str]]:
