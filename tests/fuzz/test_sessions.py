@@ -62,18 +62,17 @@ FIELDS = st.fixed_dictionaries(
         "end_date_time": MINUTES.map(at),
     },
 )
-WRITE = st.tuples(st.just("write"), st.sampled_from(["PUT", "PATCH", "PATCH"]), MINUTES, FIELDS)
+# A write is dated so many minutes after the one before.
+AFTER = st.sampled_from([-1, 0, 1, 1, 2])
+WRITE = st.tuples(st.just("write"), st.sampled_from(["PUT", "PATCH", "PATCH"]), AFTER, FIELDS)
+LATE = st.tuples(st.just("late"), st.integers(0, 99))
+SETTLE = st.tuples(st.just("settle"))
 FATE = st.tuples(st.just("fate"), st.sampled_from(["lost", "held", "failed"]))
 STEPS = st.one_of(
-    WRITE,
-    WRITE,
-    WRITE,
-    FATE,
-    FATE,
-    st.tuples(st.just("late"), st.integers(0, 99)),
+    *(WRITE, WRITE, WRITE, FATE, LATE, LATE, SETTLE, SETTLE),
     st.tuples(st.just("spoil"), st.integers(0, 99)),
     st.tuples(st.just("bill"), st.sampled_from([5, 5, 6])),
-    st.tuples(st.sampled_from(["settle", "settle", "withdraw"])),
+    st.tuples(st.just("withdraw")),
 )
 # What is refused at home, and what is refused of home by away.
 SPOILT: list[tuple[str, Document]] = [
@@ -185,8 +184,10 @@ async def _story(url: str, steps: Sequence[Step]) -> None:
 
 async def _step(ends: Ends, step: Step) -> None:
     match step:
-        case ("write", str() as method, int() as minute, dict() as fields):
-            await _write(ends, method, {**fields, "last_updated": at(minute)})
+        case ("write", str() as method, int() as after, dict() as fields):
+            before = ends.model.session or {"last_updated": at(0)}
+            moment = parse_moment(before["last_updated"]) + timedelta(minutes=after)
+            await _write(ends, method, {**fields, "last_updated": format_moment(moment)})
         case ("withdraw",):
             await _withdraw(ends)
         case ("bill", int() as cost):
