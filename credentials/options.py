@@ -2,7 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from ocpi.errors import InvalidParameters
 from ocpi.spec.commands import FOR_DRIVERS, CommandType
@@ -14,6 +21,11 @@ def _items(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return [item.strip() for item in value.split(",") if item.strip()]
+
+
+_OwnCode = Annotated[
+    str, StringConstraints(pattern="^[2-4][0-9]{3}=(throttle|auth|partner_fault)$")
+]
 
 
 class PartnerOptions(BaseModel):
@@ -59,6 +71,12 @@ class PartnerOptions(BaseModel):
         ge=0,
         le=1_000_000,
         description="The most pushes that it is sent in a minute, evenly; 0 is no limit.",
+    )
+    codes: Annotated[list[_OwnCode], BeforeValidator(_items)] = Field(
+        default=[],
+        description="What OCPI status codes mean that it uses its own way: throttle (it asks for a "
+        "pause), auth (it does not know our token) or partner_fault (it cannot answer now), such "
+        "as 2004=throttle, 2002=auth (IP-37).",
     )
 
 

@@ -1,5 +1,6 @@
 """The checks: small judgements over recorded answers, each with the requirements it speaks of."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -8,6 +9,13 @@ from ocpi.golive.recording import Recording
 
 Problems = Sequence[str] | None
 """Sentences of what is wrong; none: it is passed; None: it could not be judged."""
+
+
+_SAID = {
+    "throttle": re.compile(r"too many requests|rate.?limit|throttl", re.IGNORECASE),
+    "auth": re.compile(r"unauthori[sz]ed|not authori[sz]ed|invalid token", re.IGNORECASE),
+}
+"""What partners write where they ask for a pause, or do not know us."""
 
 
 @dataclass(frozen=True)
@@ -52,4 +60,21 @@ def proposals(record: Recording) -> list[Proposal]:
         found.append(
             Proposal("pushes_per_minute=60", "It answered HTTP 429 to the requests of this check.")
         )
+    codes = _own_codes(record)
+    if codes:
+        why = "Its OCPI status codes mean something else to it than to OCPI (IP-37)."
+        found.append(Proposal(f"codes={','.join(codes)}", why))
     return found
+
+
+def _own_codes(record: Recording) -> list[str]:
+    """The codes by which the partner says something else than what OCPI has them for."""
+    found = {
+        f"{reply.status_code}={meaning}"
+        for _, reply in record.replies()
+        for meaning, said in _SAID.items()
+        if reply.http_status not in (401, 403, 429)
+        and 2000 <= (reply.status_code or 0) < 3000
+        and said.search(reply.status_message or "")
+    }
+    return sorted(found)

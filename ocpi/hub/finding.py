@@ -102,10 +102,10 @@ class Finder:
         return await audience_of(self._context, Kind.SESSION, message.sender, session_id)
 
     async def _by_cdr_token(self, message: Message, _directory: Directory) -> Party | None:
-        return party_in(message.document().get("cdr_token"))
+        return party_in(message.document.get("cdr_token"))
 
     async def _by_command(self, message: Message, directory: Directory) -> Party | None:
-        document = message.document()
+        document = message.document
         if isinstance(document.get("location_id"), str):
             identifier = document["location_id"]
             return await self._owner_in_store(message, directory, "locations", identifier)

@@ -102,7 +102,7 @@ def _told(message: Message) -> tuple[Kind, str, bool] | None:
         case "sessions", "RECEIVER", "PUT" if len(message.segments) == 3:
             return Kind.SESSION, message.segments[2], True
         case "commands", "RECEIVER", "POST" if message.path == "RESERVE_NOW":
-            identifier = message.document().get("reservation_id")
+            identifier = message.document.get("reservation_id")
             if isinstance(identifier, str):
                 return Kind.RESERVATION, identifier, False
     return None

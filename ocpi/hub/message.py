@@ -2,11 +2,12 @@
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ocpi.client import LONGEST_REQUEST_URL
 from ocpi.egress import LONGEST_URL
-from ocpi.errors import ForeignOwner, InvalidParameters, UnknownObject
+from ocpi.errors import ForeignOwner, InvalidParameters, NotJSON, UnknownObject
 from ocpi.headers import MessageIDs, Party
 from ocpi.parties import Caller
 from ocpi.paths import climbs, decode_segment
@@ -46,7 +47,7 @@ class Message:
         if self.interface == "RECEIVER" and self.module in OWNED:
             return owner_in(self.path)
         if self.interface == "RECEIVER" and self.module == "cdrs" and self.method == "POST":
-            return party_in(self.document())
+            return party_in(self.document)
         return None
 
     def require_own(self) -> None:
@@ -84,12 +85,19 @@ class Message:
         if len(self.tail) > LONGEST_REQUEST_URL - LONGEST_URL:
             raise InvalidParameters("Path and query are too long to be carried on.")
 
+    @cached_property
     def document(self) -> dict[str, Any]:
-        """The body where it is a JSON object, else nothing: its receiver judges it."""
+        """The body where it is a JSON object, else nothing: its receiver judges it.
+
+        Raises ``NotJSON`` for a body that cannot be read here: its receiver may read it all the
+        same, and find another owner or a foreign URL in it than was judged here (TA-07).
+        """
+        if not self.body:
+            return {}
         try:
             document = decode(self.body)
-        except ValueError:
-            return {}
+        except ValueError as error:
+            raise NotJSON(f"The body is not JSON: {error}") from None
         return document if isinstance(document, dict) else {}
 
 

@@ -39,8 +39,10 @@ async def carry(context: Context, message: Message, destination: Destination) ->
     """Send a message on, and give the answer that its sender gets, errors of the receiver included.
 
     Body and `last_updated` stay as they are, but for URLs at which a party is to be called back
-    (RT-16, RT-17). Raises ``RoutingFailure`` or one below it where there is no answer.
+    (RT-16, RT-17). Raises ``RoutingFailure`` or one below it where there is no answer, ``NotJSON``
+    for a body that not everybody may read alike.
     """
+    _ = message.document
     outgoing = await with_response_url(context, message, destination)
     reply = await _exchange(context, outgoing, destination)
     if not _is_answer(reply):

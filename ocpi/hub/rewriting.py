@@ -8,11 +8,10 @@ import msgspec
 
 from ocpi.callbacks import check_response_url
 from ocpi.context import Context, Interface
-from ocpi.errors import InvalidParameters, NotJSON
+from ocpi.errors import InvalidParameters
 from ocpi.hub import links
 from ocpi.hub.message import Message
 from ocpi.hub.targets import Destination
-from ocpi.spec.document import decode
 
 _FIELD = "response_url"
 _CALLING_BACK = frozenset({"commands", "chargingprofiles"})
@@ -26,8 +25,7 @@ async def with_response_url(
 ) -> Message:
     """The message as it goes on. Raises ``InvalidParameters`` for a URL that is not the sender's.
 
-    Every other value stays byte for byte as it came (RT-17). What cannot be read here is refused,
-    ``NotJSON``: its receiver may read it all the same, and find a foreign URL in it (TA-07).
+    Every other value stays byte for byte as it came (RT-17).
     """
     if message.module not in _CALLING_BACK or message.interface != "RECEIVER":
         return message
@@ -63,12 +61,9 @@ async def _rewrite_body(context: Context, message: Message, destination: Destina
 
 def _read_members(body: bytes) -> dict[str, msgspec.Raw]:
     try:
-        document = decode(body)
-    except ValueError as error:
-        raise NotJSON(f"The body is not JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise InvalidParameters("The body must be one JSON object.")
-    return _members.decode(body.removeprefix(codecs.BOM_UTF8))
+        return _members.decode(body.removeprefix(codecs.BOM_UTF8))
+    except msgspec.ValidationError:
+        raise InvalidParameters("The body must be one JSON object.") from None
 
 
 def _is_field(name: str) -> bool:

@@ -13,6 +13,7 @@ from ocpi.context import Context
 from ocpi.directory import AnnouncedParty, Directory, Member, read_directory
 from ocpi.headers import Party, routing_headers
 from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, PlatformID, State
+from ocpi.push.outcome import Kind
 from ocpi.settings import Settings
 from ocpi.sides import hearers
 from ocpi.sight import ALL, Sight, read_sight
@@ -79,6 +80,12 @@ class Addressee:
     def pushes_per_minute(self) -> int:
         """The most requests that it wants to get; 0: no limit."""
         return int(self.options.get("pushes_per_minute", 0))
+
+    @property
+    def codes(self) -> Mapping[int, Kind]:
+        """What its own OCPI status codes mean."""
+        pairs = (each.split("=") for each in self.options.get("codes", ()))
+        return {int(code): Kind(meaning) for code, meaning in pairs}
 
     def may_hear(self, audience: str | None) -> bool:
         """Whether an object is meant for this partner, if it has anywhere to send it."""

@@ -1,6 +1,7 @@
 """What a partner's answer to a push means: a pure function (IP-06, IP-07)."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -48,18 +49,28 @@ _EXISTS = re.compile(
 
 
 def judge(
-    method: str, answer: Reply | ExchangeFailed, *, now: datetime, doubtful: bool = False
+    method: str,
+    answer: Reply | ExchangeFailed,
+    *,
+    now: datetime,
+    doubtful: bool = False,
+    codes: Mapping[int, Kind] = {},
 ) -> Outcome:
     """What an answer to a request with this method means.
 
     `doubtful`: an earlier request may have brought the same POST, so "exists" is good news.
+    `codes` are those that mean something of its own to this partner, whatever OCPI says (IP-37).
     """
     if isinstance(answer, ExchangeFailed):
         # What fails before a connection stands cannot have arrived.
         maybe = answer.kind in ("timeout", "too_large", "protocol")
         late = answer.kind == "timeout"
         return Outcome(Kind.PARTNER_FAULT, answer.sentence, doubtful=maybe, late=late)
-    kind, maybe = _kind(method, answer, doubtful=doubtful)
+    own = codes.get(answer.status_code or 0)
+    if own is not None:
+        kind, maybe = own, own is Kind.PARTNER_FAULT
+    else:
+        kind, maybe = _kind(method, answer, doubtful=doubtful)
     wait = asked_wait(answer, now)
     if answer.http_status == 429 or (answer.http_status == 503 and wait is not None):
         kind, maybe = Kind.THROTTLE, False

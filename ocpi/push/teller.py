@@ -203,7 +203,8 @@ class Teller:
         answer = await self._request(
             addressee, send.method, url, send.body, headers, row.correlation_id
         )
-        outcome = judge(send.method, answer, now=datetime.now(UTC), doubtful=doubtful)
+        now, codes = datetime.now(UTC), addressee.codes
+        outcome = judge(send.method, answer, now=now, doubtful=doubtful, codes=codes)
         outcome = replace(outcome, sentence=redact(outcome.sentence, addressee.target.token))
         receipt = None
         if send.method == "POST" and outcome.kind is Kind.DELIVERED and isinstance(answer, Reply):
@@ -277,7 +278,7 @@ class Teller:
         if addressee.versions_url is None:
             return None
         answer = await self._request(addressee, "GET", addressee.versions_url)
-        outcome = judge("GET", answer, now=datetime.now(UTC))
+        outcome = judge("GET", answer, now=datetime.now(UTC), codes=addressee.codes)
         if outcome.kind is Kind.DELIVERED:
             return None
         return redact(outcome.sentence, addressee.target.token)

@@ -237,7 +237,7 @@ class _Comparison:
             )
         except ExchangeFailed as failure:
             return Finding(row.key, Verdict.INCOMPARABLE, failure.sentence, failed=True)
-        outcome = judge("GET", answer, now=datetime.now(UTC))
+        outcome = judge("GET", answer, now=datetime.now(UTC), codes=self._addressee.codes)
         if outcome.kind is Kind.THROTTLE:
             await asyncio.sleep(min(outcome.retry_after or _PAUSE, _LONGEST_PAUSE))
         outcome = replace(outcome, sentence=redact(outcome.sentence, target.token))

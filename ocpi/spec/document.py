@@ -3,6 +3,7 @@
 Fractions are `Decimal`, whole numbers `int`; a `float` never appears (TY-08).
 """
 
+import json
 import re
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,7 @@ MAX_INTEGER_DIGITS = MAX_EXPONENT + 1
 
 # Cheap signs, in the raw text, of things that only a walk through the values can judge.
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
+_BLANKS = b" \t\r\n"
 _LONG_INTEGER = b"0" * (MAX_INTEGER_DIGITS + 1)
 _SUSPECT_OUTPUT = re.compile(rb"E[+-][0-9]|NaN|Infinity")
 
@@ -26,7 +28,8 @@ def decode(data: bytes | str) -> Any:
     """Read strict JSON (RFC 8259), with or without a byte order mark.
 
     Raises ValueError with a sentence for people: not JSON, NUL or a lone surrogate, a number that
-    is no number or out of reach, nesting that is too deep.
+    is no number or out of reach, nesting that is too deep, a key that an object has twice: some
+    take its first value, some its last, so another one than was checked here might count elsewhere.
     """
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
     raw = raw.removeprefix(b"\xef\xbb\xbf")
@@ -36,9 +39,13 @@ def decode(data: bytes | str) -> Any:
         raise ValueError(_too_deep()) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"the JSON can't be read: {error}") from None
-    _check_depth(value)
-    if rb"\u0000" in raw or _LONG_INTEGER in raw.translate(_DIGITS_TO_ZERO):
+    members = _count_members(value)
+    signs = raw.translate(_DIGITS_TO_ZERO, _BLANKS)
+    if rb"\u0000" in raw or _LONG_INTEGER in signs:
         _check_scalars(value)
+    # Each key ends so, and texts seldom hold it: where both numbers are the same, no key was lost.
+    if signs.count(b'":') != members:
+        json.loads(raw, object_pairs_hook=_refuse_twins, parse_int=str, parse_float=str)
     return value
 
 
@@ -66,9 +73,12 @@ def in_reach(number: Decimal) -> bool:
     return number.is_finite() and -MAX_EXPONENT <= number.adjusted() <= MAX_EXPONENT
 
 
-def _check_depth(value: Any) -> None:
+def _count_members(value: Any) -> int:
+    """How many members all its objects have; ValueError where it is nested too deep."""
+    members = 0
     level = [value] if type(value) in (dict, list) else []
     for _ in range(MAX_DEPTH):
+        members += sum([len(each) for each in level if type(each) is dict])
         level = [
             child
             for container in level
@@ -76,8 +86,16 @@ def _check_depth(value: Any) -> None:
             if type(child) in (dict, list)
         ]
         if not level:
-            return
+            return members
     raise ValueError(_too_deep())
+
+
+def _refuse_twins(pairs: list[tuple[str, Any]]) -> None:
+    names = set()
+    for name, _ in pairs:
+        if name in names:
+            raise ValueError(f"an object has the key {name[:50]!a} twice")
+        names.add(name)
 
 
 def _check_scalars(value: Any) -> None:

@@ -108,6 +108,8 @@ def test_a_partner_is_listed_suspended_set_and_removed() -> None:
     options = run_json("set", "acme", "commands=START_SESSION, STOP_SESSION,")["options"]
     assert options["commands"] == ["START_SESSION", "STOP_SESSION"]
     assert "commands=START_SESSION,STOP_SESSION, " in run("show", "acme")[1]
+    options = run_json("set", "acme", "codes=2004=throttle, 2002=auth")["options"]
+    assert options["codes"] == ["2004=throttle", "2002=auth"]
     assert run_json("set", "acme", "commands=")["options"]["commands"] == []
     assert "commands.0: " in run("set", "acme", "commands=DANCE")[2]
     assert run_json("reissue", "acme")["name"] == "acme"

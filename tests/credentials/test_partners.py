@@ -107,6 +107,9 @@ async def test_options_are_checked_and_kept(house: House) -> None:
         {"put_always": True},
         {"put_only": "perhaps"},
         {"offline_authorization": "true"},
+        {"codes": "2004"},
+        {"codes": "1000=throttle"},
+        {"codes": ["2004=delivered"]},
     ):
         with pytest.raises(InvalidParameters, match="the options are raw_token, put_only"):
             await set_options(house.context, "acme", changes)

@@ -17,7 +17,10 @@ Step = tuple[Any, ...]
 
 
 def play(
-    steps: st.SearchStrategy[Step], story: Callable[[str, Sequence[Step]], Awaitable[None]]
+    steps: st.SearchStrategy[Step],
+    story: Callable[[str, Sequence[Step]], Awaitable[None]],
+    *,
+    shortest: int = 4,
 ) -> None:
     """Have a story told with many lists of steps, each with an empty database of its own."""
 
@@ -29,7 +32,7 @@ def play(
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(told=st.lists(steps, min_size=4, max_size=25))
+    @given(told=st.lists(steps, min_size=shortest, max_size=25))
     def tell(told: list[Step]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             asyncio.run(_tell(f"sqlite+aiosqlite:///{Path(folder)}/ocpi.sqlite", told))

@@ -10,32 +10,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from ocpi.headers import Party, routing_headers
-from ocpi.parties import PlatformID
 from ocpi.push.operating import list_parked
 from ocpi.spec.document import decode
 from ocpi.testing import samples
-from tests.house import (
-    OURS,
-    OWNER,
-    RECEIVER,
-    RECEIVING,
-    Service,
-    add_partner,
-    add_party,
-    calling,
-    codes_of,
-    data_of,
-    open_service,
-    present,
-)
-from tests.modules.cdrs.receiving import MODULES, register, telling, until_nobody_is_behind
+from tests.house import OWNER, RECEIVER, Service, calling, codes_of, data_of, open_service
+from tests.modules.cdrs.ends import AWAY, EMSP, HEADERS, URLS, open_away, told
+from tests.modules.cdrs.receiving import register, telling, until_nobody_is_behind
 
-EMSP = Party("DE", "ONE")
-AWAY = "https://away.example"
-TOKEN = "token-for-away"
-# Away speaks for a hub, too, so the one who is meant must be named.
-HEADERS = present(TOKEN) | routing_headers(EMSP, OURS)
 LOCATION, TARIFF = "locations/NL/TNM/LOC-1", "tariffs/NL/TNM/TARIFF-1"
 SESSION, CDR = "sessions/NL/TNM/SESSION-1", "cdrs/NL/TNM/CDR-1"
 CREDIT = f"{CDR}-C"
@@ -49,23 +30,13 @@ async def home(database_url: str) -> AsyncIterator[Service]:
 
 @pytest.fixture
 async def away(tmp_path: Path) -> AsyncIterator[Service]:
-    """Take what home pushes, as a platform whose party is the eMSP."""
-    url = f"sqlite+aiosqlite:///{tmp_path}/away.sqlite"
-    async with open_service(url, offers=RECEIVING, base_url=AWAY) as opened:
-        await add_party(opened.database, EMSP, PlatformID.HUB)
-        await add_partner(opened.database, "Home", TOKEN, OURS, role="CPO", platform=PlatformID.HUB)
+    async with open_away(f"sqlite+aiosqlite:///{tmp_path}/away.sqlite") as opened:
         yield opened
 
 
 @pytest.fixture
 async def teller(home: Service, away: Service) -> AsyncIterator[httpx.AsyncClient]:
-    """Have home told away; give a client of away that presents what home presents."""
-    urls = {module: f"{AWAY}{RECEIVER}/{module}" for module in MODULES}
-    await register(home, "away", EMSP, urls)
-    async with (
-        telling(home, httpx.ASGITransport(away.app)),
-        calling(away.app, HEADERS) as client,
-    ):
+    async with told(home, away, httpx.ASGITransport(away.app)) as client:
         yield client
 
 
@@ -150,8 +121,7 @@ async def test_one_who_comes_late_is_told_what_there_is(home: Service, away: Ser
         ("POST", "cdrs", ours(samples.cdr(), cdr_token=token)),
     ):
         await home.admin.request(method, f"/admin/{path}", json=body)
-    urls = {module: f"{AWAY}{RECEIVER}/{module}" for module in MODULES}
-    await register(home, "away", EMSP, urls)
+    await register(home, "away", EMSP, URLS)
     async with telling(home, httpx.ASGITransport(away.app)):
         await until_nobody_is_behind(home)
     async with calling(away.app, HEADERS) as client:

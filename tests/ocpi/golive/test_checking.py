@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from ocpi import headers
 from ocpi.golive.asking import NOTHING, Writes
 from ocpi.golive.checking import CHECKS, check_partner, last_report
+from ocpi.golive.judging import proposals
 from ocpi.golive.recording import Asked, Recording
 from ocpi.golive.showing import html_of
 from ocpi.headers import MessageIDs
@@ -287,6 +289,21 @@ async def test_a_limit_on_requests_gets_a_proposal(service: Service, emsp: MockE
     emsp.rules = [Rule("status", Match(path="tokens"), http_status=429)]
     report = await check(service)
     assert [each["option"] for each in report["proposals"]] == ["pushes_per_minute=60"]
+
+
+@pytest.mark.pitfall("IP-37")
+@pytest.mark.parametrize(
+    ("code", "said", "option"),
+    [
+        (2004, "Rate limit exceeded", ["codes=2004=throttle"]),
+        (2002, "Unauthorized", ["codes=2002=auth"]),
+        (2001, "locations: unknown parameter", []),
+    ],
+)
+def test_codes_of_its_own_get_a_proposal(code: int, said: str, option: list[str]) -> None:
+    answer = replace(reply(), status_code=code, status_message=said)
+    record = Recording(asked=[Asked("tokens/page/1", "GET", "https://x.example", answer)])
+    assert [each.option for each in proposals(record)] == option
 
 
 async def test_a_report_is_kept_and_can_be_sent_without_our_token(

@@ -86,7 +86,6 @@ async def test_a_query_that_no_url_may_have_is_its_senders_fault_alone(
         ("emsp1", "POST", b"sender/locations", b"", b"{}"),
         ("emsp1", "DELETE", b"receiver/chargingprofiles", b"", b""),
         ("cpo1", "POST", b"receiver/cdrs", b"", b'{"cdr_token": {"country_code": ["x"]}}'),
-        ("cpo1", "POST", b"receiver/cdrs", b"", b"[" * 100_000),
     ],
 )
 async def test_what_names_nobody_properly_is_4001(
@@ -163,6 +162,27 @@ async def test_nobody_pushes_what_is_another_ones(
     assert not town.network.requests
 
 
+@pytest.mark.threat("TA-07")
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"country_code": "FR", "party_id": "FRC", "country_code": "BE", "party_id": "BEC"}',
+        b'{"country_code": "BE", "party_id": "BEC", "party_id" : "FRC"}',
+        rb'{"country_code": "BE", "party_id": "BEC", "part\u0079_id": "FRC"}',
+        b'{"country_code": "FR", "party_id": "FRC", "remark": "\\u0000"}',
+        b"no json",
+        b"[" * 100_000,
+    ],
+)
+async def test_a_bill_that_others_may_read_otherwise_than_we_do_is_not_carried(
+    town: Town, body: bytes
+) -> None:
+    for to in (EMSP1.party, None):
+        answer = await town.cpo1.send("POST", "receiver/cdrs", body, to=to)
+        assert codes_of(answer) == (400, 2001), answer.text
+    assert not town.network.requests
+
+
 @pytest.mark.req("CD-04")
 @pytest.mark.parametrize("path", ["FR/FRC/C1", "BE/BEC/C1", "C1"])
 async def test_a_cdr_is_asked_back_at_its_link_alone(town: Town, path: str) -> None:
@@ -206,7 +226,7 @@ START = "receiver/commands/START_SESSION"
         (f'{{"Response_URL": "{EVIL}"}}', (200, 2001)),
         (f'{{"response\\u005furl": "{EVIL}"}}', (200, 2001)),
         (f'{{"response_url": "https://emsp1.example/", "RESPONSE_URL": "{EVIL}"}}', (200, 2001)),
-        (f'{{"response_url": "https://emsp1.example/", "response_url": "{EVIL}"}}', (200, 2001)),
+        (f'{{"response_url": "https://emsp1.example/", "response_url": "{EVIL}"}}', (400, 2001)),
         (f'{{"response_url": ["{EVIL}"]}}', (200, 2001)),
         (f'[{{"response_url": "{EVIL}"}}]', (200, 2001)),
         (f"{{response_url: '{EVIL}'}}", (400, 2001)),

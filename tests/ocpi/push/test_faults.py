@@ -44,6 +44,18 @@ async def test_a_poison_object_delays_no_other(world: World, code: int, http: in
     await world.until_told()
 
 
+@pytest.mark.pitfall("IP-37")
+async def test_a_code_by_which_a_partner_asks_for_a_pause_parks_nothing(world: World) -> None:
+    partner = await world.add_partner("msp", codes=["2004=throttle"])
+    partner.misbehave = failing(2004, 200)  # type: ignore[assignment]
+    await world.put_location("l1")
+    world.add_worker()
+    await until(lambda: len(partner.pushes) >= 3)
+    assert await parked(world) == {}
+    partner.misbehave = None
+    await world.until_told()
+
+
 async def test_a_partner_that_is_down_is_left_alone_until_it_is_back(world: World) -> None:
     partner = await world.add_partner("msp")
     partner.misbehave = failing(3000, 500, probes=True)  # type: ignore[assignment]

@@ -81,6 +81,29 @@ def test_an_answer_means(http: int, code: int | None, methods: tuple[str, ...], 
 
 
 @pytest.mark.parametrize(
+    ("http", "code", "kind"),
+    [
+        (200, 2004, Kind.THROTTLE),
+        (404, 2004, Kind.THROTTLE),
+        (403, 2004, Kind.THROTTLE),
+        (200, 2002, Kind.AUTH),
+        (429, 2002, Kind.THROTTLE),
+        (400, 2000, Kind.PARTNER_FAULT),
+        (200, 2001, Kind.OBJECT_FAULT),
+        (200, 1000, Kind.DELIVERED),
+    ],
+)
+@pytest.mark.pitfall("IP-37")
+def test_a_code_means_what_it_means_to_the_partner(http: int, code: int, kind: Kind) -> None:
+    codes = {2004: Kind.THROTTLE, 2002: Kind.AUTH, 2000: Kind.PARTNER_FAULT}
+    for method in ALL:
+        outcome = judge(method, reply(http, code, retry_after="7"), now=NOW, codes=codes)
+        assert outcome.kind is kind
+        assert outcome.retry_after == (7 if kind is Kind.THROTTLE else None)
+        assert outcome.doubtful is (kind is Kind.PARTNER_FAULT)
+
+
+@pytest.mark.parametrize(
     ("method", "http", "kind", "doubtful"),
     [
         ("PUT", 200, Kind.DELIVERED, False),

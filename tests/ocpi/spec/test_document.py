@@ -1,5 +1,6 @@
 """JSON goes in and out exactly, or not at all."""
 
+import json
 from decimal import Decimal
 from operator import pos
 from typing import Any
@@ -89,6 +90,11 @@ def test_numbers_are_read_exactly(text: str, value: Any) -> None:
         ("[" * 33 + "]" * 33, "nested deeper than 32"),
         ('{"a":' * 33 + "1" + "}" * 33, "nested deeper than 32"),
         ("[" * 50_000 + "]" * 50_000, "nested deeper than 32"),
+        ('{"uid":"a","uid":"b"}', "has the key 'uid' twice"),
+        ('{"uid":"a", "uid" \t\r\n: "b"}', "has the key 'uid' twice"),
+        (r'{"uid":"a","u\u0069d":"b"}', "has the key 'uid' twice"),
+        ('{"a":[{"b":{"":1,"":1}}]}', "has the key '' twice"),
+        ('{"é":{"é":1},"é":2}', r"has the key '\\xe9' twice"),
     ],
 )
 @pytest.mark.pitfall("IP-20")
@@ -96,6 +102,16 @@ def test_numbers_are_read_exactly(text: str, value: Any) -> None:
 def test_what_would_do_harm_is_refused_with_a_sentence(text: str | bytes, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         decode(text)
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n\t "])
+@given(value=st.dictionaries(st.text(':"\\ k\n', max_size=5), st.text(':"\\ ,{}', max_size=5)))
+def test_texts_that_look_like_keys_are_none(blank: str, value: dict[str, str]) -> None:
+    text = json.dumps(value, separators=(",", f"{blank}:"))
+    assert decode(text) == value
+    for key in value:
+        with pytest.raises(ValueError, match="twice"):
+            decode(f"{text[:-1]},{json.dumps(key)}{blank}:1}}")
 
 
 @pytest.mark.req("TY-08")
