@@ -1,5 +1,6 @@
 """Before a partner goes live: what it may see, what it sees, and whether it is ready."""
 
+import time
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -22,6 +23,12 @@ from ocpi.golive.showing import html_of
 from ocpi.parties import PlatformID, named_party, our_parties
 from ocpi.request import Here
 from ocpi.sight import RULED
+
+LONGEST = 900
+"""Seconds that a check may take: thirty for each answer of a partner that hangs."""
+UNHEARD = (
+    "Nothing was heard of it for 15 minutes: the process that asked may have ended. Check again."
+)
 
 router = APIRouter(prefix="/partners/{name}")
 
@@ -207,13 +214,20 @@ async def show_check(
     _person: Viewer,
     name: Name,
     after: Annotated[int | None, Query(ge=0, lt=2**63)] = None,
+    begun: Annotated[int, Query(ge=0, lt=2**63)] = 0,
 ) -> Response:
-    """The last report; with `after`, a check's number, the page waits for a newer one."""
+    """The last report; with `after`, a check's number, the page waits for a newer one.
+
+    It does not wait for ever: the process that checks may end, and tells nobody. `begun` says when
+    it began, in seconds since 1970.
+    """
     checks: Checks = request.app.state.checks
     number, report = await newest_check(context, name)
-    failure = checks.failure(name)
     step = checks.step(name)
-    waits = step is not None or (after is not None and number <= after and failure is None)
+    wanted = step is None and after is not None and number <= after
+    late = wanted and time.time() > begun + LONGEST
+    failure = checks.failure(name) or (UNHEARD if late else None)
+    waits = step is not None or (wanted and failure is None)
     return page(
         request,
         "partner-check.html",
@@ -256,4 +270,5 @@ async def take_writes(
 async def _check(request: Request, context: Context, name: str, wishes: Writes) -> Response:
     number, _ = await newest_check(context, name)
     await request.app.state.checks.begin(name, wishes)
-    return go(f"/console/partners/{name}/check?after={number}")
+    now = int(time.time())
+    return go(f"/console/partners/{name}/check?after={number}&begun={now}")

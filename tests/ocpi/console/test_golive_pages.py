@@ -1,6 +1,7 @@
 """Before a partner goes live: rules, preview, and the check, at the console."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -172,7 +173,7 @@ async def test_a_check_is_not_waited_for_and_goes_on_once_at_a_time(
     monkeypatch.setattr(checks, "check_partner", slow)
     monkeypatch.setattr(checks, "GRACE", 0.01)
     answer = await console.admin.post(f"{AT}/check/writes", cdr="yes")
-    assert answer.headers["location"] == f"{AT}/check?after=0"
+    assert answer.headers["location"].startswith(f"{AT}/check?after=0&begun=")
     page = await console.admin.after(answer)
     assert "It is being checked: lists/tokens." in page
     assert "Check it now" not in page
@@ -186,8 +187,13 @@ async def test_a_check_is_not_waited_for_and_goes_on_once_at_a_time(
 
 async def test_a_check_of_another_process_is_waited_for(console: Console) -> None:
     await add_partner(console.context, "shiny", PlatformID.CPO, [("EMSP", Party("DE", "MSP"))])
-    page = (await console.viewer.get(f"{AT}/check?after=0")).text
+    now = int(time.time())
+    page = (await console.viewer.get(f"{AT}/check?after=0&begun={now}")).text
     assert "It is being checked." in page
+    # It has ended without a report by now, and with it perhaps the process.
+    page = (await console.viewer.get(f"{AT}/check?after=0&begun={now - 1000}")).text
+    assert "It is being checked." not in page
+    assert "Check again." in page
 
 
 async def test_a_check_ends_with_the_process(
