@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote, unquote
 
 from sqlalchemy import ColumnElement, func, or_, update
 from sqlmodel import col, delete, select
@@ -16,8 +17,8 @@ from modules.stations.charges import Charge
 from modules.tokens.store import TokenRow
 from ocpi.context import Context
 from ocpi.database import Database, clock
-from ocpi.erasure.person import Person, without
-from ocpi.erasure.places import PLACES, SENTENCES, Place
+from ocpi.erasure.person import ERASED, Person, without
+from ocpi.erasure.places import LINKS, PLACES, SENTENCES, Place
 from ocpi.erasure.running import hindrances
 from ocpi.errors import InvalidParameters
 from ocpi.journal.table import MessageRow, MessageSubject
@@ -31,7 +32,6 @@ from ocpi.store import StoredObject
 
 WINDOW = 1000
 """How many rows are looked through in one query, so that nobody waits long for it."""
-ERASED = "(erased)"
 # How rows of the feed name objects of these tables.
 _TOLD: Mapping[type[StoredObject], str] = {
     TokenRow: "tokens",
@@ -65,6 +65,7 @@ async def erase(context: Context, person: Person, *, dry_run: bool = False) -> E
     database, seal = context.database, context.seal
     person = await _with_uids(database, person)
     found = [(place, await _candidates(database, place, person)) for place in PLACES]
+    links = await _candidates(database, LINKS, person)
     async with database.write() as db:
         rows = []
         for place, keys in found:
@@ -84,6 +85,7 @@ async def erase(context: Context, person: Person, *, dry_run: bool = False) -> E
             await _forget_feed(db, every)
         for table, count in (await _sentences(db, person, act=act)).items():
             erasure.held[table] = erasure.held.get(table, 0) + count
+        erasure.held[LINKS.name] = await _forget_links(db, links, person, act=act)
     erasure.held |= await _messages(database, seal, names, act=act)
     erasure.held = {table: count for table, count in erasure.held.items() if count}
     erasure.erased = act
@@ -110,9 +112,12 @@ async def _with_uids(database: Database, person: Person) -> Person:
 
 
 def _like(column: Any, person: Person) -> ColumnElement[bool]:
-    """Whether a text holds one of the driver's names, as JSON spells it."""
+    """Whether a text holds one of the driver's names, as JSON or a URL spells it."""
     lower = func.lower(column)
-    return or_(*(lower.contains(encode(each)[1:-1], autoescape=True) for each in person.names))
+    spelled = {
+        each for name in person.names for each in (encode(name)[1:-1], quote(name, safe="").lower())
+    }
+    return or_(*(lower.contains(each, autoescape=True) for each in sorted(spelled)))
 
 
 async def _candidates(database: Database, place: Place, person: Person) -> Sequence[Any]:
@@ -188,6 +193,18 @@ async def _forget_feed(db: AsyncSession, rows: Sequence[Any]) -> None:
         some = keys[n : n + AT_ONCE]
         await db.exec(delete(SyncObject).where(col(SyncObject.key).in_(some)))
         await db.exec(delete(ParkedObject).where(col(ParkedObject.object_key).in_(some)))
+
+
+async def _forget_links(db: AsyncSession, keys: Sequence[str], person: Person, *, act: bool) -> int:
+    """Forget what addresses of ours stand for where that names the driver; gives how many.
+
+    Who follows one later learns that there is nothing: the URL behind it would tell the name.
+    """
+    links = await _read(db, LINKS, keys)
+    naming = [link for link in links if person.is_named_in(unquote(link.url))]
+    for link in naming if act else ():
+        await db.delete(link)
+    return len(naming)
 
 
 async def _sentences(db: AsyncSession, person: Person, *, act: bool) -> dict[str, int]:

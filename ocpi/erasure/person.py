@@ -1,7 +1,9 @@
 """A driver as documents name one, and documents without the driver: pure."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ocpi.journal.redaction import PERSONAL
@@ -10,6 +12,9 @@ from ocpi.sealing import Seal
 _REFERENCE = "authorization_reference"
 # A station signs what its meter said: changed, it would prove nothing any more.
 _SIGNED = "signed_data"
+# Free text, in which somebody may have written who was charging.
+_REMARK = "remark"
+ERASED = "(erased)"
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,19 @@ class Person:
         names = {each.lower() for name, each in own if name in fields and isinstance(each, str)}
         return names.union(*map(self.names_in, children))
 
+    def cut_from(self, text: str) -> str:
+        """A text without the names of this driver, where they stand as words of their own."""
+        return self._words.sub(ERASED, text)
+
+    def is_named_in(self, text: str) -> bool:
+        """Whether a text says a name of this driver as a word of its own."""
+        return self._words.search(text) is not None
+
+    @cached_property
+    def _words(self) -> re.Pattern[str]:
+        names = "|".join(map(re.escape, sorted(self.names, key=len, reverse=True)))
+        return re.compile(rf"(?<!\w)(?:{names})(?!\w)", re.IGNORECASE)
+
     def uids_in(self, value: Any) -> set[str]:
         """The uids of this driver's tokens that a document tells of."""
         if isinstance(value, dict):
@@ -80,6 +98,8 @@ def without(document: Any, person: Person, seal: Seal) -> Any:
     return {
         name: seal.tombstone(value)
         if isinstance(value, str) and (name == _REFERENCE or (named and name in PERSONAL))
+        else person.cut_from(value)
+        if isinstance(value, str) and name == _REMARK
         else value
         if isinstance(value, str) or name == _SIGNED
         else without(value, person, seal)

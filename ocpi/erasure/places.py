@@ -17,6 +17,8 @@ from modules.stations.charges import Charge
 from modules.tokens.authorizations import Authorization
 from modules.tokens.store import TokenRow
 from ocpi.errands import Errand
+from ocpi.hub.links import HubLink
+from ocpi.parties import Partner
 from ocpi.pull.syncs import PartnerSync
 from ocpi.push.feed import SyncObject
 from ocpi.push.lanes import ParkedObject, PartnerLane
@@ -71,4 +73,8 @@ SENTENCES: tuple[tuple[type[SQLModel], str], ...] = (
     (ParkedObject, "error"),
     (PartnerLane, "last_error"),
     (PartnerSync, "note"),
+    (Partner, "note"),
 )
+
+# URLs of parties that may have written a driver's name into them.
+LINKS = Place(HubLink, "id", ("url",))
