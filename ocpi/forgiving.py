@@ -79,7 +79,8 @@ ADVICE: dict[str, str] = {
     Habit.NO_TIMEOUT: "Answer commands with a `timeout`.",
     Habit.NO_LOCATION: "Answer a posted CDR with its absolute URL in the header Location.",
     Habit.TYPE_IN_BODY: "Name the token's type in the URL, as `?type=`.",
-    Habit.ENVELOPE: "Give each envelope a `timestamp` and its status_code as a number.",
+    Habit.ENVELOPE: "Give each envelope a `timestamp` and its status_code as a number; "
+    "give no object a key twice.",
     Habit.CLIENT_INFO_DATE: "Give each ClientInfo its last_updated.",
     Tolerance.MOMENT: "Write times as 2026-01-02T03:04:05Z.",
     Tolerance.ENUM: "Use the words that OCPI 2.2.1 lists.",

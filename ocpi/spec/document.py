@@ -5,6 +5,7 @@ Fractions are `Decimal`, whole numbers `int`; a `float` never appears (TY-08).
 
 import json
 import re
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +23,15 @@ _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _BLANKS = b" \t\r\n"
 _LONG_INTEGER = b"0" * (MAX_INTEGER_DIGITS + 1)
 _SUSPECT_OUTPUT = re.compile(rb"E[+-][0-9]|NaN|Infinity")
+
+
+class DoubledKey(ValueError):
+    """An object has a key twice."""
+
+    def __init__(self, key: str, value: Any) -> None:
+        self.value = value
+        """What was read otherwise, by the last value of each key."""
+        super().__init__(f"an object has the key {key[:50]!a} twice")
 
 
 def decode(data: bytes | str) -> Any:
@@ -45,7 +55,9 @@ def decode(data: bytes | str) -> Any:
         _check_scalars(value)
     # Each key ends so, and texts seldom hold it: where both numbers are the same, no key was lost.
     if signs.count(b'":') != members:
-        json.loads(raw, object_pairs_hook=_refuse_twins, parse_int=str, parse_float=str)
+        key = _doubled_key(raw)
+        if key is not None:
+            raise DoubledKey(key, value)
     return value
 
 
@@ -90,12 +102,16 @@ def _count_members(value: Any) -> int:
     raise ValueError(_too_deep())
 
 
-def _refuse_twins(pairs: list[tuple[str, Any]]) -> None:
-    names = set()
-    for name, _ in pairs:
-        if name in names:
-            raise ValueError(f"an object has the key {name[:50]!a} twice")
-        names.add(name)
+def _doubled_key(raw: bytes) -> str | None:
+    doubled: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        if len(dict(pairs)) != len(pairs):
+            counts = Counter(name for name, _ in pairs)
+            doubled.extend(name for name, count in counts.items() if count > 1)
+
+    json.loads(raw, object_pairs_hook=look, parse_int=str, parse_float=str)
+    return doubled[0] if doubled else None
 
 
 def _check_scalars(value: Any) -> None:

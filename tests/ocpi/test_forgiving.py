@@ -215,6 +215,10 @@ def envelope(text: str, **headers: str) -> httpx.Response:
 ANSWERS = [
     (envelope('{"status_code":"1000","timestamp":""}'), {"IP-43 envelope": "status_code"}),
     (envelope('{"status_code":1000}'), {"IP-43 envelope": "timestamp"}),
+    (
+        envelope('{"status_code":1000,"timestamp":"","data":[{"id":"1","id":"2"}]}'),
+        {"IP-43 envelope": "an object has the key 'id' twice"},
+    ),
     (envelope(""), {"IP-06 empty answer": "HTTP 200"}),
     (
         httpx.Response(200, text='{"status_code":1000,"timestamp":""}'),
