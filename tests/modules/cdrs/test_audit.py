@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.cdrs.audit import audit
 from modules.cdrs.auditing import Auditor, CDRAudit, claim_hour, report
-from modules.cdrs.store import CDRRow
+from modules.cdrs.store import CDRRow, erasable
 from ocpi.agreements import Agreement
 from ocpi.crew import on_duty
 from ocpi.database import clock
@@ -49,7 +49,7 @@ async def reasons(service: Service) -> dict[str, str]:
 
 
 async def change(service: Service, *statements: Any) -> None:
-    async with service.database.write() as db:
+    async with service.database.write() as db, erasable(db):
         for statement in statements:
             await db.exec(statement)
 

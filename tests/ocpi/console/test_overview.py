@@ -10,7 +10,7 @@ from sqlmodel import select
 
 import ocpi.console.glance
 from modules.cdrs.own import credit_of
-from modules.cdrs.store import CDRRow, cdrs
+from modules.cdrs.store import CDRRow, cdrs, erasable
 from modules.locations.own import patch_own, put_own
 from modules.locations.parts import Place
 from modules.locations.store import LocationRow, locations
@@ -93,7 +93,7 @@ async def test_the_bills_of_today_are_summed_up_by_currency(any_service: Service
 
 async def test_bills_of_others_are_not_ours(any_service: Service) -> None:
     await bill(any_service, 1)
-    async with any_service.database.write() as db:
+    async with any_service.database.write() as db, erasable(db):
         row = (await db.exec(select(CDRRow))).one()
         row.owner = "de*xyz"
     assert (await Glances(any_service.context).get()).bills.count == 0
