@@ -67,6 +67,7 @@ from ocpi.journal.writing import NOT_STORED, purge, store_notes
 from ocpi.opening import close_context
 from ocpi.oversight import scraping_of, watches_of
 from ocpi.parties import VERSION
+from ocpi.paths import readable_query
 from ocpi.pull.admin import pull_router
 from ocpi.pull.puller import Puller
 from ocpi.pulse import store_pulse
@@ -276,8 +277,12 @@ class _Service:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = f"{path_of(scope)}/" if scope["type"] == "http" else ""
         if path.startswith("/ocpi/"):
+            # The hub carries queries as they are.
             await self.ocpi(scope, receive, send)
-        elif path.startswith("/admin/"):
+            return
+        if scope["type"] == "http":
+            scope = {**scope, "query_string": readable_query(scope["query_string"])}
+        if path.startswith("/admin/"):
             await self.admin(scope, receive, send)
         elif path.startswith("/console/"):
             await self.console(scope, receive, send)

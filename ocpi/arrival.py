@@ -15,6 +15,7 @@ from ocpi.hub.message import OWNED, owner_in
 from ocpi.hub.message import Message as HubMessage
 from ocpi.metrics import OTHER, SUBJECTS
 from ocpi.parties import VERSION, Caller
+from ocpi.paths import readable_query
 
 BODY_LIMIT = 1024 * 1024
 LARGE_LIMIT = 4 * 1024 * 1024
@@ -95,7 +96,9 @@ class Arrival:
 
     def scope_for(self, state: dict[str, Any]) -> Scope:
         """What FastAPI gets: who calls, and which parties are meant."""
-        return {**self.scope, "path": self.path, "state": {**self.scope.get("state", {}), **state}}
+        query = readable_query(self.scope["query_string"])
+        state = {**self.scope.get("state", {}), **state}
+        return {**self.scope, "path": self.path, "query_string": query, "state": state}
 
     @property
     def body_read(self) -> bytes:

@@ -11,6 +11,11 @@ def decode_segment(segment: str) -> str:
     return unquote(segment).replace("\0", "\ufffd")
 
 
+def readable_query(query: bytes) -> bytes:
+    """A query without NUL, for the same reason."""
+    return query.replace(b"%00", b"%EF%BF%BD")
+
+
 def climbs(path: str) -> bool:
     """Whether some server may take a segment of a path for the folder above it.
 

@@ -103,7 +103,7 @@ async def post_authorize(here: Here, presented: Presented) -> Response:
 async def list_tokens(
     here: Here,
     uid: Annotated[str, Query(description="Only those whose uid begins so.")] = "",
-    offset: Annotated[int, Query(ge=0)] = 0,
+    offset: Annotated[int, Query(ge=0, lt=2**63)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
     """What partners pushed, and what was pulled; the newest first."""

@@ -159,7 +159,7 @@ def golive_router(stores: Stores) -> APIRouter:
         visible: Annotated[
             bool | None, Query(description="Only the visible objects, or the hidden ones.")
         ] = None,
-        offset: Annotated[int, Query(ge=0)] = 0,
+        offset: Annotated[int, Query(ge=0, lt=2**63)] = 0,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     ) -> PreviewView:
         """Each object with the reason why it is visible or hidden; the counts are of all."""

@@ -130,3 +130,27 @@ async def test_slashes_more_or_less_change_nothing(service: Service) -> None:
 async def test_what_is_not_there_is_told_in_the_same_form(service: Service) -> None:
     assert error_of(await service.admin.get("/admin/nowhere")) == (404, "Not Found")
     assert error_of(await service.admin.post(URL)) == (405, "Method Not Allowed")
+
+
+@pytest.mark.threat("TA-20")
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(
+            f"/messages?{name}=%00"
+            for name in ("partner", "object", "correlation", "module", "token")
+        ),
+        "/tokens?uid=%00",
+    ],
+)
+async def test_a_query_with_nul_finds_nothing(postgres_url: str, path: str) -> None:
+    async with open_service(postgres_url) as service:
+        answer = await service.admin.get(f"/admin{path}")
+        assert (answer.status_code, answer.json()) == (200, [])
+
+
+async def test_an_offset_beyond_all_numbers_of_a_database_is_refused(sqlite_url: str) -> None:
+    async with open_service(sqlite_url) as service:
+        answer = await service.admin.get("/admin/tokens", params={"offset": 2**63})
+        assert answer.status_code == 400
+        assert answer.json()["error"].startswith("offset: ")
