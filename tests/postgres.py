@@ -33,7 +33,7 @@ POOLER = "OCPI_TEST_POOLER_URL"
 SUPERVISE = """
 "$0/initdb" -D "$1/data" -U postgres -A trust -E UTF8 --locale=C --no-sync || exit 1
 "$0/postgres" -D "$1/data" -k "$1" -c listen_addresses= -c max_connections=200 \
-    -c fsync=off -c full_page_writes=off -c synchronous_commit=off &
+    -c fsync=off -c full_page_writes=off &
 cat > /dev/null
 kill -INT $!
 wait
