@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Dialect, Table, delete, insert
@@ -117,7 +117,7 @@ async def _insert(
             await connection.run_sync(Connection.exec_driver_sql, statement, values)
 
 
-@cache
+@lru_cache(maxsize=2)
 def _plain_insert(dialect: Dialect) -> tuple[str, Sequence[str]]:
     """The statement as the driver takes it, and the columns in its order."""
     columns = [each.name for each in _TABLE.columns if each.name != "id"]
