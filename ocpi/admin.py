@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocpi.arrival import path_of, read_whole, replay
 from ocpi.context import Context
+from ocpi.editing import Document, Written
 from ocpi.errors import (
     NotAuthenticated,
     OCPIError,
@@ -27,7 +28,6 @@ from ocpi.parties import PlatformID, our_parties
 from ocpi.request import Here, Owner
 from ocpi.spec.document import encode
 from ocpi.spec.reading import problems
-from ocpi.store import Document, Written
 
 BODY_LIMIT = 4 * 1024 * 1024
 CRASHED = "An unexpected failure; it is logged."

@@ -1,6 +1,6 @@
 """The program put together: every module, both APIs, and the worker, in one ASGI application."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
@@ -54,6 +54,7 @@ from modules.stations.errandrunner import ErrandRunner
 from modules.stations.forgetting import Forgetter
 from ocpi.admin import AdminFront, Problem, add_error_handlers
 from ocpi.arrival import path_of
+from ocpi.calling import Endpoints
 from ocpi.catalogue import MODULES, PREVIEWED, PULLABLES, SOURCES, STORES, Offers, mounted
 from ocpi.console.app import create_console
 from ocpi.context import Context, Interface
@@ -73,7 +74,7 @@ from ocpi.pull.puller import Puller
 from ocpi.pulse import store_pulse
 from ocpi.push.worker import Worker
 from ocpi.refusals import store_refusals
-from ocpi.route import Endpoints, Front, List, One
+from ocpi.route import Front
 from ocpi.spec.reading import problems
 from ocpi.tolerances import store_tolerances
 from ocpi.tracing import UNTRACED
@@ -148,14 +149,13 @@ def create_ocpi_api(offers: Offers) -> FastAPI:
             "5XX": {"model": Failure, "description": "Failed here, see `status_message`."},
         },
     )
-    for platform, interfaces in offers.items():
+    for platform in offers:
         prefix = f"/ocpi/{platform}"
         api.include_router(versions_router(platform), prefix=prefix)
         api.include_router(credentials_router(platform), prefix=prefix)
-        for interface in interfaces:
-            prefix_of = f"{prefix}/{VERSION}/{interface.role.lower()}/{interface.module}"
-            for router in _routers(interface):
-                api.include_router(router, prefix=prefix_of, tags=[interface.module])
+    for path, interface in _mounts(offers):
+        for router in _routers(interface):
+            api.include_router(router, prefix=path, tags=[interface.module])
     _answer_errors(api)
     return api
 
@@ -167,24 +167,17 @@ def _routers(interface: Interface) -> Sequence[APIRouter]:
     return routers
 
 
-def _lists(offers: Offers) -> dict[str, List]:
-    """The list of each sender that is mounted, by its path."""
-    return {
-        f"/ocpi/{platform}/{VERSION}/sender/{module.id}": module.list
-        for platform, interfaces in offers.items()
-        for module in MODULES
-        if module.list is not None and Interface(module.id, "SENDER") in interfaces
-    }
+def endpoints_of(offers: Offers) -> Endpoints:
+    """The endpoints of modules that the front door calls itself."""
+    return Endpoints({path: _routers(interface) for path, interface in _mounts(offers)})
 
 
-def _ones(offers: Offers) -> dict[str, One]:
-    """The endpoint of one object of a sender that is mounted, by the path of its list."""
-    return {
-        f"/ocpi/{platform}/{VERSION}/sender/{module.id}": module.one
-        for platform, interfaces in offers.items()
-        for module in MODULES
-        if module.one is not None and Interface(module.id, "SENDER") in interfaces
-    }
+def _mounts(offers: Offers) -> Iterator[tuple[str, Interface]]:
+    """Where each interface of a module lies."""
+    for platform, interfaces in offers.items():
+        for interface in interfaces:
+            side = interface.role.lower()
+            yield f"/ocpi/{platform}/{VERSION}/{side}/{interface.module}", interface
 
 
 def create_admin_api() -> FastAPI:
@@ -267,8 +260,7 @@ class _Service:
         ocpi_api, admin_api = create_ocpi_api(context.interfaces), create_admin_api()
         ocpi_api.state.context = admin_api.state.context = context
         desk = Desk(context, STORES) if context.settings.is_hub else None
-        endpoints = Endpoints(_lists(context.interfaces), _ones(context.interfaces))
-        self.ocpi = Front(context, ocpi_api, endpoints, desk)
+        self.ocpi = Front(context, ocpi_api, endpoints_of(context.interfaces), desk)
         self.admin = AdminFront(context, admin_api)
         self.scraping = scraping_of(context)
         self.console = create_console(context, SOURCES, PULLABLES, PREVIEWED)

@@ -58,8 +58,6 @@ MODULES = (
         cpo="SENDER",
         sender=modules.locations.sender.router,
         receiver=modules.locations.receiver.router,
-        list=modules.locations.sender.list_locations,
-        one=modules.locations.sender.get_location,
         source=LocationSource(),
     ),
     Module(
@@ -67,7 +65,6 @@ MODULES = (
         cpo="SENDER",
         sender=modules.tariffs.sender.router,
         receiver=modules.tariffs.receiver.router,
-        list=modules.tariffs.sender.list_tariffs,
         source=TariffSource(),
     ),
     Module(
@@ -76,7 +73,6 @@ MODULES = (
         sender=modules.sessions.sender.router,
         elsewhere=modules.stations.preferences.router,
         receiver=modules.sessions.receiver.router,
-        list=modules.sessions.sender.list_sessions,
         source=SessionSource(),
     ),
     Module(
@@ -84,7 +80,6 @@ MODULES = (
         cpo="SENDER",
         sender=modules.cdrs.sender.router,
         receiver=modules.cdrs.receiver.router,
-        list=modules.cdrs.sender.list_cdrs,
         source=CDRSource(),
     ),
     Module(
@@ -104,7 +99,6 @@ MODULES = (
         cpo="RECEIVER",
         sender=modules.tokens.sender.router,
         receiver=modules.tokens.receiver.router,
-        list=modules.tokens.sender.list_tokens,
         source=TokenSource(),
     ),
     Module(

@@ -19,6 +19,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from ocpi.batching import Batches
 from ocpi.inlinesqlite import NAME, in_thread
 from ocpi.waking import Waking
 
@@ -197,6 +198,7 @@ class Database:
         self._reader: Reader | None = None
         self._prepared: dict[Any, Prepared] = {}
         self._waking = Waking(self._notify)
+        self.batches = Batches(self.write)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:

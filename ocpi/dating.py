@@ -1,8 +1,8 @@
 """Which `last_updated` a change of our own objects bears."""
 
+from ocpi.editing import Document
 from ocpi.errors import Conflict, InvalidParameters
 from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
-from ocpi.store import Document
 
 
 def later(stored: str | None, now: int) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from fastapi import APIRouter
 
 from ocpi.push.source import Source
-from ocpi.route import List, One
 
 
 @dataclass(frozen=True)
@@ -20,10 +19,6 @@ class Module:
     receiver: APIRouter | None = None
     elsewhere: APIRouter | None = None
     """Endpoints of the sender that need more than the module knows."""
-    list: List | None = None
-    """The endpoint of the sender's list, which the front door calls itself."""
-    one: One | None = None
-    """The endpoint of one object of that list, called so, too."""
     source: Source | None = None
 
     def routers(self, role: str) -> Sequence[APIRouter]:

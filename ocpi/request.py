@@ -13,6 +13,8 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from ocpi.context import Context
+from ocpi.database import Database
+from ocpi.editing import Edit, Written
 from ocpi.envelope import ok, ok_page
 from ocpi.errors import ForeignOwner, InvalidParameters, NotJSON
 from ocpi.forgiving import Habit, forgive
@@ -22,10 +24,11 @@ from ocpi.pagination import Paging, page_headers, read_paging
 from ocpi.parties import Caller, options_of
 from ocpi.paths import decode_segment
 from ocpi.push.feed import Change, changed
+from ocpi.push.writing import write
 from ocpi.sight import ALL, Sight
 from ocpi.spec.document import decode
 from ocpi.spec.moments import format_moment
-from ocpi.store import Page, Written
+from ocpi.store import Page, Store
 
 
 @dataclass(frozen=True)
@@ -207,6 +210,13 @@ class Push:
     broadcast: bool
     """It came to the hub, for every party whom it may concern."""
     correlation_id: str
+
+    async def write(
+        self, database: Database, store: Store[Any], edit: Edit, change: Change
+    ) -> Written:
+        """Make a change, and have the others told (RT-27, RT-32)."""
+        told = replace(change, correlation_id=self.correlation_id) if self.broadcast else None
+        return await write(database, store, edit, told)
 
     async def spread(self, db: AsyncSession, written: Written, change: Change) -> None:
         """Have the others told, in the transaction that stored it (RT-27, RT-32)."""

@@ -1,16 +1,15 @@
 """The way in: a plain ASGI layer that names, authenticates and bounds a request before FastAPI."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-from starlette.datastructures import QueryParams
-from starlette.responses import Response
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocpi.admission import away
 from ocpi.arrival import Arrival
+from ocpi.calling import Endpoints
 from ocpi.context import Context
 from ocpi.envelope import failure
 from ocpi.errors import (
@@ -39,30 +38,12 @@ from ocpi.journal.notes import Note
 from ocpi.messages import about, log
 from ocpi.metrics import OTHER, code_in
 from ocpi.parties import Caller, PlatformID, authenticate
-from ocpi.request import Listing, read_listing
 
 # What partners may ask for with a registration token (TR-06), and what is never routed (RT-03).
 _CONFIGURATION = {"versions", "2.2.1", "2.2.1/credentials"}
 _UNROUTED = {"versions", "credentials", "hubclientinfo"}
 # What moves stations or asks for answers of others, though it is sent to a receiver.
 _LIVE = {"commands", "chargingprofiles"}
-
-
-# An endpoint that gives a page of a list to a partner that asks for objects of some parties.
-List = Callable[[Context, tuple[Party, ...], Listing], Awaitable[Response]]
-# An endpoint that gives one object of a list to a caller, of some parties, by its id.
-One = Callable[[Context, Caller, tuple[Party, ...], str], Awaitable[Response]]
-
-
-@dataclass(frozen=True)
-class Endpoints:
-    """Endpoints that are called here: FastAPI takes longer to find and call them than they run.
-
-    Both are by the path of the list.
-    """
-
-    lists: Mapping[str, List]
-    ones: Mapping[str, One]
 
 
 class Front:
@@ -207,28 +188,12 @@ class Front:
     async def _answer_here(
         self, request: Arrival, exchange: "_Exchange", state: dict[str, Any]
     ) -> None:
-        answer = await self._read(request, state)
-        if answer is not None:
-            await answer(request.scope, request.receive, exchange.send)
-        else:
-            body = await request.replayed()
-            await self.api(request.scope_for(state), body, exchange.send)
-
-    async def _read(self, request: Arrival, state: dict[str, Any]) -> Response | None:
-        """The answer of an endpoint that is called here; None where the request is for none."""
-        if request.scope["method"] != "GET" or "owners" not in state:
-            return None
-        context, caller, owners = self.context, state["caller"], state["owners"]
-        path, below = request.path, request.below
-        if not below and path in self.endpoints.lists:
-            query = QueryParams(request.scope["query_string"])
-            listing = read_listing(context, caller, path, query)
-            return await self.endpoints.lists[path](context, owners, listing)
-        one = self.endpoints.ones.get(path.removesuffix(f"/{below}"))
-        # What FastAPI would still have to decode is left to it.
-        if one is None or "/" in below or "%" in below:
-            return None
-        return await one(context, caller, owners, below)
+        scope, receive = request.scope_for(state), await request.replayed()
+        endpoint = self.endpoints.find(request)
+        answer: ASGIApp = self.api
+        if endpoint is not None:
+            answer = await endpoint.answer(Request({**scope, "app": self.api}, receive))
+        await answer(scope, receive, exchange.send)
 
 
 def _refuse_unchecked(request: Arrival) -> None:

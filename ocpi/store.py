@@ -1,17 +1,26 @@
 """OCPI objects as documents: stored whole as JSON text, beside the columns they are searched by."""
 
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import BigInteger, Table, Text, bindparam, insert
+from sqlalchemy import BigInteger, Table, Text, bindparam, delete, insert, null, update
 from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import Database, numbered, stamp
+from ocpi.editing import (
+    Decision,
+    Document,
+    Edit,
+    Held,
+    Written,
+    is_stale,
+    object_key,
+    require_same,
+)
 from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import Party
 from ocpi.listqueries import list_queries, text_query
@@ -23,9 +32,6 @@ from ocpi.spec.kinds import Tolerance
 from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.spec.reading import defects, read
 from ocpi.spec.types import OCPIModel
-
-Document = dict[str, Any]
-AHEAD = 5 * 60 * 1_000_000
 
 
 class StoredObject(SQLModel):
@@ -62,30 +68,6 @@ class Page:
     total: int
 
 
-@dataclass(frozen=True)
-class Written:
-    """What a write came to: the object was new, changed or left alone, and its document now."""
-
-    document: Document
-    created: bool = False
-    changed: bool = True
-    stale: bool = False
-    """The change was older than what is stored, and was not applied (PP-09)."""
-
-
-def is_stale(moment: int, stored: int) -> bool:
-    """Whether a change is older than what is stored, both in microseconds since 1970 (PP-09).
-
-    What is dated more than five minutes ahead is no measure: arrival orders its changes (PD-06).
-    """
-    return moment < stored <= time.time_ns() // 1000 + AHEAD
-
-
-def object_key(owner: Party, identifier: str) -> str:
-    """The key of an owner's object."""
-    return f"{owner.key}*{identifier.lower()}"
-
-
 def audience_of(document: Document) -> Party:
     """The party whose token was used, in a Session or a CDR: the one that it concerns (AT-58)."""
     token = document["cdr_token"]
@@ -102,17 +84,25 @@ class Store(Generic[Row]):
         *,
         identifier: str = "id",
         missing: type[UnknownObject] = UnknownObject,
-        appended: frozenset[str] = frozenset(),
     ) -> None:
         self.table = table
         self.model = model
         self.identifier = identifier
         self.missing = missing
-        self._one = select(table).where(col(table.key) == bindparam("key"))
-        self._one_locked = self._one.with_for_update()
-        self._body = select(col(table.body)).where(col(table.key) == bindparam("key"))
-        self.appended = appended
         self._columns: Table = table.__table__  # type: ignore[attr-defined]
+        columns: Any = self._columns.c
+        this, these = (
+            columns.key == bindparam("this"),
+            columns.key.in_(bindparam("keys", expanding=True)),
+        )
+        self._body = select(columns.body).where(columns.key == bindparam("key"))
+        absent = columns.get("absent_since", null())
+        held = select(columns.key, columns.body, absent).where(these).order_by(columns.key)
+        self._held = held.with_for_update()
+        self._insert = insert(self._columns)
+        self._update = update(self._columns).where(this)
+        self._meet = update(self._columns).where(these).values(absent_since=None)
+        self._delete = delete(self._columns).where(this)
 
     async def page(
         self,
@@ -215,13 +205,14 @@ class Store(Generic[Row]):
 
     async def get(self, db: AsyncSession, owner: Party, identifier: str) -> Document | None:
         """An object's document as the transaction sees it; None without one."""
-        row = await self._row(db, owner, identifier)
-        return None if row is None else decode(row.body)
+        found = await db.exec(self._body, params={"key": object_key(owner, identifier)})
+        body = found.one_or_none()
+        return None if body is None else decode(body)
 
     async def lock(self, db: AsyncSession, owner: Party, identifier: str) -> Document | None:
         """An object's document, which nobody else changes until the commit; None without one."""
-        row = await self._row(db, owner, identifier, lock=True)
-        return None if row is None else decode(row.body)
+        found = await self.lock_many(db, owner, (identifier,))
+        return next(iter(found.values()), None)
 
     async def lock_many(
         self, db: AsyncSession, owner: Party, identifiers: Iterable[str]
@@ -231,14 +222,19 @@ class Store(Generic[Row]):
         Who changes several objects in a transaction locks them all before the first stamp: a change
         of a single object locks in the same order, so neither waits for the other for ever.
         """
-        keys = [object_key(owner, identifier) for identifier in identifiers]
-        found = await db.exec(
-            select(self.table)
-            .where(col(self.table.key).in_(keys))
-            .order_by(col(self.table.key))
-            .with_for_update()
-        )
-        return {row.key: decode(_met(row).body) for row in found}
+        found = await self._hold(db, [object_key(owner, each) for each in identifiers])
+        return {key: decode(body) for key, body in found.items()}
+
+    async def _hold(self, db: AsyncSession, keys: Collection[str]) -> dict[str, str]:
+        """The texts of those objects that exist, by key, locked until the commit.
+
+        They are written, or were told again: so their owner has not lost them.
+        """
+        found = (await db.exec(self._held, params={"keys": list(keys)})).all()
+        absent = [key for key, _, since in found if since is not None]
+        if absent:
+            await db.exec(self._meet, params={"keys": absent})
+        return {key: body for key, body, _ in found}
 
     async def create_many(
         self, db: AsyncSession, owner: Party, documents: Sequence[Document]
@@ -246,90 +242,115 @@ class Store(Generic[Row]):
         """Store objects that `lock_many` has not found; IntegrityError if one came meanwhile."""
         first = await stamp(db, "created", len(documents))
         rows = [self._row_of(owner, each, first + n) for n, each in enumerate(documents)]
-        await db.exec(insert(self.table), params=rows)
+        await db.exec(self._insert, params=rows)
 
     async def put(
         self, db: AsyncSession, owner: Party, identifier: str, document: Document
     ) -> Written:
+        """Make the edit `putting` in a transaction."""
+        return await self.write_one(db, self.putting(owner, identifier, document))
+
+    async def patch(
+        self, db: AsyncSession, owner: Party, identifier: str, changes: Document
+    ) -> Written:
+        """Make the edit `patching` in a transaction."""
+        return await self.write_one(db, self.patching(owner, identifier, changes))
+
+    def putting(self, owner: Party, identifier: str, document: Document, **beside: Any) -> Edit:
         """Store a whole document, which replaces what was there (PP-01 to PP-03).
 
         The document is stored as given: whoever calls has validated it. An older `last_updated`
         than the stored one is not applied; the same document changes nothing (PP-09, AT-75).
         """
         self.require_same(owner, identifier, document)
-        moment = microseconds(parse_moment(document["last_updated"]))
-        row = await self._row(db, owner, identifier, lock=True)
-        if row is None:
-            position = await stamp(db, "created")
-            # Whoever created it meanwhile has committed: creators wait for each other's stamps.
-            row = await self._row(db, owner, identifier, lock=True)
-        if row is None:
-            await db.exec(insert(self.table), params=[self._row_of(owner, document, position)])
-            return Written(document, created=True)
-        if is_stale(moment, row.last_updated):
-            return Written(decode(row.body), changed=False, stale=True)
-        document = self.settled(decode(row.body), document)
-        body = encode(document)
-        if body == row.body:
-            return Written(document, changed=False)
-        await self._replace(db, row, document, body)
-        return Written(document)
 
-    async def patch(
-        self, db: AsyncSession, owner: Party, identifier: str, changes: Document
-    ) -> Written:
+        def decide(stored: Document | None) -> Decision:
+            if stored is None:
+                return document, Written(document, created=True)
+            if _is_older(document, stored):
+                return None, Written(stored, changed=False, stale=True)
+            settled = self.settled(stored, document)
+            return settled, Written(settled)
+
+        return Edit(owner, identifier, decide, creates=True, beside=beside)
+
+    def patching(self, owner: Party, identifier: str, changes: Document) -> Edit:
         """Change the fields given, `last_updated` among them, and keep the rest (PP-04, PP-05)."""
-        row = await self._row(db, owner, identifier, lock=True)
-        if row is None:
-            raise self.missing()
-        stored: Document = decode(row.body)
-        if is_stale(microseconds(parse_moment(changes["last_updated"])), row.last_updated):
-            return Written(stored, changed=False, stale=True)
-        merged = self.settled(stored, self.merged(stored, changes))
-        self.require_same(owner, identifier, merged)
-        read(self.model, merged)
-        body = encode(merged)
-        if body == row.body:
-            return Written(merged, changed=False)
-        await self._replace(db, row, merged, body)
-        return Written(merged)
+
+        def decide(stored: Document | None) -> Decision:
+            if stored is None:
+                raise self.missing()
+            if _is_older(changes, stored):
+                return None, Written(stored, changed=False, stale=True)
+            merged = self.settled(stored, self.merged(stored, changes))
+            self.require_same(owner, identifier, merged)
+            read(self.model, merged)
+            return merged, Written(merged)
+
+        return Edit(owner, identifier, decide)
 
     def merged(self, stored: Document, changes: Document) -> Document:
-        """The document after a PATCH; lists in `appended` grow, every other field is replaced."""
-        merged = {**stored, **changes}
-        for name in self.appended & changes.keys():
-            merged[name] = [*stored.get(name, []), *changes[name]]
-        return merged
+        """The document after a PATCH: every field given is replaced."""
+        return {**stored, **changes}
 
     def settled(self, stored: Document, document: Document) -> Document:
         """What is kept of a newer document; for a kind to tell of which something is final."""
         del stored
         return document
 
+    async def write_one(self, db: AsyncSession, edit: Edit) -> Written:
+        """What a change came to; raises what it was refused for."""
+        (outcome,) = await self.write(db, (edit,))
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def write(self, db: AsyncSession, edits: Sequence[Edit]) -> list[Written | Exception]:
+        """What each of some changes came to, or was refused for, one made after the other."""
+        keys = {edit.key: edit.creates for edit in edits}
+        texts = await self._hold(db, keys)
+        missing = {edit.key for edit in edits if edit.creates} - texts.keys()
+        position = 0
+        if missing:
+            position = await stamp(db, "created", len(missing))
+            # Whoever created one meanwhile has committed: creators wait for each other's stamps.
+            texts |= await self._hold(db, missing)
+        held = {key: Held(texts.get(key)) for key in keys}
+        outcomes = [held[edit.key].apply(edit) for edit in edits]
+        await self._store(db, held, position)
+        return outcomes
+
+    async def _store(self, db: AsyncSession, held: Mapping[str, Held], position: int) -> None:
+        """Write what has changed; new objects stand from a position on."""
+        made = [each for each in held.values() if each.maker is not None]
+        if made:
+            rows = [self._new_row(each, position + n) for n, each in enumerate(made)]
+            await db.exec(self._insert, params=rows)
+        changed = {
+            key: each
+            for key, each in held.items()
+            if each.maker is None and each.body != each.stored
+        }
+        if changed:
+            rows = [self._columns_of(each) | {"this": key} for key, each in changed.items()]
+            await db.exec(self._update, params=rows)
+
+    def _new_row(self, held: Held, position: int) -> dict[str, Any]:
+        assert held.maker is not None
+        owner, key = held.maker.owner, held.maker.key
+        named = {"position": position, "key": key, "owner": owner.key}
+        return {**named, **self._columns_of(held), **held.maker.beside}
+
+    def _columns_of(self, held: Held) -> dict[str, Any]:
+        assert held.document is not None
+        moment = microseconds(parse_moment(held.document["last_updated"]))
+        return {"last_updated": moment, "body": held.body, **self.columns(held.document)}
+
     async def delete(self, db: AsyncSession, owner: Party, identifier: str) -> None:
         """Forget an object."""
-        row = await self._row(db, owner, identifier, lock=True)
-        if row is None:
+        gone = await db.exec(self._delete, params={"this": object_key(owner, identifier)})
+        if gone.rowcount == 0:
             raise self.missing()
-        await db.delete(row)
-        await db.flush()
-
-    async def _row(
-        self, db: AsyncSession, owner: Party, identifier: str, *, lock: bool = False
-    ) -> Row | None:
-        """The stored row; with `lock`, nobody else changes it until the commit."""
-        query = self._one_locked if lock else self._one
-        found = await db.exec(query, params={"key": object_key(owner, identifier)})
-        row = found.one_or_none()
-        return _met(row) if lock and row is not None else row
-
-    async def _replace(self, db: AsyncSession, row: Row, document: Document, body: str) -> None:
-        row.body = body
-        row.last_updated = microseconds(parse_moment(document["last_updated"]))
-        for name, value in self.columns(document).items():
-            setattr(row, name, value)
-        db.add(row)
-        await db.flush()
 
     def columns(self, document: Document) -> dict[str, Any]:
         """The columns that only this kind of object has, for a kind to tell."""
@@ -348,7 +369,7 @@ class Store(Generic[Row]):
     def require_same(self, owner: Party, identifier: str, document: Document) -> None:
         """Raises ``InvalidParameters`` for a document of another object than this (CO-05)."""
         codes = {"country_code": owner.country_code, "party_id": owner.party_id}
-        _require_same({**codes, **self.named(identifier)}, document)
+        require_same({**codes, **self.named(identifier)}, document)
 
     def _row_of(self, owner: Party, document: Document, position: int) -> dict[str, Any]:
         return {
@@ -361,30 +382,9 @@ class Store(Generic[Row]):
         }
 
 
-def _met(row: Row) -> Row:
-    """A row that is locked to be written: its owner tells of the object, so it is not gone."""
-    if isinstance(row, PulledObject):
-        row.absent_since = None
-    return row
-
-
-def spelled(owner: Party, document: Document) -> Document:
-    """The document with its owner's codes as the owner spells them (IP-25).
-
-    Raises ``InvalidParameters`` when it names another owner.
-    """
-    codes = {"country_code": owner.country_code, "party_id": owner.party_id}
-    _require_same(codes, document)
-    return {**document, **codes}
-
-
-def _require_same(wanted: dict[str, str], document: Document) -> None:
-    """The body names the same object as the URL (CO-04, CO-05)."""
-    for field, value in wanted.items():
-        if str(document.get(field, "")).lower() != value.lower():
-            raise InvalidParameters(
-                f"{field}: the URL says {value!r}, the body {document.get(field)!r}"
-            )
+def _is_older(changes: Document, stored: Document) -> bool:
+    moments = (microseconds(parse_moment(each["last_updated"])) for each in (changes, stored))
+    return is_stale(*moments)
 
 
 def refuse_defects(model: type[OCPIModel], document: Document) -> None:

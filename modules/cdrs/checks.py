@@ -10,9 +10,9 @@ from modules.cdrs.store import CDRRow
 from modules.tariffs.store import tariffs
 from modules.tariffs.verdicts import account_for, judge_received
 from ocpi.database import Database
+from ocpi.editing import Document, object_key
 from ocpi.headers import Party
 from ocpi.spec.document import decode
-from ocpi.store import Document, object_key
 
 # A CDR may name any number of Tariffs, and each is looked up.
 _MOST = 50

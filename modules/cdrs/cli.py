@@ -14,6 +14,7 @@ from modules.cdrs.receipts import with_receipts
 from modules.cdrs.store import CDRRow, cdrs
 from modules.tariffs.cli import cdr_app
 from ocpi.context import Context
+from ocpi.editing import Document
 from ocpi.exportways import command
 from ocpi.headers import Party
 from ocpi.opening import open_context
@@ -21,7 +22,6 @@ from ocpi.parties import PlatformID, our_parties
 from ocpi.push.cli import push_app
 from ocpi.recent import newest
 from ocpi.spec.document import decode
-from ocpi.store import Document
 from ocpi.terminal import AsJSON, print_json, print_table, run
 
 __all__ = ["cdr_app"]

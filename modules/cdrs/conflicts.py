@@ -4,9 +4,9 @@ from sqlmodel import col, select
 
 from modules.cdrs.store import CDRConflict, CDRRow
 from ocpi.database import Database
+from ocpi.editing import Document
 from ocpi.spec.document import decode
 from ocpi.spec.moments import format_moment, moment_of
-from ocpi.store import Document
 
 
 async def list_conflicts(database: Database, *, limit: int, offset: int = 0) -> list[Document]:

@@ -10,12 +10,12 @@ from sqlmodel import col, select
 from modules.cdrs.store import CDRConflict, CDRRow
 from modules.tariffs.verdicts import AGREES
 from ocpi.database import Database
+from ocpi.editing import Document
 from ocpi.errors import InvalidParameters
 from ocpi.headers import Party
 from ocpi.parties import Partner, PartnerRole
 from ocpi.recent import Found, search
 from ocpi.spec.document import decode
-from ocpi.store import Document
 
 _PARTY = re.compile(r"([A-Za-z]{2})[*-]?([A-Za-z0-9]{3})")
 

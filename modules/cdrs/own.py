@@ -7,12 +7,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from modules.cdrs.store import cdrs
 from ocpi.database import clock
 from ocpi.dating import later
+from ocpi.editing import Document, Written, object_key, spelled
 from ocpi.errors import Conflict, InvalidParameters, UnknownObject
 from ocpi.headers import Party
 from ocpi.push.feed import Change, Stream, changed, feed_key
 from ocpi.spec.cdrs import CDR
 from ocpi.spec.reading import dump, read
-from ocpi.store import Document, Written, audience_of, object_key, refuse_defects, spelled
+from ocpi.store import audience_of, refuse_defects
 
 MODULE = "cdrs"
 # What a credit CDR does not repeat of the CDR that it takes back (CD-09, CD-10).

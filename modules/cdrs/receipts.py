@@ -6,12 +6,12 @@ from typing import Any
 from sqlmodel import col, select
 
 from ocpi.database import Database
+from ocpi.editing import Document, object_key
 from ocpi.headers import Party
 from ocpi.parties import Partner
 from ocpi.push.feed import feed_key
 from ocpi.push.lanes import Receipt
 from ocpi.spec.moments import format_moment, moment_of
-from ocpi.store import Document, object_key
 
 
 async def with_receipts(database: Database, cdrs: Collection[Document]) -> list[Document]:

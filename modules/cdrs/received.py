@@ -1,18 +1,18 @@
 """CDRs of others: each is stored once, and what contradicts it is kept beside it."""
 
-from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.cdrs.checks import check_price
-from modules.cdrs.store import CDRConflict, CDRRow, cdrs
+from modules.cdrs.store import CDRConflict, cdrs
 from modules.tariffs.verdicts import AGREES
 from ocpi.database import Database, clock
+from ocpi.editing import Document, object_key
 from ocpi.errors import InvalidParameters
 from ocpi.headers import Party
 from ocpi.messages import log
+from ocpi.push.writing import write
 from ocpi.spec.document import decode, encode
-from ocpi.store import Document, object_key
 
 # Contradictions that are kept of one CDR: whoever makes more of them is wrong anyway.
 _MOST = 10
@@ -27,13 +27,16 @@ async def keep(database: Database, partner: str, owner: Party, document: Documen
     key = object_key(owner, document["id"])
     known = await cdrs.text_of(database, key) is not None
     finding = None if known else await check_price(database, owner, document)
-    async with database.write() as db:
-        written = await cdrs.put(db, owner, document["id"], document)
-        if written.created and finding is not None:
-            checked = {"verdict": finding["verdict"], "finding": encode(finding)}
-            await db.exec(update(CDRRow).where(col(CDRRow.key) == key).values(**checked))
-        conflict = not written.created and written.document != document
-        if conflict:
+    checked = {
+        "verdict": None if finding is None else finding["verdict"],
+        "finding": None if finding is None else encode(finding),
+    }
+    edit = cdrs.putting(owner, document["id"], document, **checked)
+    written = await write(database, cdrs, edit)
+    conflict = not written.created and written.document != document
+    if conflict:
+        async with database.write() as db:
+            await cdrs.lock(db, owner, document["id"])
             await _keep_aside(db, partner, key, document)
     if written.created and finding is not None and finding["verdict"] != AGREES:
         log.warning("cdr price", partner=partner, id=document["id"], why=finding["sentence"])

@@ -10,6 +10,7 @@ from modules.cdrs.received import keep
 from modules.cdrs.store import cdrs
 from ocpi.admin import takes
 from ocpi.context import Context, Interface
+from ocpi.editing import Document
 from ocpi.envelope import Answer, ok
 from ocpi.forgiving import Habit, forgive, read
 from ocpi.headers import Party
@@ -17,7 +18,6 @@ from ocpi.parties import options_of
 from ocpi.request import Body, CallerOf, Here, Segment, TheirParty, party_of
 from ocpi.spec.cdrs import CDR
 from ocpi.spec.reading import dump
-from ocpi.store import Document
 
 router = APIRouter()
 

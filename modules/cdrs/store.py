@@ -8,10 +8,11 @@ from sqlalchemy import BigInteger, Index, Text
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from ocpi.editing import Document
 from ocpi.headers import Party
 from ocpi.spec.cdrs import CDR
 from ocpi.spec.document import decode, whole
-from ocpi.store import Document, Store, StoredObject, audience_of
+from ocpi.store import Store, StoredObject, audience_of
 
 # A `cost` of so many is one of the currency; OCPI knows four decimals.
 MONEY = 10_000

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterator
 
 from modules.commands.judging import ACCEPTED, Verdict, charging_evse, refuse_session
+from ocpi.editing import Document
 from ocpi.spec.locations import Capability
-from ocpi.store import Document
 
 # A station behind a slow connection is not asked about one session more often than this.
 MOST_REQUESTS = 6

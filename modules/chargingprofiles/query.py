@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote_plus
 
-from ocpi.store import Document
+from ocpi.editing import Document
 
 _RESPONSE_URL = re.compile(r"(?:^|&)response_url=(.*)")
 _DURATION = re.compile(r"(?:^|&)duration=([^&]*)")

@@ -29,6 +29,7 @@ from ocpi.admin import takes
 from ocpi.callbacks import check_response_url
 from ocpi.context import Context
 from ocpi.database import clock
+from ocpi.editing import Document
 from ocpi.envelope import Answer, ok
 from ocpi.errands import Errand
 from ocpi.errors import InvalidParameters
@@ -40,7 +41,6 @@ from ocpi.spec.chargingprofiles import ChargingProfileResponse, SetChargingProfi
 from ocpi.spec.document import encode
 from ocpi.spec.reading import dump
 from ocpi.spec.types import CalledURL, Integer, OCPIModel
-from ocpi.store import Document
 
 router = APIRouter()
 

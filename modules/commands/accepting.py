@@ -14,6 +14,7 @@ from modules.locations.store import locations
 from modules.sessions.store import sessions
 from ocpi.context import Context
 from ocpi.database import Database, clock
+from ocpi.editing import Document, object_key
 from ocpi.errands import TELLING, Errand, token_key
 from ocpi.gateway import Wish
 from ocpi.headers import Party, read_routing
@@ -21,7 +22,6 @@ from ocpi.parties import Partner
 from ocpi.request import Addressed, CallerOf, IDs, party_of
 from ocpi.spec.document import decode, encode
 from ocpi.spec.tokens import Token
-from ocpi.store import Document, object_key
 
 MOST_UNDER_WAY = 50
 """Errands of one partner that may wait for stations at once."""

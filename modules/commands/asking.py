@@ -18,6 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context, Interface
 from ocpi.database import clock
+from ocpi.editing import Document
 from ocpi.errors import Conflict, InvalidParameters, PeerUnusable, UnknownObject
 from ocpi.forgiving import Habit, forgive, read
 from ocpi.headers import Party, routing_headers
@@ -27,7 +28,6 @@ from ocpi.reply import Reply
 from ocpi.spec.document import encode
 from ocpi.spec.reading import dump, problems
 from ocpi.spec.types import OCPIModel, Role
-from ocpi.store import Document
 
 
 class SentCommand(SQLModel, table=True):

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from modules.locations.parts import Place, find_part
 from modules.sessions.store import FINAL
+from ocpi.editing import Document
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.headers import Party
 from ocpi.spec.commands import (
@@ -17,7 +18,7 @@ from ocpi.spec.commands import (
 )
 from ocpi.spec.locations import Capability, Status
 from ocpi.spec.tokens import Token
-from ocpi.store import Document, audience_of
+from ocpi.store import audience_of
 
 Command = CancelReservation | ReserveNow | StartSession | StopSession | UnlockConnector
 

@@ -26,6 +26,7 @@ from modules.locations.parts import Place
 from ocpi.callbacks import check_response_url
 from ocpi.context import Context
 from ocpi.database import Database, clock
+from ocpi.editing import Document
 from ocpi.envelope import Answer, ok
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.forgiving import read
@@ -46,7 +47,6 @@ from ocpi.spec.commands import (
 from ocpi.spec.document import encode
 from ocpi.spec.moments import moment_of
 from ocpi.spec.reading import dump
-from ocpi.store import Document
 
 router = APIRouter()
 

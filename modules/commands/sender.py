@@ -13,12 +13,12 @@ from modules.commands.asking import (
     take_result,
 )
 from ocpi.admin import takes
+from ocpi.editing import Document
 from ocpi.envelope import Answer, ok
 from ocpi.gateway import Wish
 from ocpi.request import Body, CallerOf, Here, Segment
 from ocpi.spec.commands import CommandResult, CommandResultType
 from ocpi.spec.document import decode
-from ocpi.store import Document
 
 router = APIRouter()
 

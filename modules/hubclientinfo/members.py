@@ -7,10 +7,10 @@ from sqlmodel import col
 
 from modules.hubclientinfo.standing import FACTS, Facts, read_told, status_of
 from ocpi.context import Context
+from ocpi.editing import Document
 from ocpi.headers import Party
 from ocpi.parties import Partner
 from ocpi.spec.hubclientinfo import ConnectionStatus
-from ocpi.store import Document
 
 _NAMES = select(col(Partner.id), col(Partner.name))
 

@@ -18,6 +18,7 @@ from ocpi.crew import Repeated
 from ocpi.database import clock
 from ocpi.dating import later
 from ocpi.directory import MEMBERS
+from ocpi.editing import Document, object_key
 from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.parties import Partner, State
@@ -26,7 +27,6 @@ from ocpi.push.feed import Change, changed
 from ocpi.push.lanes import PartnerLane
 from ocpi.spec.document import decode
 from ocpi.spec.hubclientinfo import ConnectionStatus
-from ocpi.store import Document, object_key
 
 # Few enough for a transaction that nobody waits for: a hub may announce thousands at once.
 _AT_ONCE = 50

@@ -8,11 +8,12 @@ from modules.locations.parts import Place, find_part, model_of, raise_parents
 from modules.locations.store import check_complete, locations
 from ocpi.database import clock
 from ocpi.dating import date_change, grown
+from ocpi.editing import Document, Written, object_key, spelled
 from ocpi.errors import UnknownLocation
 from ocpi.headers import Party
 from ocpi.push.feed import Change, changed, created
 from ocpi.spec.reading import dump, read, read_patch
-from ocpi.store import Document, Written, object_key, refuse_defects, spelled
+from ocpi.store import refuse_defects
 
 MODULE = "locations"
 REMOVED = "REMOVED"
@@ -44,10 +45,7 @@ async def create_own(db: AsyncSession, owner: Party, documents: Sequence[Documen
 
 async def store_own(db: AsyncSession, owner: Party, place: Place, document: Document) -> Written:
     """Store a document that is fit to be sent, and have partners told."""
-    if place.evse_uid is None:
-        written = await locations.put(db, owner, place.location_id, document)
-    else:
-        written = await locations.put_part(db, owner, place, document)
+    written = await locations.put_at(db, owner, place, document)
     await _tell(db, owner, place, written, None)
     return written
 
@@ -65,10 +63,7 @@ async def patch_own(db: AsyncSession, owner: Party, place: Place, body: Document
         return Written(before, changed=False)
     changes = grown(before, changes)
     refuse_defects(model_of(place), {**before, **changes})
-    if place.evse_uid is None:
-        written = await locations.patch(db, owner, place.location_id, changes)
-    else:
-        written = await locations.patch_part(db, owner, place, changes)
+    written = await locations.patch_at(db, owner, place, changes)
     await _tell(db, owner, place, written, None if "evses" in changes else changes)
     return written
 

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ocpi.editing import Document
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.mappings import Mappings
 from ocpi.spec.locations import EVSE, Connector, Location
 from ocpi.spec.moments import parse_moment
-from ocpi.store import Document
 
-Edit = Callable[[Document | None], Document]
+PartEdit = Callable[[Document | None], Document]
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def find_part(location: Document, place: Place) -> Document:
     return connector
 
 
-def edit_part(location: Document, place: Place, edit: Edit) -> Document:
+def edit_part(location: Document, place: Place, edit: PartEdit) -> Document:
     """The Location after `edit` made a new document of one of its parts.
 
     `edit` is given None where the part is new. The parents' `last_updated` follow their children's

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from modules.locations.parts import Place, find_part, model_of, raise_parents
 from modules.locations.store import check_complete, locations
 from ocpi.admin import takes
+from ocpi.editing import Document, object_key
 from ocpi.envelope import Answer, ok
 from ocpi.forgiving import read, read_patch
 from ocpi.headers import Party
@@ -16,7 +17,6 @@ from ocpi.request import Body, Here, PatchBody, Push, PushOf, Segment, TheirPart
 from ocpi.spec.document import decode, encode
 from ocpi.spec.locations import EVSE, Connector, Location
 from ocpi.spec.reading import dump
-from ocpi.store import Document, object_key
 
 MODULE = "locations"
 
@@ -37,12 +37,8 @@ async def _put(here: Here, push: Push, owner: Party, place: Place, body: Body) -
     if not push.broadcast:
         # What is told to others keeps the dates that its owner gave it (RT-16).
         document = raise_parents(document)
-    async with here.database.write() as db:
-        if place.evse_uid is None:
-            written = await locations.put(db, owner, place.location_id, document)
-        else:
-            written = await locations.put_part(db, owner, place, document)
-        await push.spread(db, written, _change(owner, place))
+    edit = locations.putting_at(owner, place, document)
+    written = await push.write(here.database, locations, edit, _change(owner, place))
     return answer_written(push.caller, written)
 
 
@@ -52,13 +48,10 @@ async def _patch(here: Here, push: Push, owner: Party, place: Place, body: Body)
     changes = read_patch(model_of(place), body)
     if not push.broadcast:
         changes = raise_parents(changes)
-    async with here.database.write() as db:
-        if place.evse_uid is None:
-            written = await locations.patch(db, owner, place.location_id, changes)
-        else:
-            written = await locations.patch_part(db, owner, place, changes)
-        whole = place.connector_id is not None or "evses" in changes
-        await push.spread(db, written, _change(owner, place, None if whole else changes))
+    edit = locations.patching_at(owner, place, changes)
+    whole = place.connector_id is not None or "evses" in changes
+    change = _change(owner, place, None if whole else changes)
+    written = await push.write(here.database, locations, edit, change)
     return answer_written(push.caller, written)
 
 

@@ -9,22 +9,23 @@ from sqlmodel import Field
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.locations.parts import (
-    Edit,
+    PartEdit,
     Place,
     edit_part,
     find_part,
     upsert_evses,
     with_mapped_tariffs,
 )
+from ocpi.editing import Decision, Document, Edit, Written, is_stale, object_key
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.headers import Party
 from ocpi.mappings import Mappings
 from ocpi.sight import listed
-from ocpi.spec.document import decode, encode
+from ocpi.spec.document import encode
 from ocpi.spec.locations import Location
 from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.spec.reading import read
-from ocpi.store import Document, PulledObject, Store, Written, is_stale, object_key
+from ocpi.store import PulledObject, Store
 
 
 class LocationRow(PulledObject, table=True):
@@ -74,23 +75,35 @@ class LocationStore(Store[LocationRow]):
         owner = Party(document["country_code"], document["party_id"])
         return with_mapped_tariffs(document, owner.key, mappings)
 
-    async def put_part(
-        self, db: AsyncSession, owner: Party, place: Place, part: Document
+    async def put_at(
+        self, db: AsyncSession, owner: Party, place: Place, document: Document
     ) -> Written:
-        """Put a whole EVSE or Connector below a Location that is known (LO-07, LO-10, LO-11)."""
-        return await self._edit(db, owner, place, part["last_updated"], lambda _: part)
+        """Make the edit `putting_at` in a transaction."""
+        return await self.write_one(db, self.putting_at(owner, place, document))
 
-    async def patch_part(
+    async def patch_at(
         self, db: AsyncSession, owner: Party, place: Place, changes: Document
     ) -> Written:
-        """Change fields of an EVSE or Connector that is known (LO-07, ST-15)."""
+        """Make the edit `patching_at` in a transaction."""
+        return await self.write_one(db, self.patching_at(owner, place, changes))
+
+    def putting_at(self, owner: Party, place: Place, document: Document) -> Edit:
+        """Put a Location, or an EVSE or Connector of one that is known (LO-07, LO-10, LO-11)."""
+        if place.evse_uid is None:
+            return self.putting(owner, place.location_id, document)
+        return _editing(owner, place, document["last_updated"], lambda _: document)
+
+    def patching_at(self, owner: Party, place: Place, changes: Document) -> Edit:
+        """Change fields of a Location, EVSE or Connector that is known (LO-07, ST-15)."""
+        if place.evse_uid is None:
+            return self.patching(owner, place.location_id, changes)
 
         def merge(stored: Document | None) -> Document:
             if stored is None:
                 raise UnknownLocation(f"There is no {place} to change.")
             return {**stored, **changes}
 
-        return await self._edit(db, owner, place, changes["last_updated"], merge)
+        return _editing(owner, place, changes["last_updated"], merge)
 
     def merged(self, stored: Document, changes: Document) -> Document:
         """As for every object, but EVSEs are changed one by one."""
@@ -99,23 +112,24 @@ class LocationStore(Store[LocationRow]):
             merged["evses"] = upsert_evses(stored, changes["evses"])
         return merged
 
-    async def _edit(
-        self, db: AsyncSession, owner: Party, place: Place, moment: str, edit: Edit
-    ) -> Written:
-        row = await self._row(db, owner, place.location_id, lock=True)
-        if row is None:
+
+def _editing(owner: Party, place: Place, moment: str, edit: PartEdit) -> Edit:
+    """The change of a part of a Location; what was written is the part."""
+
+    def decide(location: Document | None) -> Decision:
+        if location is None:
             raise UnknownLocation(f"There is no Location {place.location_id}.")
-        location: Document = decode(row.body)
         before = _part_or_none(location, place)
         if before is not None and _is_older(moment, before["last_updated"]):
-            return Written(before, changed=False, stale=True)
+            return None, Written(before, changed=False, stale=True)
         edited = edit_part(location, place, edit)
         part = find_part(edited, place)
         if part == before:
-            return Written(part, changed=False)
-        read(self.model, edited)
-        await self._replace(db, row, edited, encode(edited))
-        return Written(part, created=before is None)
+            return None, Written(part, changed=False)
+        read(Location, edited)
+        return edited, Written(part, created=before is None)
+
+    return Edit(owner, place.location_id, decide)
 
 
 def _tariff_ids(location: Document) -> Iterator[str]:

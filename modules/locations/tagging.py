@@ -6,11 +6,11 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.locations.store import LocationRow
+from ocpi.editing import object_key
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.golive.ruling import reconsider
 from ocpi.headers import Party
 from ocpi.sight import listed
-from ocpi.store import object_key
 
 
 async def tag_location(

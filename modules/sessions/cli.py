@@ -6,13 +6,13 @@ import typer
 
 from modules.sessions.exporting import SESSIONS
 from modules.sessions.store import SessionRow, sessions, with_status
+from ocpi.editing import Document
 from ocpi.exportways import command
 from ocpi.opening import open_context
 from ocpi.parties import PlatformID, our_parties
 from ocpi.recent import newest
 from ocpi.spec.document import decode
 from ocpi.spec.sessions import SessionStatus
-from ocpi.store import Document
 from ocpi.terminal import AsJSON, print_json, print_table, run
 
 session_app = typer.Typer(help="Our charging Sessions.", no_args_is_help=True)

@@ -5,12 +5,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from modules.sessions.store import FINAL, sessions
 from ocpi.database import clock
 from ocpi.dating import date_change, grown
+from ocpi.editing import Document, Written, object_key, spelled
 from ocpi.errors import Conflict, UnknownObject
 from ocpi.headers import Party
 from ocpi.push.feed import Change, Stream, changed
 from ocpi.spec.reading import dump, read, read_patch
 from ocpi.spec.sessions import Session
-from ocpi.store import Document, Written, audience_of, object_key, refuse_defects, spelled
+from ocpi.store import audience_of, refuse_defects
 
 MODULE = "sessions"
 

@@ -7,12 +7,13 @@ from starlette.responses import Response
 
 from modules.sessions.store import sessions
 from ocpi.admin import takes
+from ocpi.editing import Document, Written
 from ocpi.envelope import Answer, ok
 from ocpi.forgiving import Habit, forgive, read, read_patch
+from ocpi.push.writing import write
 from ocpi.request import Body, CallerOf, Here, PatchBody, Segment, TheirParty, answer_written
 from ocpi.spec.reading import dump
 from ocpi.spec.sessions import Session
-from ocpi.store import Document, Written
 
 router = APIRouter(prefix="/{country_code}/{party_id}")
 
@@ -36,8 +37,8 @@ async def put_session(
 ) -> Response:
     """Create or replace a Session with its charging periods (SE-10); an ended one stays ended."""
     document = dump(read(Session, body))
-    async with here.database.write() as db:
-        written = await sessions.put(db, owner, session_id, document)
+    edit = sessions.putting(owner, session_id, document)
+    written = await write(here.database, sessions, edit)
     return answer_written(caller, written, _note(document, written))
 
 
@@ -52,8 +53,8 @@ async def patch_session(
 ) -> Response:
     """Change the fields given; charging periods given are added to those known (SE-11)."""
     changes = read_patch(Session, body)
-    async with here.database.write() as db:
-        written = await sessions.patch(db, owner, session_id, changes)
+    edit = sessions.patching(owner, session_id, changes)
+    written = await write(here.database, sessions, edit)
     return answer_written(caller, written, _note(changes, written))
 
 

@@ -5,12 +5,13 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Index
 from sqlmodel import Field, col
 
+from ocpi.editing import Document
 from ocpi.errors import InvalidParameters
 from ocpi.forgiving import Habit, forgive
 from ocpi.spec.document import whole
 from ocpi.spec.moments import parse_moment
 from ocpi.spec.sessions import Session
-from ocpi.store import Document, Store, StoredObject, audience_of
+from ocpi.store import Store, StoredObject, audience_of
 
 FINAL = ("COMPLETED", "INVALID")
 MOST_PERIODS = 10_000

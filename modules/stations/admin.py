@@ -10,9 +10,9 @@ from modules.stations.reports.applying import Station, find_station, take_report
 from modules.stations.reports.examples import EXAMPLES
 from modules.stations.reports.forms import FORMS, MOST, read_documents
 from modules.stations.reports.record import Taken
+from ocpi.editing import Document
 from ocpi.errors import InvalidParameters
 from ocpi.request import Here, Segment
-from ocpi.store import Document
 
 router = APIRouter(tags=["stations"])
 

@@ -13,8 +13,8 @@ from modules.stations.reports.desk import Outcome
 from modules.stations.reports.forms import read_documents
 from modules.stations.reports.record import Taken
 from ocpi.context import Context
+from ocpi.editing import Document
 from ocpi.opening import open_context
-from ocpi.store import Document
 from ocpi.terminal import AsJSON, print_json, print_table, run
 
 _COLUMNS = ("id", "station_id", "evse_uid", "transaction_id", "started_at", "ended_at", "trouble")

@@ -10,6 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from modules.commands.reservations import Fate, Reservation, take_over
 from modules.stations.reports.reservations import end, hold
 from ocpi.database import clock
+from ocpi.editing import Document
 from ocpi.errands import Errand, answer, follow_up, tell
 from ocpi.gateway import Wish
 from ocpi.messages import log
@@ -17,7 +18,6 @@ from ocpi.spec.chargingprofiles import ActiveChargingProfile, ChargingProfileRes
 from ocpi.spec.commands import CommandResultType
 from ocpi.spec.document import decode, encode
 from ocpi.spec.reading import dump, problems, read
-from ocpi.store import Document
 
 PROFILES = frozenset(
     {Wish.SET_CHARGING_PROFILE, Wish.GET_CHARGING_PROFILE, Wish.CLEAR_CHARGING_PROFILE}

@@ -23,10 +23,10 @@ from modules.stations.reports.charging import close_overdue
 from modules.stations.telling import tell_result
 from ocpi.context import Context
 from ocpi.database import CLOCK, DATABASE_ERRORS, clock
+from ocpi.editing import Document
 from ocpi.errands import AT_ONCE, Errand, overdue, take_new, take_untold
 from ocpi.gateway import GatewayFailed
 from ocpi.messages import log
-from ocpi.store import Document
 
 POLL = 1.0
 PAUSE = 5.0

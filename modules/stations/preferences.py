@@ -21,6 +21,7 @@ from modules.stations.reports.charging import prefer_tariff
 from modules.tariffs.store import tariffs
 from ocpi.admin import takes
 from ocpi.context import Context
+from ocpi.editing import Document, object_key
 from ocpi.envelope import Answer, ok
 from ocpi.errors import TooMany, UnknownLocation, UnknownObject
 from ocpi.forgiving import read
@@ -33,7 +34,7 @@ from ocpi.spec.locations import Capability
 from ocpi.spec.reading import dump
 from ocpi.spec.sessions import ChargingPreferences, ChargingPreferencesResponse
 from ocpi.spec.types import ProfileType
-from ocpi.store import Document, audience_of, object_key
+from ocpi.store import audience_of
 
 router = APIRouter()
 

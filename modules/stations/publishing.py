@@ -18,9 +18,10 @@ from modules.stations.imports.records import Imported, Refusal, Remark
 from modules.tariffs.store import tariffs
 from ocpi.database import Database, clock
 from ocpi.dating import later
+from ocpi.editing import Document, object_key
 from ocpi.headers import Party
 from ocpi.spec.moments import microseconds, parse_moment
-from ocpi.store import Document, Store, object_key
+from ocpi.store import Store
 
 # Few enough that nobody waits long for the lock, many enough that commits do not count.
 BATCH = 200

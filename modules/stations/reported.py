@@ -10,10 +10,10 @@ from modules.stations.reports.desk import Outcome
 from modules.stations.reports.record import Record
 from ocpi.context import Context
 from ocpi.database import Database
+from ocpi.editing import Document
 from ocpi.errors import UnknownObject
 from ocpi.headers import Party
 from ocpi.spec.document import decode
-from ocpi.store import Document
 
 
 async def list_reported(

@@ -5,13 +5,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from modules.tariffs.store import tariffs
 from ocpi.database import clock
 from ocpi.dating import date_change, grown
+from ocpi.editing import Document, Written, object_key, spelled
 from ocpi.errors import UnknownObject
 from ocpi.golive.mapping import refuse_given
 from ocpi.headers import Party
 from ocpi.push.feed import Change, changed
 from ocpi.spec.reading import dump, read, read_patch
 from ocpi.spec.tariffs import Tariff
-from ocpi.store import Document, Written, object_key, refuse_defects, spelled
+from ocpi.store import refuse_defects
 
 MODULE = "tariffs"
 

@@ -23,9 +23,9 @@ from modules.tariffs.pricing import (
 from modules.tariffs.questions import CheckQuestion, EstimateQuestion, LintQuestion, PriceQuestion
 from modules.tariffs.verdicts import dispute_document
 from ocpi.admin import document_answer
+from ocpi.editing import Document
 from ocpi.errors import InvalidParameters
 from ocpi.request import Body
-from ocpi.store import Document
 
 # Endpoints that reckon are no coroutines, so that they run in threads and hold nobody up.
 router = APIRouter(tags=["prices"])

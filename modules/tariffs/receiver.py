@@ -7,13 +7,13 @@ from starlette.responses import Response
 
 from modules.tariffs.store import tariffs
 from ocpi.admin import takes
+from ocpi.editing import object_key
 from ocpi.envelope import Answer, ok
 from ocpi.forgiving import read
 from ocpi.push.feed import Change
 from ocpi.request import Body, Here, PushOf, Segment, TheirParty, answer_written
 from ocpi.spec.reading import dump
 from ocpi.spec.tariffs import Tariff
-from ocpi.store import object_key
 
 router = APIRouter(prefix="/{country_code}/{party_id}")
 
@@ -37,9 +37,9 @@ async def put_tariff(
 ) -> Response:
     """Create or replace a Tariff."""
     document = dump(read(Tariff, body))
-    async with here.database.write() as db:
-        written = await tariffs.put(db, owner, tariff_id, document)
-        await push.spread(db, written, Change("tariffs", object_key(owner, tariff_id)))
+    edit = tariffs.putting(owner, tariff_id, document)
+    change = Change("tariffs", object_key(owner, tariff_id))
+    written = await push.write(here.database, tariffs, edit, change)
     return answer_written(push.caller, written)
 
 

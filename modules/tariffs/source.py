@@ -6,12 +6,12 @@ from urllib.parse import quote
 
 from modules.tariffs.store import tariffs
 from ocpi.database import Database
+from ocpi.editing import Document
 from ocpi.mappings import Mappings
 from ocpi.push.feed import FeedRow, read_key
 from ocpi.push.source import Send
 from ocpi.sight import Facts
 from ocpi.spec.document import decode, encode
-from ocpi.store import Document
 
 
 class TariffSource:

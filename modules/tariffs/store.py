@@ -2,10 +2,11 @@
 
 from sqlalchemy import Index
 
+from ocpi.editing import Document
 from ocpi.headers import Party
 from ocpi.mappings import Mappings
 from ocpi.spec.tariffs import Tariff
-from ocpi.store import Document, PulledObject, Store
+from ocpi.store import PulledObject, Store
 
 
 class TariffRow(PulledObject, table=True):

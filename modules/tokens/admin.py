@@ -13,6 +13,7 @@ from modules.tokens.questions import Question
 from modules.tokens.store import find_tokens, tokens
 from ocpi.admin import document_answer
 from ocpi.context import Context
+from ocpi.editing import Document
 from ocpi.errors import InvalidParameters, ServerFailure, UnknownObject
 from ocpi.headers import Party
 from ocpi.parties import PlatformID, our_parties
@@ -20,7 +21,6 @@ from ocpi.request import Here, Owner
 from ocpi.spec.document import decode
 from ocpi.spec.tokens import LocationReferences, Token
 from ocpi.spec.types import DisplayText
-from ocpi.store import Document
 
 router = APIRouter()
 one_token = APIRouter(prefix="/tokens/{country_code}/{party_id}", tags=["tokens"])

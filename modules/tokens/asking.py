@@ -9,6 +9,7 @@ from modules.tokens.issuers import url_of
 from modules.tokens.questions import Question
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context
+from ocpi.editing import Document
 from ocpi.forgiving import read
 from ocpi.headers import Party, routing_headers
 from ocpi.pull.issuers import Issuer, parties_of
@@ -16,7 +17,6 @@ from ocpi.reply import Reply
 from ocpi.spec.document import encode
 from ocpi.spec.reading import dump, problems
 from ocpi.spec.tokens import AllowedType, AuthorizationInfo, LocationReferences
-from ocpi.store import Document
 
 # Seconds: the driver stands in front of the station (IP-12).
 DEADLINE = 2.5

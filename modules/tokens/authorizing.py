@@ -24,6 +24,7 @@ from modules.tokens.questions import Question
 from modules.tokens.store import TokenRow
 from ocpi.context import Context
 from ocpi.database import clock
+from ocpi.editing import Document
 from ocpi.errors import InvalidParameters
 from ocpi.headers import Party
 from ocpi.messages import log
@@ -31,7 +32,6 @@ from ocpi.pull.issuers import Issuer, parties_of
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import format_moment
 from ocpi.spec.tokens import WhitelistType
-from ocpi.store import Document
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from modules.tokens.authorizing import authorize
 from modules.tokens.names import named_token
 from modules.tokens.store import find_tokens, tokens
 from ocpi.context import Context
+from ocpi.editing import Document
 from ocpi.errors import InvalidParameters
 from ocpi.headers import Party
 from ocpi.opening import open_context
 from ocpi.spec.document import decode
-from ocpi.store import Document
 from ocpi.terminal import AsJSON, print_json, print_table, run
 
 T = TypeVar("T")

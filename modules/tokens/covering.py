@@ -9,13 +9,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from modules.commands.reservations import STANDING, Reservation
 from modules.tokens.questions import Question
 from modules.tokens.store import TokenRow
+from ocpi.editing import Document
 from ocpi.errands import Errand
 from ocpi.gateway import Wish
 from ocpi.headers import Party
 from ocpi.spec.document import decode
 from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.spec.types import TokenType
-from ocpi.store import Document
 
 MINUTE = 60_000_000
 RFID_FRESH = 15 * MINUTE

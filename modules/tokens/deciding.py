@@ -16,9 +16,9 @@ whatever is stored (TK-18).
 from dataclasses import dataclass
 from enum import StrEnum
 
+from ocpi.editing import Document
 from ocpi.spec.cdrs import AuthMethod
 from ocpi.spec.tokens import AllowedType, WhitelistType
-from ocpi.store import Document
 
 UNKNOWN = "UNKNOWN"
 """Beside the AllowedTypes: nobody knows the Token."""

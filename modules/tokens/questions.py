@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from ocpi.editing import Document
 from ocpi.errands import token_key
-from ocpi.store import Document
 
 
 @dataclass(frozen=True)

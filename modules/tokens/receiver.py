@@ -9,13 +9,13 @@ from modules.tokens.issuers import trusts_type
 from modules.tokens.names import TokenKind, TokenUID, named_token
 from modules.tokens.store import tokens
 from ocpi.admin import takes
+from ocpi.editing import object_key
 from ocpi.envelope import Answer, ok
 from ocpi.forgiving import Habit, forgive, read, read_patch
 from ocpi.push.feed import Change
 from ocpi.request import Body, Here, PatchBody, PushOf, TheirParty, answer_written
 from ocpi.spec.reading import dump
 from ocpi.spec.tokens import Token
-from ocpi.store import object_key
 
 router = APIRouter(prefix="/{country_code}/{party_id}")
 

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from modules.tokens.names import TokenKind, TokenUID, named_token
 from modules.tokens.store import tokens
+from ocpi.editing import Document
 from ocpi.envelope import Answer, ok
 from ocpi.errors import NotJSON
 from ocpi.forgiving import read
@@ -15,7 +16,6 @@ from ocpi.request import Here, List, Owners, pages
 from ocpi.spec.document import decode, encode
 from ocpi.spec.reading import dump
 from ocpi.spec.tokens import AllowedType, AuthorizationInfo, LocationReferences, Token
-from ocpi.store import Document
 
 router = APIRouter()
 

@@ -8,11 +8,12 @@ from sqlmodel import Field, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import Database
+from ocpi.editing import Document
 from ocpi.errands import token_key
 from ocpi.errors import UnknownToken
 from ocpi.spec.document import decode
 from ocpi.spec.tokens import Token
-from ocpi.store import Document, PulledObject, Store
+from ocpi.store import PulledObject, Store
 
 
 class TokenRow(PulledObject, table=True):

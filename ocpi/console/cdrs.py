@@ -18,6 +18,7 @@ from ocpi.console.searching import Before, Typed, address, day, one_of, typed
 from ocpi.console.shown import raw, shown, told
 from ocpi.console.staff import Person
 from ocpi.context import Context
+from ocpi.editing import Document, object_key
 from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import Party
 from ocpi.parties import PlatformID, our_parties
@@ -26,7 +27,6 @@ from ocpi.push.hearing import hearings
 from ocpi.recent import Found
 from ocpi.request import Here
 from ocpi.spec.document import decode
-from ocpi.store import Document, object_key
 
 router = APIRouter(prefix="/cdrs")
 

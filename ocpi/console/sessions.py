@@ -17,6 +17,7 @@ from ocpi.console.frame import page
 from ocpi.console.searching import Before, Typed, address, day, one_of, typed
 from ocpi.console.shown import raw, shown, told
 from ocpi.console.timeline import timeline
+from ocpi.editing import object_key
 from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import Party
 from ocpi.push.feed import feed_key
@@ -25,7 +26,6 @@ from ocpi.recent import Found
 from ocpi.request import Here
 from ocpi.spec.document import decode
 from ocpi.spec.sessions import SessionStatus
-from ocpi.store import object_key
 
 router = APIRouter(prefix="/sessions")
 

@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 
 from ocpi.console.staff import Person, Role
+from ocpi.editing import Document
 from ocpi.spec.document import encode
-from ocpi.store import Document
 
 _LAST = 4
 # What names a driver, wherever it stands in a Session or CDR.

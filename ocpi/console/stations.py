@@ -29,6 +29,7 @@ from ocpi.console.frame import go, page
 from ocpi.console.searching import Before, Typed, address, one_of, typed
 from ocpi.console.shown import Told, raw, shown, told
 from ocpi.context import Context
+from ocpi.editing import Document, object_key
 from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import Party
 from ocpi.parties import PlatformID, our_parties
@@ -36,7 +37,6 @@ from ocpi.recent import Found
 from ocpi.request import Here
 from ocpi.spec.document import decode
 from ocpi.spec.locations import Status
-from ocpi.store import Document, object_key
 
 router = APIRouter(prefix="/stations")
 

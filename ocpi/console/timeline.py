@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from modules.stations.reports.record import Record
+from ocpi.editing import Document
 from ocpi.spec.moments import parse_moment
-from ocpi.store import Document
 
 _STATES = {
     "RESERVED": "The connector is kept free.",

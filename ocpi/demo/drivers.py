@@ -12,9 +12,9 @@ from modules.stations.reports.applying import Station
 from modules.tokens.authorizing import authorize
 from modules.tokens.questions import Question
 from ocpi.context import Context
+from ocpi.editing import Document
 from ocpi.headers import Party
 from ocpi.spec.moments import format_moment
-from ocpi.store import Document
 from ocpi.testing import samples
 from ocpi.testing.emsp import MockEMSP
 

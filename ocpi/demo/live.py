@@ -13,10 +13,11 @@ from modules.tariffs.store import tariffs
 from ocpi.context import Context
 from ocpi.demo.drivers import Drivers
 from ocpi.demo.stage import OWNER, Say, Stage, a_stage, free_port, register, until_signalled
+from ocpi.editing import Document
 from ocpi.pagination import Paging
 from ocpi.parties import PlatformID
 from ocpi.spec.document import decode
-from ocpi.store import Document, Store
+from ocpi.store import Store
 from ocpi.testing.emsp import MockEMSP, running
 from ocpi.testing.emsp import Party as MockParty
 

@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from ocpi.context import Context
 from ocpi.database import clock
 from ocpi.directory import AnnouncedParty
+from ocpi.editing import Document, object_key
 from ocpi.errors import Conflict, InvalidParameters, UnknownObject
 from ocpi.golive.ruling import Effect, Stores, change_sight, find_partner, sight_of
 from ocpi.headers import Party
@@ -19,7 +20,6 @@ from ocpi.mappings import Mappings, TariffMapping
 from ocpi.messages import log
 from ocpi.parties import Partner, PartnerRole, PlatformID
 from ocpi.spec.moments import format_moment, moment_of
-from ocpi.store import Document, object_key
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
-from tenacity import retry, retry_if_exception_type, stop_after_attempt
 
 from ocpi.database import Database
+from ocpi.editing import Document, Written, object_key
 from ocpi.forgiving import Habit, forgive, read
 from ocpi.headers import Party
 from ocpi.pull.issuers import TheirList
@@ -19,7 +18,7 @@ from ocpi.pull.pullable import Pullable
 from ocpi.push.feed import Change, changed, created
 from ocpi.spec.moments import parse_moment
 from ocpi.spec.reading import dump, problems
-from ocpi.store import Document, Store, object_key
+from ocpi.store import Store
 
 
 class Fate(StrEnum):
@@ -114,42 +113,34 @@ async def merge(
     return counts
 
 
-# One of them may be pushed at the same moment, and then another one; each is there the next time.
-@retry(retry=retry_if_exception_type(IntegrityError), stop=stop_after_attempt(10), reraise=True)
 async def _merge_one(
     database: Database, listed: TheirList, owner: Party, documents: Mapping[str, Document]
 ) -> Counter[Fate]:
     pullable, store = listed.pullable, listed.pullable.store
+    edits = [store.putting(owner, store.identify(each), each) for each in documents.values()]
     async with database.write() as db:
-        known = await store.lock_many(db, owner, map(store.identify, documents.values()))
-        changes = [
-            key
-            for key, stored in known.items()
-            if await _update(db, store, owner, stored, documents[key])
-        ]
-        new = [key for key in documents if key not in known]
-        if new:
-            await store.create_many(db, owner, [documents[key] for key in new])
+        fates = dict(zip(documents, map(_fate, await store.write(db, edits)), strict=True))
         shared = () if pullable.share is None else await pullable.share(db, documents.keys())
         if listed.told:
             # What others may see from now on is news to them.
+            changes = {key for key, fate in fates.items() if fate is Fate.CHANGED}
+            new = [key for key, fate in fates.items() if fate is Fate.NEW]
             await _tell(db, pullable.module, new, {*changes, *shared} - {*new})
-    same = len(known) - len(changes)
-    return Counter({Fate.NEW: len(new), Fate.CHANGED: len(changes), Fate.UNCHANGED: same})
+    return Counter(fates.values())
 
 
-async def _update(
-    db: AsyncSession, store: Store[Any], owner: Party, stored: Document, document: Document
-) -> bool:
-    if stored == document:
-        return False
-    return (await store.put(db, owner, store.identify(document), document)).changed
+def _fate(outcome: Written | Exception) -> Fate:
+    if isinstance(outcome, Exception):
+        raise outcome
+    if outcome.created:
+        return Fate.NEW
+    return Fate.CHANGED if outcome.changed else Fate.UNCHANGED
 
 
 async def _tell(
     db: AsyncSession, module: str, new: Sequence[str], changes: Collection[str]
 ) -> None:
-    for key in sorted(changes):
-        await changed(db, Change(module, key))
+    if changes:
+        await changed(db, *(Change(module, key) for key in sorted(changes)))
     if new:
         await created(db, [Change(module, key) for key in new])

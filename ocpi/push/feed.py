@@ -5,9 +5,11 @@ once, in its newest state, and an absent partner costs nothing: OCPI asks that m
 queued (TR-19). The numbers are given out in commit order, see `ocpi.database.stamp`.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -16,8 +18,8 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import stamp
+from ocpi.editing import Document
 from ocpi.spec.document import encode
-from ocpi.store import Document
 
 
 class Stream(StrEnum):
@@ -131,69 +133,94 @@ def read_key(key: str) -> tuple[str, str | None]:
     return unquote(whole), unquote(part[0]) if part else None
 
 
-async def changed(db: AsyncSession, change: Change) -> int:
-    """Remember, in the transaction that made it, that partners are behind on a change."""
+async def changed(db: AsyncSession, *changes: Change) -> int:
+    """Remember, in the transaction that made them, that partners are behind on changes.
+
+    They are numbered in their order within each stream. Gives the last number.
+    """
+    last = 0
+    for stream in Stream:
+        mine = [change for change in changes if change.stream == stream]
+        if mine:
+            last = await _number(db, stream, mine)
+    return last
+
+
+async def _number(db: AsyncSession, stream: Stream, changes: Sequence[Change]) -> int:
     # Whoever stamps waits for the others' commits, so what is read next is the newest.
-    seq = await stamp(db, change.stream)
-    known = await _known(db, change)
-    news: dict[str, Any] = {
-        "seq": seq,
-        "prev_seq": _known_before(change, known),
-        "audience": change.audience,
-        "deleted": change.deleted,
-        "patch": None if change.patch is None else encode(change.patch),
-        "correlation_id": change.correlation_id,
-    }
-    if change.key in known:
-        this = update(SyncObject).where(col(SyncObject.key) == change.key)
-        await db.exec(this.values(**news))
-    else:
-        await db.exec(insert(SyncObject), params=[_names(change) | news])
-    parts = known.keys() - {change.key}
-    if change.part is None and parts:
-        # The whole object will be told, and its parts with it.
-        await db.exec(delete(SyncObject).where(col(SyncObject.key).in_(parts)))
-    return seq
+    first = await stamp(db, stream, len(changes))
+    order_keys = list({change.order_key for change in changes})
+    stored = (await db.exec(_SAME_ORDER, params={"order_keys": order_keys})).all()
+    # By the whole object: what is only sent in order with it is not its own.
+    numbers: dict[str, dict[str, int]] = defaultdict(dict)
+    for key, seq in stored:
+        numbers[_whole_of(key)][key] = seq
+    rows: dict[str, dict[str, Any]] = {}
+    for seq, change in enumerate(changes, first):
+        known = numbers[change.whole_key]
+        rows[change.key] = _row(change, seq, _known_before(change, known))
+        if change.part is None:
+            # The whole object will be told, and its parts with it.
+            for key in known:
+                if key != change.key:
+                    rows.pop(key, None)
+            known.clear()
+        known[change.key] = seq
+    kept = set(chain.from_iterable(numbers.values()))
+    await _store(db, rows, {key for key, _ in stored}, kept)
+    return first + len(changes) - 1
+
+
+async def _store(
+    db: AsyncSession, rows: dict[str, dict[str, Any]], stored: set[str], kept: Collection[str]
+) -> None:
+    new = [row for key, row in rows.items() if key not in stored]
+    known = [{"this": key, **row} for key, row in rows.items() if key in stored]
+    gone = [key for key in stored if key not in kept]
+    if gone:
+        await db.exec(_DELETE, params={"keys": gone})
+    if known:
+        await db.exec(_UPDATE, params=known)
+    if new:
+        await db.exec(_INSERT, params=new)
 
 
 async def created(db: AsyncSession, changes: Sequence[Change]) -> None:
     """Remember objects of the state stream that were not there: partners are told them whole."""
     first = await stamp(db, Stream.STATE, len(changes))
     # An object that was deleted may have had the same name.
-    keys = [each.key for each in changes]
-    await db.exec(delete(SyncObject).where(col(SyncObject.key).in_(keys)))
-    news = {
-        "prev_seq": 0,
-        "audience": None,
-        "deleted": False,
-        "patch": None,
-        "correlation_id": None,
-    }
-    rows = [_names(each) | news | {"seq": first + n} for n, each in enumerate(changes)]
-    await db.exec(insert(SyncObject), params=rows)
+    await db.exec(_DELETE, params={"keys": [each.key for each in changes]})
+    await db.exec(_INSERT, params=[_row(each, first + n, 0) for n, each in enumerate(changes)])
 
 
-def _names(change: Change) -> dict[str, Any]:
+def _row(change: Change, seq: int, prev_seq: int) -> dict[str, Any]:
     return {
         "key": change.key,
         "module": change.module,
         "owner": "*".join(change.object_key.split("*", 2)[:2]),
         "stream": change.stream.value,
         "order_key": change.order_key,
+        "seq": seq,
+        "prev_seq": prev_seq,
+        "audience": change.audience,
+        "deleted": change.deleted,
+        "patch": None if change.patch is None else encode(change.patch),
+        "correlation_id": change.correlation_id,
     }
 
 
-_SAME_ORDER = select(col(SyncObject.key), col(SyncObject.seq)).where(
-    col(SyncObject.order_key) == bindparam("order_key")
+_FEED = SyncObject.__table__  # type: ignore[attr-defined]
+_SAME_ORDER = select(_FEED.c.key, _FEED.c.seq).where(
+    _FEED.c.order_key.in_(bindparam("order_keys", expanding=True))
 )
+_INSERT = insert(_FEED)
+_UPDATE = update(_FEED).where(_FEED.c.key == bindparam("this"))
+_DELETE = delete(_FEED).where(_FEED.c.key.in_(bindparam("keys", expanding=True)))
 
 
-async def _known(db: AsyncSession, change: Change) -> dict[str, int]:
-    """The rows of the whole object and of its parts, each with its newest number."""
-    whole = change.whole_key
-    found = await db.exec(_SAME_ORDER, params={"order_key": change.order_key})
-    # What is only sent in order with it is not its own.
-    return {key: seq for key, seq in found.all() if key == whole or key.startswith(f"{whole}/")}
+def _whole_of(key: str) -> str:
+    module, whole, *_ = key.split("/", 2)
+    return f"{module}/{whole}"
 
 
 def _known_before(change: Change, known: dict[str, int]) -> int:

@@ -15,6 +15,7 @@ from modules.tariffs.store import tariffs
 from modules.tokens.store import tokens
 from ocpi.alarms.alarm import Alarm
 from ocpi.context import Context
+from ocpi.editing import Document, object_key
 from ocpi.golive.checking import PartnerCheck, report_of
 from ocpi.golive.recording import Recording
 from ocpi.headers import Party
@@ -25,7 +26,7 @@ from ocpi.push.lanes import ParkedObject, PartnerLane
 from ocpi.push.ledger import Why
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import microseconds, parse_moment
-from ocpi.store import Document, Store, object_key
+from ocpi.store import Store
 from ocpi.testing import samples
 from ocpi.tolerances import PartnerTolerance
 from tests.house import OURS, OWNER

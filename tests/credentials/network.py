@@ -16,6 +16,7 @@ from starlette.responses import Response
 from credentials.endpoints import credentials_router
 from credentials.parties import add_party
 from credentials.versions import versions_router
+from ocpi.calling import Endpoints
 from ocpi.client import Client
 from ocpi.context import Context, Interface
 from ocpi.database import Database
@@ -23,7 +24,7 @@ from ocpi.envelope import failure, ok
 from ocpi.errors import OCPIError
 from ocpi.headers import Party
 from ocpi.parties import IssuedToken, PlatformID
-from ocpi.route import Endpoints, Front
+from ocpi.route import Front
 from ocpi.sealing import Seal
 from ocpi.settings import Settings
 from tests.schema import create_schema
@@ -97,7 +98,7 @@ async def open_house(
     )
     await create_schema(context.database)
     await add_party(context, PlatformID.CPO, Party("NL", party), "Example Charging")
-    network.hosts[host] = httpx.ASGITransport(Front(context, _api(context), Endpoints({}, {})))
+    network.hosts[host] = httpx.ASGITransport(Front(context, _api(context), Endpoints({})))
     try:
         yield House(context, network)
     finally:

@@ -15,6 +15,7 @@ from modules.locations.store import locations
 from modules.tariffs.own import put_own as put_tariff
 from modules.tariffs.store import tariffs
 from ocpi.database import Database
+from ocpi.editing import object_key
 from ocpi.golive.ruling import keys_naming
 from ocpi.headers import Party
 from ocpi.mappings import NO_MAPPINGS, Mappings, TariffMapping
@@ -22,7 +23,6 @@ from ocpi.pagination import Paging
 from ocpi.sight import Sight, SightRule, read_sight
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
-from ocpi.store import object_key
 from ocpi.testing import samples
 from tests.house import OURS, OWNER, open_database
 

@@ -12,12 +12,12 @@ from modules.locations.store import LocationRow, locations
 from modules.sessions.store import SessionRow, sessions
 from ocpi.catalogue import SOURCES
 from ocpi.database import Database
+from ocpi.editing import Document
 from ocpi.headers import Party
 from ocpi.migrate import configuration, downgrade, upgrade
 from ocpi.parties import Partner
 from ocpi.pull.syncs import PartnerSync
 from ocpi.spec.document import decode, encode
-from ocpi.store import Document
 from ocpi.testing import samples
 
 

@@ -16,12 +16,12 @@ from modules.locations.store import locations
 from modules.locations.tagging import tag_location
 from modules.tariffs.store import tariffs
 from ocpi.database import Database
+from ocpi.editing import object_key
 from ocpi.errors import UnknownLocation
 from ocpi.headers import Party
 from ocpi.pagination import Paging
 from ocpi.sight import Sight, SightRule, listed, read_sight
 from ocpi.spec.document import decode, encode
-from ocpi.store import object_key
 from ocpi.testing import samples
 from tests.house import OURS, OWNER, open_database
 

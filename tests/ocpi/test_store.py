@@ -8,16 +8,15 @@ from typing import Any
 
 import pytest
 
-from modules.tariffs.store import TariffRow, tariffs
+from modules.tariffs.store import tariffs
 from ocpi.database import Database
 from ocpi.dating import date_change, later
+from ocpi.editing import Document, Written
 from ocpi.errors import Conflict, InvalidParameters, UnknownObject
 from ocpi.headers import Party
 from ocpi.pagination import Paging
 from ocpi.spec.document import decode
 from ocpi.spec.moments import microseconds, parse_moment
-from ocpi.spec.tariffs import Tariff
-from ocpi.store import Document, Store, Written
 from ocpi.testing import samples
 from tests.house import OURS, OWNER, open_database
 
@@ -180,15 +179,6 @@ async def test_what_is_not_there_is_neither_patched_nor_deleted(database: Databa
     with pytest.raises(UnknownObject):
         await delete(database)
     assert await tariffs.text_of(database, "nl*tnm*tariff-1") is None
-
-
-def test_lists_named_as_appended_grow() -> None:
-    growing = Store(TariffRow, Tariff, appended=frozenset({"elements"}))
-    assert growing.merged({"elements": [1], "id": 1}, {"elements": [2]}) == {
-        "elements": [1, 2],
-        "id": 1,
-    }
-    assert growing.merged({"id": 1}, {"elements": [2]}) == {"elements": [2], "id": 1}
 
 
 @pytest.mark.req("PP-04")

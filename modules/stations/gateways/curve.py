@@ -6,8 +6,8 @@ from decimal import Decimal
 from math import ceil
 from typing import Any
 
+from ocpi.editing import Document
 from ocpi.spec.moments import format_moment, parse_moment
-from ocpi.store import Document
 
 RAMP_SECONDS = 5
 # Beyond this share of what it needs a battery takes less and less, down to the least share.

@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from modules.stations.gateways.curve import Vehicle
 from modules.stations.reports.applying import Station
+from ocpi.editing import Document
 from ocpi.gateway import Demand
-from ocpi.store import Document
 
 FREE = ("AVAILABLE", "RESERVED", "UNKNOWN")
 # An imported status may be out of date: who charges here is known better than the registry.

@@ -31,11 +31,11 @@ from modules.stations.reports.applying import Station, take_reports
 from modules.stations.reports.desk import Outcome
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
+from ocpi.editing import Document, object_key
 from ocpi.gateway import Demand, Wish
 from ocpi.messages import log
 from ocpi.spec.document import decode
 from ocpi.spec.moments import parse_moment
-from ocpi.store import Document, object_key
 
 _KILOWATT = Decimal(1000)
 # What an update of an active profile covers: a useful horizon (CP-13).

@@ -4,12 +4,12 @@ import math
 from typing import Any
 
 from ocpi.client import Client, ExchangeFailed, Target
+from ocpi.editing import Document
 from ocpi.gateway import Demand, GatewayFailed, Wish
 from ocpi.messages import log
 from ocpi.reply import Reply
 from ocpi.signing import signed_headers
 from ocpi.spec.document import decode, encode
-from ocpi.store import Document
 
 # An answer that takes longer is to be a report: the backend says HTTP 202 then.
 LONGEST = 20.0

@@ -14,11 +14,11 @@ from modules.stations.reports.forms import read_report
 from modules.stations.reports.record import Taken
 from ocpi.context import Context
 from ocpi.database import Database, clock
+from ocpi.editing import object_key
 from ocpi.errors import InvalidParameters, OCPIError, UnknownLocation
 from ocpi.headers import Party
 from ocpi.parties import PlatformID, our_parties
 from ocpi.spec.document import decode
-from ocpi.store import object_key
 
 # Reports of a batch that are committed together: more would make other writers wait for long.
 _AT_ONCE = 50

@@ -15,8 +15,8 @@ from modules.tariffs.pricing import (
     bill_session,
     cdr_fields,
 )
+from ocpi.editing import Document
 from ocpi.spec.moments import format_moment, parse_moment
-from ocpi.store import Document
 
 # What stands in for the Tariff of a Connector that names none; it is told to nobody.
 _FREE_TARIFF = {

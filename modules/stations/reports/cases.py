@@ -16,12 +16,12 @@ from modules.stations.reports.record import Record, Taken
 from modules.stations.reports.reservations import clock_of_money, codes_of, store_end
 from ocpi.database import stamp
 from ocpi.dating import later
+from ocpi.editing import Document
 from ocpi.errors import Conflict
 from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import format_moment, parse_moment
-from ocpi.store import Document
 
 
 @dataclass(frozen=True)

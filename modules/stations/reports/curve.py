@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from modules.stations.reports.record import Record
+from ocpi.editing import Document
 from ocpi.spec.moments import parse_moment
-from ocpi.store import Document
 
 HOUR = 3600
 

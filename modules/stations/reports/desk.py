@@ -6,10 +6,10 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.stations.reports.record import Taken
+from ocpi.editing import Document
 from ocpi.headers import Party
 from ocpi.settings import Settings
 from ocpi.spec.moments import moment_of
-from ocpi.store import Document
 
 
 @dataclass(frozen=True)

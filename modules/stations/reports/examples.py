@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ocpi.store import Document
+from ocpi.editing import Document
 
 _SESSION = "5f3c0b6e-1d0f-4a55-9d0e-6a1f7f1c2b11"
 _PROFILE = {

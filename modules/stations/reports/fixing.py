@@ -7,8 +7,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from modules.stations.reports.billing import Fixed
 from modules.stations.reports.origins import Origin
 from modules.stations.reports.sites import Site, choose_tariff, tariffs_for
+from ocpi.editing import Document
 from ocpi.headers import Party
-from ocpi.store import Document
 
 _PREFERENCES = "CHARGING_PREFERENCES_CAPABLE"
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le, Lt
 from pydantic import ConfigDict, Field, Strict, ValidationError
 
+from ocpi.editing import Document
 from ocpi.errors import InvalidParameters, NotJSON
 from ocpi.spec.cdrs import SignedData
 from ocpi.spec.chargingprofiles import ActiveChargingProfile
@@ -16,7 +17,6 @@ from ocpi.spec.locations import Status
 from ocpi.spec.moments import format_moment
 from ocpi.spec.reading import problems, read
 from ocpi.spec.types import CiString36, DateTime, Number, OCPIModel, Open, String255, TokenType
-from ocpi.store import Document
 
 MOST = 1000
 # Before it no station spoke OCPI: a clock that was not set says 1970 or 2000.

@@ -13,12 +13,12 @@ from modules.stations.reports.sites import NOT_AVAILABLE
 from modules.tokens.authorizations import Authorization, authorizations_of
 from modules.tokens.covering import issuer_key, refused
 from modules.tokens.store import TokenRow
+from ocpi.editing import Document
 from ocpi.errands import Errand, token_key
 from ocpi.gateway import Wish
 from ocpi.headers import Party
 from ocpi.parties import PartnerRole, PlatformID
 from ocpi.spec.document import decode
-from ocpi.store import Document
 
 # How long before a start its authorization or command may lie: a car may wait for its turn.
 _REMEMBERED = 24 * 3600 * 1_000_000

@@ -15,13 +15,13 @@ from modules.stations.reports.origins import Origin
 from modules.stations.reports.sites import Site, find_site
 from ocpi.database import clock, stamp
 from ocpi.dating import later
+from ocpi.editing import Document
 from ocpi.errors import UnknownLocation
 from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.push.feed import Stream
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import format_moment, moment_of
-from ocpi.store import Document
 
 _OPEN = (Fate.ASKED.value, Fate.HELD.value)
 

@@ -9,11 +9,11 @@ from modules.locations.parts import Place, find_part
 from modules.locations.store import locations
 from modules.tariffs.pricing import PricingError, Terms, pick_tariff, read_tariff
 from modules.tariffs.store import tariffs
+from ocpi.editing import Document
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.golive.mapping import mappings_for
 from ocpi.headers import Party
 from ocpi.spec.moments import parse_moment
-from ocpi.store import Document
 
 NOT_AVAILABLE = "#NA"
 _ADDRESS, _STATE = 45, 20

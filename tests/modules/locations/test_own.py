@@ -14,11 +14,11 @@ from modules.locations.own import patch_own, put_own, remove_own
 from modules.locations.parts import Place
 from modules.locations.store import locations
 from ocpi.database import Database
+from ocpi.editing import Document, Written
 from ocpi.errors import Conflict, InvalidParameters, UnknownLocation
 from ocpi.push.feed import SyncObject
 from ocpi.spec.document import decode
 from ocpi.spec.moments import parse_moment
-from ocpi.store import Document, Written
 from ocpi.testing import samples
 from tests.house import OURS, OWNER, open_database
 

@@ -23,11 +23,11 @@ from modules.stations.publishing import (
 )
 from modules.tariffs.store import tariffs
 from ocpi.database import Database
+from ocpi.editing import Document
 from ocpi.headers import Party
 from ocpi.push.feed import SyncObject
 from ocpi.spec.document import decode
 from ocpi.spec.moments import parse_moment
-from ocpi.store import Document
 from ocpi.testing import samples
 from tests.house import OURS, OWNER, open_database
 

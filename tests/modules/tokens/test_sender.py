@@ -7,8 +7,8 @@ import pytest
 
 from modules.tokens.store import tokens
 from ocpi.context import Interface
+from ocpi.editing import object_key
 from ocpi.headers import Party
-from ocpi.store import object_key
 from ocpi.testing import samples
 from tests.house import (
     OURS,

@@ -18,10 +18,10 @@ from modules.sessions.own import put_own as put_session
 from ocpi.alarms.alarm import Alarm
 from ocpi.console.glance import Glances
 from ocpi.database import clock
+from ocpi.editing import Document
 from ocpi.headers import Party
 from ocpi.spec.document import decode, encode, whole
 from ocpi.spec.moments import format_moment, moment_of
-from ocpi.store import Document
 from ocpi.testing import samples
 from tests.house import OURS, OWNER, Service
 from tests.ocpi.console.desk import desk_of

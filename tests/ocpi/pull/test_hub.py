@@ -11,6 +11,7 @@ from sqlmodel import col, select
 from modules.locations.store import locations
 from modules.tariffs.store import tariffs
 from modules.tokens.store import TokenRow, tokens
+from ocpi.editing import Document
 from ocpi.errors import PeerUnusable
 from ocpi.headers import Party
 from ocpi.parties import PlatformID
@@ -19,7 +20,7 @@ from ocpi.pull.syncs import OVERLAP
 from ocpi.push.feed import SyncObject
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import microseconds, parse_moment
-from ocpi.store import Document, Store
+from ocpi.store import Store
 from ocpi.testing import samples
 from tests.house import RECEIVING
 from tests.ocpi.pull.world import ABC, World, open_world, owned, token

@@ -17,9 +17,9 @@ from modules.locations.store import locations
 from modules.stations.charges import Charge
 from modules.stations.gateways.curve import Vehicle
 from modules.stations.gateways.simulator import Simulator
+from ocpi.editing import object_key
 from ocpi.gateway import Demand, Wish
 from ocpi.spec.document import decode
-from ocpi.store import object_key
 from tests.house import OURS
 from tests.modules.stations.yard import PROFILE, STATION, Yard, open_yard, until
 

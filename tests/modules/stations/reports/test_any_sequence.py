@@ -22,12 +22,12 @@ from modules.stations.reports.charging import close_overdue
 from modules.stations.reports.desk import Outcome
 from modules.stations.reports.record import Record, Taken
 from modules.tariffs.pricing import check_cdr
+from ocpi.editing import object_key
 from ocpi.spec.cdrs import CDR
 from ocpi.spec.document import decode
 from ocpi.spec.moments import parse_moment
 from ocpi.spec.reading import defects
 from ocpi.spec.sessions import Session
-from ocpi.store import object_key
 from tests.house import OURS
 from tests.modules.stations.reports.yard import (
     EVSES,

@@ -7,8 +7,8 @@ import pytest
 import modules.locations.finding
 import ocpi.recent
 from modules.locations.store import locations
+from ocpi.editing import object_key
 from ocpi.spec.document import decode
-from ocpi.store import object_key
 from ocpi.testing import samples
 from tests.house import CPO, OURS, RECEIVER
 from tests.ocpi.console.charging.browsing import Console

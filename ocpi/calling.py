@@ -1,0 +1,153 @@
+"""Endpoints called past FastAPI, which takes longer to find and to call one than most of them run.
+
+They are the same functions, written for FastAPI. It documents them, calls those that need more than
+is known here, a query parameter say, and answers for what is at no endpoint.
+"""
+
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from inspect import iscoroutinefunction, signature
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.params import Depends
+from fastapi.routing import APIRoute
+from pydantic import AfterValidator, ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ocpi.arrival import Arrival
+from ocpi.errors import InvalidParameters
+from ocpi.paths import decode_segment
+from ocpi.spec.reading import problems
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A function, and where each of its parameters comes from.
+
+    That is the request, another function as FastAPI's Depends has it, or a segment of the path.
+    """
+
+    function: Callable[..., Awaitable[Any]]
+    needs: tuple[tuple[str, "type[Request] | _Call | str"], ...]
+
+
+@dataclass(frozen=True)
+class _Place:
+    """An endpoint's path below that of its module, segment by segment; None where any may stand."""
+
+    fixed: tuple[str | None, ...]
+    names: tuple[str, ...]
+    call: _Call
+
+    def matches(self, segments: Sequence[str]) -> bool:
+        return all(
+            own is None or own == given for own, given in zip(self.fixed, segments, strict=True)
+        )
+
+
+class Endpoints:
+    """The endpoints that can be called so, by method and path."""
+
+    def __init__(self, routers: Mapping[str, Iterable[APIRouter]]) -> None:
+        """`routers` are those of each interface, by its path, `/ocpi/cpo/2.2.1/sender/tokens`."""
+        self._places: dict[tuple[str, str, int], list[_Place]] = defaultdict(list)
+        for path, several in routers.items():
+            for route in (route for router in several for route in router.routes):
+                if isinstance(route, APIRoute):
+                    self._add(path, route)
+
+    def _add(self, path: str, route: APIRoute) -> None:
+        segments = [each for each in route.path.split("/") if each]
+        names = tuple(each[1:-1] for each in segments if each.startswith("{"))
+        call = _call_of(route.endpoint, names)
+        if call is None:
+            # FastAPI tries them in their order, so what it finds first must not be passed over.
+            call = _BY_FASTAPI
+        fixed = tuple(None if each.startswith("{") else each for each in segments)
+        for method in route.methods or ():
+            self._places[method, path, len(segments)].append(_Place(fixed, names, call))
+
+    def find(self, request: Arrival) -> "Endpoint | None":
+        """The endpoint that a request is for; None where FastAPI has to see to it."""
+        below = request.below
+        path = request.path.removesuffix(f"/{below}") if below else request.path
+        segments = below.split("/") if below else []
+        for place in self._places.get((request.scope["method"], path, len(segments)), ()):
+            if place.matches(segments):
+                if place.call is _BY_FASTAPI:
+                    return None
+                given = [
+                    decode_segment(segment)
+                    for own, segment in zip(place.fixed, segments, strict=True)
+                    if own is None
+                ]
+                return Endpoint(place.call, dict(zip(place.names, given, strict=True)))
+        return None
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint, with what the path says."""
+
+    call: _Call
+    segments: Mapping[str, str]
+
+    async def answer(self, request: Request) -> Response:
+        """What it answers; raises what it raises, as ``InvalidParameters`` what pydantic does."""
+        try:
+            answer: Response = await _run(self.call, request, self.segments, {})
+        except ValidationError as error:
+            raise InvalidParameters(problems(error)) from None
+        return answer
+
+
+async def _nothing() -> None:
+    """Stands for what is not called here."""
+
+
+_BY_FASTAPI = _Call(_nothing, ())
+
+
+def _call_of(function: Any, names: Sequence[str]) -> _Call | None:
+    """How a function is called; None where it needs what is not known here."""
+    if not iscoroutinefunction(function):
+        return None
+    needs = []
+    for name, parameter in signature(function).parameters.items():
+        need = _need_of(name, parameter.annotation, names)
+        if need is None:
+            return None
+        needs.append((name, need))
+    return _Call(function, tuple(needs))
+
+
+def _need_of(
+    name: str, annotation: Any, names: Sequence[str]
+) -> type[Request] | _Call | str | None:
+    if annotation is Request:
+        return Request
+    marks = getattr(annotation, "__metadata__", ())
+    for mark in marks:
+        if isinstance(mark, Depends):
+            return _call_of(mark.dependency, names)
+    return name if name in names and AfterValidator(decode_segment) in marks else None
+
+
+async def _run(
+    call: _Call, request: Request, segments: Mapping[str, str], known: dict[Any, Any]
+) -> Any:
+    """The result of a call; what several need of a request is worked out once, as `known`."""
+    given: dict[str, Any] = {}
+    for name, need in call.needs:
+        if isinstance(need, str):
+            given[name] = segments[need]
+        elif isinstance(need, _Call):
+            if need.function not in known:
+                known[need.function] = await _run(need, request, segments, known)
+            given[name] = known[need.function]
+        else:
+            given[name] = request
+    return await call.function(**given)

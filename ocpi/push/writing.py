@@ -1,0 +1,44 @@
+"""Changes of single objects, stored with what partners must hear of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from ocpi.database import Database
+from ocpi.editing import Edit, Written
+from ocpi.push.feed import Change, changed
+from ocpi.store import Store
+
+
+@dataclass(frozen=True)
+class _Told:
+    edit: Edit
+    change: Change | None
+
+
+async def write(
+    database: Database, store: Store[Any], edit: Edit, change: Change | None = None
+) -> Written:
+    """Make a change, and have partners told where it has changed something.
+
+    Those that come at the same moment share a transaction. Raises what the edit was refused for.
+    """
+    told = _Told(edit, change)
+    return await database.batches.do(store, partial(_write_all, store), told)
+
+
+async def _write_all(
+    store: Store[Any], db: AsyncSession, all_told: Sequence[_Told]
+) -> list[Written | Exception]:
+    outcomes = await store.write(db, [told.edit for told in all_told])
+    changes = [
+        told.change
+        for told, outcome in zip(all_told, outcomes, strict=True)
+        if told.change is not None and isinstance(outcome, Written) and outcome.changed
+    ]
+    if changes:
+        await changed(db, *changes)
+    return outcomes
