@@ -74,8 +74,10 @@ class AdminFront:
             client = scope.get("client") or ("",)
             self._check_token(headers.get("authorization", b""), str(client[0]))
             body = replay(await read_whole(scope, headers, receive, BODY_LIMIT), receive)
+            state = {**scope.get("state", {}), "context": self.context}
+            below = {**scope, "path": path.removeprefix("/admin"), "state": state}
             async with self.context.admission.place("admin"):
-                await self.api({**scope, "path": path.removeprefix("/admin")}, body, watch)
+                await self.api(below, body, watch)
         except OCPIError as error:
             self.context.metrics.refused(error, interface="admin", partner=None)
             await _failure(error)(scope, receive, watch)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from functools import partial
+from functools import cache, partial
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -79,6 +79,9 @@ from ocpi.spec.reading import problems
 from ocpi.tolerances import store_tolerances
 from ocpi.tracing import UNTRACED
 
+# What each platform offers, as a key of what is made of it once.
+Offered = tuple[tuple[str, tuple[Interface, ...]], ...]
+
 
 def create_app(context: Context, *, worker: bool = True, offers: Offers | None = None) -> ASGIApp:
     """The whole service; with `worker` it also does what `duties_of` lists."""
@@ -135,7 +138,15 @@ def duties_of(context: Context) -> Sequence[Duty]:
 
 
 def create_ocpi_api(offers: Offers) -> FastAPI:
-    """What partners call: one set of routes for each platform. `state.context` is the caller's."""
+    """What partners call: one set of routes for each platform.
+
+    Requests bring their context with them, so one will do for all that offer the same.
+    """
+    return _ocpi_api(_offered(offers))
+
+
+@cache
+def _ocpi_api(offers: Offered) -> FastAPI:
     api = FastAPI(
         telemetry=UNTRACED,
         title="OCPI 2.2.1",
@@ -149,7 +160,7 @@ def create_ocpi_api(offers: Offers) -> FastAPI:
             "5XX": {"model": Failure, "description": "Failed here, see `status_message`."},
         },
     )
-    for platform in offers:
+    for platform, _ in offers:
         prefix = f"/ocpi/{platform}"
         api.include_router(versions_router(platform), prefix=prefix)
         api.include_router(credentials_router(platform), prefix=prefix)
@@ -169,19 +180,29 @@ def _routers(interface: Interface) -> Sequence[APIRouter]:
 
 def endpoints_of(offers: Offers) -> Endpoints:
     """The endpoints of modules that the front door calls itself."""
+    return _endpoints(_offered(offers))
+
+
+@cache
+def _endpoints(offers: Offered) -> Endpoints:
     return Endpoints({path: _routers(interface) for path, interface in _mounts(offers)})
 
 
-def _mounts(offers: Offers) -> Iterator[tuple[str, Interface]]:
+def _offered(offers: Offers) -> Offered:
+    return tuple((platform, tuple(several)) for platform, several in offers.items())
+
+
+def _mounts(offers: Offered) -> Iterator[tuple[str, Interface]]:
     """Where each interface of a module lies."""
-    for platform, interfaces in offers.items():
+    for platform, interfaces in offers:
         for interface in interfaces:
             side = interface.role.lower()
             yield f"/ocpi/{platform}/{VERSION}/{side}/{interface.module}", interface
 
 
+@cache
 def create_admin_api() -> FastAPI:
-    """What the operator's staff and backend call. `state.context` is the caller's."""
+    """What the operator's staff and backend call. Requests bring their context with them."""
     api = FastAPI(
         telemetry=UNTRACED,
         title="OCPI hub: admin",
@@ -226,7 +247,7 @@ def _answer_errors(api: FastAPI) -> None:
 
     @api.exception_handler(OCPIError)
     async def known(request: Request, error: OCPIError) -> Response:
-        caller, context = request.state.caller, request.app.state.context
+        caller, context = request.state.caller, request.state.context
         context.metrics.refused(error, interface=caller.platform, partner=caller.name)
         return failure(error)
 
@@ -257,11 +278,11 @@ class _Service:
     def __init__(self, context: Context, duties: Sequence[Duty]) -> None:
         self.context = context
         self.duties = duties
-        ocpi_api, admin_api = create_ocpi_api(context.interfaces), create_admin_api()
-        ocpi_api.state.context = admin_api.state.context = context
-        desk = Desk(context, STORES) if context.settings.is_hub else None
-        self.ocpi = Front(context, ocpi_api, endpoints_of(context.interfaces), desk)
-        self.admin = AdminFront(context, admin_api)
+        offers, desk = context.interfaces, None
+        if context.settings.is_hub:
+            desk = Desk(context, STORES)
+        self.ocpi = Front(context, create_ocpi_api(offers), endpoints_of(offers), desk)
+        self.admin = AdminFront(context, create_admin_api())
         self.scraping = scraping_of(context)
         self.console = create_console(context, SOURCES, PULLABLES, PREVIEWED)
         self.rest = self._rest()

@@ -1,6 +1,7 @@
 """Whose certificates we believe, and which ones we show: for all partners, or for one of them."""
 
 import ssl
+from functools import cache
 from pathlib import Path
 
 
@@ -18,9 +19,12 @@ class Certificates:
     """
 
     def __init__(self, folder: Path | None = None, default: ssl.SSLContext | None = None) -> None:
-        # Making a context is 50 ms of work, so there is one for all who want nothing of their own.
-        self._default = default or ssl.create_default_context()
+        self._given = default
         self._folder = folder
+
+    @property
+    def _default(self) -> ssl.SSLContext:
+        return self._given or _system()
 
     def for_partner(self, name: str) -> ssl.SSLContext:
         """What holds for one partner; raises ``BadCertificate``."""
@@ -41,3 +45,9 @@ class Certificates:
             reason = getattr(error, "reason", None) or error
             raise BadCertificate(f"{file} cannot be used: {reason}") from None
         return context
+
+
+@cache
+def _system() -> ssl.SSLContext:
+    """The system's authorities: reading them takes 50 ms, once, and few commands need them."""
+    return ssl.create_default_context()

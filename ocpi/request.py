@@ -59,7 +59,7 @@ class Listing:
 
 
 async def _context(request: Request) -> Context:
-    context: Context = request.app.state.context
+    context: Context = request.state.context
     return context
 
 
@@ -101,7 +101,7 @@ async def _body(request: Request) -> dict[str, Any]:
 
 
 async def _listing(request: Request) -> Listing:
-    context: Context = request.app.state.context
+    context: Context = request.state.context
     caller: Caller = request.state.caller
     return read_listing(context, caller, request.scope["path"], request.query_params)
 

@@ -123,7 +123,7 @@ class Front:
             await self._answer_to(caller, request, exchange)
 
     async def _answer_to(self, caller: Caller, request: Arrival, exchange: "_Exchange") -> None:
-        state: dict[str, Any] = {"caller": caller, "ids": exchange.ids}
+        state: dict[str, Any] = {"context": self.context, "caller": caller, "ids": exchange.ids}
         if request.rest in _CONFIGURATION:
             await self._answer_here(request, exchange, state)
             return
@@ -192,7 +192,7 @@ class Front:
         endpoint = self.endpoints.find(request)
         answer: ASGIApp = self.api
         if endpoint is not None:
-            answer = await endpoint.answer(Request({**scope, "app": self.api}, receive))
+            answer = await endpoint.answer(Request(scope, receive))
         await answer(scope, receive, exchange.send)
 
 

@@ -62,7 +62,6 @@ def create_console(
     """All below /console; partners' copies are compared with `sources`, `stores` previewed."""
     # A redirect would name the scheme in which we are reached, not the one of the proxy before us.
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    app.state.context = context
     app.state.glances = Glances(context)
     app.state.sources, app.state.pullables, app.state.stores = sources, pullables, stores
     app.state.checks = Checks(context)
@@ -71,7 +70,7 @@ def create_console(
         app.include_router(router, prefix="/console", dependencies=[Depends(check_form)])
     app.mount("/console/static", Files())
     _answer_errors(app)
-    return _Guarded(app)
+    return _Guarded(context, app)
 
 
 def _answer_errors(app: FastAPI) -> None:
@@ -114,7 +113,8 @@ def _sorry(request: Request, status: int, sentence: str) -> Response:
 class _Guarded:
     """Adds to every answer what a browser may do with it, and logs what staff do."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, context: Context, app: FastAPI) -> None:
+        self.context = context
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -129,7 +129,8 @@ class _Guarded:
                     headers.setdefault(name, value)
             await send(message)
 
-        scope = {**scope, "path": scope["path"].rstrip("/"), "state": scope.get("state", {})}
+        state = {**scope.get("state", {}), "context": self.context}
+        scope = {**scope, "path": scope["path"].rstrip("/"), "state": state}
         try:
             await self._answer(scope, receive, guarded)
         except DATABASE_ERRORS as error:

@@ -100,7 +100,7 @@ def page(request: Request, template: str, status: int = 200, /, **values: Any) -
 
     A value `here` is the page's own address, for an answer to a form that was sent to another one.
     """
-    settings = request.app.state.context.settings
+    settings = request.state.context.settings
     path = request.url.path.rstrip("/")
     menu = [item for item in MENU if settings.is_hub or not item.hub]
     current = max(

@@ -23,7 +23,6 @@ from tests.benchmarks.programs import serving
 from tests.flows.process import ADMIN_TOKEN, SECRET, Installation
 from tests.house import add_partner
 
-DATA = Path(__file__).parents[2] / "ocpi" / "testing" / "data"
 HUB = {"OCPI_HUB_COUNTRY_CODE": "NL", "OCPI_HUB_PARTY_ID": "HUB"}
 CPO, EMSP = "token-of-the-cpo-0123456789", "token-of-the-emsp-0123456789"
 RECEIVER = "/ocpi/hub/2.2.1/receiver"
@@ -111,10 +110,32 @@ def _kinds(location_id: str) -> list[Kind]:
     ]
 
 
+def _catalogue() -> list[dict[str, Any]]:
+    """As many Locations as a page of any size needs, each of 3 EVSEs with 2 Connectors: 2.4 kB."""
+    plain = samples.location()
+    evse = plain["evses"][0]
+    connector = evse["connectors"][0]
+    locations = []
+    for number in range(300):
+        evses = [
+            {
+                **evse,
+                "uid": f"{number}-{each}",
+                "evse_id": f"NL*TNM*E{number}*{each}",
+                "connectors": [{**connector, "id": "1"}, {**connector, "id": "2"}],
+            }
+            for each in range(3)
+        ]
+        locations.append({**plain, "id": f"LOC{number}", "evses": evses})
+    return locations
+
+
 async def measure(folder: Path, database_url: str) -> dict[str, Any]:
     """Requests per CPU-second, the database's included, and how they compare."""
     installation = Installation(database_url, folder, settings=HUB)
-    await installation.run("station", "import", str(DATA / "locations-tesla-fr.json.gz"))
+    catalogue = folder / "locations.json"
+    catalogue.write_text(json.dumps(_catalogue()))
+    await installation.run("station", "import", str(catalogue))
     await _join(database_url)
     found: dict[str, Any] = {}
     async with installation.serving("--no-worker") as served:

@@ -98,16 +98,15 @@ async def open_house(
     )
     await create_schema(context.database)
     await add_party(context, PlatformID.CPO, Party("NL", party), "Example Charging")
-    network.hosts[host] = httpx.ASGITransport(Front(context, _api(context), Endpoints({})))
+    network.hosts[host] = httpx.ASGITransport(Front(context, _api(), Endpoints({})))
     try:
         yield House(context, network)
     finally:
         await context.close()
 
 
-def _api(context: Context) -> FastAPI:
+def _api() -> FastAPI:
     api = FastAPI(redirect_slashes=False)
-    api.state.context = context
     api.include_router(versions_router("cpo"), prefix="/ocpi/cpo")
     api.include_router(credentials_router("cpo"), prefix="/ocpi/cpo")
 

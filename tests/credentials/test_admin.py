@@ -26,7 +26,6 @@ async def admin(house: House) -> AsyncIterator[httpx.AsyncClient]:
     settings = house.context.settings.model_copy(update={"admin_token": token})
     context = replace(house.context, settings=settings)
     api = FastAPI()
-    api.state.context = context
     api.include_router(router)
     add_error_handlers(api)
     async with httpx.AsyncClient(
