@@ -36,16 +36,13 @@ class _Call:
 
 @dataclass(frozen=True)
 class _Place:
-    """An endpoint's path below that of its module, segment by segment; None where any may stand."""
+    """An endpoint's path below that of its module."""
 
-    fixed: tuple[str | None, ...]
-    names: tuple[str, ...]
+    fixed: tuple[tuple[int, str], ...]
+    """Which segments are words, and which words."""
+    names: tuple[tuple[int, str], ...]
+    """Which segments are parameters, and their names."""
     call: _Call
-
-    def matches(self, segments: Sequence[str]) -> bool:
-        return all(
-            own is None or own == given for own, given in zip(self.fixed, segments, strict=True)
-        )
 
 
 class Endpoints:
@@ -61,12 +58,12 @@ class Endpoints:
 
     def _add(self, path: str, route: APIRoute) -> None:
         segments = [each for each in route.path.split("/") if each]
-        names = tuple(each[1:-1] for each in segments if each.startswith("{"))
-        call = _call_of(route.endpoint, names)
+        fixed = tuple((n, each) for n, each in enumerate(segments) if not each.startswith("{"))
+        names = tuple((n, each[1:-1]) for n, each in enumerate(segments) if each.startswith("{"))
+        call = _call_of(route.endpoint, [name for _, name in names])
         if call is None:
             # FastAPI tries them in their order, so what it finds first must not be passed over.
             call = _BY_FASTAPI
-        fixed = tuple(None if each.startswith("{") else each for each in segments)
         for method in route.methods or ():
             self._places[method, path, len(segments)].append(_Place(fixed, names, call))
 
@@ -76,15 +73,12 @@ class Endpoints:
         path = request.path.removesuffix(f"/{below}") if below else request.path
         segments = below.split("/") if below else []
         for place in self._places.get((request.scope["method"], path, len(segments)), ()):
-            if place.matches(segments):
-                if place.call is _BY_FASTAPI:
-                    return None
-                given = [
-                    decode_segment(segment)
-                    for own, segment in zip(place.fixed, segments, strict=True)
-                    if own is None
-                ]
-                return Endpoint(place.call, dict(zip(place.names, given, strict=True)))
+            if any(segments[n] != word for n, word in place.fixed):
+                continue
+            if place.call is _BY_FASTAPI:
+                return None
+            given = {name: decode_segment(segments[n]) for n, name in place.names}
+            return Endpoint(place.call, given)
         return None
 
 

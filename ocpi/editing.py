@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from ocpi.errors import InvalidParameters
@@ -44,7 +45,7 @@ class Edit:
     context: Context = field(default_factory=copy_context)
     """Of whoever asked: what is forgiven is forgiven to the one who is heard there."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The object's."""
         return object_key(self.owner, self.identifier)

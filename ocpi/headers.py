@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from ocpi.errors import InvalidParameters, NotAuthenticated
 from ocpi.forgiving import Habit
@@ -21,7 +22,7 @@ class Party:
     country_code: str
     party_id: str
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The form in which parties are compared and stored as a column: `nl*tnm`."""
         return f"{self.country_code}*{self.party_id}".lower()

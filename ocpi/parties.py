@@ -1,6 +1,6 @@
 """Who speaks for whom: our platforms and their parties, partners with their roles and endpoints."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -245,13 +245,15 @@ async def authenticate(
         rows = await database.fetch("parties.presented", _PRESENTED_AND_FACED, given)
         presented = [row for row in rows if row[0] is not None]
         if presented:
-            caller = await _caller(database, platform, token, presented, now)
             faced = sorted((row[14], row[9], row[10]) for row in rows if row[0] is None)
-            return replace(caller, ours=tuple(Party(*codes) for _, *codes in faced))
+            ours = tuple(Party(*codes) for _, *codes in faced)
+            return await _caller(database, platform, token, presented, ours, now)
     raise NotAuthenticated("This token is not known here (any more).")
 
 
-async def _caller(database: Database, platform: str, token: str, rows: Any, now: int) -> Caller:
+async def _caller(
+    database: Database, platform: str, token: str, rows: Any, ours: tuple[Party, ...], now: int
+) -> Caller:
     hashed, registration, expires_at, used_at, partner_id, name, state, suspended = rows[0][:8]
     if expires_at is not None and expires_at <= now:
         raise NotAuthenticated("This token has expired: ask for a new one.")
@@ -272,6 +274,7 @@ async def _caller(database: Database, platform: str, token: str, rows: Any, now:
         token,
         read_sight(rules, mappings),
         passed=passed_at is not None,
+        ours=ours,
     )
 
 

@@ -30,7 +30,7 @@ from ocpi.sight import EVERYTHING, Facts, ModuleSight, read_facts
 from ocpi.spec.document import decode, encode
 from ocpi.spec.kinds import Tolerance
 from ocpi.spec.moments import microseconds, parse_moment
-from ocpi.spec.reading import defects, read
+from ocpi.spec.reading import defects
 from ocpi.spec.types import OCPIModel
 
 
@@ -275,7 +275,11 @@ class Store(Generic[Row]):
         return Edit(owner, identifier, decide, creates=True, beside=beside)
 
     def patching(self, owner: Party, identifier: str, changes: Document) -> Edit:
-        """Change the fields given, `last_updated` among them, and keep the rest (PP-04, PP-05)."""
+        """Change the fields given, `last_updated` among them, and keep the rest (PP-04, PP-05).
+
+        Each was read for itself, and fields of objects do not depend on each other: what comes of
+        it can be read as well.
+        """
 
         def decide(stored: Document | None) -> Decision:
             if stored is None:
@@ -284,7 +288,6 @@ class Store(Generic[Row]):
                 return None, Written(stored, changed=False, stale=True)
             merged = self.settled(stored, self.merged(stored, changes))
             self.require_same(owner, identifier, merged)
-            read(self.model, merged)
             return merged, Written(merged)
 
         return Edit(owner, identifier, decide)

@@ -24,7 +24,6 @@ from ocpi.sight import listed
 from ocpi.spec.document import encode
 from ocpi.spec.locations import Location
 from ocpi.spec.moments import microseconds, parse_moment
-from ocpi.spec.reading import read
 from ocpi.store import PulledObject, Store
 
 
@@ -126,7 +125,6 @@ def _editing(owner: Party, place: Place, moment: str, edit: PartEdit) -> Edit:
         part = find_part(edited, place)
         if part == before:
             return None, Written(part, changed=False)
-        read(Location, edited)
         return edited, Written(part, created=before is None)
 
     return Edit(owner, place.location_id, decide)

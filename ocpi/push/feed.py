@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from itertools import chain
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
@@ -104,17 +105,17 @@ class Change:
     behind: str | None = None
     """The feed's key of an object of another module that is never in flight at the same time."""
 
-    @property
+    @cached_property
     def whole_key(self) -> str:
         """The whole object's key in the feed."""
         return feed_key(self.module, self.object_key)
 
-    @property
+    @cached_property
     def order_key(self) -> str:
         """What it is sent in order with."""
         return self.behind or self.whole_key
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The key in the feed of what changed."""
         if self.part is None:

@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -27,12 +28,10 @@ HUB = {"OCPI_HUB_COUNTRY_CODE": "NL", "OCPI_HUB_PARTY_ID": "HUB"}
 CPO, EMSP = "token-of-the-cpo-0123456789", "token-of-the-emsp-0123456789"
 RECEIVER = "/ocpi/hub/2.2.1/receiver"
 OWNER = {"country_code": "BE", "party_id": "BEC"}
-FROM_CPO = {
-    "OCPI-from-country-code": "BE",
-    "OCPI-from-party-id": "BEC",
-    "OCPI-to-country-code": "NL",
-    "OCPI-to-party-id": "HUB",
-}
+FROM_CPO = {"OCPI-from-country-code": "BE", "OCPI-from-party-id": "BEC"}
+TO_HUB = {**FROM_CPO, "OCPI-to-country-code": "NL", "OCPI-to-party-id": "HUB"}
+# What is for one party is never broadcast: our own takes it.
+TO_US = {**FROM_CPO, "OCPI-to-country-code": "DE", "OCPI-to-party-id": "CPO"}
 # Each request of a kind differs: the same again would change nothing, and cost nothing.
 SCRIPT = """
 wrk.method = "%(method)s"
@@ -101,11 +100,11 @@ def _kinds(location_id: str) -> list[Kind]:
             CPO,
             "PATCH",
             changes,
-            FROM_CPO,
+            TO_HUB,
             orm=True,
         ),
-        Kind("PUT session", f"{RECEIVER}/sessions/BE/BEC/S@E", CPO, "PUT", session, FROM_CPO),
-        Kind("POST CDR", f"{RECEIVER}/cdrs", CPO, "POST", cdr, FROM_CPO),
+        Kind("PUT session", f"{RECEIVER}/sessions/BE/BEC/S@E", CPO, "PUT", session, TO_US),
+        Kind("POST CDR", f"{RECEIVER}/cdrs", CPO, "POST", cdr, TO_US),
         Kind("authorize", "/admin/authorize", ADMIN_TOKEN, "POST", {"uid": "T1"}),
     ]
 
@@ -185,13 +184,22 @@ def _beside(database_url: str) -> str:
 
 
 async def _answer_to(kind: Kind, base_url: str) -> bytes:
-    if kind.method != "GET":
-        return b'{"status_code":1000,"timestamp":"2026-01-01T00:00:00Z"}'
+    """What ours answers; what it refuses would not be worth measuring."""
     headers = {"Authorization": kind.authorization, **kind.headers}
+    body = None if kind.body is None else _filled(json.dumps(kind.body))
     async with httpx.AsyncClient(headers=headers) as client:
-        answer = await client.get(f"{base_url}{kind.path}")
-    assert answer.status_code == 200, answer.text
+        answer = await client.request(kind.method, _filled(f"{base_url}{kind.path}"), content=body)
+    refused = answer.status_code >= 300 or answer.json().get("status_code", 1000) != 1000
+    assert not refused, answer.text
     return answer.content
+
+
+def _filled(text: str) -> str:
+    """A request's words as the script of wrk fills them in."""
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.000Z"
+    for mark, word in (("@E", "1"), ("@N", "0"), ("@S", "CHARGING"), ("@T", now)):
+        text = text.replace(mark, word)
+    return text
 
 
 async def _join(database_url: str) -> None:
@@ -207,7 +215,7 @@ async def _join(database_url: str) -> None:
 async def _fill(installation: Installation) -> str:
     """Push 200 Locations and one Token; gives the id of a Location of ours."""
     token = b64encode(CPO.encode()).decode()
-    headers = {"Authorization": f"Token {token}", **FROM_CPO}
+    headers = {"Authorization": f"Token {token}", **TO_HUB}
     async with httpx.AsyncClient(base_url=installation.base_url, timeout=30) as client:
         for number in range(200):
             name = f"L{number}"
