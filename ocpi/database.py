@@ -257,14 +257,14 @@ class Database:
         """Rows of a statement by the driver itself; `key` names its compiled form for next time."""
         query = self._prepared.get(key)
         if query is None:
-            query = self._prepared[key] = self._prepare(statement, given)
+            query = self._prepared[key] = self.prepare(statement, given)
         try:
             return await self.reader.fetch(query, given)
         except DATABASE_ERRORS as error:
             self._count(error)
             raise
 
-    def _prepare(self, statement: Executable, given: Mapping[str, Any]) -> Prepared:
+    def prepare(self, statement: Executable, given: Mapping[str, Any]) -> Prepared:
         """Compile a statement to this database's text; lists in it are spelled out as given."""
         assert isinstance(statement, ClauseElement)
         compiled = statement.params(given).compile(

@@ -1,6 +1,7 @@
 """Paged lists: what a request asks for, and the headers of the answer."""
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -10,6 +11,7 @@ from ocpi.spec.moments import microseconds, parse_moment
 
 # An offset beyond this gives an empty page: nobody but attackers crawls that far (TA-18, PD-10).
 DEEPEST = 1_000_000
+_LAST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -20,18 +22,35 @@ class Paging:
     limit: int
     date_from: int | None = None
     date_to: int | None = None
+    after: int | None = None
+    """Only what stands behind this position, instead of passing over as many as `offset` says."""
+
+    @property
+    def is_dated(self) -> bool:
+        """Whether only objects of some moments are wanted."""
+        return self.date_from is not None or self.date_to is not None
 
 
-def read_paging(
-    date_from: str | None, date_to: str | None, offset: str | None, limit: str | None, *, cap: int
-) -> Paging:
-    """Read the four parameters as they stand in the query (PG-12: 2001 for what cannot be read)."""
+@dataclass(frozen=True)
+class Page:
+    """Some objects of a list as JSON texts, and how many match in all."""
+
+    bodies: Sequence[bytes]
+    total: int
+    last: int = 0
+    """The position of its last object, behind which the next page begins."""
+
+
+def read_paging(query: Mapping[str, str], *, cap: int) -> Paging:
+    """Read the parameters of a list (PG-12: 2001 for what cannot be read)."""
+    after = query.get("after")
     return Paging(
-        offset=_number("offset", offset, 0),
+        offset=_number("offset", query.get("offset"), 0),
         # A page of none would look like the end of the list to those who crawl (TA-18).
-        limit=max(1, min(_number("limit", limit, cap), cap)),
-        date_from=_moment("date_from", date_from),
-        date_to=_moment("date_to", date_to),
+        limit=max(1, min(_number("limit", query.get("limit"), cap), cap)),
+        date_from=_moment("date_from", query.get("date_from")),
+        date_to=_moment("date_to", query.get("date_to")),
+        after=min(_number("after", after, 0), _LAST) if after else None,
     )
 
 
@@ -57,17 +76,20 @@ def _moment(name: str, text: str | None) -> int | None:
 
 
 def page_headers(
-    url: str, filters: dict[str, str], paging: Paging, *, total: int, shown: int, cap: int
+    url: str, filters: dict[str, str], paging: Paging, page: Page, *, cap: int
 ) -> dict[str, str]:
     """Link, X-Total-Count and X-Limit (PG-05 to PG-08).
 
     `url` is the list's absolute address and `filters` the other parameters of the request, which
-    the next link repeats.
+    the next link repeats. The link also says behind what the next page begins: to pass over the
+    first hundred thousand takes longer each time.
     """
-    headers = {"X-Total-Count": str(total), "X-Limit": str(cap)}
+    headers = {"X-Total-Count": str(page.total), "X-Limit": str(cap)}
+    shown = len(page.bodies)
     following = paging.offset + shown
-    if shown and following < min(total, DEEPEST):
+    # Where some that were shown have been deleted since, the count tells nothing of what is left.
+    if shown and (following < page.total or (following > page.total and shown == paging.limit)):
         dates = f"{urlencode(filters)}&" if filters else ""
-        query = f"{dates}offset={following}&limit={paging.limit}"
+        query = f"{dates}offset={following}&limit={paging.limit}&after={page.last}"
         headers["Link"] = f'<{url}?{query}>; rel="next"'
     return headers

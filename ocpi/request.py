@@ -20,7 +20,7 @@ from ocpi.errors import ForeignOwner, InvalidParameters, NotJSON
 from ocpi.forgiving import Habit, forgive
 from ocpi.headers import MessageIDs, Party
 from ocpi.messages import log
-from ocpi.pagination import Paging, page_headers, read_paging
+from ocpi.pagination import Page, Paging, page_headers, read_paging
 from ocpi.parties import Caller, options_of
 from ocpi.paths import decode_segment
 from ocpi.push.feed import Change, changed
@@ -28,7 +28,7 @@ from ocpi.push.writing import write
 from ocpi.sight import ALL, Sight
 from ocpi.spec.document import decode
 from ocpi.spec.moments import format_moment
-from ocpi.store import Page, Store
+from ocpi.store import Store
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,7 @@ class Listing:
 
     def answer(self, page: Page) -> Response:
         """The page in its envelope, with the headers that lead to the next one."""
-        headers = page_headers(
-            self.url,
-            self.filters,
-            self.paging,
-            total=page.total,
-            shown=len(page.bodies),
-            cap=self.cap,
-        )
+        headers = page_headers(self.url, self.filters, self.paging, page, cap=self.cap)
         return ok_page(page.bodies, headers)
 
 
@@ -110,13 +103,7 @@ def read_listing(context: Context, caller: Caller, path: str, query: QueryParams
     """What a list is asked for, and by whom; raises ``InvalidParameters``."""
     cap = context.settings.page_limit
     dates = {name: query[name] for name in ("date_from", "date_to") if query.get(name)}
-    paging = read_paging(
-        dates.get("date_from"),
-        dates.get("date_to"),
-        query.get("offset"),
-        query.get("limit"),
-        cap=cap,
-    )
+    paging = read_paging(query, cap=cap)
     url = f"{context.settings.base_url}{path}"
     return Listing(paging, url, dates, cap, caller.parties, caller.sight)
 

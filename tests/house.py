@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -95,27 +93,12 @@ def context_of(settings: Settings, notes: Notes | None = None) -> Context:
     )
 
 
-_empty_file: list[bytes] = []
-
-
-async def fill(database: Database) -> None:
-    """Give a new database its schema; SQLite files are copies of the first one."""
-    file = Path(database.url.database or "")
-    if database.sqlite and _empty_file:
-        await asyncio.to_thread(file.write_bytes, _empty_file[0])
-        return
-    await create_schema(database)
-    if database.sqlite:
-        await database.engine.dispose()
-        _empty_file.append(await asyncio.to_thread(file.read_bytes))
-
-
 @asynccontextmanager
 async def open_database(url: str) -> AsyncIterator[Database]:
     """Give a database with the schema and nothing in it."""
     database = Database(url)
     try:
-        await fill(database)
+        await create_schema(database)
         yield database
     finally:
         await database.close()
@@ -137,7 +120,7 @@ async def open_service(
     notes = Notes() if worker else None
     context = mounted(context_of(settings_of(database_url, **over), notes), offers)
     try:
-        await fill(context.database)
+        await create_schema(context.database)
         for party in parties:
             await add_party(context.database, party)
         await add_partner(context.database, "Example eMSP", TOKEN)

@@ -25,6 +25,8 @@ class CDRRow(StoredObject, table=True):
     __table_args__ = (
         Index("ix_cdr_owner", "owner", "position"),
         Index("ix_cdr_audience", "audience", "position"),
+        Index("ix_cdr_listed", "owner", "audience", "position"),
+        Index("ix_cdr_dated", "owner", "audience", "last_updated", "position"),
         Index("ix_cdr_session", "owner", "session_key"),
         Index("ix_cdr_credited", "owner", "credited_key"),
         Index("ix_cdr_verdict", "verdict", "position"),

@@ -33,6 +33,7 @@ class LocationRow(PulledObject, table=True):
     __tablename__ = "location"
     __table_args__ = (
         Index("ix_location_owner", "owner", "position"),
+        Index("ix_location_dated", "owner", "last_updated", "position"),
         Index("ix_location_country", "owner", "country", "position"),
         Index("ix_location_statuses", "owner", "statuses"),
     )

@@ -25,6 +25,8 @@ class SessionRow(StoredObject, table=True):
     __table_args__ = (
         Index("ix_session_owner", "owner", "position"),
         Index("ix_session_audience", "audience", "position"),
+        Index("ix_session_listed", "owner", "audience", "position"),
+        Index("ix_session_dated", "owner", "audience", "last_updated", "position"),
         Index("ix_session_status", "status", "position"),
     )
 

@@ -13,7 +13,10 @@ class TariffRow(PulledObject, table=True):
     """A Tariff."""
 
     __tablename__ = "tariff"
-    __table_args__ = (Index("ix_tariff_owner", "owner", "position"),)
+    __table_args__ = (
+        Index("ix_tariff_owner", "owner", "position"),
+        Index("ix_tariff_dated", "owner", "last_updated", "position"),
+    )
 
 
 class TariffStore(Store[TariffRow]):

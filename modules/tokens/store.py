@@ -20,7 +20,10 @@ class TokenRow(PulledObject, table=True):
     """A Token of a driver."""
 
     __tablename__ = "token"
-    __table_args__ = (Index("ix_token_owner", "owner", "position"),)
+    __table_args__ = (
+        Index("ix_token_owner", "owner", "position"),
+        Index("ix_token_dated", "owner", "last_updated", "position"),
+    )
 
     token_key: str = Field(index=True)
     """Uid and type, which stations know without knowing the owner."""

@@ -20,7 +20,8 @@ from ocpi.context import Context
 from ocpi.database import Database
 from ocpi.parties import Partner
 from ocpi.sealing import Seal, WrongKey, hash_token
-from tests.house import context_of, fill, open_database, settings_of
+from tests.house import context_of, open_database, settings_of
+from tests.schema import create_schema
 
 OLD, NEW = "the-old-key-of-some-length", "the-new-key-of-some-length"
 TOKENS = {f"partner-{number}": f"canary-of-{number}" for number in range(6)}
@@ -47,7 +48,7 @@ async def sealed_in(database: Database) -> dict[str, str]:
 async def context(database_url: str) -> AsyncIterator[Context]:
     """Give a process that knows the new key and the old one."""
     made = replace(context_of(settings_of(database_url)), seal=Seal(NEW, OLD))
-    await fill(made.database)
+    await create_schema(made.database)
     await add(made.database, Seal(OLD), TOKENS)
     yield made
     await made.close()

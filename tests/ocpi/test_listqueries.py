@@ -1,10 +1,12 @@
 """Lists are found by their indexes, on both databases, however far one looks."""
 
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import Executable, insert, text
-from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy import Executable, delete, insert, text
+from sqlmodel import col
 
 from modules.locations.store import LocationRow, locations
 from ocpi.database import Database
@@ -46,46 +48,103 @@ async def _fill(database: Database) -> None:
 
 
 async def _plan(database: Database, statement: Executable, given: dict[str, object]) -> str:
-    assert isinstance(statement, ClauseElement)
     explain = "EXPLAIN QUERY PLAN" if database.sqlite else "EXPLAIN"
-    # With parameters by name, which the second statement has again.
-    named: type[Any] = type(database.engine.dialect)
-    dialect = named(paramstyle="named")
-    sql = f"{explain} {statement.compile(dialect=dialect)}"
-    rows = await database.fetch(sql, text(sql), given)
-    return "\n".join(str(row[-1]) for row in rows)
+    query = database.prepare(statement, given)
+    query = replace(query, sql=f"{explain} {query.sql}")
+    return "\n".join(str(row[-1]) for row in await database.reader.fetch(query, given))
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    async with open_database(database_url) as opened:
+        await _fill(opened)
+        yield opened
+
+
+def _is_found(plan: str, index: str) -> bool:
+    """Whether all is found in an index, and no row is looked at that is not shown."""
+    return index in plan and "Seq Scan" not in plan and "SCAN location\n" not in f"{plan}\n"
 
 
 async def test_a_deep_page_is_found_in_the_index_and_only_its_texts_are_read(
-    database_url: str,
+    database: Database,
 ) -> None:
-    async with open_database(database_url) as database:
-        await _fill(database)
-        given: dict[str, object] = {"owner_0": OWNER.key}
-        _, page = list_queries(TABLE, "owner_0")
-        plan = await _plan(database, page, given | WINDOW)
-        assert "ix_location_owner" in plan
-        # The page itself may be put in order, never what lies before it.
-        assert "Seq Scan" not in plan
-        assert "SCAN location\n" not in f"{plan}\n"
+    given: dict[str, object] = {"owner_0": OWNER.key}
+    plan = await _plan(database, list_queries(TABLE, "owner_0").walked, given | WINDOW)
+    assert _is_found(plan, "ix_location_owner")
 
 
-async def test_objects_of_one_owner_are_counted_in_an_index(database_url: str) -> None:
-    async with open_database(database_url) as database:
-        await _fill(database)
-        count, _ = list_queries(TABLE, "owner_0")
-        plan = await _plan(database, count, {"owner_0": OWNER.key})
-        assert "ix_location" in plan
-        assert "SEARCH" in plan if database.sqlite else "Seq Scan" not in plan
+async def test_the_page_behind_another_one_begins_at_its_end(database: Database) -> None:
+    walked = list_queries(TABLE, "owner_0", "after").walked
+    given: dict[str, object] = {"owner_0": OWNER.key, "after": 2000}
+    plan = await _plan(database, walked, {**given, "limit": 50, "offset": 0})
+    assert _is_found(plan, "ix_location_owner")
+    assert ("position>?" if database.sqlite else "\"position\" > '2000'") in plan
+    page = await locations.page(database, Paging(1000, 2, after=2000), [OWNER])
+    assert [*page.bodies] == [_body(2001).encode(), _body(2003).encode()]
+    assert (page.total, page.last) == (ROWS // 2, 2003)
+
+
+async def test_what_is_newer_than_a_moment_is_found_by_its_moment(database: Database) -> None:
+    given: dict[str, object] = {"owner_0": OWNER.key, "date_from": ROWS - 9}
+    queries = list_queries(TABLE, "owner_0", "date_from")
+    for query, window in ((queries.count, {}), (queries.gathered, WINDOW)):
+        plan = await _plan(database, query, {**given, **window})
+        assert _is_found(plan, "ix_location_dated"), plan
+    page = await locations.page(database, Paging(0, 2, date_from=ROWS - 9), [OWNER])
+    assert page.total == 5
+    assert [*page.bodies] == [_body(ROWS - 9).encode(), _body(ROWS - 7).encode()]
+
+
+async def test_a_page_of_many_that_are_newer_is_walked_to_its_end(database: Database) -> None:
+    given: dict[str, object] = {"owner_0": OWNER.key, "date_from": 5}
+    plan = await _plan(
+        database, list_queries(TABLE, "owner_0", "date_from").walked, {**given, **WINDOW}
+    )
+    # PostgreSQL knows how many there are, and sorts so few.
+    assert "ix_location_owner" in plan or not database.sqlite, plan
+
+
+async def test_walking_and_gathering_show_the_same(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everybody = [OWNER, Party("DE", "CPO")]
+    for paging in (
+        Paging(30, 7),
+        Paging(30, 7, date_from=500),
+        Paging(0, 7, date_from=500, date_to=506),
+        Paging(30, 7, date_from=500, after=700),
+        Paging(0, 7, after=ROWS - 3),
+    ):
+        for owners in ([OWNER], everybody):
+            found = []
+            for few in (0, ROWS * 2):
+                monkeypatch.setattr("ocpi.store.FEW", few)
+                found.append(await locations.page(database, paging, owners))
+            assert found[0] == found[1]
+            assert found[0].bodies
+
+
+async def test_how_many_there_are_is_kept_with_each_change(database: Database) -> None:
+    async def counted() -> int:
+        return (await locations.page(database, Paging(0, 1), [OWNER])).total
+
+    assert await counted() == ROWS // 2
+    async with database.write() as db:
+        await db.exec(delete(LocationRow).where(col(LocationRow.position) < 10))
+    assert await counted() == ROWS // 2 - 5
+    with suppress(ZeroDivisionError):
+        async with database.write() as db:
+            await db.exec(delete(LocationRow))
+            raise ZeroDivisionError
+    assert await counted() == ROWS // 2 - 5
 
 
 @pytest.mark.parametrize(("offset", "shown"), [(0, 50), (1480, 20), (1500, 0), (10**6, 0)])
 async def test_every_page_tells_how_many_there_are(
-    database_url: str, offset: int, shown: int
+    database: Database, offset: int, shown: int
 ) -> None:
-    async with open_database(database_url) as database:
-        await _fill(database)
-        page = await locations.page(database, Paging(offset, 50), [OWNER])
-        assert (len(page.bodies), page.total) == (shown, ROWS // 2)
-        first = [_body(2 * (offset + n) + 1).encode() for n in range(shown)]
-        assert list(page.bodies) == first
+    page = await locations.page(database, Paging(offset, 50), [OWNER])
+    assert (len(page.bodies), page.total) == (shown, ROWS // 2)
+    first = [_body(2 * (offset + n) + 1).encode() for n in range(shown)]
+    assert list(page.bodies) == first

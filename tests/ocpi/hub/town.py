@@ -25,8 +25,9 @@ from ocpi.push.pace import Pace
 from ocpi.push.worker import Worker
 from ocpi.spec.document import decode, encode
 from tests.credentials.network import Network
-from tests.house import HUB, OURS, add_partner, add_party, calling, context_of, fill, present
+from tests.house import HUB, OURS, add_partner, add_party, calling, context_of, present
 from tests.house import settings_of as base_settings
+from tests.schema import create_schema
 
 CPO_SIDE = (
     *(("SENDER", module) for module in ("locations", "tariffs", "sessions", "cdrs")),
@@ -178,7 +179,7 @@ async def open_town(
     context = mounted(replace(opened, client=client))
     app = create_app(context, worker=False)
     try:
-        await fill(context.database)
+        await create_schema(context.database)
         await add_party(context.database, HUB, PlatformID.HUB)
         for party in ours:
             await add_party(context.database, party)
