@@ -9,10 +9,13 @@ from sqlalchemy import Executable, delete, insert, text
 from sqlmodel import col
 
 from modules.locations.store import LocationRow, locations
+from modules.sessions.store import sessions
 from ocpi.database import Database
 from ocpi.headers import Party
 from ocpi.listqueries import list_queries
+from ocpi.migrate import downgrade, upgrade
 from ocpi.pagination import Paging
+from ocpi.testing import samples
 from tests.house import open_database
 
 ROWS = 3000
@@ -148,3 +151,44 @@ async def test_every_page_tells_how_many_there_are(
     assert (len(page.bodies), page.total) == (shown, ROWS // 2)
     first = [_body(2 * (offset + n) + 1).encode() for n in range(shown)]
     assert list(page.bodies) == first
+
+
+async def test_an_object_counts_for_whomever_it_concerns_now(database_url: str) -> None:
+    first, second = Party("DE", "MSP"), Party("FR", "MSP")
+    async with open_database(database_url) as database:
+
+        async def counts() -> list[int]:
+            pages = [
+                await sessions.page(database, Paging(0, 9), [OWNER], [audience])
+                for audience in (first, second)
+            ]
+            assert all(len(page.bodies) == page.total for page in pages)
+            return [page.total for page in pages]
+
+        async def put(party: Party, second_of: int) -> None:
+            codes = {"country_code": party.country_code, "party_id": party.party_id}
+            document = {
+                **samples.session(cdr_token=samples.cdr_token(**codes)),
+                "country_code": OWNER.country_code,
+                "party_id": OWNER.party_id,
+                "last_updated": f"2027-01-01T00:00:0{second_of}Z",
+            }
+            async with database.write() as db:
+                await sessions.put(db, OWNER, document["id"], document)
+
+        await put(first, 1)
+        assert await counts() == [1, 0]
+        await put(second, 2)
+        assert await counts() == [0, 1]
+
+
+async def test_those_who_were_there_before_are_counted_too(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
+    try:
+        await upgrade(database)
+        await _fill(database)
+        await downgrade(database, "0013")
+        await upgrade(database)
+        assert (await locations.page(database, Paging(0, 1), [OWNER])).total == ROWS // 2
+    finally:
+        await database.close()

@@ -1,5 +1,6 @@
 """A PATCH is read by the fields that it has."""
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
@@ -8,8 +9,11 @@ from pydantic import ValidationError
 
 from ocpi.spec.credentials import Credentials
 from ocpi.spec.locations import EVSE, Location
-from ocpi.spec.reading import problems, read_patch
+from ocpi.spec.reading import dump, problems, read, read_patch
 from ocpi.spec.sessions import Session
+from ocpi.spec.tokens import Token
+from ocpi.spec.types import OCPIModel
+from ocpi.testing import samples
 
 NOW = {"last_updated": "2026-01-02T03:04:05Z"}
 
@@ -56,3 +60,31 @@ def test_a_patch_that_cannot_be_applied_is_refused(document: Any, sentence: str)
     with pytest.raises(ValidationError) as refusal:
         read_patch(EVSE, document)
     assert problems(refusal.value) == sentence
+
+
+EMPTY: list[Any] = [[], {}, "", None, [None], 0]
+
+
+@pytest.mark.req("PP-05", "TY-10")
+@pytest.mark.parametrize(
+    ("model", "document"),
+    [
+        (Location, samples.location()),
+        (EVSE, samples.location()["evses"][0]),
+        (Session, samples.session()),
+        (Token, samples.token()),
+    ],
+)
+def test_what_a_patch_may_hold_leaves_an_object_that_can_be_read(
+    model: type[OCPIModel], document: dict[str, Any]
+) -> None:
+    whole = dump(read(model, document))
+    taken = []
+    for name in model.model_fields:
+        for value in [whole.get(name), *EMPTY]:
+            with suppress(ValidationError):
+                taken.append(read_patch(model, NOW | {name: value}))
+    for patch in taken:
+        merged = whole | patch
+        assert dump(read(model, merged)).keys() <= merged.keys()
+    assert len(taken) > len(model.model_fields)
