@@ -15,9 +15,11 @@ from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Executable,
+    ScalarSelect,
     Select,
     Table,
     bindparam,
+    case,
     func,
     literal,
     not_,
@@ -108,11 +110,40 @@ def list_queries(table: Table, *given: str) -> ListQueries:
     return ListQueries(_count(table, given), _page(table, in_order), _page(table, sorted_out))
 
 
-def _count(table: Table, given: tuple[str, ...]) -> Executable:
-    plain = all(name.startswith(("owner_", "audience_")) or name == "after" for name in given)
-    if not plain:
-        where = _where(table, given, table.c.last_updated)
-        return select(func.count()).select_from(table).where(*where)
+def _count(table: Table, given: tuple[str, ...]) -> Select[int]:
+    names = [name for name in given if not name.startswith(("owner_", "audience_", "after"))]
+    where = _where(table, given, table.c.last_updated)
+    counted = select(func.count()).select_from(table).where(*where)
+    if names == ["date_from"]:
+        return _count_newer(table, given, where, counted)
+    return counted if names else _kept(table, given)
+
+
+def _count_newer(
+    table: Table,
+    given: tuple[str, ...],
+    newer: list[ColumnElement[bool]],
+    counted: Select[int],
+) -> Select[int]:
+    """Who asks for what is newer wants a few of the newest, or, the first time, all but a few.
+
+    Where neither is so, they are counted one by one.
+    """
+    whose = _where(table, tuple(name for name in given if name != "date_from"), table.c.position)
+    few = _up_to_few(table, newer)
+    older = _up_to_few(table, [*whose, table.c.last_updated < bindparam("date_from")])
+    kept = _kept(table, given).scalar_subquery()
+    return select(
+        case((few <= FEW, few), (older <= FEW, kept - older), else_=counted.scalar_subquery())
+    )
+
+
+def _up_to_few(table: Table, where: list[ColumnElement[bool]]) -> ScalarSelect[int]:
+    some = select(table.c.position).where(*where).limit(literal(FEW + 1)).subquery()
+    return select(func.count()).select_from(some).scalar_subquery()
+
+
+def _kept(table: Table, given: tuple[str, ...]) -> Select[int]:
     kept = select(func.coalesce(func.sum(col(ObjectCount.n)), 0)).where(
         col(ObjectCount.kind) == table.name, col(ObjectCount.owner).in_(_named("owner_", given))
     )
@@ -120,7 +151,7 @@ def _count(table: Table, given: tuple[str, ...]) -> Executable:
     return kept.where(col(ObjectCount.audience).in_(audience)) if audience else kept
 
 
-def _page(table: Table, found: Select[tuple[int]]) -> Executable:
+def _page(table: Table, found: Select[int]) -> Executable:
     shown = found.limit(bindparam("limit")).offset(bindparam("offset")).subquery()
     return (
         select(AsBytes(table.c.body), table.c.position)

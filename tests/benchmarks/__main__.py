@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import delivery, imports, overload, prices, push, relay, requests
+from tests.benchmarks import delivery, growth, imports, overload, prices, push, relay, requests
 from tests.postgres import fresh_database, running_server
 
 BENCHMARKS: dict[str, Callable[[Path, str], Coroutine[Any, Any, dict[str, Any]]]] = {
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[Path, str], Coroutine[Any, Any, dict[str, Any]]]
     "catalogue to 10 partners": delivery.measure,
     "relay of a Session": relay.measure,
     "overload": overload.measure,
+    "lists of a million Locations": growth.measure,
     "import of 29,109 points of charge": imports.measure,
 }
 RESULTS = Path("build/bench.json")

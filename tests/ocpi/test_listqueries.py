@@ -99,6 +99,18 @@ async def test_what_is_newer_than_a_moment_is_found_by_its_moment(database: Data
     assert [*page.bodies] == [_body(ROWS - 9).encode(), _body(ROWS - 7).encode()]
 
 
+@pytest.mark.parametrize("few", [1, 100, ROWS])
+@pytest.mark.parametrize("date_from", [0, 5, ROWS // 2, ROWS - 9, ROWS + 1])
+async def test_what_is_newer_is_counted_from_the_end_where_fewer_are(
+    database: Database, monkeypatch: pytest.MonkeyPatch, few: int, date_from: int
+) -> None:
+    monkeypatch.setattr("ocpi.listqueries.FEW", few)
+    count = list_queries.__wrapped__(TABLE, "owner_0", "date_from").count
+    given = {"owner_0": OWNER.key, "date_from": date_from}
+    rows = await database.fetch(("counted", few), count, given)
+    assert rows[0][0] == sum(n % 2 and n >= date_from for n in range(1, ROWS + 1))
+
+
 async def test_a_page_of_many_that_are_newer_is_walked_to_its_end(database: Database) -> None:
     given: dict[str, object] = {"owner_0": OWNER.key, "date_from": 5}
     plan = await _plan(

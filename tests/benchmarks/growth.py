@@ -1,0 +1,116 @@
+"""Lists of a million Locations: what a page costs, wherever it lies and however it is asked for."""
+
+import asyncio
+import json
+import os
+import time
+from base64 import b64encode
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+from sqlalchemy import Connection, text
+
+from ocpi.headers import Party
+from ocpi.opening import open_context
+from ocpi.settings import Settings
+from ocpi.testing import samples
+from tests.flows.process import SECRET, Installation
+from tests.house import add_partner
+
+ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
+TOKEN = "token-of-the-emsp-0123456789"
+LIST = "/ocpi/cpo/2.2.1/sender/locations"
+ROUNDS = 15
+# A change each second since 2020; an object's owner has all of them.
+FIRST = 1_577_836_800_000_000
+_ROWS = {
+    "sqlite": "WITH RECURSIVE numbers(n) AS (SELECT :first UNION ALL SELECT n + 1 FROM numbers "
+    "WHERE n < :last)",
+    "postgresql": "WITH numbers(n) AS (SELECT generate_series(CAST(:first AS bigint), :last))",
+}
+_INSERT = (
+    " INSERT INTO location (position, key, owner, last_updated, body, country, publish, "
+    "allowed_groups, tags, tariffs, statuses) SELECT n, 'de*cpo*l' || n, 'de*cpo', "
+    "CAST(:moment AS bigint) + n * 1000000, replace(:body, '@N', CAST(n AS varchar)), 'nld', true, "
+    "'|', '|', '|', '{}' FROM numbers"
+)
+
+
+async def measure(folder: Path, database_url: str) -> dict[str, Any]:
+    """Milliseconds of a page of 50, at one connection, and how they compare to the first one."""
+    installation = Installation(database_url, folder)
+    seconds = await _fill(database_url)
+    print(f"{ROWS} Locations stored in {seconds:.0f} s", flush=True)
+    moment = f"2020-01-01T00:00:00Z&date_to={_date(20)}"
+    pages = {
+        "first page": "",
+        "at an offset of a tenth": f"&offset={ROWS // 10}",
+        "behind a tenth, by our link": f"&offset={ROWS // 10}&after={ROWS // 10}",
+        "last but one, by our link": f"&offset={ROWS - 100}&after={ROWS - 100}",
+        "the newest hundred": f"&date_from={_date(ROWS - 99)}",
+        "the oldest twenty": f"&date_from={moment}",
+        "all since the first": f"&date_from={_date(2)}",
+    }
+    authorization = f"Token {b64encode(TOKEN.encode()).decode()}"
+    found: dict[str, Any] = {}
+    async with (
+        installation.serving("--no-worker") as served,
+        httpx.AsyncClient(headers={"Authorization": authorization}, timeout=60) as client,
+    ):
+        for name, query in pages.items():
+            url = f"{installation.base_url}{LIST}?limit=50{query}"
+            found[f"{name}: ms"] = await _median(client, url)
+        for name in list(pages)[1:]:
+            ratio = found["first page: ms"] / found[f"{name}: ms"]
+            found[f"{name}: first page's share"] = round(ratio, 2)
+        found["memory: MB"] = _megabytes(served.process.pid)
+    return found
+
+
+def _megabytes(pid: int) -> int:
+    pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    return round(int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6)
+
+
+def _date(number: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(FIRST / 1_000_000 + number))
+
+
+async def _median(client: httpx.AsyncClient, url: str) -> float:
+    taken = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        answer = await client.get(url)
+        taken.append((time.perf_counter() - started) * 1000)
+        assert answer.json()["status_code"] == 1000, answer.text
+        await asyncio.sleep(0.01)
+    return round(median(taken), 2)
+
+
+async def _fill(database_url: str) -> float:
+    settings = Settings(
+        database_url=database_url,
+        secret_key=SecretStr(SECRET),
+        country_code="DE",
+        party_id="CPO",
+    )
+    started = time.perf_counter()
+    async with open_context(settings) as context:
+        await add_partner(context.database, "emsp", TOKEN, Party("DE", "MSP"))
+        engine = context.database.engine.execution_options(write=True)
+        location = samples.location(id="L@N", country_code="DE", party_id="CPO")
+        body = json.dumps(location, separators=(",", ":"))
+        statement = text(_ROWS[engine.dialect.name] + _INSERT)
+        for first in range(1, ROWS + 1, 50_000):
+            last = min(first + 49_999, ROWS)
+            given = {"first": first, "last": last, "moment": FIRST, "body": body}
+            async with engine.begin() as connection:
+                await connection.run_sync(Connection.execute, statement, given)
+        if engine.dialect.name == "postgresql":
+            alone = engine.execution_options(isolation_level="AUTOCOMMIT")
+            async with alone.connect() as connection:
+                await connection.execute(text("VACUUM ANALYZE location"))
+    return time.perf_counter() - started
