@@ -352,7 +352,7 @@ def _sqlite_engine(url: str) -> AsyncEngine:
 _MOST_PARAMETERS = 32_000
 
 
-def numbered(name: str, values: list[str]) -> dict[str, Any]:
+def numbered(name: str, values: list[str] | list[int]) -> dict[str, Any]:
     """Parameters of a statement, the last value again and again up to the next power of two.
 
     Each count is a statement of its own, which is kept: of as many as there are parties of a hub,

@@ -1,12 +1,13 @@
 """Who was allowed to charge where: kept until the station reports the start of the session."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, Text
+from sqlalchemy import BigInteger, Index, Text, insert
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from ocpi.database import Database, clock
 from ocpi.spec.document import decode
 
 
@@ -47,6 +48,23 @@ class Authorization(SQLModel, table=True):
             return False
         evses = None if self.evse_uids is None else decode(self.evse_uids)
         return evses is None or evse_uid.lower() in [each.lower() for each in evses]
+
+
+_INSERT = insert(Authorization)
+
+
+async def keep(database: Database, permission: Mapping[str, Any]) -> None:
+    """Store a permission, given as columns but for its moment; it is committed then.
+
+    Those of the same moment share a transaction.
+    """
+    await database.batches.do(Authorization, _keep_all, permission)
+
+
+async def _keep_all(db: AsyncSession, permissions: Sequence[Mapping[str, Any]]) -> Sequence[None]:
+    now = await clock(db)
+    await db.exec(_INSERT, params=[{**each, "at": now} for each in permissions])
+    return [None] * len(permissions)
 
 
 async def authorizations_of(

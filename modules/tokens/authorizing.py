@@ -5,11 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
-
 from modules.tokens.asking import ask
-from modules.tokens.authorizations import Authorization
+from modules.tokens.authorizations import keep
 from modules.tokens.covering import covering_command
 from modules.tokens.deciding import (
     UNKNOWN,
@@ -19,11 +16,16 @@ from modules.tokens.deciding import (
     decide,
     settled,
 )
-from modules.tokens.issuers import allows_unasked, emsps_of, read_issuers_for, url_of
+from modules.tokens.issuers import (
+    allows_unasked,
+    emsps_of,
+    partners_concerned,
+    read_issuers_for,
+    url_of,
+)
 from modules.tokens.questions import Question
-from modules.tokens.store import TokenRow
+from modules.tokens.store import tokens_named
 from ocpi.context import Context
-from ocpi.database import clock
 from ocpi.editing import Document
 from ocpi.errors import InvalidParameters
 from ocpi.headers import Party
@@ -38,7 +40,6 @@ from ocpi.spec.tokens import WhitelistType
 class _Known:
     """What is known before anybody is asked."""
 
-    issuers: Sequence[Issuer]
     tokens: Sequence[tuple[Document, Issuer]]
     """The Tokens stored of that uid and type whose owners are partners still, newest first."""
     command: Document | None
@@ -61,26 +62,19 @@ async def authorize(context: Context, owner: Party, question: Question) -> Decis
 
 
 async def _read(context: Context, owner: Party, question: Question) -> _Known:
-    issuers = await read_issuers_for(context, owner)
+    rows = await tokens_named(context.database, question.key)
+    commanding, speaking = await partners_concerned(context.database, question.key)
+    issuers = await read_issuers_for(context, owner, commanding | speaking)
     homes = {key: issuer for issuer in issuers for key in parties_of(issuer)}
-    async with context.database.read() as db:
-        now = await clock(db)
-        # Those of a partner that left, or is suspended, are as good as unknown.
-        rows = [row for row in await _stored(db, question) if row.owner in homes]
+    # Those of a partner that left, or is suspended, are as good as unknown.
+    rows = [row for row in rows if row.owner in homes]
+    command = None
+    if commanding:
         believed = [homes[row.owner] for row in rows] or issuers
         partners = {issuer.partner_id for issuer in believed}
-        command = await covering_command(db, owner, question, partners, rows, now)
+        command = await covering_command(context.database, owner, question, partners, rows)
     tokens = [(decode(row.body), homes[row.owner]) for row in rows]
-    return _Known(issuers, tokens, command)
-
-
-async def _stored(db: AsyncSession, question: Question) -> Sequence[TokenRow]:
-    found = await db.exec(
-        select(TokenRow)
-        .where(TokenRow.token_key == question.key)
-        .order_by(col(TokenRow.last_updated).desc())
-    )
-    return found.all()
+    return _Known(tokens, command)
 
 
 async def _decide(context: Context, owner: Party, question: Question, known: _Known) -> Decision:
@@ -88,7 +82,7 @@ async def _decide(context: Context, owner: Party, question: Question, known: _Kn
     if decision is not None:
         return decision
     if not known.tokens:
-        return await _ask_everybody(context, owner, question, known.issuers)
+        return await _ask_everybody(context, owner, question)
     decisions = await asyncio.gather(
         *(_decide_stored(context, owner, question, *each) for each in known.tokens)
     )
@@ -106,13 +100,11 @@ async def _decide_stored(
     return decide(token, outcome, allows_unasked=allows_unasked(issuer))
 
 
-async def _ask_everybody(
-    context: Context, owner: Party, question: Question, issuers: Sequence[Issuer]
-) -> Decision:
+async def _ask_everybody(context: Context, owner: Party, question: Question) -> Decision:
     """Ask every eMSP at once about a Token unknown here; the first that allows it wins (TK-19)."""
     asked = [
         asyncio.create_task(_ask_stranger(context, owner, question, issuer, party))
-        for issuer in issuers
+        for issuer in await read_issuers_for(context, owner)
         if url_of(issuer) is not None
         for party in emsps_of(issuer)
     ]
@@ -166,16 +158,13 @@ async def _remember(context: Context, owner: Party, question: Question, decision
     assert decision.method is not None
     place = decision.location or {"location_id": question.location_id}
     evses = place.get("evse_uids")
-    async with context.database.write() as db:
-        db.add(
-            Authorization(
-                token_key=question.key,
-                owner=owner.key,
-                location_id=place["location_id"],
-                evse_uids=None if evses is None else encode(evses),
-                token=encode(decision.token),
-                method=decision.method.value,
-                reference=decision.reference,
-                at=await clock(db),
-            )
-        )
+    permission = {
+        "token_key": question.key,
+        "owner": owner.key,
+        "location_id": place["location_id"],
+        "evse_uids": None if evses is None else encode(evses),
+        "token": encode(decision.token),
+        "method": decision.method.value,
+        "reference": decision.reference,
+    }
+    await keep(context.database, permission)

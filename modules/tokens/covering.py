@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import func, or_
+from sqlalchemy import bindparam, func, or_
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.commands.reservations import STANDING, Reservation
 from modules.tokens.questions import Question
-from modules.tokens.store import TokenRow
+from modules.tokens.store import Stored
+from ocpi.database import Database, clock
 from ocpi.editing import Document
 from ocpi.errands import Errand
 from ocpi.gateway import Wish
@@ -27,24 +27,13 @@ _NEWEST = 20
 _APP = (TokenType.APP_USER, TokenType.AD_HOC_USER)
 
 
-async def covering_command(
-    db: AsyncSession,
-    owner: Party,
-    question: Question,
-    partners: Collection[int],
-    stored: Sequence[TokenRow],
-    now: int,
-) -> Document | None:
-    """The newest START_SESSION or RESERVE_NOW of these partners that answers the question.
-
-    `stored` are the Tokens of that uid and type. What others command may not push the right command
-    out of those that are read, so whatever tells them apart is asked of the database.
-    """
-    query = select(Errand).where(
-        Errand.token_key == question.key,
-        col(Errand.partner_id).in_(partners),
-        func.lower(col(Errand.owner_country_code)) == owner.country_code.lower(),
-        func.lower(col(Errand.owner_party_id)) == owner.party_id.lower(),
+_COMMANDS = (
+    select(Errand)
+    .where(
+        col(Errand.token_key) == bindparam("token_key"),
+        col(Errand.partner_id).in_(bindparam("partners", expanding=True)),
+        func.lower(col(Errand.owner_country_code)) == bindparam("country_code"),
+        func.lower(col(Errand.owner_party_id)) == bindparam("party_id"),
         or_(
             col(Errand.wish) == Wish.START_SESSION.value,
             (col(Errand.wish) == Wish.RESERVE_NOW.value)
@@ -53,11 +42,38 @@ async def covering_command(
             ),
         ),
     )
+    .order_by(col(Errand.created_at).desc())
+    .limit(_NEWEST)
+)
+_COMMANDS_AT = _COMMANDS.where(func.lower(col(Errand.location_id)) == bindparam("location_id"))
+
+
+async def covering_command(
+    database: Database,
+    owner: Party,
+    question: Question,
+    partners: Collection[int],
+    stored: Sequence[Stored],
+) -> Document | None:
+    """The newest START_SESSION or RESERVE_NOW of these partners that answers the question.
+
+    `stored` are the Tokens of that uid and type. What others command may not push the right command
+    out of those that are read, so whatever tells them apart is asked of the database.
+    """
+    given = {
+        "token_key": question.key,
+        "partners": list(partners),
+        "country_code": owner.country_code.lower(),
+        "party_id": owner.party_id.lower(),
+    }
+    commands = _COMMANDS
     if question.location_id is not None:
-        query = query.where(func.lower(col(Errand.location_id)) == question.location_id.lower())
-    found = await db.exec(query.order_by(col(Errand.created_at).desc()).limit(_NEWEST))
-    fitting = (each for each in found if covers(each, question, now) and vouched(each, stored))
-    return next((each.document for each in fitting), None)
+        commands, given["location_id"] = _COMMANDS_AT, question.location_id.lower()
+    async with database.read() as db:
+        now = await clock(db)
+        found = await db.exec(commands, params=given)
+        fitting = (each for each in found if covers(each, question, now) and vouched(each, stored))
+        return next((each.document for each in fitting), None)
 
 
 def covers(command: Errand, question: Question, now: int) -> bool:
@@ -77,7 +93,7 @@ def refused(command: Errand) -> bool:
     return decode(command.result).get("result") not in ("ACCEPTED", "TIMEOUT")
 
 
-def vouched(command: Errand, stored: Sequence[TokenRow]) -> bool:
+def vouched(command: Errand, stored: Sequence[Stored]) -> bool:
     """Whether the command is by the eMSP of a Token that is stored, and not withdrawn since.
 
     Another eMSP may have a Token of the same uid; where none is stored, nobody knows better.
@@ -92,7 +108,7 @@ def issuer_key(token: Document) -> str:
     return Party(token["country_code"], token["party_id"]).key
 
 
-def _withdrawn(row: TokenRow, since: int) -> bool:
+def _withdrawn(row: Stored, since: int) -> bool:
     return row.last_updated > since and not decode(row.body)["valid"]
 
 

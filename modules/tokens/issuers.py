@@ -1,36 +1,72 @@
 """Partners that issue Tokens, as authorization sees them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from sqlalchemy import bindparam, literal, select, union
+from sqlmodel import col
+
+from modules.tokens.store import TokenRow
 from ocpi.agreements import Agreements, read_agreements
 from ocpi.context import Context
 from ocpi.database import Database
+from ocpi.directory import AnnouncedParty
+from ocpi.errands import Errand
 from ocpi.headers import Party
-from ocpi.parties import PlatformID, options_of
+from ocpi.parties import PartnerRole, PlatformID, options_of
 from ocpi.pull.issuers import Issuer, read_issuers
 
+_STORED = col(TokenRow.token_key) == bindparam("token_key")
+_CONCERNED = union(
+    select(col(Errand.partner_id), literal(value=True)).where(
+        col(Errand.token_key) == bindparam("token_key")
+    ),
+    select(col(PartnerRole.partner_id), literal(value=False))
+    .join(TokenRow, col(TokenRow.owner) == col(PartnerRole.party))
+    .where(_STORED),
+    select(col(AnnouncedParty.partner_id), literal(value=False))
+    .join(TokenRow, col(TokenRow.owner) == col(AnnouncedParty.party))
+    .where(_STORED),
+)
 
-async def read_issuers_for(context: Context, owner: Party) -> list[Issuer]:
-    """Whoever may issue Tokens that are good at our stations.
+
+async def partners_concerned(database: Database, token_key: str) -> tuple[set[int], set[int]]:
+    """The partners that may know a token: who commanded it, and who may speak for its owner."""
+    rows = await database.fetch("tokens.concerned", _CONCERNED, {"token_key": token_key})
+    commanding = {partner_id for partner_id, commands in rows if commands}
+    return commanding, {partner_id for partner_id, commands in rows if not commands}
+
+
+async def read_issuers_for(
+    context: Context, owner: Party, partners: Collection[int] | None = None
+) -> list[Issuer]:
+    """Whoever may issue Tokens that are good at our stations; given ids, of those partners only.
 
     Parties of the hub come first and those of our own partners last, for the last one wins where
     one party is both. Of the hub's only those count that may talk to `owner`.
     """
+    own = await read_issuers(context, PlatformID.CPO, partners)
+    if not context.settings.is_hub:
+        return own
+    return [*await _of_the_hub(context, owner, partners), *own]
+
+
+async def _of_the_hub(
+    context: Context, owner: Party, partners: Collection[int] | None
+) -> list[Issuer]:
+    issuers = await read_issuers(context, PlatformID.HUB, partners)
+    if not issuers:
+        return []
+    agreements = await read_agreements(context.database, default=context.settings.hub_is_open)
     found = []
-    if context.settings.is_hub:
-        default = context.settings.hub_is_open
-        agreements = await read_agreements(context.database, default=default)
-        for issuer in await read_issuers(context, PlatformID.HUB):
-            roles = [each for each in issuer.roles if _agree(agreements, each.party.key, owner)]
-            announced = {
-                key: party
-                for key, party in issuer.announced.items()
-                if _agree(agreements, key, owner)
-            }
-            if roles:
-                found.append(replace(issuer, roles=roles, announced=announced))
-    return [*found, *await read_issuers(context, PlatformID.CPO)]
+    for issuer in issuers:
+        roles = [each for each in issuer.roles if _agree(agreements, each.party.key, owner)]
+        announced = {
+            key: party for key, party in issuer.announced.items() if _agree(agreements, key, owner)
+        }
+        if roles:
+            found.append(replace(issuer, roles=roles, announced=announced))
+    return found
 
 
 def _agree(agreements: Agreements, emsp: str, owner: Party) -> bool:

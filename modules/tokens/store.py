@@ -1,9 +1,10 @@
 """Tokens as they are stored: keyed by owner, uid and type (TK-11)."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Index, update
+from sqlalchemy import Index, bindparam, update
+from sqlalchemy import select as select_columns
 from sqlmodel import Field, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -57,6 +58,27 @@ class TokenStore(Store[TokenRow]):
             .execution_options(synchronize_session=False)
         )
         return shared.scalars().all()
+
+
+class Stored(NamedTuple):
+    """A Token that is stored, as far as it matters to who asks by uid and type."""
+
+    owner: str
+    last_updated: int
+    body: str
+
+
+_BY_TOKEN_KEY = (
+    select_columns(col(TokenRow.owner), col(TokenRow.last_updated), col(TokenRow.body))
+    .where(col(TokenRow.token_key) == bindparam("token_key"))
+    .order_by(col(TokenRow.last_updated).desc())
+)
+
+
+async def tokens_named(database: Database, token_key: str) -> list[Stored]:
+    """The Tokens of a uid and type, whoever owns them, the newest first."""
+    rows = await database.fetch("tokens.named", _BY_TOKEN_KEY, {"token_key": token_key})
+    return [Stored(*row) for row in rows]
 
 
 async def find_tokens(database: Database, uid: str, offset: int, limit: int) -> list[Document]:

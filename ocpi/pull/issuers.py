@@ -1,15 +1,17 @@
 """Partners as the pull sees them: which parties are theirs, and which lists they offer."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
-from sqlalchemy import and_, bindparam, select
+from sqlalchemy import BindParameter, Executable, and_, bindparam, select
 from sqlmodel import col
 
 from ocpi.client import Target
 from ocpi.context import Context
+from ocpi.database import numbered
 from ocpi.directory import AnnouncedParty
 from ocpi.headers import Party
 from ocpi.messages import log
@@ -49,6 +51,18 @@ _ANNOUNCED = select(
     col(AnnouncedParty.country_code),
     col(AnnouncedParty.party_id),
 ).where(col(AnnouncedParty.status) == ConnectionStatus.CONNECTED.value)
+
+
+@cache
+def _queries(*among: str) -> tuple[Executable, Executable]:
+    """Partners and what they announced: of all, or of those whose ids the parameters give."""
+    if not among:
+        return _ISSUERS, _ANNOUNCED
+    ids: list[BindParameter[int]] = [bindparam(name) for name in among]
+    return (
+        _ISSUERS.where(col(Partner.id).in_(ids)),
+        _ANNOUNCED.where(col(AnnouncedParty.partner_id).in_(ids)),
+    )
 
 
 @dataclass(frozen=True)
@@ -119,17 +133,26 @@ class TheirList:
         return self.issuer.platform is PlatformID.HUB
 
 
-async def read_issuers(context: Context, platform: PlatformID) -> list[Issuer]:
-    """Every partner of a platform that is registered and not suspended.
+async def read_issuers(
+    context: Context, platform: PlatformID, partners: Collection[int] | None = None
+) -> list[Issuer]:
+    """Every partner of a platform that is registered and not suspended; given ids, of those only.
 
     One whose token was sealed with another key is logged, and as good as not there.
     """
+    among = {} if partners is None else numbered("partner", sorted(partners))
+    if partners is not None and not among:
+        return []
+    issuers, announcements = _queries(*among)
+    given = {"platform": platform.value, **among}
     grouped: dict[int, list[Sequence[Any]]] = defaultdict(list)
-    given = {"platform": platform.value}
-    for row in await context.database.fetch("pull.issuers", _ISSUERS, given):
+    for row in await context.database.fetch(("pull.issuers", *among), issuers, given):
         grouped[row[0]].append(row)
+    if not grouped:
+        return []
     announced: dict[int, dict[str, Party]] = defaultdict(dict)
-    for partner_id, key, *codes in await context.database.fetch("pull.announced", _ANNOUNCED, {}):
+    rows = await context.database.fetch(("pull.announced", *among), announcements, among)
+    for partner_id, key, *codes in rows:
         announced[partner_id][key] = Party(*codes)
     found = []
     for partner_id, rows in grouped.items():
