@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ocpi.arrival import path_of, read_whole, replay
+from ocpi.calling import Endpoints
 from ocpi.context import Context
 from ocpi.editing import Document, Written
 from ocpi.errors import (
@@ -45,9 +46,10 @@ class Problem(BaseModel):
 class AdminFront:
     """Lets in who presents the admin token, before the body is read."""
 
-    def __init__(self, context: Context, api: ASGIApp) -> None:
+    def __init__(self, context: Context, api: ASGIApp, endpoints: Endpoints) -> None:
         self.context = context
         self.api = api
+        self.endpoints = endpoints
         self.guesses = Guesses()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,11 +75,12 @@ class AdminFront:
         try:
             client = scope.get("client") or ("",)
             self._check_token(headers.get("authorization", b""), str(client[0]))
-            body = replay(await read_whole(scope, headers, receive, BODY_LIMIT), receive)
+            body = await read_whole(scope, headers, receive, BODY_LIMIT)
             state = {**scope.get("state", {}), "context": self.context}
             below = {**scope, "path": path.removeprefix("/admin"), "state": state}
             async with self.context.admission.place("admin"):
-                await self.api(below, body, watch)
+                answer = await self._answer(Request(below, replay(body, receive)))
+                await (answer or self.api)(below, replay(body, receive), watch)
         except OCPIError as error:
             self.context.metrics.refused(error, interface="admin", partner=None)
             await _failure(error)(scope, receive, watch)
@@ -90,6 +93,15 @@ class AdminFront:
         finally:
             ms = round((time.perf_counter() - started) * 1000, 1)
             log.info("admin", method=scope["method"], path=path, http=status, ms=ms)
+
+    async def _answer(self, request: Request) -> Response | None:
+        """What an endpoint answers that can be called here; None: FastAPI has to see to it."""
+        below = request.scope["path"].removeprefix("/")
+        endpoint = self.endpoints.find(request.method, "/admin", below)
+        try:
+            return None if endpoint is None else await endpoint.answer(request)
+        except OCPIError as error:
+            return _failure(error)
 
     def _check_token(self, authorization: bytes, address: str) -> None:
         token = self.context.settings.admin_token

@@ -214,7 +214,15 @@ def create_admin_api() -> FastAPI:
         webhooks=modules.stations.gateways.messages.webhooks,
         responses={"4XX": {"model": Problem, "description": "Refused, see `error`."}},
     )
-    for router in (
+    for router in _admin_routers():
+        api.include_router(router)
+    add_error_handlers(api)
+    return api
+
+
+@cache
+def _admin_routers() -> Sequence[APIRouter]:
+    return (
         credentials.admin.router,
         credentials.agreementadmin.router,
         golive_router(PREVIEWED),
@@ -236,10 +244,13 @@ def create_admin_api() -> FastAPI:
         modules.commands.admin.router,
         modules.chargingprofiles.admin.router,
         modules.stations.admin.router,
-    ):
-        api.include_router(router)
-    add_error_handlers(api)
-    return api
+    )
+
+
+@cache
+def admin_endpoints() -> Endpoints:
+    """The endpoints that the admin API's front door calls itself."""
+    return Endpoints({"/admin": _admin_routers()})
 
 
 def _answer_errors(api: FastAPI) -> None:
@@ -282,7 +293,7 @@ class _Service:
         if context.settings.is_hub:
             desk = Desk(context, STORES)
         self.ocpi = Front(context, create_ocpi_api(offers), endpoints_of(offers), desk)
-        self.admin = AdminFront(context, create_admin_api())
+        self.admin = AdminFront(context, create_admin_api(), admin_endpoints())
         self.scraping = scraping_of(context)
         self.console = create_console(context, SOURCES, PULLABLES, PREVIEWED)
         self.rest = self._rest()

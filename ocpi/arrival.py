@@ -61,6 +61,11 @@ class Arrival:
         return str(client[0]) if client else ""
 
     @property
+    def base(self) -> str:
+        """The path without what is below its module."""
+        return self.path.removesuffix(f"/{self.below}") if self.below else self.path
+
+    @property
     def owner(self) -> Party | None:
         """The owner that the URL of a pushed object names."""
         if self.interface != "receiver" or self.module not in OWNED:

@@ -1,23 +1,23 @@
 """Endpoints called past FastAPI, which takes longer to find and to call one than most of them run.
 
 They are the same functions, written for FastAPI. It documents them, calls those that need more than
-is known here, a query parameter say, and answers for what is at no endpoint.
+is known here, a query parameter say, and answers for what is at no endpoint and for a body that is
+not what an endpoint takes.
 """
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from inspect import iscoroutinefunction, signature
-from typing import Any
+from inspect import Parameter, iscoroutinefunction, signature
+from typing import Any, TypeGuard
 
 from fastapi import APIRouter
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
-from pydantic import AfterValidator, ValidationError
+from pydantic import AfterValidator, BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ocpi.arrival import Arrival
 from ocpi.errors import InvalidParameters
 from ocpi.paths import decode_segment
 from ocpi.spec.reading import problems
@@ -27,11 +27,22 @@ from ocpi.spec.reading import problems
 class _Call:
     """A function, and where each of its parameters comes from.
 
-    That is the request, another function as FastAPI's Depends has it, or a segment of the path.
+    That is the request, its body as a model, another function as FastAPI's Depends has it, or a
+    segment of the path.
     """
 
     function: Callable[..., Awaitable[Any]]
-    needs: tuple[tuple[str, "type[Request] | _Call | str"], ...]
+    needs: tuple[tuple[str, "_Need"], ...]
+
+    @property
+    def bodies(self) -> int:
+        """How many read the body as a model: of several FastAPI takes each from a member of it."""
+        return sum(
+            need.bodies if isinstance(need, _Call) else _is_model(need) for _, need in self.needs
+        )
+
+
+_Need = type[Request] | type[BaseModel] | _Call | str
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,7 @@ class Endpoints:
     """The endpoints that can be called so, by method and path."""
 
     def __init__(self, routers: Mapping[str, Iterable[APIRouter]]) -> None:
-        """`routers` are those of each interface, by its path, `/ocpi/cpo/2.2.1/sender/tokens`."""
+        """`routers` are those below each path, such as `/ocpi/cpo/2.2.1/sender/tokens`."""
         self._places: dict[tuple[str, str, int], list[_Place]] = defaultdict(list)
         for path, several in routers.items():
             for route in (route for router in several for route in router.routes):
@@ -61,18 +72,16 @@ class Endpoints:
         fixed = tuple((n, each) for n, each in enumerate(segments) if not each.startswith("{"))
         names = tuple((n, each[1:-1]) for n, each in enumerate(segments) if each.startswith("{"))
         call = _call_of(route.endpoint, [name for _, name in names])
-        if call is None:
+        if call is None or call.bodies > 1 or not _answers(route.endpoint):
             # FastAPI tries them in their order, so what it finds first must not be passed over.
             call = _BY_FASTAPI
         for method in route.methods or ():
             self._places[method, path, len(segments)].append(_Place(fixed, names, call))
 
-    def find(self, request: Arrival) -> "Endpoint | None":
-        """The endpoint that a request is for; None where FastAPI has to see to it."""
-        below = request.below
-        path = request.path.removesuffix(f"/{below}") if below else request.path
+    def find(self, method: str, path: str, below: str) -> "Endpoint | None":
+        """The endpoint at what lies `below` a path; None where FastAPI has to see to it."""
         segments = below.split("/") if below else []
-        for place in self._places.get((request.scope["method"], path, len(segments)), ()):
+        for place in self._places.get((method, path, len(segments)), ()):
             if any(segments[n] != word for n, word in place.fixed):
                 continue
             if place.call is _BY_FASTAPI:
@@ -89,13 +98,22 @@ class Endpoint:
     call: _Call
     segments: Mapping[str, str]
 
-    async def answer(self, request: Request) -> Response:
-        """What it answers; raises what it raises, as ``InvalidParameters`` what pydantic does."""
+    async def answer(self, request: Request) -> Response | None:
+        """What it answers; None where FastAPI has to say what is wrong with the body.
+
+        Raises what it raises, as ``InvalidParameters`` what pydantic does.
+        """
         try:
             answer: Response = await _run(self.call, request, self.segments, {})
+        except _Misread:
+            return None
         except ValidationError as error:
             raise InvalidParameters(problems(error)) from None
         return answer
+
+
+class _Misread(Exception):
+    """The body is not what an endpoint takes."""
 
 
 async def _nothing() -> None:
@@ -105,25 +123,30 @@ async def _nothing() -> None:
 _BY_FASTAPI = _Call(_nothing, ())
 
 
+def _answers(function: Any) -> bool:
+    """Whether it answers by itself: what others give is for FastAPI to write."""
+    given = signature(function).return_annotation
+    return isinstance(given, type) and issubclass(given, Response)
+
+
 def _call_of(function: Any, names: Sequence[str]) -> _Call | None:
     """How a function is called; None where it needs what is not known here."""
     if not iscoroutinefunction(function):
         return None
     needs = []
     for name, parameter in signature(function).parameters.items():
-        need = _need_of(name, parameter.annotation, names)
+        need = _need_of(name, parameter, names)
         if need is None:
             return None
         needs.append((name, need))
     return _Call(function, tuple(needs))
 
 
-def _need_of(
-    name: str, annotation: Any, names: Sequence[str]
-) -> type[Request] | _Call | str | None:
-    if annotation is Request:
-        return Request
-    marks = getattr(annotation, "__metadata__", ())
+def _need_of(name: str, parameter: Parameter, names: Sequence[str]) -> _Need | None:
+    wanted = parameter.annotation
+    if isinstance(wanted, type) and parameter.default is Parameter.empty:
+        return wanted if issubclass(wanted, (Request, BaseModel)) else None
+    marks = getattr(wanted, "__metadata__", ())
     for mark in marks:
         if isinstance(mark, Depends):
             return _call_of(mark.dependency, names)
@@ -142,6 +165,21 @@ async def _run(
             if need.function not in known:
                 known[need.function] = await _run(need, request, segments, known)
             given[name] = known[need.function]
+        elif _is_model(need):
+            given[name] = await _read(need, request)
         else:
             given[name] = request
     return await call.function(**given)
+
+
+def _is_model(need: _Need) -> TypeGuard[type[BaseModel]]:
+    return isinstance(need, type) and issubclass(need, BaseModel)
+
+
+async def _read(model: type[BaseModel], request: Request) -> BaseModel:
+    if request.headers.get("content-type", "").partition(";")[0] != "application/json":
+        raise _Misread
+    try:
+        return model.model_validate(await request.json())
+    except (ValueError, RecursionError):
+        raise _Misread from None

@@ -189,11 +189,11 @@ class Front:
         self, request: Arrival, exchange: "_Exchange", state: dict[str, Any]
     ) -> None:
         scope, receive = request.scope_for(state), await request.replayed()
-        endpoint = self.endpoints.find(request)
-        answer: ASGIApp = self.api
+        endpoint = self.endpoints.find(scope["method"], request.base, request.below)
+        answer: ASGIApp | None = None
         if endpoint is not None:
             answer = await endpoint.answer(Request(scope, receive))
-        await answer(scope, receive, exchange.send)
+        await (answer or self.api)(scope, await request.replayed(), exchange.send)
 
 
 def _refuse_unchecked(request: Arrival) -> None:

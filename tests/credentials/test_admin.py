@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from credentials.admin import router
 from ocpi.admin import AdminFront, add_error_handlers
+from ocpi.calling import Endpoints
 from tests.credentials.network import House, Puppet, credentials, envelope
 
 ACME = {
@@ -29,7 +30,7 @@ async def admin(house: House) -> AsyncIterator[httpx.AsyncClient]:
     api.include_router(router)
     add_error_handlers(api)
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(AdminFront(context, api)),
+        transport=httpx.ASGITransport(AdminFront(context, api, Endpoints({}))),
         base_url="http://cpo.test/admin",
         headers={"Authorization": f"Bearer {token.get_secret_value()}"},
     ) as client:
