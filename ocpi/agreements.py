@@ -104,11 +104,18 @@ def may_by(rules: str | None, sender: str, receiver: str, module: str, *, defaul
 
 
 _BETWEEN = _RULES.where(*_CONCERNING)
+_OF = _RULES.where(or_(*_CONCERNING))
 
 
 async def read_agreements(database: Database, *, default: bool) -> Agreements:
     """Every rule."""
     return _agreements(await database.fetch("agreements", _RULES, {}), default=default)
+
+
+async def agreements_of(database: Database, party: str, *, default: bool) -> Agreements:
+    """The rules that may matter to what a party sends and is sent."""
+    given = {"sender": party, "receiver": party}
+    return _agreements(await database.fetch("agreements.of", _OF, given), default=default)
 
 
 async def may_send(

@@ -21,6 +21,7 @@ from modules.tokens.issuers import (
     emsps_of,
     partners_concerned,
     read_issuers_for,
+    read_some_issuers_for,
     url_of,
 )
 from modules.tokens.questions import Question
@@ -62,19 +63,22 @@ async def authorize(context: Context, owner: Party, question: Question) -> Decis
 
 
 async def _read(context: Context, owner: Party, question: Question) -> _Known:
-    rows = await tokens_named(context.database, question.key)
+    stored = [(row, decode(row.body)) for row in await tokens_named(context.database, question.key)]
     commanding, speaking = await partners_concerned(context.database, question.key)
-    issuers = await read_issuers_for(context, owner, commanding | speaking)
+    # An eMSP that is asked may answer for any party that it speaks for.
+    asking = any(settled(token, None) is None for _, token in stored)
+    parties = None if asking else {row.owner for row, _ in stored}
+    issuers = await read_some_issuers_for(context, owner, commanding | speaking, parties)
     homes = {key: issuer for issuer in issuers for key in parties_of(issuer)}
     # Those of a partner that left, or is suspended, are as good as unknown.
-    rows = [row for row in rows if row.owner in homes]
+    stored = [(row, token) for row, token in stored if row.owner in homes]
     command = None
     if commanding:
-        believed = [homes[row.owner] for row in rows] or issuers
+        believed = [homes[row.owner] for row, _ in stored] or issuers
         partners = {issuer.partner_id for issuer in believed}
+        rows = [row for row, _ in stored]
         command = await covering_command(context.database, owner, question, partners, rows)
-    tokens = [(decode(row.body), homes[row.owner]) for row in rows]
-    return _Known(tokens, command)
+    return _Known([(token, homes[row.owner]) for row, token in stored], command)
 
 
 async def _decide(context: Context, owner: Party, question: Question, known: _Known) -> Decision:

@@ -7,14 +7,14 @@ from sqlalchemy import bindparam, literal, select, union
 from sqlmodel import col
 
 from modules.tokens.store import TokenRow
-from ocpi.agreements import Agreements, read_agreements
+from ocpi.agreements import Agreements, agreements_of
 from ocpi.context import Context
 from ocpi.database import Database
 from ocpi.directory import AnnouncedParty
 from ocpi.errands import Errand
 from ocpi.headers import Party
 from ocpi.parties import PartnerRole, PlatformID, options_of
-from ocpi.pull.issuers import Issuer, read_issuers
+from ocpi.pull.issuers import Issuer, read_issuers, read_some_issuers
 
 _STORED = col(TokenRow.token_key) == bindparam("token_key")
 _CONCERNED = union(
@@ -37,36 +37,44 @@ async def partners_concerned(database: Database, token_key: str) -> tuple[set[in
     return commanding, {partner_id for partner_id, commands in rows if not commands}
 
 
-async def read_issuers_for(
-    context: Context, owner: Party, partners: Collection[int] | None = None
-) -> list[Issuer]:
-    """Whoever may issue Tokens that are good at our stations; given ids, of those partners only.
+async def read_issuers_for(context: Context, owner: Party) -> list[Issuer]:
+    """Whoever may issue Tokens that are good at our stations.
 
     Parties of the hub come first and those of our own partners last, for the last one wins where
     one party is both. Of the hub's only those count that may talk to `owner`.
     """
-    own = await read_issuers(context, PlatformID.CPO, partners)
-    if not context.settings.is_hub:
-        return own
-    return [*await _of_the_hub(context, owner, partners), *own]
+    every = await read_issuers(context, PlatformID.CPO)
+    if context.settings.is_hub:
+        every += await read_issuers(context, PlatformID.HUB)
+    return await _good_for(context, owner, every)
 
 
-async def _of_the_hub(
-    context: Context, owner: Party, partners: Collection[int] | None
+async def read_some_issuers_for(
+    context: Context, owner: Party, partners: Collection[int], parties: Collection[str] | None
 ) -> list[Issuer]:
-    issuers = await read_issuers(context, PlatformID.HUB, partners)
-    if not issuers:
+    """The same of some partners only; given some keys, of the parties behind a hub only these."""
+    if not partners:
         return []
-    agreements = await read_agreements(context.database, default=context.settings.hub_is_open)
+    return await _good_for(context, owner, await read_some_issuers(context, partners, parties))
+
+
+async def _good_for(context: Context, owner: Party, issuers: Sequence[Issuer]) -> list[Issuer]:
+    own = [each for each in issuers if each.platform is PlatformID.CPO]
+    if len(own) == len(issuers) or not context.settings.is_hub:
+        return own
+    database, default = context.database, context.settings.hub_is_open
+    agreements = await agreements_of(database, owner.key, default=default)
     found = []
     for issuer in issuers:
+        if issuer.platform is not PlatformID.HUB:
+            continue
         roles = [each for each in issuer.roles if _agree(agreements, each.party.key, owner)]
         announced = {
             key: party for key, party in issuer.announced.items() if _agree(agreements, key, owner)
         }
         if roles:
             found.append(replace(issuer, roles=roles, announced=announced))
-    return found
+    return [*found, *own]
 
 
 def _agree(agreements: Agreements, emsp: str, owner: Party) -> bool:

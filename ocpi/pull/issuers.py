@@ -1,8 +1,8 @@
 """Partners as the pull sees them: which parties are theirs, and which lists they offer."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlmodel import col
 
 from ocpi.client import Target
 from ocpi.context import Context
-from ocpi.database import numbered
+from ocpi.database import Database, Rows, numbered
 from ocpi.directory import AnnouncedParty
 from ocpi.headers import Party
 from ocpi.messages import log
@@ -28,6 +28,7 @@ _ISSUERS = (
         col(Partner.name),
         col(Partner.token_out),
         col(Partner.options),
+        col(Partner.platform),
         col(PartnerEndpoint.identifier),
         col(PartnerEndpoint.url),
         col(PartnerRole.role),
@@ -42,9 +43,10 @@ _ISSUERS = (
             col(PartnerEndpoint.role) == "SENDER",
         ),
     )
-    .where(*SERVED, col(Partner.platform) == bindparam("platform"))
+    .where(*SERVED)
     .order_by(col(Partner.id), col(PartnerRole.id))
 )
+_OF_PLATFORM = _ISSUERS.where(col(Partner.platform) == bindparam("platform"))
 _ANNOUNCED = select(
     col(AnnouncedParty.partner_id),
     col(AnnouncedParty.party),
@@ -54,15 +56,19 @@ _ANNOUNCED = select(
 
 
 @cache
-def _queries(*among: str) -> tuple[Executable, Executable]:
-    """Partners and what they announced: of all, or of those whose ids the parameters give."""
-    if not among:
-        return _ISSUERS, _ANNOUNCED
-    ids: list[BindParameter[int]] = [bindparam(name) for name in among]
-    return (
-        _ISSUERS.where(col(Partner.id).in_(ids)),
-        _ANNOUNCED.where(col(AnnouncedParty.partner_id).in_(ids)),
-    )
+def _issuers_among(*given: str) -> Executable:
+    return _ISSUERS.where(col(Partner.id).in_(_parameters("partner_", given)))
+
+
+@cache
+def _announced_among(*given: str) -> Executable:
+    query = _ANNOUNCED.where(col(AnnouncedParty.partner_id).in_(_parameters("partner_", given)))
+    parties = _parameters("party_", given)
+    return query.where(col(AnnouncedParty.party).in_(parties)) if parties else query
+
+
+def _parameters(prefix: str, given: Iterable[str]) -> list[BindParameter[Any]]:
+    return [bindparam(name) for name in given if name.startswith(prefix)]
 
 
 @dataclass(frozen=True)
@@ -133,48 +139,66 @@ class TheirList:
         return self.issuer.platform is PlatformID.HUB
 
 
-async def read_issuers(
-    context: Context, platform: PlatformID, partners: Collection[int] | None = None
-) -> list[Issuer]:
-    """Every partner of a platform that is registered and not suspended; given ids, of those only.
+async def read_issuers(context: Context, platform: PlatformID) -> list[Issuer]:
+    """Every partner of a platform that is registered and not suspended.
 
     One whose token was sealed with another key is logged, and as good as not there.
     """
-    among = {} if partners is None else numbered("partner", sorted(partners))
-    if partners is not None and not among:
-        return []
-    issuers, announcements = _queries(*among)
-    given = {"platform": platform.value, **among}
-    grouped: dict[int, list[Sequence[Any]]] = defaultdict(list)
-    for row in await context.database.fetch(("pull.issuers", *among), issuers, given):
-        grouped[row[0]].append(row)
-    if not grouped:
-        return []
+    fetch = context.database.fetch
+    rows = await fetch("pull.issuers", _OF_PLATFORM, {"platform": platform.value})
+    return _issuers(context, rows, await fetch("pull.announced", _ANNOUNCED, {}))
+
+
+async def read_some_issuers(
+    context: Context, partners: Collection[int], parties: Collection[str] | None = None
+) -> list[Issuer]:
+    """The same of some partners only, whatever platform they are of.
+
+    A hub may have announced thousands of parties: given some keys, only these are read of them.
+    """
+    ids = numbered("partner", sorted(partners))
+    key = ("pull.some issuers", *ids)
+    rows = await context.database.fetch(key, _issuers_among(*ids), ids)
+    return _issuers(context, rows, await _announced_by(context.database, ids, parties))
+
+
+async def _announced_by(
+    database: Database, ids: Mapping[str, Any], parties: Collection[str] | None
+) -> Rows:
+    if parties is not None and not parties:
+        return ()
+    given = {**ids, **numbered("party", sorted(parties or ()))}
+    return await database.fetch(("pull.some announced", *given), _announced_among(*given), given)
+
+
+def _issuers(context: Context, rows: Rows, announcements: Rows) -> list[Issuer]:
     announced: dict[int, dict[str, Party]] = defaultdict(dict)
-    rows = await context.database.fetch(("pull.announced", *among), announcements, among)
-    for partner_id, key, *codes in rows:
+    for partner_id, key, *codes in announcements:
         announced[partner_id][key] = Party(*codes)
+    grouped: dict[int, list[Sequence[Any]]] = defaultdict(list)
+    for row in rows:
+        grouped[row[0]].append(row)
     found = []
-    for partner_id, rows in grouped.items():
+    for partner_id, its_rows in grouped.items():
         try:
-            issuer = _issuer(context, platform, rows)
-            found.append(replace(issuer, announced=announced[partner_id]))
+            found.append(_issuer(context, its_rows, announced[partner_id]))
         except WrongKey as error:
-            log.warning("a partner cannot be asked", partner=rows[0][1], error=str(error))
+            log.warning("a partner cannot be asked", partner=its_rows[0][1], error=str(error))
     return found
 
 
-def _issuer(context: Context, platform: PlatformID, rows: Sequence[Sequence[Any]]) -> Issuer:
-    partner_id, name, sealed, stored = rows[0][:4]
+def _issuer(context: Context, rows: Rows, announced: Mapping[str, Party]) -> Issuer:
+    partner_id, name, sealed, stored, platform = rows[0][:5]
     options = decode(stored)
     return Issuer(
         partner_id=partner_id,
-        platform=platform,
+        platform=PlatformID(platform),
         target=Target(name, context.seal.open(sealed), raw_token=bool(options.get("raw_token"))),
         # Each role comes with each endpoint.
-        roles=list(dict.fromkeys(PartyRole(row[6], Party(*row[7:])) for row in rows)),
-        lists={row[4]: row[5] for row in rows if row[4] is not None},
+        roles=list(dict.fromkeys(PartyRole(row[7], Party(*row[8:])) for row in rows)),
+        lists={row[5]: row[6] for row in rows if row[5] is not None},
         options=options,
+        announced=announced,
     )
 
 

@@ -1,5 +1,6 @@
 """May this driver charge here? With eMSPs in-process, one, several or none."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from time import monotonic
@@ -8,6 +9,7 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from credentials.partners import suspend
 from modules.commands.reservations import Fate, Reservation
@@ -373,3 +375,19 @@ async def test_a_partner_whose_token_cannot_be_unsealed_stops_nobody_else(world:
         assert partner.name == "acme"
         partner.token_out = Seal("another-secret-of-enough-characters").close("x")
     assert (await world.ask()).allowed == "ALLOWED"
+    # Its own Tokens are as good as unknown, and for those of others nobody looks at it.
+    await world.store(token(uid="ITS", whitelist="ALWAYS"), token(XYZ, uid="X", whitelist="ALWAYS"))
+    assert (await world.ask("ITS")).allowed == "UNKNOWN"
+    with capture_logs() as lines:
+        assert (await world.ask("X")).allowed == "ALLOWED"
+    assert [line["event"] for line in lines] == ["authorization"]
+
+
+async def test_each_of_many_drivers_at_once_is_allowed_for_itself(each_world: World) -> None:
+    await each_world.add_emsp()
+    uids = [f"CARD-{n}" for n in range(30)]
+    await each_world.store(*(token(uid=uid, whitelist="ALWAYS") for uid in uids))
+    await asyncio.gather(*(each_world.ask(uid, *HERE) for uid in uids))
+    kept = await each_world.authorizations()
+    assert sorted(each.document["uid"] for each in kept) == sorted(uids)
+    assert all(each.token_key == f"{each.document['uid']}*rfid".lower() for each in kept)
