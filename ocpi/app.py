@@ -48,6 +48,7 @@ import ocpi.push.admin
 from credentials.endpoints import credentials_router
 from credentials.versions import versions_router
 from modules.cdrs.auditing import Auditor
+from modules.cdrs.sealing import Sealer, vouch_anew
 from modules.hubclientinfo.learning import Learner
 from modules.hubclientinfo.standing import Standing
 from modules.stations.errandrunner import ErrandRunner
@@ -126,6 +127,7 @@ def duties_of(context: Context) -> Sequence[Duty]:
         Puller(context, PULLABLES),
         Forgetter(context),
         Auditor(context),
+        Sealer(context),
         Learner(context),
         Repeated(
             partial(purge, context.database, context.settings.messages_days),
@@ -134,6 +136,14 @@ def duties_of(context: Context) -> Sequence[Duty]:
         ),
         *watches_of(context),
     )
+    if context.settings.previous_secret() is not None:
+        duties += (
+            Repeated(
+                partial(vouch_anew, context),
+                pause=600.0,
+                complaint="the secret key does not vouch for seals yet",
+            ),
+        )
     return (*duties, Standing(context)) if context.settings.is_hub else duties
 
 

@@ -50,8 +50,11 @@ class Seal:
         self._tags = _derive(secret, b"ocpi link")
         self._marks = _derive(secret, b"ocpi driver")
         self._tombstones = _derive(secret, b"ocpi erased")
-        keys = [_derive(each, b"ocpi token_out") for each in (secret, previous) if each]
+        given = [each for each in (secret, previous) if each]
+        keys = [_derive(each, b"ocpi token_out") for each in given]
         self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
+        vouching = [_derive(each, b"ocpi voucher") for each in given]
+        self._vouching = dict(zip(self._ciphers, vouching, strict=True))
         self.key_id = _key_id(keys[0])
 
     def close(self, token: str) -> str:
@@ -63,8 +66,23 @@ class Seal:
         return f"{self.key_id}:{base64.b64encode(sealed).decode()}"
 
     def is_current(self, sealed: str) -> bool:
-        """Whether it was sealed with the secret that seals now."""
+        """Whether it was sealed, or vouched for, with the secret that counts now."""
         return sealed.partition(":")[0] == self.key_id
+
+    def vouch(self, text: str) -> str:
+        """What proves later that a text was ours: `key id:HMAC`."""
+        return f"{self.key_id}:{self._voucher(self.key_id, text)}"
+
+    def vouches(self, text: str, voucher: str) -> bool:
+        """Whether one of the secrets given has vouched for a text."""
+        key_id, _, given = voucher.partition(":")
+        known = key_id in self._vouching
+        return known and hmac.compare_digest(
+            self._voucher(key_id, text).encode(), given.encode(errors="replace")
+        )
+
+    def _voucher(self, key_id: str, text: str) -> str:
+        return hmac.digest(self._vouching[key_id], text.encode(), "sha256").hex()
 
     def tag(self, *parts: str) -> str:
         """Some texts as 43 characters for a URL, which nobody can tell without the secret."""

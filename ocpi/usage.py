@@ -51,6 +51,8 @@ EXAMPLES: Mapping[str, str] = {
     "cdr conflicts": "ocpi cdr conflicts",
     "cdr checks": "ocpi cdr checks --verdict disputed",
     "cdr export": "ocpi cdr export --since 2026-01-01 --until 2026-02-01 --output january.csv",
+    "cdr seal": "ocpi cdr seal",
+    "cdr verify": "ocpi cdr verify --anchor anchors.txt",
     "token list": "ocpi token list --uid 04A1B2C3D4E5F6",
     "token show": "ocpi token show DE*SHY 04A1B2C3D4E5F6",
     "token authorize": "ocpi token authorize 04A1B2C3D4E5F6 --location LOC1",

@@ -11,6 +11,7 @@ from modules.cdrs.conflicts import list_conflicts
 from modules.cdrs.exporting import CDRS
 from modules.cdrs.own import credit_own
 from modules.cdrs.receipts import with_receipts
+from modules.cdrs.sealcli import seal_command, verify_command
 from modules.cdrs.store import CDRRow, cdrs
 from modules.tariffs.cli import cdr_app
 from ocpi.context import Context
@@ -31,6 +32,8 @@ COLUMNS = ("id", "ended", "kWh", "cost", "", "driver of", "accepted", "at the pa
 Limit = Annotated[int, typer.Option(min=1, max=10000)]
 
 cdr_app.command("export")(command(CDRS, "CDRs"))
+cdr_app.command("seal")(seal_command)
+cdr_app.command("verify")(verify_command)
 
 
 @cdr_app.command("list")

@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Index, Text
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from modules.cdrs.seals import new_salt
 from ocpi.editing import Document
 from ocpi.headers import Party
 from ocpi.spec.cdrs import CDR
@@ -49,6 +50,8 @@ class CDRRow(StoredObject, table=True):
     """Its energy in Wh; a credit CDR takes away what it repeats."""
     cost: int = Field(default=0, sa_type=BigInteger)
     """Its total cost without VAT, in parts of the currency's unit, see `MONEY`."""
+    salt: str = ""
+    """Hashed with the body where it is sealed, see `modules.cdrs.seals.new_salt`."""
 
 
 class CDRConflict(SQLModel, table=True):
@@ -101,6 +104,7 @@ class CDRStore(Store[CDRRow]):
             "currency": document["currency"],
             "wh": whole(document.get("total_energy"), -1000 if document.get("credit") else 1000),
             "cost": whole(document["total_cost"].get("excl_vat"), MONEY),
+            "salt": new_salt(),
         }
 
     async def credit_of(self, db: AsyncSession, owner: Party, cdr_id: str) -> Document | None:

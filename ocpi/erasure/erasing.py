@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, func, or_, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from modules.cdrs.sealing import digest_of, note_erasure
 from modules.cdrs.store import CDRRow, erasable
 from modules.sessions.store import SessionRow
 from modules.stations.charges import Charge
@@ -169,6 +170,7 @@ async def _put_away(db: AsyncSession, place: Place, row: Any, person: Person, se
         return
     if isinstance(row, SyncObject):
         return
+    before = digest_of(row) if isinstance(row, CDRRow) else ""
     for name in place.documents:
         text = getattr(row, name)
         if text:
@@ -181,6 +183,8 @@ async def _put_away(db: AsyncSession, place: Place, row: Any, person: Person, se
         uid, _, kind = (getattr(row, place.token_key) or "").rpartition("*")
         if uid:
             setattr(row, place.token_key, f"{seal.tombstone(uid)}*{kind}".lower())
+    if isinstance(row, CDRRow):
+        await note_erasure(db, seal, row, before)
     db.add(row)
 
 

@@ -45,6 +45,7 @@ RELEASED = (
     "0010",
     "0011",
     "0012",
+    "0013",
 )
 PLACE = samples.location()
 HIDDEN = samples.location(
@@ -170,6 +171,8 @@ async def test_an_old_database_keeps_every_row_and_fills_what_is_new(
             }
     if "statuses" in new.get("location", [{}])[0]:
         assert [decode(row["statuses"]) for row in new["location"]] == STATUSES
+    if "cdr" in new:
+        assert len({row["salt"] for row in new["cdr"]}) == len(DOCUMENTS["cdr"])
 
 
 def _new(connection: Connection, before: Any) -> dict[str, list[dict[str, Any]]]:
