@@ -6,7 +6,15 @@ from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, Field
 
 from credentials import handshake, partners
-from credentials.forms import NewConnection, NewPartner, NewParty, Offered, PartnerView, PartyView
+from credentials.forms import (
+    Approval,
+    NewConnection,
+    NewPartner,
+    NewParty,
+    Offered,
+    PartnerView,
+    PartyView,
+)
 from credentials.keys import Resealed, reseal
 from credentials.options import PartnerOptions
 from credentials.parties import add_party, list_parties
@@ -118,6 +126,12 @@ async def suspend(here: Here, name: Name) -> PartnerView:
 async def resume(here: Here, name: Name) -> PartnerView:
     """As if it had not been suspended."""
     return await partners.suspend(here, name, suspended=False)
+
+
+@router.post("/partners/{name}/approve", tags=["partners"], summary="Approve hosts of a partner")
+async def approve(here: Here, name: Name, approval: Approval) -> PartnerView:
+    """Its endpoints at these hosts are called from now on; `withheld` tells which they are."""
+    return await partners.approve(here, name, approval.hosts)
 
 
 @router.get("/parties", tags=["parties"], summary="The parties that we speak for")

@@ -91,6 +91,10 @@ def connect(
     raw_token: Annotated[
         bool, typer.Option("--raw-token", help="Send tokens to them un-encoded.")
     ] = False,
+    host: Annotated[
+        list[str] | None,
+        typer.Option(help="A host beside that of the versions URL where they have endpoints."),
+    ] = None,
     platform: Platform = PlatformID.CPO,
     as_json: AsJSON = False,
 ) -> None:
@@ -103,6 +107,7 @@ def connect(
             versions_url=versions_url,
             token=token,
             raw_token=raw_token,
+            hosts=host or [],
         )
         remarks = await handshake.connect(context, wish)
         return remarks, await partners.show_partner(context, name)
@@ -158,6 +163,37 @@ def resume(*, name: Name, as_json: AsJSON = False) -> None:
     """End the suspension of a partner."""
     view = _act(lambda context: partners.suspend(context, name, suspended=False))
     _print_partner(view, as_json=as_json)
+
+
+@partner_app.command("approve")
+def approve(
+    *,
+    name: Name,
+    host: Annotated[
+        list[str] | None, typer.Argument(help="Hosts; without any, all that wait for it.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJSON = False,
+) -> None:
+    """Have endpoints called that lie on another host than the partner's versions URL."""
+    hosts = host or _waiting(name, ask=not yes)
+    if not hosts:
+        raise typer.Exit
+    view = _act(lambda context: partners.approve(context, name, hosts))
+    _print_partner(view, as_json=as_json)
+
+
+def _waiting(name: str, *, ask: bool) -> list[str]:
+    """The hosts that wait for approval, once somebody has seen what lies there."""
+    withheld = _act(lambda context: partners.show_partner(context, name)).withheld
+    if not withheld:
+        typer.echo(f"No endpoint of {name} waits for approval.", err=True)
+    elif ask:
+        for each in withheld:
+            typer.echo(plain(f"{each.identifier} {each.role}: {each.url}"), err=True)
+        places = ", ".join(sorted({each.place for each in withheld}))
+        typer.confirm(plain(f"Is {places} of {name}, too?"), abort=True, err=True)
+    return sorted({each.place for each in withheld})
 
 
 @partner_app.command("set")
@@ -284,6 +320,10 @@ def _print_partner(view: PartnerView, *, as_json: bool) -> None:
         ("passed the check at", view.passed_check_at),
         ("waits", view.waits),
         *((f"{each.identifier} {each.role}", each.url) for each in view.endpoints),
+        *(
+            (f"{each.identifier} {each.role}", f"{each.url} (not approved, so not called)")
+            for each in view.withheld
+        ),
     ]
     print_table(("", ""), [(title, value) for title, value in rows if value is not None])
     if view.tolerances:

@@ -1,18 +1,18 @@
 """What a partner's platform offers: its versions, and the endpoints of the one that we speak."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from credentials.exchange import Unusable, ask
+from credentials.exchange import Elsewhere, Unusable, ask
 from ocpi.client import Target
 from ocpi.context import Context
 from ocpi.egress import EgressRefused, check_url
 from ocpi.errors import EndpointsMissing, VersionUnsupported
 from ocpi.forgiving import Habit, forgive, read
+from ocpi.homes import foreign_places
 from ocpi.messages import log
 from ocpi.parties import VERSION
 from ocpi.spec.reading import problems
@@ -36,11 +36,17 @@ class Offer:
 
 
 async def discover(
-    context: Context, target: Target, url: str, *, correlation_id: str | None = None
+    context: Context,
+    target: Target,
+    url: str,
+    *,
+    approved: Collection[str] = (),
+    correlation_id: str | None = None,
 ) -> Offer:
     """Read versions and details, for exactly 2.2.1, never by order of the list (IP-29, TA-27).
 
-    A URL that answers with the details themselves is taken as well (IP-03, PD-11).
+    A URL that answers with the details themselves is taken as well (IP-03, PD-11). Details that are
+    neither at home nor at an `approved` place are not asked for.
     Raises ``PeerUnusable``, ``VersionUnsupported`` or ``EndpointsMissing``.
     """
     data = await ask(context, target, "GET", url, correlation_id=correlation_id)
@@ -53,6 +59,7 @@ async def discover(
     else:
         with context.hearing(target.name):
             details_url = _details_url(data, url)
+        _stay_home(context, details_url, url, approved)
         data = await ask(context, target, "GET", details_url, correlation_id=correlation_id)
     with context.hearing(target.name):
         if remarks:
@@ -63,7 +70,24 @@ async def discover(
                 f"GET {details_url} answers with the details of version {details.version}."
             )
         endpoints = _endpoints(context, details, target.name, remarks)
-    return Offer(endpoints, (*remarks, *_foreign_hosts(url, [details_url, *endpoints.values()])))
+    places = foreign_places(endpoints.values(), url, approved)
+    if places:
+        remarks.append(
+            f"{', '.join(places)} is not the host of the versions URL: what lies there has to be "
+            f"approved (`ocpi partner approve {target.name}`)."
+        )
+    return Offer(endpoints, tuple(remarks))
+
+
+def _stay_home(context: Context, details_url: str, url: str, approved: Collection[str]) -> None:
+    """Raises ``Unusable`` before the token is taken to where nobody has approved it."""
+    try:
+        check_url(details_url, allow_private=context.settings.allow_private_networks)
+    except EgressRefused:
+        # Whoever asks there is told the reason.
+        return
+    for place in foreign_places([details_url], url, approved):
+        raise Elsewhere("The version details lie", place)
 
 
 def _details_url(data: Any, url: str) -> str:
@@ -111,11 +135,3 @@ def _endpoints(
     if not any(module == "credentials" for module, _ in found):
         raise EndpointsMissing("The version details list no credentials endpoint.")
     return found
-
-
-def _foreign_hosts(url: str, others: Iterable[str]) -> list[str]:
-    """Endpoints away from home are legal, but staff should see where our token goes (TA-27)."""
-    hosts = {urlsplit(other).hostname for other in others} - {urlsplit(url).hostname}
-    return [
-        f"Another host than that of the versions URL: {host}." for host in sorted(map(str, hosts))
-    ]

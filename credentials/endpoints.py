@@ -4,6 +4,7 @@ What a caller may do is told by its token alone: a registration token may POST, 
 and DELETE, since the first use of such a token retires the registration token (AT-09).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -126,8 +127,14 @@ async def _exchange(
     """POST and PUT differ only in who may send them (AT-12)."""
     try:
         credentials = _read(body)
-        target = await _target(context, caller, credentials)
-        offer = await discover(context, target, credentials.url, correlation_id=ids.correlation_id)
+        target, approved = await _target(context, caller, credentials)
+        offer = await discover(
+            context,
+            target,
+            credentials.url,
+            approved=approved,
+            correlation_id=ids.correlation_id,
+        )
         token = await accept(context, caller, credentials, offer)
     except OCPIError as error:
         log.warning("credentials refused", partner=caller.name, why=error.message)
@@ -144,12 +151,17 @@ def _read(body: dict[str, Any]) -> Credentials:
         raise InvalidParameters(problems(error)) from None
 
 
-async def _target(context: Context, caller: Caller, credentials: Credentials) -> Target:
-    """How to call back: with the token of the body (AT-11), and only for roles of its own."""
+async def _target(
+    context: Context, caller: Caller, credentials: Credentials
+) -> tuple[Target, Sequence[str]]:
+    """How to call back: with the token of the body (AT-11), and only for roles of its own.
+
+    Also the hosts beside its own that are approved.
+    """
     async with context.database.read() as db:
         await check_roles(db, caller.partner_id, credentials)
         partner = await db.get(Partner, caller.partner_id)
         if partner is None:
             raise NotAuthenticated
         options = read_options(partner.options)
-    return Target(caller.name, credentials.token, options.raw_token)
+    return Target(caller.name, credentials.token, options.raw_token), options.hosts

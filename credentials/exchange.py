@@ -30,6 +30,17 @@ class Unusable(PeerUnusable):
         self.unclear = unclear
 
 
+class Elsewhere(Unusable):
+    """The partner would have us go where nobody has approved it (TA-27)."""
+
+    def __init__(self, what: str, place: str) -> None:
+        super().__init__(
+            f"{what} at {place}, which is not the host of the versions URL and was not approved by "
+            "the operator."
+        )
+        self.place = place
+
+
 async def ask(
     context: Context,
     target: Target,

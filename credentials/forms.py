@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from credentials.options import PartnerOptions
+from credentials.options import PartnerOptions, Place
 from ocpi.headers import Party
 from ocpi.parties import PlatformID, State
 from ocpi.spec.types import Role
@@ -76,6 +76,11 @@ class NewConnection(BaseModel):
         str, StringConstraints(strip_whitespace=True, pattern=r"^[\x21-\x7e]{1,64}$")
     ] = Field(description="Their registration token, not Base64-encoded.", examples=["Zx8-token-A"])
     raw_token: bool = Field(default=False, description="Send tokens to them un-encoded (IP-01).")
+    hosts: list[Place] = Field(
+        default=[],
+        description="Hosts beside that of the versions URL at which they may have endpoints.",
+        examples=[["modules.example"]],
+    )
 
 
 class NewParty(BaseModel):
@@ -137,6 +142,22 @@ class EndpointView(BaseModel):
     url: str
 
 
+class WithheldView(EndpointView):
+    place: str = Field(
+        description="What to approve to have it called: its host, or http://host where TLS is "
+        "left away.",
+        examples=["modules.example"],
+    )
+
+
+class Approval(BaseModel):
+    """Places at which a partner may have endpoints, beside the host of its versions URL."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    hosts: list[Place] = Field(min_length=1, examples=[["modules.example"]])
+
+
 class PartnerView(BaseModel):
     """A partner and how things stand with it."""
 
@@ -147,6 +168,9 @@ class PartnerView(BaseModel):
     roles: list[RoleView]
     versions_url: str | None
     endpoints: list[EndpointView]
+    withheld: list[WithheldView] = Field(
+        description="Endpoints that are not called before somebody approves their hosts."
+    )
     options: PartnerOptions
     token_expires: str | None = Field(
         description="Until when a registration token is open; null: there is none."

@@ -3,6 +3,7 @@
 In OCPI's text `wish.token` is TOKEN_A, the token that we issue TOKEN_B, and theirs TOKEN_C.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pydantic import ValidationError
@@ -10,7 +11,7 @@ from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from credentials.discovery import Offer, discover
-from credentials.exchange import Unusable, ask, describe, exchange
+from credentials.exchange import Elsewhere, Unusable, ask, describe, exchange
 from credentials.forms import NewConnection
 from credentials.options import PartnerOptions, read_options
 from credentials.parties import present
@@ -30,6 +31,7 @@ from ocpi.client import Target
 from ocpi.context import Context
 from ocpi.errors import Conflict, InvalidParameters, OCPIError, PeerUnusable, ServerFailure
 from ocpi.forgiving import read
+from ocpi.homes import foreign_places
 from ocpi.messages import log
 from ocpi.parties import IssuedToken, Partner, PartnerEndpoint, State
 from ocpi.push.lanes import open_lane
@@ -47,7 +49,7 @@ async def connect(context: Context, wish: NewConnection) -> list[str]:
         await check_name(db, wish.name)
     target = Target(wish.name, wish.token, wish.raw_token)
     try:
-        url, offer = await _find(context, target, wish.versions_url)
+        url, offer = await _find(context, target, wish.versions_url, wish.hosts)
         await _register(context, wish, target, url, offer)
     except ServerFailure as error:
         raise PeerUnusable(f"{error.message} Nothing is kept here. {_advice(error)}") from None
@@ -81,9 +83,9 @@ async def refresh(context: Context, name: str) -> list[str]:
     """
     async with context.database.read() as db:
         partner = await find_partner(db, name)
-        target, _ = await _way_to(context, db, partner)
+        target, approved = _target_of(context, partner), read_options(partner.options).hosts
     try:
-        offer = await discover(context, target, partner.versions_url or "")
+        offer = await discover(context, target, partner.versions_url or "", approved=approved)
     except OCPIError as error:
         remark = f"The endpoints could not be read with the new token: {error.message}"
         await note(context, partner.key, remark)
@@ -101,20 +103,25 @@ async def take_leave(context: Context, name: str) -> str | None:
         partner = await find_partner(db, name)
         if partner.token_out is None:
             return None
-        target, url = await _way_to(context, db, partner)
+        try:
+            target, url = await _way_to(context, db, partner)
+        except Conflict as error:
+            return error.message
     return await _send_delete(context, target, url)
 
 
-async def _find(context: Context, target: Target, url: str) -> tuple[str, Offer]:
+async def _find(
+    context: Context, target: Target, url: str, approved: Sequence[str]
+) -> tuple[str, Offer]:
     """The versions URL and what is offered there; staff may have pasted the base URL instead."""
     try:
-        return url, await discover(context, target, url)
+        return url, await discover(context, target, url, approved=approved)
     except Unusable as error:
         guess = f"{url.rstrip('/')}/versions"
         if error.their_status is None or url.rstrip("/").endswith("/versions"):
             raise
         try:
-            offer = await discover(context, target, guess)
+            offer = await discover(context, target, guess, approved=approved)
         except OCPIError:
             raise error from None
         remark = f"{error.message} {guess} was used instead."
@@ -125,7 +132,9 @@ async def _register(
     context: Context, wish: NewConnection, target: Target, url: str, offer: Offer
 ) -> None:
     """Exchange credentials; the partner's row is gone again unless all goes well."""
-    options = PartnerOptions(raw_token=wish.raw_token)
+    for place in foreign_places([offer.credentials_url], url, wish.hosts):
+        raise Elsewhere("The credentials endpoint lies", place)
+    options = PartnerOptions(raw_token=wish.raw_token, hosts=wish.hosts)
     # The partner calls back before it answers, so the token it gets must be good by then (AT-10).
     async with context.database.write() as db:
         partner = await add_partner(db, wish.name, wish.platform, State.ISSUED, options)
@@ -186,10 +195,20 @@ async def _way_to(context: Context, db: AsyncSession, partner: Partner) -> tuple
         )
     )
     url = found.first()
-    if partner.token_out is None or url is None:
+    target = _target_of(context, partner)
+    if url is None:
+        raise Conflict(
+            f"The credentials endpoint of {partner.name} lies where nobody has approved it: "
+            f"`ocpi partner approve {partner.name}`."
+        )
+    return target, url
+
+
+def _target_of(context: Context, partner: Partner) -> Target:
+    if partner.token_out is None:
         raise Conflict(f"The partner {partner.name} is not registered ({partner.state}).")
     raw_token = read_options(partner.options).raw_token
-    return Target(partner.name, context.seal.open(partner.token_out), raw_token), url
+    return Target(partner.name, context.seal.open(partner.token_out), raw_token)
 
 
 async def _settle(context: Context, partner: Partner, token_in: str, error: Unusable) -> str:
@@ -239,6 +258,8 @@ async def _send_delete(context: Context, target: Target, url: str) -> str | None
 
 
 def _advice(error: ServerFailure) -> str:
+    if isinstance(error, Elsewhere):
+        return f"If that is theirs, too, connect again with the host {error.place} approved."
     status = error.their_status if isinstance(error, Unusable) else None
     if status == 401:
         return "Check the token: it must be their registration token, not Base64-encoded."

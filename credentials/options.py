@@ -23,6 +23,11 @@ def _items(value: Any) -> Any:
     return [item.strip() for item in value.split(",") if item.strip()]
 
 
+Place = Annotated[
+    str, StringConstraints(to_lower=True, pattern=r"^(?i:(http://)?[a-z0-9._:-]{1,253})$")
+]
+"""See ocpi.homes."""
+
 _OwnCode = Annotated[
     str, StringConstraints(pattern="^[2-4][0-9]{3}=(throttle|auth|partner_fault)$")
 ]
@@ -71,6 +76,11 @@ class PartnerOptions(BaseModel):
         ge=0,
         le=1_000_000,
         description="The most pushes that it is sent in a minute, evenly; 0 is no limit.",
+    )
+    hosts: Annotated[list[Place], BeforeValidator(_items)] = Field(
+        default=[],
+        description="Hosts beside that of its versions URL at which it may have endpoints; "
+        "endpoints elsewhere are not called.",
     )
     codes: Annotated[list[_OwnCode], BeforeValidator(_items)] = Field(
         default=[],

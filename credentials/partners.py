@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from credentials import registration
-from credentials.forms import EndpointView, Offered, PartnerView, RoleView
+from credentials.forms import EndpointView, Offered, PartnerView, RoleView, WithheldView
 from credentials.handshake import take_leave
 from credentials.options import PartnerOptions, change_options, read_options
 from credentials.parties import present
@@ -16,8 +16,18 @@ from ocpi.context import Context
 from ocpi.database import clock
 from ocpi.errors import PeerUnusable
 from ocpi.headers import Party
+from ocpi.homes import foreign_place
 from ocpi.messages import log
-from ocpi.parties import IssuedToken, Partner, PartnerEndpoint, PlatformID, State, waits_for_check
+from ocpi.parties import (
+    IssuedToken,
+    Partner,
+    PartnerEndpoint,
+    PlatformID,
+    State,
+    WithheldEndpoint,
+    waits_for_check,
+)
+from ocpi.push.lanes import open_lane
 from ocpi.spec.moments import format_moment, moment_of
 from ocpi.tolerances import tolerances_of
 
@@ -89,7 +99,30 @@ async def set_options(context: Context, name: str, changes: dict[str, Any]) -> P
         partner = await registration.find_partner(db, name, lock=True)
         partner.options = change_options(partner.options, changes)
         await db.flush()
+        if "hosts" in changes:
+            await _sort(db, partner)
         return await _view(context, db, partner)
+
+
+async def approve(context: Context, name: str, hosts: Sequence[str]) -> PartnerView:
+    """Let the partner have endpoints at these hosts, for good: those there are called from now on.
+
+    A host may also be approved before the partner names it. Raises ``InvalidParameters``.
+    """
+    async with context.database.write() as db:
+        partner = await registration.find_partner(db, name, lock=True)
+        known = read_options(partner.options).hosts
+        wanted = list(dict.fromkeys([*known, *hosts]))
+        partner.options = change_options(partner.options, {"hosts": wanted})
+        await db.flush()
+        await _sort(db, partner)
+        log.info("hosts approved", partner=name, hosts=list(hosts))
+        return await _view(context, db, partner)
+
+
+async def _sort(db: AsyncSession, partner: Partner) -> None:
+    if await registration.sort_endpoints(db, partner):
+        await open_lane(db, partner.key)
 
 
 async def remove(context: Context, name: str, *, force: bool = False) -> str | None:
@@ -113,11 +146,8 @@ async def remove(context: Context, name: str, *, force: bool = False) -> str | N
 
 async def _view(context: Context, db: AsyncSession, partner: Partner) -> PartnerView:
     unchecked = context.settings.require_check and partner.passed_at is None
-    endpoints = await db.exec(
-        select(PartnerEndpoint)
-        .where(PartnerEndpoint.partner_id == partner.key)
-        .order_by(col(PartnerEndpoint.identifier), col(PartnerEndpoint.role))
-    )
+    called = await registration.endpoints_of(db, partner.key, PartnerEndpoint)
+    withheld = await registration.endpoints_of(db, partner.key, WithheldEndpoint)
     return PartnerView(
         name=partner.name,
         platform=PlatformID(partner.platform),
@@ -134,8 +164,17 @@ async def _view(context: Context, db: AsyncSession, partner: Partner) -> Partner
         ],
         versions_url=partner.versions_url,
         endpoints=[
-            EndpointView(identifier=row.identifier, role=row.role, url=row.url)
-            for row in endpoints.all()
+            EndpointView(identifier=identifier, role=role, url=url)
+            for (identifier, role), url in called.items()
+        ],
+        withheld=[
+            WithheldView(
+                identifier=identifier,
+                role=role,
+                url=url,
+                place=foreign_place(url, partner.versions_url or "") or "",
+            )
+            for (identifier, role), url in withheld.items()
         ],
         options=read_options(partner.options),
         token_expires=_told(await _open_until(db, partner)),

@@ -4,13 +4,13 @@ Every change happens under a lock on the partner's row, and no transaction is op
 is waited for (AT-09, AT-10).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from credentials.discovery import Offer
-from credentials.options import PartnerOptions
+from credentials.options import PartnerOptions, read_options
 from credentials.parties import holder_of, is_ours
 from ocpi.context import Context
 from ocpi.database import clock
@@ -23,7 +23,16 @@ from ocpi.errors import (
     UnknownObject,
 )
 from ocpi.headers import Party
-from ocpi.parties import Caller, IssuedToken, Partner, PartnerEndpoint, PartnerRole, State
+from ocpi.homes import foreign_places
+from ocpi.parties import (
+    Caller,
+    IssuedToken,
+    Partner,
+    PartnerEndpoint,
+    PartnerRole,
+    State,
+    WithheldEndpoint,
+)
 from ocpi.push.lanes import close_lane, open_lane
 from ocpi.sealing import hash_token, new_token
 from ocpi.spec.credentials import Credentials, CredentialsRole
@@ -211,26 +220,50 @@ async def keep_credentials(
 
 
 async def keep_endpoints(db: AsyncSession, partner: Partner, offer: Offer) -> bool:
-    """Replace the partner's endpoints, and note what is remarkable; gives whether any changed."""
-    of_partner = col(PartnerEndpoint.partner_id) == partner.key
-    rows = await db.exec(
-        select(PartnerEndpoint.identifier, PartnerEndpoint.role, PartnerEndpoint.url).where(
-            of_partner
-        )
-    )
-    before = {(identifier, role): url for identifier, role, url in rows}
-    await db.exec(delete(PartnerEndpoint).where(of_partner))
-    for (identifier, role), url in offer.endpoints.items():
-        db.add(PartnerEndpoint(partner_id=partner.key, identifier=identifier, role=role, url=url))
+    """Replace the partner's endpoints, and note what is remarkable; gives whether any changed.
+
+    Those that are neither at home nor at an approved place are kept, and not called (TA-27).
+    """
     if offer.remarks:
         partner.note = " ".join(offer.remarks)
+    return await _set_endpoints(db, partner, offer.endpoints)
+
+
+async def sort_endpoints(db: AsyncSession, partner: Partner) -> bool:
+    """Call what is approved now, and nothing else; gives whether that has changed."""
+    withheld = await endpoints_of(db, partner.key, WithheldEndpoint)
+    called = await endpoints_of(db, partner.key, PartnerEndpoint)
+    return await _set_endpoints(db, partner, {**called, **withheld})
+
+
+async def endpoints_of(
+    db: AsyncSession, partner_id: int, table: type[PartnerEndpoint | WithheldEndpoint]
+) -> dict[tuple[str, str], str]:
+    """The endpoints of a partner that are called, or those that are withheld."""
+    columns = (col(table.identifier), col(table.role), col(table.url))
+    query = select(*columns).where(col(table.partner_id) == partner_id)
+    found = await db.exec(query.order_by(*columns[:2]))
+    return {(identifier, role): url for identifier, role, url in found}
+
+
+async def _set_endpoints(
+    db: AsyncSession, partner: Partner, endpoints: Mapping[tuple[str, str], str]
+) -> bool:
+    """Store endpoints, each where it belongs; gives whether those that are called changed."""
+    before = await endpoints_of(db, partner.key, PartnerEndpoint)
+    for table in (PartnerEndpoint, WithheldEndpoint):
+        await db.exec(delete(table).where(col(table.partner_id) == partner.key))
+    home, approved = partner.versions_url or "", read_options(partner.options).hosts
+    for (identifier, role), url in endpoints.items():
+        table = WithheldEndpoint if foreign_places([url], home, approved) else PartnerEndpoint
+        db.add(table(partner_id=partner.key, identifier=identifier, role=role, url=url))
     await db.flush()
-    return before != offer.endpoints
+    return before != await endpoints_of(db, partner.key, PartnerEndpoint)
 
 
 async def retire(db: AsyncSession, partner: Partner) -> None:
     """End the relation in both directions at once (CR-15, AT-14); the bound roles stay."""
-    for table in (IssuedToken, PartnerEndpoint):
+    for table in (IssuedToken, PartnerEndpoint, WithheldEndpoint):
         await db.exec(delete(table).where(col(table.partner_id) == partner.key))
     for row in await roles_of(db, partner.key):
         row.business_details = None

@@ -145,6 +145,22 @@ class PartnerEndpoint(SQLModel, table=True):
     url: str
 
 
+class WithheldEndpoint(SQLModel, table=True):
+    """An endpoint at a place that nobody has approved, see ocpi.homes (TA-27).
+
+    It stands in a table of its own, so that nothing that calls partners can meet it.
+    """
+
+    __tablename__ = "withheld_endpoint"
+
+    partner_id: int = Field(
+        sa_column=Column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True)
+    )
+    identifier: str = Field(primary_key=True)
+    role: str = Field(primary_key=True)
+    url: str
+
+
 class IssuedToken(SQLModel, table=True):
     """A token that a partner presents to us (`token_in`), as its hash only."""
 

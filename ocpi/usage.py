@@ -21,6 +21,7 @@ EXAMPLES: Mapping[str, str] = {
     "partner reissue": "ocpi partner reissue shiny",
     "partner suspend": "ocpi partner suspend shiny",
     "partner resume": "ocpi partner resume shiny",
+    "partner approve": "ocpi partner approve shiny modules.example",
     "partner set": "ocpi partner set shiny put_only=true",
     "partner remove": "ocpi partner remove shiny",
     "partner sync": "ocpi partner sync shiny --full",

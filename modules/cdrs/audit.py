@@ -190,7 +190,10 @@ async def _obstacles(db: AsyncSession, partners: Mapping[int, Partner]) -> Mappi
         elif key not in served:
             obstacles[key] = f"It is not registered: see `ocpi partner show {partner.name}`."
         elif key not in able:
-            obstacles[key] = "It offers no endpoint that receives CDRs."
+            obstacles[key] = (
+                "It offers no endpoint that receives CDRs, or one that is not approved: see "
+                f"`ocpi partner show {partner.name}`."
+            )
     return obstacles
 
 

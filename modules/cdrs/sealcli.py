@@ -72,14 +72,15 @@ def _print(verdict: Verdict) -> None:
         if len(verdict.faults) == MOST:
             typer.echo("There may be more: it was given up here.")
         return
+    if verdict.anchor is None:
+        typer.echo("There is no seal yet: a worker makes one each day, and `ocpi cdr seal` now.")
+        return
     typer.echo(
-        f"{verdict.seals} seals hold, over {verdict.cdrs} CDRs; {verdict.unsealed} are not sealed "
-        f"yet. Drivers were erased from CDRs {verdict.erasures} times, as far as the secret key "
-        "tells lawfully."
+        f"All is as it was sealed: seals {verdict.seals}, CDRs {verdict.cdrs}, lawful erasures of "
+        f"a driver {verdict.erasures}. Not sealed yet: {verdict.unsealed}."
     )
     if not verdict.anchors:
         typer.echo(
             "Without --anchor it is not found if the newest seals were removed and made anew."
         )
-    if verdict.anchor is not None:
-        typer.echo(plain(f"The newest anchor is {verdict.anchor}\n{KEEP}."))
+    typer.echo(plain(f"The newest anchor is {verdict.anchor}\n{KEEP}."))

@@ -18,6 +18,7 @@ SEVERITIES: Mapping[str, str] = {
     "objects_refused": "warning",
     "partner_behind": "critical",
     "registration_stuck": "warning",
+    "endpoints_withheld": "warning",
     "cdr_without_receipt": "critical",
     "auth_failures": "warning",
     "database": "critical",

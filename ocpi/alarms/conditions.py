@@ -12,8 +12,9 @@ from sqlmodel import col, select
 
 from ocpi.context import Context
 from ocpi.database import clock
+from ocpi.homes import foreign_place
 from ocpi.observing.gauges import behind_of, lag_of, marks_of
-from ocpi.parties import IssuedToken, Partner, State
+from ocpi.parties import IssuedToken, Partner, State, WithheldEndpoint
 from ocpi.push.addressee import SERVED
 from ocpi.push.breaker import REASONS
 from ocpi.push.feed import FeedHead
@@ -134,6 +135,27 @@ def _stuck(partner: Partner) -> Condition:
     return Condition("registration_stuck", name, sentence + note)
 
 
+async def withheld_endpoints(context: Context) -> Sequence[Condition]:
+    """Partners that have endpoints where nobody has approved them."""
+    query = select(Partner.name, WithheldEndpoint.url, Partner.versions_url).join(
+        Partner, col(Partner.id) == col(WithheldEndpoint.partner_id)
+    )
+    places: dict[str, set[str]] = {}
+    async with context.database.read() as db:
+        for name, url, home in await db.exec(query.order_by(col(Partner.name))):
+            places.setdefault(name, set()).add(foreign_place(url, home or "") or "")
+    return [
+        Condition(
+            "endpoints_withheld",
+            name,
+            f"{name} has endpoints at {', '.join(sorted(found))}, which is not the host of its "
+            "versions URL. Nothing is sent there. Ask its staff whether that is theirs, then "
+            f"`ocpi partner approve {name}`.",
+        )
+        for name, found in places.items()
+    ]
+
+
 async def refused_requests(context: Context) -> Sequence[Condition]:
     """Many requests without a valid token."""
     async with context.database.read() as db:
@@ -192,5 +214,6 @@ CHECKS = (
     Check(frozenset({"registration_stuck"}), stuck_registrations),
     Check(frozenset({"auth_failures"}), refused_requests),
     Check(frozenset({"database"}), database_trouble),
+    Check(frozenset({"endpoints_withheld"}), withheld_endpoints),
 )
 """Those that need to know nothing of modules."""

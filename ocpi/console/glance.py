@@ -26,7 +26,8 @@ from ocpi.spec.document import decode
 
 DAY = 24 * 3600 * 1_000_000
 PARTNERS_ALARMS = {
-    *("partner_down", "token_refused", "objects_refused", "partner_behind", "registration_stuck")
+    *("partner_down", "token_refused", "objects_refused", "partner_behind", "registration_stuck"),
+    "endpoints_withheld",
 }
 
 

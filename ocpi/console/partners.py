@@ -48,6 +48,13 @@ ACTS = {
         "The registration is opened again with a new token, which you send to the partner. It is "
         "for a partner that lost its token or its data. A token that works goes on working.",
     ),
+    "approve": Act(
+        "Approve its hosts",
+        "These endpoints lie on another host than the versions URL. Approve them only when the "
+        "partner's staff have told you, by a way that you know, that the host is theirs: your data "
+        "and their token go there from now on.",
+        danger=True,
+    ),
     "suspend": Act(
         "Suspend the partner",
         "Its requests are refused with 401 and nothing is sent to it until you resume. What it "
@@ -144,6 +151,8 @@ async def take_act(
 ) -> Response:
     """Do it; a failure is told beside the button, which then tries again."""
     try:
+        if act == "approve":
+            return await _approve(request, context, name)
         return await _act(request, context, name, act, typed, force=bool(force))
     except UnknownObject:
         raise
@@ -170,6 +179,15 @@ async def _act(
         case "remove":
             return await _remove(context, name, typed, force=force)
     raise UnknownObject("There is no such page.")
+
+
+async def _approve(request: Request, context: Context, name: str) -> Response:
+    """Approve what the page has shown, and not what may have come since."""
+    shown = [str(each) for each in (await request.form()).getlist("host")]
+    if not shown:
+        raise InvalidParameters("No endpoint waits for approval.")
+    await partners.approve(context, name, shown)
+    return go(f"/console/partners/{name}", f"Approved: {', '.join(shown)}.")
 
 
 async def _remove(context: Context, name: str, typed: str, *, force: bool) -> Response:

@@ -101,8 +101,13 @@ class Asker:
         details = _details_url(usual)
         if details is None:
             return
-        found = await self.ask("details", "GET", details, routed=False)
-        self.record.endpoints = _endpoints(found)
+        if not self.record.is_home(details):
+            self.record.withheld = {("the version", "details"): details}
+            return
+        found = _endpoints(await self.ask("details", "GET", details, routed=False))
+        may = {key for key, url in found.items() if self.record.is_home(url)}
+        self.record.endpoints = {key: url for key, url in found.items() if key in may}
+        self.record.withheld = {key: url for key, url in found.items() if key not in may}
         await self.ask("unknown path", "GET", f"{details.rstrip('/')}/{self.name}", routed=False)
 
     async def lists(self) -> None:

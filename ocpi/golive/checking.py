@@ -125,7 +125,10 @@ async def _prepare(
     raw_token = bool(partner.options.get("raw_token"))
     target = Target(name, context.seal.open(partner.token_out), raw_token=raw_token)
     record = Recording(
-        partner.versions_url, context.settings.allow_private_networks, raw_token=raw_token
+        partner.versions_url,
+        context.settings.allow_private_networks,
+        raw_token=raw_token,
+        hosts=partner.options.get("hosts", ()),
     )
     return Asker(context.client, target, ours[0], theirs, record, progress)
 

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from ocpi.golive.judging import Check, Problems
 from ocpi.golive.recording import Asked, Recording
+from ocpi.homes import foreign_place
 from ocpi.reply import Reply
 from ocpi.spec.document import decode
 from ocpi.spec.envelope import Envelope
@@ -74,7 +75,8 @@ def _details(record: Recording) -> Problems:
     if not asked.ok or asked.reply is None:
         return [f"{asked}: {asked.codes}"]
     found = defects(asked.reply.data, VersionDetails)
-    if not found and not any(module == "credentials" for module, _ in record.endpoints):
+    listed = (*record.endpoints, *record.withheld)
+    if not found and not any(module == "credentials" for module, _ in listed):
         found = ["credentials is not listed"]
     return found
 
@@ -91,10 +93,20 @@ def _unknown_path(record: Recording) -> Problems:
     return _expect(record, "unknown path", {404})
 
 
+def _hosts(record: Recording) -> Problems:
+    if not record.endpoints and not record.withheld:
+        return None
+    return [
+        f"{module} {role} lies at {foreign_place(url, record.versions_url)}, which was not "
+        "approved, so it was not asked."
+        for (module, role), url in record.withheld.items()
+    ]
+
+
 def _tls(record: Recording) -> Problems:
     if record.insecure:
         return None
-    urls = {record.versions_url, *record.endpoints.values()}
+    urls = {record.versions_url, *record.endpoints.values(), *record.withheld.values()}
     return [f"{url} is not https" for url in sorted(urls) if urlsplit(url).scheme != "https"]
 
 
@@ -202,6 +214,7 @@ CHECKS = (
     Check("token.form", ("TR-03", "TR-07"), "Our token is known in Base64", "should", _token_form),
     Check("token.wrong", ("TR-05",), "An unknown token gets HTTP 401", "must", _wrong_token),
     Check("tls", ("TR-01",), "Every URL is https, with a valid certificate", "must", _tls),
+    Check("hosts", (), "No endpoint lies where nobody has approved it", "must", _hosts),
     Check("versions", ("VE-01",), "The list of versions offers 2.2.1", "must", _versions),
     Check(
         "details",

@@ -1,9 +1,10 @@
 """What a partner answered to the questions of a check, as judgements read it; no I/O."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ocpi.homes import foreign_places
 from ocpi.reply import Reply
 from ocpi.spec.cdrs import CDR
 from ocpi.spec.hubclientinfo import ClientInfo
@@ -66,10 +67,18 @@ class Recording:
     raw_token: bool = False
     """How the partner is set to be sent our token."""
     asked: list[Asked] = field(default_factory=list)
+    hosts: Collection[str] = ()
+    """Where it may have endpoints, beside the host of its versions URL."""
     endpoints: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """URLs by module and role, as the version details have them."""
+    withheld: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Those that nobody has approved, which were not asked (TA-27)."""
     wrote: bool = False
     """The partner agreed to the round of writes."""
+
+    def is_home(self, url: str) -> bool:
+        """Whether it may be called."""
+        return not foreign_places([url], self.versions_url, self.hosts)
 
     def find(self, step: str) -> Asked | None:
         """The answer to a question; None: it was not asked."""

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from credentials.admin import router
 from ocpi.admin import AdminFront, add_error_handlers
 from ocpi.calling import Endpoints
-from tests.credentials.network import House, Puppet, credentials, envelope
+from tests.credentials.network import ENDPOINTS, House, Puppet, credentials, envelope
 
 ACME = {
     "name": "acme",
@@ -161,5 +161,26 @@ async def test_every_operation_is_described(house: House) -> None:
     api = FastAPI()
     api.include_router(router)
     operations = [one for path in api.openapi()["paths"].values() for one in path.values()]
-    assert len(operations) == 13
+    assert len(operations) == 14
     assert all(one["summary"] and one["description"] for one in operations)
+
+
+@pytest.mark.threat("TA-27")
+async def test_hosts_are_approved_by_what_the_partner_shows(
+    admin: httpx.AsyncClient, house: House, puppet: Puppet
+) -> None:
+    away = {"identifier": "tariffs", "role": "RECEIVER", "url": "http://other.test/tariffs"}
+    puppet.answers["GET /2.2.1"] = envelope(
+        {"version": "2.2.1", "endpoints": [*ENDPOINTS[:1], away]}
+    )
+    _, offered = await ask(admin, "POST", "/partners", ACME)
+    await house.credentials("POST", offered["token"], credentials())
+    _, shown = await ask(admin, "GET", "/partners/acme")
+    assert shown["withheld"] == [{**away, "place": "other.test"}]
+    hosts = [each["place"] for each in shown["withheld"]]
+    status, approved = await ask(admin, "POST", "/partners/acme/approve", {"hosts": hosts})
+    assert (status, approved["withheld"], approved["options"]["hosts"]) == (200, [], hosts)
+    assert approved["endpoints"] == [*ENDPOINTS[:1], away]
+    for refused in ([], ["https://other.test/"]):
+        assert (await ask(admin, "POST", "/partners/acme/approve", {"hosts": refused}))[0] == 400
+    assert (await ask(admin, "POST", "/partners/nobody/approve", {"hosts": hosts}))[0] == 404

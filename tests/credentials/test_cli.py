@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from credentials.cli import partner_app, party_app
 from ocpi.database import Database
 from ocpi.forgiving import Forgiving, Habit
-from ocpi.parties import PartnerRole
+from ocpi.parties import Partner, PartnerRole, WithheldEndpoint
 from ocpi.tolerances import store_tolerances
 from tests.credentials.network import SECRET
 
@@ -177,3 +177,34 @@ def test_what_a_partner_should_mend_is_told_in_a_sentence(sqlite_url: str) -> No
     assert "Join URLs with one slash and put none at the end." in stdout
     [told] = run_json("show", "acme")["tolerances"]
     assert (told["rule"], told["count"]) == ("IP-04 slashes", 1)
+
+
+@pytest.mark.threat("TA-27")
+def test_hosts_are_approved_after_they_were_shown(sqlite_url: str) -> None:
+    run(*ADD)
+    assert run("approve", "acme") == (0, "", "No endpoint of acme waits for approval.\n")
+    asyncio.run(_withhold(sqlite_url))
+    assert "https://b.example/locations (not approved, so not called)" in run("show", "acme")[1]
+    code, _, said = run("approve", "acme")
+    assert (code, "locations RECEIVER: https://b.example/locations\n" in said) == (1, True)
+    assert "Is b.example of acme, too?" in said
+    assert run_json("approve", "acme", "c.example")["options"]["hosts"] == ["c.example"]
+    shown = run_json("approve", "acme", "--yes")
+    assert (shown["withheld"], shown["options"]["hosts"]) == ([], ["c.example", "b.example"])
+    assert "hosts.2" in run("approve", "acme", "https://d.example/")[2]
+
+
+async def _withhold(url: str) -> None:
+    database = Database(url)
+    async with database.write() as db:
+        partner = (await db.exec(select(Partner))).one()
+        partner.versions_url = "https://a.example/versions"
+        db.add(
+            WithheldEndpoint(
+                partner_id=partner.key,
+                identifier="locations",
+                role="RECEIVER",
+                url="https://b.example/locations",
+            )
+        )
+    await database.close()

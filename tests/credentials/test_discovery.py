@@ -211,7 +211,10 @@ async def test_endpoints_on_another_host_are_noted(house: House, puppet: Puppet)
     await house.credentials("POST", token, credentials())
 
     shown = await show_partner(house.context, "acme")
-    assert shown.note == "Another host than that of the versions URL: other.test."
+    assert shown.note == (
+        "other.test is not the host of the versions URL: what lies there has to be approved "
+        "(`ocpi partner approve acme`)."
+    )
 
 
 @pytest.mark.req("TR-13")

@@ -44,6 +44,7 @@ async def test_a_registration_is_open_for_seven_days_and_bound_to_its_parties(
         "roles": [{"role": "EMSP", "country_code": "DE", "party_id": "MSP", "name": None}],
         "versions_url": None,
         "endpoints": [],
+        "withheld": [],
         "options": PartnerOptions().model_dump(mode="json"),
         "token_expires": offered.expires,
         "registered_at": None,

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import pytest
 from alembic import command
 from sqlalchemy import Connection, inspect, text
 from sqlmodel import SQLModel, col, select
@@ -15,7 +16,7 @@ from ocpi.database import Database
 from ocpi.editing import Document
 from ocpi.headers import Party
 from ocpi.migrate import configuration, downgrade, upgrade
-from ocpi.parties import Partner
+from ocpi.parties import Partner, PartnerEndpoint
 from ocpi.pull.syncs import PartnerSync
 from ocpi.spec.document import decode, encode
 from ocpi.testing import samples
@@ -122,3 +123,38 @@ async def test_processes_that_start_at_once_migrate_once(empty_database_url: str
     assert {"location", "partner_lane", "feed_head"} <= await tables(databases[0])
     for database in databases:
         await database.close()
+
+
+@pytest.mark.threat("TA-27")
+async def test_the_endpoints_that_were_called_before_hosts_had_to_be_approved_are_approved(
+    empty_database_url: str,
+) -> None:
+    database = Database(empty_database_url)
+    await upgrade(database)
+    urls = ["https://a.example/1", "https://sub.a.example/2", "https://b.example/3"]
+    async with database.write() as db:
+        for name, endpoints in (("mixed", urls), ("home", urls[:2])):
+            home, options = "https://a.example/versions", {"put_only": True}
+            partner = Partner(
+                name=name,
+                platform="cpo",
+                state="confirmed",
+                created_at=0,
+                versions_url=home,
+                options=options,
+            )
+            db.add(partner)
+            await db.flush()
+            for number, url in enumerate(endpoints):
+                named = {"identifier": f"m{number}", "role": "SENDER", "url": url}
+                db.add(PartnerEndpoint(partner_id=partner.key, **named))
+    await downgrade(database, "0013")
+    await upgrade(database)
+    async with database.read() as db:
+        found = (await db.exec(select(Partner.name, Partner.options))).all()
+        assert len((await db.exec(select(PartnerEndpoint))).all()) == 5
+    assert dict(found) == {
+        "mixed": {"put_only": True, "hosts": ["b.example"]},
+        "home": {"put_only": True},
+    }
+    await database.close()

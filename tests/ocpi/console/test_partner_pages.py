@@ -9,7 +9,7 @@ from credentials.forms import NewConnection
 from credentials.handshake import connect
 from credentials.partners import show_partner
 from ocpi.parties import Partner, State
-from tests.credentials.network import Puppet, envelope
+from tests.credentials.network import ENDPOINTS, Puppet, envelope
 from tests.ocpi.console.browsing import Console
 
 SHINY = "/console/partners/shiny"
@@ -220,3 +220,33 @@ async def test_a_page_that_is_asked_for_again_does_not_read_every_bill(console: 
     page = (await console.viewer.get(SHINY, **{"hx-request": "true"})).text
     assert 'id="live"' in page
     assert "CDRs accepted" not in page
+
+
+@pytest.mark.threat("TA-27")
+async def test_an_admin_approves_the_hosts_that_a_page_has_shown(
+    console: Console, puppet: Puppet
+) -> None:
+    away = {"identifier": "tariffs", "role": "RECEIVER", "url": "http://other.test/tariffs"}
+    puppet.answers["GET /2.2.1"] = envelope(
+        {"version": "2.2.1", "endpoints": [*ENDPOINTS[:1], away]}
+    )
+    wish = NewConnection(name="shiny", versions_url="http://emsp.test/versions", token="a-token")
+    await connect(console.context, wish)
+
+    page = (await console.operator.get(SHINY)).text
+    assert "It has endpoints at other.test" in page
+    assert "http://other.test/tariffs (not approved, so not called)" in page
+    assert f"{SHINY}/approve" not in page
+    assert (await console.operator.post(f"{SHINY}/approve", host="other.test")).status_code == 403
+    assert f"{SHINY}/approve" in (await console.admin.get(SHINY)).text
+    asked = (await console.admin.get(f"{SHINY}/approve")).text
+    assert "http://other.test/tariffs" in asked
+    assert '<input type="hidden" name="host" value="other.test">' in asked
+    answer = await console.admin.post(f"{SHINY}/approve")
+    assert (answer.status_code, "No endpoint waits for approval." in answer.text) == (400, True)
+    said = await console.admin.after(
+        await console.admin.post(f"{SHINY}/approve", host="other.test")
+    )
+    assert "Approved: other.test." in said
+    assert "It has endpoints at" not in said
+    assert (await show_partner(console.context, "shiny")).withheld == []

@@ -136,6 +136,22 @@ def alter(path: str = "", **over: Any) -> Rule:
     return Rule("alter", Match(path=path), **over)
 
 
+@pytest.mark.threat("TA-27")
+async def test_endpoints_that_nobody_has_approved_are_named_and_not_asked(
+    service: Service, emsp: MockEMSP
+) -> None:
+    other = emsp.versions_url.replace("127.0.0.1", "localhost").replace("/versions", "/tokens")
+    away = {"identifier": "tokens", "role": "SENDER", "url": other}
+    details = {"version": "2.2.1", "endpoints": [away]}
+    emsp.rules = [alter(r"/2\.2\.1$", members={"data": details})]
+    report = await check(service)
+    assert not report["passed"]
+    assert result(report, "hosts")["problems"] == [
+        "tokens SENDER lies at localhost, which was not approved, so it was not asked."
+    ]
+    assert [message.path for message in emsp.messages if "date_from" in message.path] == []
+
+
 LINK = {"link": '</ocpi/x?offset=1>; rel="next"'}
 FOREIGN = {"link": '<http://elsewhere.example/x?offset=1>; rel="next"'}
 WRONG_OF_LISTS = {

@@ -1,10 +1,13 @@
-"""Seals over stored CDRs."""
+"""Seals over stored CDRs; endpoints of partners that nobody has approved."""
+
+from typing import Any
+from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
@@ -56,9 +59,50 @@ def upgrade() -> None:
     op.execute(f"UPDATE cdr SET salt = {_SALT[op.get_bind().dialect.name]}")  # noqa: S608
     _guard_cdrs(NOW)
     _guard_seals()
+    op.create_table(
+        "withheld_endpoint",
+        sa.Column("partner_id", sa.Integer(), nullable=False),
+        sa.Column("identifier", sa.String(), nullable=False),
+        sa.Column("role", sa.String(), nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.ForeignKeyConstraint(["partner_id"], ["partner.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("partner_id", "identifier", "role"),
+    )
+    _approve_all()
+
+
+def _approve_all() -> None:
+    """What is called today goes on being called, also when the endpoints are read anew."""
+    connection = op.get_bind()
+    partner = sa.table(
+        "partner",
+        sa.column("id", sa.Integer),
+        sa.column("versions_url", sa.String),
+        sa.column("options", sa.JSON),
+    )
+    endpoint = sa.table("partner_endpoint", sa.column("partner_id"), sa.column("url"))
+    urls: dict[int, list[str]] = {}
+    for partner_id, url in connection.execute(sa.select(endpoint.c.partner_id, endpoint.c.url)):
+        urls.setdefault(partner_id, []).append(url)
+    for row in connection.execute(sa.select(partner)).all():
+        places = {_place(url, row.versions_url or "") for url in urls.get(row.id, [])} - {None}
+        if places:
+            options: dict[str, Any] = {**row.options, "hosts": sorted(map(str, places))}
+            change = partner.update().where(partner.c.id == row.id).values(options=options)
+            connection.execute(change)
+
+
+def _place(url: str, home: str) -> str | None:
+    """The place of an endpoint that is not at home, see ocpi.homes."""
+    there, here = urlsplit(url), urlsplit(home)
+    host, own = there.hostname or "", here.hostname or ""
+    if here.scheme == "https" != there.scheme:
+        return f"http://{host}"
+    return None if host == own or host.endswith(f".{own}") else host
 
 
 def downgrade() -> None:
+    op.drop_table("withheld_endpoint")
     _guard_cdrs(BEFORE)
     op.drop_column("cdr", "salt")
     op.drop_table("cdr_erasure")
