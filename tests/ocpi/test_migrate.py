@@ -148,7 +148,7 @@ async def test_the_endpoints_that_were_called_before_hosts_had_to_be_approved_ar
             for number, url in enumerate(endpoints):
                 named = {"identifier": f"m{number}", "role": "SENDER", "url": url}
                 db.add(PartnerEndpoint(partner_id=partner.key, **named))
-    await downgrade(database, "0013")
+    await downgrade(database, "0014")
     await upgrade(database)
     async with database.read() as db:
         found = (await db.exec(select(Partner.name, Partner.options))).all()

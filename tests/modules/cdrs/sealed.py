@@ -17,7 +17,8 @@ from modules.cdrs.verifying import read_anchors, verify
 from ocpi.context import Context
 from ocpi.headers import Party
 from ocpi.testing import samples
-from tests.house import context_of, fill, settings_of
+from tests.house import context_of, settings_of
+from tests.schema import create_schema
 
 OWNER = Party("DE", "CPO")
 NEW = "n" * 32
@@ -44,7 +45,7 @@ async def open_sealing(
     monkeypatch.setattr(sealing, "MOST", 4)
     monkeypatch.setattr(sealing, "SLICE", 2)
     made = context_of(settings_of(database_url))
-    await fill(made.database)
+    await create_schema(made.database)
     yield made
     await made.close()
 
