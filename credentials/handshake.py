@@ -259,7 +259,10 @@ async def _send_delete(context: Context, target: Target, url: str) -> str | None
 
 def _advice(error: ServerFailure) -> str:
     if isinstance(error, Elsewhere):
-        return f"If that is theirs, too, connect again with the host {error.place} approved."
+        return (
+            "If that is theirs, too, connect again by `ocpi partner connect` with "
+            f"`--host {error.place}`."
+        )
     status = error.their_status if isinstance(error, Unusable) else None
     if status == 401:
         return "Check the token: it must be their registration token, not Base64-encoded."

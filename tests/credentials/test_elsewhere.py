@@ -198,7 +198,7 @@ async def test_we_do_not_register_at_a_credentials_endpoint_elsewhere(
     assert refused.value.message == (
         "The credentials endpoint lies at other.test, which is not the host of the versions URL "
         "and was not approved by the operator. Nothing is kept here. If that is theirs, too, "
-        "connect again with the host other.test approved."
+        "connect again by `ocpi partner connect` with `--host other.test`."
     )
     assert [each for each in network.requests if "other.test" in each] == []
     await handshake.connect(house.context, wish(hosts=["other.test"]))

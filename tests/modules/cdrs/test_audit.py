@@ -111,7 +111,10 @@ async def test_each_says_why_as_far_as_the_push_knows(service: Service) -> None:
     found = await audit(service.context)
     assert (found.overdue, found.waiting) == (2, 0)
     await change(service, delete(PartnerEndpoint).where(col(PartnerEndpoint.partner_id) == one))
-    assert await why() == "It offers no endpoint that receives CDRs."
+    assert await why() == (
+        "It offers no endpoint that receives CDRs, or one that is not approved: see "
+        "`ocpi partner show one`."
+    )
     await change(service, update(Partner).where(col(Partner.id) == one).values(token_out=None))
     assert "not registered" in await why()
     await change(service, update(Partner).where(col(Partner.id) == two).values(suspended=True))
