@@ -53,6 +53,8 @@ async def test_after_a_restore_stations_report_again_and_partners_are_billed_onc
     ] == []
 
 
+# It starts ten commands one after the other, each of them a process.
+@pytest.mark.timeout(300)
 async def test_a_database_in_use_is_not_replaced_and_a_broken_backup_is_not_taken(
     sqlite_url: str, tmp_path: Path
 ) -> None:
