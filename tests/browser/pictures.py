@@ -44,7 +44,7 @@ async def _demo(browser: Browser, *words: str) -> AsyncIterator[Page]:
         sys.executable,
         "-u",
         "-c",
-        "from ocpi.cli import main; main()",
+        "from ocpi.start import main; main()",
         "demo",
         *words,
         stdout=asyncio.subprocess.PIPE,

@@ -77,7 +77,7 @@ class Installation:
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
-            "from ocpi.cli import main; main()",
+            "from ocpi.start import main; main()",
             *words,
             env=self.environment,
             cwd=self.folder,
