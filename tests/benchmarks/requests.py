@@ -31,8 +31,6 @@ RECEIVER = "/ocpi/hub/2.2.1/receiver"
 OWNER = {"country_code": "BE", "party_id": "BEC"}
 FROM_CPO = {"OCPI-from-country-code": "BE", "OCPI-from-party-id": "BEC"}
 TO_HUB = {**FROM_CPO, "OCPI-to-country-code": "NL", "OCPI-to-party-id": "HUB"}
-# What is for one party is never broadcast: our own takes it.
-TO_US = {**FROM_CPO, "OCPI-to-country-code": "DE", "OCPI-to-party-id": "CPO"}
 # Each request of a kind differs: the same again would change nothing, and cost nothing.
 SCRIPT = """
 wrk.method = "%(method)s"
@@ -43,11 +41,13 @@ local number = 0
 request = function()
   number = number + 1
   local n = tostring(number)
+  local object = tostring(number %% 200)
   local body = string.gsub('%(body)s', "@N", run .. "x" .. n)
+  body = string.gsub(body, "@E", object)
   body = string.gsub(body, "@S", number %% 2 == 0 and "AVAILABLE" or "CHARGING")
   body = string.gsub(body, "@T", os.date("!%%Y-%%m-%%dT%%H:%%M:%%S", os.time())
     .. string.format(".%%03dZ", number %% 1000))
-  return wrk.format(nil, string.gsub("%(path)s", "@E", tostring(number %% 200)), nil, body)
+  return wrk.format(nil, string.gsub("%(path)s", "@E", object), nil, body)
 end
 """
 
@@ -87,8 +87,11 @@ class Kind:
 
 
 def _kinds(location_id: str) -> list[Kind]:
-    session = {**samples.session(), **OWNER, "id": "S@E", "kwh": 1.5, "last_updated": "@T"}
-    cdr = {**samples.cdr(), **OWNER, "id": "C@N"}
+    # What is a driver's is told by our stations' backend: the hub carries others' to their eMSPs.
+    ours = {"country_code": "DE", "party_id": "CPO"}
+    session = {**samples.session(), **ours, "id": "S@E", "meter_id": "@N"}
+    del session["last_updated"]
+    cdr = {**samples.cdr(), **ours, "id": "C@N"}
     sender = "/ocpi/cpo/2.2.1/sender/locations"
     changes = {"status": "@S", "last_updated": "@T"}
     return [
@@ -104,8 +107,8 @@ def _kinds(location_id: str) -> list[Kind]:
             TO_HUB,
             orm=True,
         ),
-        Kind("PUT session", f"{RECEIVER}/sessions/BE/BEC/S@E", CPO, "PUT", session, TO_US),
-        Kind("POST CDR", f"{RECEIVER}/cdrs", CPO, "POST", cdr, TO_US),
+        Kind("PUT session", "/admin/sessions/DE/CPO/S@E", ADMIN_TOKEN, "PUT", session),
+        Kind("POST CDR", "/admin/cdrs", ADMIN_TOKEN, "POST", cdr),
         Kind("authorize", "/admin/authorize", ADMIN_TOKEN, "POST", {"uid": "T1"}),
     ]
 
