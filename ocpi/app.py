@@ -299,9 +299,8 @@ class _Service:
     def __init__(self, context: Context, duties: Sequence[Duty]) -> None:
         self.context = context
         self.duties = duties
-        offers, desk = context.interfaces, None
-        if context.settings.is_hub:
-            desk = Desk(context, STORES)
+        offers = context.interfaces
+        desk = Desk(context, STORES) if context.settings.is_hub else None
         self.ocpi = Front(context, create_ocpi_api(offers), endpoints_of(offers), desk)
         self.admin = AdminFront(context, create_admin_api(), admin_endpoints())
         self.scraping = scraping_of(context)

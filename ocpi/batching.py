@@ -49,11 +49,17 @@ class Batches:
         return await done
 
     async def _run(self, kind: Hashable, work: Work[Any, Any]) -> None:
-        queue = self._queues[kind]
-        while queue:
-            batch = [queue.popleft() for _ in range(min(len(queue), MOST))]
-            await self._do(work, batch)
-        del self._queues[kind]
+        queue, batch = self._queues[kind], []
+        try:
+            while queue:
+                batch = [queue.popleft() for _ in range(min(len(queue), MOST))]
+                await self._do(work, batch)
+        finally:
+            # However it ends, whoever comes next begins anew, and nobody waits for ever.
+            del self._queues[kind]
+            for _, done in (*batch, *queue):
+                if not done.done():
+                    done.set_exception(RuntimeError("The work was broken off."))
 
     async def _do(
         self, work: Work[Any, Any], batch: Sequence[tuple[Any, asyncio.Future[Any]]]

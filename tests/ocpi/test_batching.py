@@ -95,6 +95,16 @@ async def test_who_goes_away_takes_nobody_along(database: Database) -> None:
     assert await stored(database) == [0, 1, 2, 3, 4]
 
 
+async def test_work_that_is_broken_off_leaves_nobody_waiting(database: Database) -> None:
+    async def forget(_db: AsyncSession, _items: Sequence[int]) -> list[int]:
+        return []
+
+    asked = [database.batches.do("k", forget, number) for number in range(3)]
+    found = await asyncio.wait_for(asyncio.gather(*asked, return_exceptions=True), 10)
+    assert [type(each) for each in found] == [RuntimeError] * 3
+    assert await database.batches.do("k", Ledger().store, 1) == 2
+
+
 async def test_work_is_nobodys_in_particular(database: Database) -> None:
     who: ContextVar[str] = ContextVar("who", default="nobody")
     seen: list[str] = []
