@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +128,8 @@ def as_text(document: Schema) -> str:
 
 def _complete(api: FastAPI) -> Schema:
     """The document as FastAPI makes it, with examples and without the 422 that is never sent."""
-    document: Schema = api.openapi()
+    # FastAPI keeps what it made and gives it again, and an API is made once a process.
+    document: Schema = deepcopy(api.openapi())
     schemas = document["components"]["schemas"]
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)

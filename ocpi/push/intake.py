@@ -68,7 +68,8 @@ class Intake:
 
     async def _read_page(self, stream: Stream) -> None:
         head, positions = self._watch.heads[stream], self._ledger.positions
-        page = await read_page(self._database, stream, positions[stream], self._pace.page)
+        at = positions[stream]
+        page = await read_page(self._database, stream, at, self._pace.page)
         addressee, fresh = self._teller.addressee, False
         self._note()
         for key, order_key, seq, module, owner, audience in page:
@@ -79,7 +80,9 @@ class Intake:
                 # A party or endpoint may be as new as the object.
                 addressee, fresh = await self._teller.read(), True
                 concerned = addressee.concerns(module, owner, audience)
-            positions[stream] = seq
+            if positions[stream] != at:
+                return  # While it was read the lane has passed over what it holds.
+            at = positions[stream] = seq
             if concerned:
                 self._ledger.see(key, order_key, stream, seq, self._watch.now())
         if len(page) < self._pace.page:

@@ -31,6 +31,11 @@ def test_the_exported_document_is_fresh(name: str) -> None:
     assert exported == as_text(DOCUMENTS[name]), "run `make openapi`"
 
 
+def test_a_document_made_again_is_the_same(name: str) -> None:
+    again = {"ocpi-2.2.1": ocpi_document, "admin": admin_document}[name]()
+    assert again == DOCUMENTS[name]
+
+
 def test_the_document_is_valid(name: str) -> None:
     validate(DOCUMENTS[name])
 

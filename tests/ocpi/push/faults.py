@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 from sqlalchemy import delete
+from sqlmodel import select
 
 from ocpi.push.lanes import ParkedObject, WorkerBeat
 from ocpi.push.status import LaneStatus, lane_status, parked_objects
@@ -77,6 +78,23 @@ async def until_not_behind(world: World) -> None:
 def present(found: Found | None) -> Found:
     assert found is not None
     return found
+
+
+async def until_looked(world: World) -> None:
+    """Wait until the one worker has begun to look at the feed's heads after this moment."""
+
+    async def beat() -> int:
+        async with world.database.read() as db:
+            return (await db.exec(select(WorkerBeat.beat_at))).one()
+
+    for _ in range(2):
+        # A worker reads the heads, then beats: only before its second beat has it read them anew.
+        before = await beat()
+
+        async def look(before: int = before) -> bool:
+            return await beat() != before
+
+        await until_found(look)
 
 
 async def end_process(world: World, worker: Worker) -> None:

@@ -9,6 +9,7 @@ from tests.ocpi.push.faults import (
     failing,
     parked,
     status_of,
+    until_looked,
     until_not_behind,
     until_nothing_is_parked,
     until_parked,
@@ -30,6 +31,8 @@ async def went_away(world: World, http: int) -> Simulated:
     await until_state(world, "stopped")
     await world.put_locations(10)
     await world.post_cdr("c1")
+    # What nobody had seen yet when the partner came back would be told as new.
+    await until_looked(world)
     partner.requests.clear()
     return partner
 
