@@ -6,6 +6,7 @@ from functools import cache, partial
 
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
@@ -78,7 +79,15 @@ from ocpi.refusals import store_refusals
 from ocpi.route import Front
 from ocpi.spec.reading import problems
 from ocpi.tolerances import store_tolerances
-from ocpi.tracing import UNTRACED
+
+_UNTRACED: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
+"""Keeps FastAPI from telling what `ocpi.tracing` does not, whatever the environment says."""
 
 # What each platform offers, as a key of what is made of it once.
 Offered = tuple[tuple[str, tuple[Interface, ...]], ...]
@@ -158,7 +167,7 @@ def create_ocpi_api(offers: Offers) -> FastAPI:
 @cache
 def _ocpi_api(offers: Offered) -> FastAPI:
     api = FastAPI(
-        telemetry=UNTRACED,
+        telemetry=_UNTRACED,
         title="OCPI 2.2.1",
         version=VERSION,
         docs_url=None,
@@ -214,7 +223,7 @@ def _mounts(offers: Offered) -> Iterator[tuple[str, Interface]]:
 def create_admin_api() -> FastAPI:
     """What the operator's staff and backend call. Requests bring their context with them."""
     api = FastAPI(
-        telemetry=UNTRACED,
+        telemetry=_UNTRACED,
         title="OCPI hub: admin",
         version=VERSION,
         docs_url=None,
@@ -325,7 +334,7 @@ class _Service:
     def _rest(self) -> FastAPI:
         """Health, metrics, and the start and end of the process."""
         rest = FastAPI(
-            telemetry=UNTRACED,
+            telemetry=_UNTRACED,
             docs_url=None,
             redoc_url=None,
             openapi_url=None,

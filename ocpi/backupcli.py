@@ -1,4 +1,4 @@
-"""`ocpi backup` and `ocpi restore`."""
+"""The commands `ocpi migrate`, `ocpi backup` and `ocpi restore`."""
 
 from functools import partial
 from pathlib import Path
@@ -10,8 +10,21 @@ from rich.progress import Progress, TaskID
 from sqlalchemy.engine import URL, make_url
 
 from ocpi.backup import back_up, restore
+from ocpi.migrate import upgrade
+from ocpi.opening import open_context
 from ocpi.settings import Settings
 from ocpi.terminal import run
+
+
+def migrate_command() -> None:
+    """Bring the database schema to this version."""
+
+    async def act() -> None:
+        async with open_context() as context:
+            await upgrade(context.database)
+            typer.echo(f"{context.database.url.render_as_string()} is up to date.")
+
+    run(act())
 
 
 def backup_command(

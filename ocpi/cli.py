@@ -1,224 +1,107 @@
-"""The command `ocpi`."""
+"""The command `ocpi`: what there is below it, and where."""
 
-import asyncio
-import gc
-import signal
-from pathlib import Path
-from types import FrameType
-from typing import Annotated
+from typing import Any
 
 import typer
-import uvicorn
+from typer.core import TyperGroup
 
-from credentials.agreementcli import agreement_app
-from credentials.cli import partner_app, party_app
-from credentials.keys import check_key
-from credentials.keyscli import keys_app
-from modules.cdrs.cli import cdr_app
-from modules.hubclientinfo.cli import hub_app
-from modules.sessions.cli import session_app
-from modules.stations.cli import station_app
-from modules.tariffs.cli import tariff_app
-from modules.tokens.cli import token_app
-from ocpi.alarms.cli import alarm_app
-from ocpi.app import create_app, duties_of, keepers_of
-from ocpi.backupcli import backup_command, restore_command
-from ocpi.catalogue import PREVIEWED, PULLABLES, SOURCES, mounted
-from ocpi.console.staffcli import user_app
-from ocpi.crew import on_duty
-from ocpi.demo.hub import run_hub_demo
-from ocpi.demo.live import run_demo
-from ocpi.documents import export_documents
-from ocpi.erasure.cli import gdpr_app
-from ocpi.golive.cli import check, preview_command, rule_commands
-from ocpi.golive.mappingcli import mapping_commands
-from ocpi.journal.cli import messages_app
-from ocpi.messages import set_up_logging
-from ocpi.migrate import upgrade
-from ocpi.observing.cli import observe_app
-from ocpi.observing.serving import MetricsServer
-from ocpi.openfiles import raise_open_files
-from ocpi.opening import open_context
-from ocpi.oversight import scraping_of
-from ocpi.pull.cli import sync_command
-from ocpi.push.cli import push_app, verify_command
-from ocpi.push.pace import Pace
-from ocpi.settings import Settings
-from ocpi.terminal import run
-from ocpi.testing.cli import mock_app
-from ocpi.testing.replay import run_replay
-from ocpi.usage import show_examples
+from ocpi.later import Place, Places, add_later
+
+PLACES: Places = {
+    "serve": Place(
+        "ocpi.running:serve", "Serve partners and the admin API; migrates the database first."
+    ),
+    "worker": Place(
+        "ocpi.running:worker",
+        "Tell partners what changes, ask stations, pull lists: all without serving requests.",
+    ),
+    "migrate": Place(
+        "ocpi.backupcli:migrate_command", "Bring the database schema to this version."
+    ),
+    "demo": Place(
+        "ocpi.demo.cli:demo",
+        "Show the product: real stations, a mock eMSP that registers, drivers who charge.",
+    ),
+    "openapi": Place(
+        "ocpi.allcli:openapi",
+        "Export the OpenAPI documents of the OCPI endpoints and of the admin API.",
+    ),
+    "backup": Place(
+        "ocpi.backupcli:backup_command",
+        "Copy a SQLite database while it is in use, and check the copy.",
+    ),
+    "restore": Place(
+        "ocpi.backupcli:restore_command",
+        "Put a backup in the place of the SQLite database, which is kept under another name.",
+    ),
+    "party": Place("credentials.cli:party_app", "The parties that we speak for."),
+    "partner": Place(
+        "credentials.cli:partner_app", "Partners: who registers with us and with whom we do."
+    ),
+    "partner sync": Place(
+        "ocpi.allcli:sync",
+        "Pull what a partner lists now: Locations, Tariffs or Tokens, whichever it issues.",
+    ),
+    "partner check": Place(
+        "ocpi.golive.cli:check",
+        "Ask a partner's endpoints whether it is ready to go live; ends with code 1 if it is not.",
+    ),
+    "partner preview": Place(
+        "ocpi.allcli:preview",
+        "Show what a partner sees of a module, what is hidden from it, and why.",
+    ),
+    "partner rule": Place(
+        "ocpi.allcli:rule_app", "What a partner may see of our Locations and Tariffs."
+    ),
+    "partner tariff": Place(
+        "ocpi.allcli:mapping_app", "Which Tariffs a partner gets instead of those that others get."
+    ),
+    "agreement": Place(
+        "credentials.agreementcli:agreement_app", "Which parties of the hub may talk to each other."
+    ),
+    "hub": Place("modules.hubclientinfo.cli:hub_app", "The hub, if it is on."),
+    "keys": Place("credentials.keyscli:keys_app", "The key that seals partners' tokens."),
+    "station": Place("modules.stations.cli:station_app", "Our stations, published as Locations."),
+    "tariff": Place("modules.tariffs.cli:tariff_app", "Our Tariffs, and Tariffs in files."),
+    "session": Place("modules.sessions.cli:session_app", "Our charging Sessions."),
+    "cdr": Place("modules.cdrs.cli:cdr_app", "CDRs: what a session costs, and why."),
+    "token": Place("modules.tokens.cli:token_app", "Drivers' Tokens, and whether one may charge."),
+    "push": Place("ocpi.push.cli:push_app", "How partners are kept up to date."),
+    "push verify": Place(
+        "ocpi.allcli:verify",
+        "Compare what a partner holds with what it should hold, by GETs on its receivers.",
+    ),
+    "user": Place("ocpi.console.staffcli:user_app", "Who may use the console at /console."),
+    "messages": Place(
+        "ocpi.journal.cli:messages_app",
+        "What was exchanged with partners, newest first; no token is in it.",
+    ),
+    "gdpr": Place("ocpi.erasure.cli:gdpr_app", "Personal data of drivers."),
+    "alarm": Place("ocpi.alarms.cli:alarm_app", "What somebody must look after."),
+    "observe": Place(
+        "ocpi.observing.cli:observe_app", "Files for Prometheus and Grafana, which read /metrics."
+    ),
+    "mock": Place("ocpi.testing.cli:mock_app", "Partners to try the service against."),
+}
+
+
+class _Root(TyperGroup):
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        add_later(self, PLACES)
+
 
 app = typer.Typer(
+    cls=_Root,
     help="An OCPI 2.2.1 service for charge point operators and roaming hubs.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-for name, part in (
-    ("party", party_app),
-    ("partner", partner_app),
-    ("agreement", agreement_app),
-    ("hub", hub_app),
-    ("keys", keys_app),
-    ("station", station_app),
-    ("tariff", tariff_app),
-    ("session", session_app),
-    ("cdr", cdr_app),
-    ("token", token_app),
-    ("push", push_app),
-    ("user", user_app),
-    ("messages", messages_app),
-    ("gdpr", gdpr_app),
-    ("alarm", alarm_app),
-    ("observe", observe_app),
-    ("mock", mock_app),
-):
-    app.add_typer(part, name=name)
-partner_app.command("sync")(sync_command(PULLABLES))
-partner_app.command("check")(check)
-partner_app.command("preview")(preview_command(PREVIEWED))
-partner_app.add_typer(rule_commands(PREVIEWED), name="rule")
-partner_app.add_typer(mapping_commands(PREVIEWED), name="tariff")
-push_app.command("verify")(verify_command(SOURCES))
-app.command("backup")(backup_command)
-app.command("restore")(restore_command)
 
 
-class _Server(uvicorn.Server):
-    """Tells at once when it was told to end, not when the last answer has gone out."""
-
-    def __init__(self, config: uvicorn.Config, ending: asyncio.Event) -> None:
-        super().__init__(config)
-        self._ending = ending
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        self._ending.set()
-        super().handle_exit(sig, frame)
-
-
-@app.command()
-def serve(
-    *,
-    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen at.")] = 8000,
-    worker: Annotated[
-        bool, typer.Option("--worker/--no-worker", help="Tell partners what changes, too.")
-    ] = True,
-) -> None:
-    """Serve partners and the admin API; migrates the database first."""
-
-    async def act() -> None:
-        settings = Settings()
-        set_up_logging(settings.log_level)
-        raise_open_files(Pace().open_files)
-        async with open_context(settings) as context:
-            await check_key(context)
-            server = _Server(
-                uvicorn.Config(
-                    create_app(context, worker=worker),
-                    host=host,
-                    port=port,
-                    log_config=None,
-                    access_log=False,
-                    server_header=False,
-                    # It refuses what h11 lets pass, such as a bare line feed in a header (TA-22).
-                    http="httptools",
-                    # Nobody asks for the caller's address.
-                    proxy_headers=False,
-                    timeout_graceful_shutdown=20,
-                ),
-                context.ending,
-            )
-            # What is there now stays, so that no search for garbage needs to look at it again.
-            gc.collect()
-            gc.freeze()
-            await server.serve()
-
-    run(act())
-
-
-@app.command()
-def worker(
-    *,
-    metrics_port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Serve /metrics at this port.")
-    ] = None,
-    metrics_host: Annotated[
-        str, typer.Option(help="The address at which /metrics is served.")
-    ] = "127.0.0.1",
-) -> None:
-    """Tell partners what changes, ask stations, pull lists: all without serving requests."""
-
-    async def act() -> None:
-        settings = Settings()
-        set_up_logging(settings.log_level)
-        raise_open_files(Pace().open_files)
-        async with open_context(settings) as context:
-            await check_key(context)
-            ended = asyncio.Event()
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, ended.set)
-            duties = [*keepers_of(context), *duties_of(mounted(context))]
-            if metrics_port is not None:
-                duties.append(MetricsServer(scraping_of(context), metrics_host, metrics_port))
-            async with on_duty(duties):
-                await ended.wait()
-
-    run(act())
-
-
-@app.command()
-def migrate() -> None:
-    """Bring the database schema to this version."""
-
-    async def act() -> None:
-        async with open_context() as context:
-            await upgrade(context.database)
-            typer.echo(f"{context.database.url.render_as_string()} is up to date.")
-
-    run(act())
-
-
-@app.command()
-def demo(
-    *,
-    port: Annotated[int, typer.Option(help="Port of the service, if free.")] = 8000,
-    emsp_port: Annotated[
-        int, typer.Option(help="Port of the mock eMSP, or of the first party, if free.")
-    ] = 8001,
-    hub: Annotated[
-        bool, typer.Option("--hub", help="Show the hub: two CPOs and two eMSPs that roam.")
-    ] = False,
-    replay: Annotated[
-        bool, typer.Option("--replay", help="Play 110,366 real sessions through, and compare.")
-    ] = False,
-    sessions: Annotated[int | None, typer.Option(help="With --replay: only the first so many.")] = (
-        None
-    ),
-    database_url: Annotated[
-        str | None, typer.Option(help="With --replay: an empty database, instead of a SQLite file.")
-    ] = None,
-) -> None:
-    """Show the product: real stations, a mock eMSP that registers, drivers who charge."""
-    if hub:
-        run(run_hub_demo(typer.echo, port, emsp_port))
-    elif not replay:
-        run(run_demo(typer.echo, port, emsp_port))
-    elif not run(run_replay(typer.echo, database_url, sessions)):
-        raise typer.Exit(1)
-
-
-@app.command()
-def openapi(
-    folder: Annotated[Path, typer.Argument(help="Where to write the documents.")] = Path("openapi"),
-) -> None:
-    """Export the OpenAPI documents of the OCPI endpoints and of the admin API."""
-    for path in export_documents(folder):
-        typer.echo(path)
-
-
-show_examples(app)
+@app.callback()
+def about() -> None:
+    """An OCPI 2.2.1 service for charge point operators and roaming hubs."""
 
 
 def main() -> None:

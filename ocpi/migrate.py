@@ -1,30 +1,57 @@
-"""The schema's history, applied by Alembic, configured here instead of in a file of its own."""
+"""The schema's history, applied by Alembic, configured here instead of in a file of its own.
 
+Alembic is only imported where there is something to apply: commands are short.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from ocpi.database import Database
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_FOLDER = Path(__file__).parent / "migrations"
 
 
 async def upgrade(database: Database) -> None:
     """Bring the schema to the newest state; any number of processes may ask for it at once."""
-    await _run(database, lambda config: command.upgrade(config, "head"))
+    if not await _is_newest(database):
+        await _run(database, "upgrade", "head")
 
 
 async def downgrade(database: Database, revision: str) -> None:
     """Take the schema back to a revision, `base` for none."""
-    await _run(database, lambda config: command.downgrade(config, revision))
+    await _run(database, "downgrade", revision)
 
 
-async def _run(database: Database, action: Any) -> None:
+async def _is_newest(database: Database) -> bool:
+    # A file of the history begins with the name of its revision.
+    newest = max(file.name for file in (_FOLDER / "versions").glob("[0-9]*.py"))[:4]
+    # Before the first revision there is no such table.
+    with suppress(OperationalError, ProgrammingError):
+        async with database.engine.connect() as connection:
+            return await connection.run_sync(_revisions) == [newest]
+    return False
+
+
+def _revisions(connection: Connection) -> list[str]:
+    return list(connection.execute(text("SELECT version_num FROM alembic_version")).scalars())
+
+
+async def _run(database: Database, action: str, revision: str) -> None:
+    from alembic import command  # noqa: PLC0415 - See above.
+
     def apply(connection: Connection) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text("SELECT pg_advisory_xact_lock(7461)"))
-        action(configuration(connection))
+        getattr(command, action)(configuration(connection), revision)
 
     async with database.engine.execution_options(write=True).begin() as connection:
         await connection.run_sync(apply)
@@ -32,8 +59,10 @@ async def _run(database: Database, action: Any) -> None:
 
 def configuration(connection: Connection, **attributes: Any) -> Config:
     """Alembic's configuration for one open connection."""
+    from alembic.config import Config  # noqa: PLC0415 - See above.
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_FOLDER))
     config.attributes["connection"] = connection
     config.attributes.update(attributes)
     return config

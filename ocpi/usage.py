@@ -1,8 +1,7 @@
 """An example for the help of every command, in one place so that none is forgotten."""
 
 from collections.abc import Mapping
-
-import typer
+from typing import Any
 
 EXAMPLES: Mapping[str, str] = {
     "serve": "ocpi serve --host 0.0.0.0 --port 8000",
@@ -94,14 +93,10 @@ EXAMPLES: Mapping[str, str] = {
 """By the words that name the command."""
 
 
-def show_examples(app: typer.Typer, words: tuple[str, ...] = ()) -> None:
-    """Put the examples below the help of an app's commands."""
-    for command in app.registered_commands:
-        assert command.callback is not None
-        name = command.name or command.callback.__name__.replace("_", "-")
-        example = EXAMPLES.get(" ".join((*words, name)))
-        if example is not None:
-            command.epilog = f"Example: {example}"
-    for group in app.registered_groups:
-        if group.typer_instance is not None and group.name:
-            show_examples(group.typer_instance, (*words, group.name))
+def show_examples(command: Any, words: tuple[str, ...]) -> None:
+    """Put its example below the help of the command that these words name, or of all below it."""
+    example = EXAMPLES.get(" ".join(words))
+    if example is not None:
+        command.epilog = f"Example: {example}"
+    for name, part in getattr(command, "commands", {}).items():
+        show_examples(part, (*words, name))

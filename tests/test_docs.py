@@ -4,10 +4,8 @@ import json
 import re
 from pathlib import Path
 
-from typer.main import get_command
-
-from ocpi.cli import app
 from ocpi.settings import Settings
+from tests.commands import all_commands
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -25,7 +23,7 @@ def test_the_readme_explains_every_setting_with_its_default() -> None:
 
 
 def test_the_commands_that_the_readme_names_exist() -> None:
-    root = get_command(app)
+    root = all_commands()
     for line in re.findall(r"`?ocpi ([a-z][a-z -]*)", README):
         words = line.split()
         command = root
@@ -42,7 +40,7 @@ def test_every_command_and_option_explains_itself() -> None:
             assert child.help, f"{name} {child_name}"
             walk(f"{name} {child_name}", child)
 
-    walk("ocpi", get_command(app))
+    walk("ocpi", all_commands())
 
 
 def test_links_in_the_documents_lead_somewhere() -> None:

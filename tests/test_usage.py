@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import shlex
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
-from typer.main import get_command
 from typer.testing import CliRunner
 
-from ocpi.cli import app
+from ocpi.cli import PLACES, app
 from ocpi.usage import EXAMPLES
+from tests.commands import all_commands
 
-ROOT: Any = get_command(app)
+ROOT = all_commands()
 
 
 def commands(command: Any = ROOT, words: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -46,6 +48,25 @@ def test_the_help_shows_an_example_that_can_be_run(name: str, tmp_path: Path) ->
     file.write_text("{}")
     given = [str(file) if word.endswith(".json") else word for word in words[1:]]
     command.make_context(name, given[len(name.split()) :])
+
+
+def test_a_list_of_commands_says_of_each_what_it_says_of_itself() -> None:
+    def named(words: str) -> Any:
+        command = ROOT
+        for word in words.split():
+            command = command.commands[word]
+        return command
+
+    said = {words: named(words).help.split("\n\n")[0].replace("\n", " ") for words in PLACES}
+    assert said == {words: place.help for words, place in PLACES.items()}
+
+
+def test_a_command_imports_no_other() -> None:
+    code = "import sys; from ocpi.cli import app; app(standalone_mode=False); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "observe", "rules"], capture_output=True, text=True, check=True
+    )
+    assert {"sqlalchemy", "fastapi", "ocpi.catalogue"} & set(done.stdout.split()) == set()
 
 
 def test_a_shell_can_be_taught_to_complete() -> None:

@@ -1,0 +1,105 @@
+"""The commands `ocpi serve` and `ocpi worker`."""
+
+import asyncio
+import gc
+import signal
+from types import FrameType
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from credentials.keys import check_key
+from ocpi.app import create_app, duties_of, keepers_of
+from ocpi.catalogue import mounted
+from ocpi.crew import on_duty
+from ocpi.messages import set_up_logging
+from ocpi.observing.serving import MetricsServer
+from ocpi.openfiles import raise_open_files
+from ocpi.opening import open_context
+from ocpi.oversight import scraping_of
+from ocpi.push.pace import Pace
+from ocpi.settings import Settings
+from ocpi.terminal import run
+
+
+class _Server(uvicorn.Server):
+    """Tells at once when it was told to end, not when the last answer has gone out."""
+
+    def __init__(self, config: uvicorn.Config, ending: asyncio.Event) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._ending.set()
+        super().handle_exit(sig, frame)
+
+
+def serve(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen at.")] = 8000,
+    worker: Annotated[
+        bool, typer.Option("--worker/--no-worker", help="Tell partners what changes, too.")
+    ] = True,
+) -> None:
+    """Serve partners and the admin API; migrates the database first."""
+
+    async def act() -> None:
+        settings = Settings()
+        set_up_logging(settings.log_level)
+        raise_open_files(Pace().open_files)
+        async with open_context(settings) as context:
+            await check_key(context)
+            server = _Server(
+                uvicorn.Config(
+                    create_app(context, worker=worker),
+                    host=host,
+                    port=port,
+                    log_config=None,
+                    access_log=False,
+                    server_header=False,
+                    # It refuses what h11 lets pass, such as a bare line feed in a header (TA-22).
+                    http="httptools",
+                    # Nobody asks for the caller's address.
+                    proxy_headers=False,
+                    timeout_graceful_shutdown=20,
+                ),
+                context.ending,
+            )
+            # What is there now stays, so that no search for garbage needs to look at it again.
+            gc.collect()
+            gc.freeze()
+            await server.serve()
+
+    run(act())
+
+
+def worker(
+    *,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Serve /metrics at this port.")
+    ] = None,
+    metrics_host: Annotated[
+        str, typer.Option(help="The address at which /metrics is served.")
+    ] = "127.0.0.1",
+) -> None:
+    """Tell partners what changes, ask stations, pull lists: all without serving requests."""
+
+    async def act() -> None:
+        settings = Settings()
+        set_up_logging(settings.log_level)
+        raise_open_files(Pace().open_files)
+        async with open_context(settings) as context:
+            await check_key(context)
+            ended = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, ended.set)
+            duties = [*keepers_of(context), *duties_of(mounted(context))]
+            if metrics_port is not None:
+                duties.append(MetricsServer(scraping_of(context), metrics_host, metrics_port))
+            async with on_duty(duties):
+                await ended.wait()
+
+    run(act())
