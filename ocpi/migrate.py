@@ -5,6 +5,7 @@ Alembic is only imported where there is something to apply: commands are short.
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,7 +62,8 @@ def configuration(connection: Connection, **attributes: Any) -> Config:
     """Alembic's configuration for one open connection."""
     from alembic.config import Config  # noqa: PLC0415 - See above.
 
-    config = Config()
+    # Its own choice is what was stdout when it was imported.
+    config = Config(stdout=sys.stdout)
     config.set_main_option("script_location", str(_FOLDER))
     config.attributes["connection"] = connection
     config.attributes.update(attributes)
