@@ -1,6 +1,7 @@
 """Agreements: which party may send messages of which module to which other party of the hub."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, bindparam, case, func, literal_column, or_, select
@@ -95,6 +96,7 @@ Four words are a rule; keys of parties have no blanks.
 """
 
 
+@lru_cache(maxsize=4096)
 def may_by(rules: str | None, sender: str, receiver: str, module: str, *, default: bool) -> bool:
     """Whether a party may send another one messages of a module, by `RULES_BETWEEN` as read."""
     words = iter((rules or "").split())

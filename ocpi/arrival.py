@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from starlette.types import Message, Receive, Scope
@@ -65,7 +66,7 @@ class Arrival:
         """The path without what is below its module."""
         return self.path.removesuffix(f"/{self.below}") if self.below else self.path
 
-    @property
+    @cached_property
     def owner(self) -> Party | None:
         """The owner that the URL of a pushed object names."""
         if self.interface != "receiver" or self.module not in OWNED:

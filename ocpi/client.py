@@ -332,9 +332,9 @@ def _headers(
     }
     taken = {name.lower() for name in ours}
     headers = {name: value for name, value in given.items() if name.lower() not in taken} | ours
-    for name, value in headers.items():
-        if not _SAFE_VALUE.fullmatch(value):
-            raise Broken("refused", f"the value of {name} cannot stand in a header")
+    if not _SAFE_VALUE.fullmatch("".join(headers.values())):
+        names = [name for name, value in headers.items() if not _SAFE_VALUE.fullmatch(value)]
+        raise Broken("refused", f"the value of {names[0]} cannot stand in a header")
     return headers
 
 

@@ -13,6 +13,8 @@ from ocpi.forgiving import Habit
 
 # What may be repeated in an answer or carried on: visible ASCII (TA-22).
 _SAFE = re.compile(r"[\x21-\x7e]{1,128}")
+_COUNTRY_CODE = re.compile(r"[\x21-\x7e]{2}")
+_PARTY_ID = re.compile(r"[\x21-\x7e]{3}")
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,9 @@ def _pair(headers: Mapping[str, str], name: str) -> Party | None:
         raise InvalidParameters(
             f"{name}-country-code and {name}-party-id go together: one is missing"
         )
-    if not re.fullmatch(r"[\x21-\x7e]{2}", country_code):
+    if not _COUNTRY_CODE.fullmatch(country_code):
         raise InvalidParameters(f"{name}-country-code: two letters are due")
-    if not re.fullmatch(r"[\x21-\x7e]{3}", party_id):
+    if not _PARTY_ID.fullmatch(party_id):
         raise InvalidParameters(f"{name}-party-id: three characters are due")
     return Party(country_code, party_id)
 

@@ -8,7 +8,7 @@ _DOTS = re.compile(r"(?:^|[/\\])\.{1,2}(?:[/\\;]|$)")
 
 def decode_segment(segment: str) -> str:
     """A path segment as it was meant; no id holds NUL, and PostgreSQL cannot compare with it."""
-    return unquote(segment).replace("\0", "\ufffd")
+    return unquote(segment).replace("\0", "\ufffd") if "%" in segment else segment
 
 
 def readable_query(query: bytes) -> bytes:

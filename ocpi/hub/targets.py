@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from sqlalchemy import and_, bindparam, select
@@ -152,7 +153,12 @@ def _target(context: Context, found: _Found) -> Target:
     except WrongKey as error:
         log.warning("a partner cannot be called", partner=found.name, error=str(error))
         raise ReceiverAway(f"{found.country_code}*{found.party_id} is not connected.") from None
-    return Target(found.name, token, raw_token=bool(decode(found.options).get("raw_token")))
+    return Target(found.name, token, raw_token=_takes_raw(found.options))
+
+
+@lru_cache
+def _takes_raw(options: str) -> bool:
+    return bool(decode(options).get("raw_token"))
 
 
 def _fitness(
