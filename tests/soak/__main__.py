@@ -21,7 +21,7 @@ BUILD = Path("build")
 def main() -> int:
     """Give 0 when nothing was lost, nothing failed and nothing grew."""
     minutes = float(os.environ.get("SOAK_MINUTES", "30"))
-    rate = float(os.environ.get("SOAK_RATE", "40"))
+    rate = float(os.environ.get("SOAK_RATE", "20"))
     named = os.environ.get("SOAK_DATABASE")
     extent = Extent(minutes * 60, rate, locations=700, moods=MOODS, every=10)
     BUILD.mkdir(exist_ok=True)

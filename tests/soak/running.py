@@ -10,11 +10,11 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.chaos.load import Acknowledged, an_admin, delays, percentile
+from tests.chaos.load import an_admin, delays, percentile
 from tests.chaos.partners import Mood, Partners, partners_of
 from tests.chaos.scale import seeded
 from tests.chaos.settling import party_of, register, settled
-from tests.flows.process import Installation
+from tests.flows.process import Installation, until
 from tests.soak.crossing import SETTINGS, a_crossing
 from tests.soak.ledger import Ledger
 from tests.soak.mix import Mix
@@ -23,6 +23,7 @@ from tests.soak.sampling import Sample, Sampler, drawn, growing, slope
 
 REGISTERING = 300
 """Seconds within which all partners must have heard of everything that there is at first."""
+SETTLING = 60
 FEW = 10
 
 
@@ -47,9 +48,10 @@ class Outcome:
     faults: list[str]
     samples: list[Sample]
     ledger: Ledger
-    changes: Sequence[Acknowledged]
-    partners: Partners
+    waits: Sequence[float]
+    """Milliseconds until partners that do well had each change that is for all, sorted."""
     settling: float
+    """Seconds until everybody held what we hold."""
     rig_cpu: float
     """Seconds of the processor that partners took, and who made the load."""
 
@@ -84,6 +86,8 @@ async def soak(database_url: str, folder: Path, extent: Extent, kept: Path) -> O
             await stop(watching)
             rig, ended = time.process_time() - rig, time.monotonic()
             ours, lacking = await settled(admin, load, partners)
+            with suppress(TimeoutError):
+                await until(lambda: not crossing.differing(ours.locations.values()), SETTLING)
             settling = time.monotonic() - ended
             await load.end()
         secrets = secrets_of([*partners.mocks, *crossing.mocks])
@@ -91,16 +95,19 @@ async def soak(database_url: str, folder: Path, extent: Extent, kept: Path) -> O
         told |= found_in_file(log, secrets)
         evidence = Evidence(load, partners, crossing, ledger, ours, lacking, logged, sorted(told))
         faults = [*judge(evidence), *growing(samples)]
-    return Outcome(faults, samples, ledger, load.acknowledged[first:], partners, settling, rig)
+        # What never came has no delay.
+        changes = () if lacking else load.acknowledged[first:]
+        waits = sorted(1000 * wait for each in partners.healthy for wait in delays(changes, each))
+    return Outcome(faults, samples, ledger, waits, settling, rig)
 
 
 async def prepare(load: Mix, partners: Partners, installation: Installation) -> None:
     """Have everybody registered and told of everything, before anything is measured."""
     (admin,) = load.admins
+    await load.crossing.begin(installation)
     await load.put_locations()
     await register(admin, partners)
     await load.begin()
-    await load.crossing.begin(installation)
     async with asyncio.timeout(REGISTERING):
         # What is waited for happens in another process.
         while any(lane["behind"] for lane in (await admin.get("push")).json()):  # noqa: ASYNC110
@@ -120,10 +127,9 @@ def report(outcome: Outcome) -> str:
     lines = [f"{ledger.count} requests, settled in {outcome.settling:.1f} s"]
     for kind, taken in sorted(ledger.ms.items()):
         lines.append(f"  {kind:<22} {len(taken):>8} {shares(sorted(taken))} ms")
-    waits = sorted(
-        wait * 1000 for each in outcome.partners.healthy for wait in delays(outcome.changes, each)
-    )
-    lines.append(f"  {'pushes to the well':<22} {len(waits):>8} {shares(waits)} ms")
+    if outcome.waits:
+        name = "pushes to the well"
+        lines.append(f"  {name:<22} {len(outcome.waits):>8} {shares(outcome.waits)} ms")
     memory = [each.memory_mb for each in samples]
     first, last = samples[0], samples[-1]
     spent, lasted = last.cpu_seconds - first.cpu_seconds, last.seconds - first.seconds
