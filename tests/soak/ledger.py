@@ -28,13 +28,13 @@ class Ledger:
         self._file = path.open("w", encoding="utf-8")
         self.ms: defaultdict[str, list[float]] = defaultdict(list)
         self.outcomes: Counter[tuple[str, str]] = Counter()
-        self._count = 0
+        self.count = 0
 
     @contextmanager
     def request(self, kind: str, what: Any) -> Iterator[Entry]:
         """Write down an intent, and its outcome when the context is left, however that is."""
-        self._count += 1
-        number, began, entry = self._count, time.monotonic(), Entry()
+        self.count += 1
+        number, began, entry = self.count, time.monotonic(), Entry()
         self._write({"number": number, "kind": kind, "what": what})
         try:
             yield entry
@@ -45,10 +45,6 @@ class Ledger:
 
     def _write(self, line: dict[str, Any]) -> None:
         self._file.write(json.dumps({"at": round(time.time(), 3), **line}) + "\n")
-
-    @property
-    def count(self) -> int:
-        return self._count
 
     def bad(self) -> list[str]:
         """What did not go as it should: nothing in a soak keeps the service from answering."""
