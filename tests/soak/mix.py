@@ -36,7 +36,7 @@ SHARES = {
 }
 LISTS: dict[str, type[OCPIModel]] = {"locations": Location, "sessions": Session, "cdrs": CDR}
 PAGE = 10
-AT_ONCE = 20
+AT_ONCE = 5
 """Sessions that go on side by side."""
 CHANGES = 12
 """Of a Session, before it ends."""
