@@ -8,7 +8,7 @@ PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check chaos fuzz mutations pgbouncer bench pictures replay openapi conformance lock clean
+.PHONY: help run test check chaos soak fuzz mutations pgbouncer bench pictures replay openapi conformance lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -33,6 +33,9 @@ chaos: $(INSTALLED) ## kill, restart, race and starve the service for ten minute
 	@seed=$${CHAOS_SEED:-$$(date +%s)}; echo "CHAOS_SEED=$$seed"; \
 		CHAOS=1 CHAOS_SEED=$$seed timeout 660 \
 		$(BIN)/pytest -n 2 --dist worksteal -p no:randomly -rP tests/chaos
+
+soak: $(INSTALLED) ## work half an hour on each database, for twenty partners, and lose and leak nothing
+	@seed=$${CHAOS_SEED:-$$(date +%s)}; CHAOS=1 CHAOS_SEED=$$seed $(BIN)/python -m tests.soak
 
 fuzz: $(INSTALLED) ## ask for every operation of both OpenAPI documents, thousands of times
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-150} $(BIN)/pytest -n 2 tests/fuzz

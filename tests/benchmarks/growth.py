@@ -17,6 +17,7 @@ from ocpi.headers import Party
 from ocpi.opening import open_context
 from ocpi.settings import Settings
 from ocpi.testing import samples
+from tests.benchmarks.processor import megabytes
 from tests.flows.process import SECRET, Installation
 from tests.house import add_partner
 
@@ -66,13 +67,8 @@ async def measure(folder: Path, database_url: str) -> dict[str, Any]:
         for name in list(pages)[1:]:
             ratio = found["first page: ms"] / found[f"{name}: ms"]
             found[f"{name}: first page's share"] = round(ratio, 2)
-        found["memory: MB"] = _megabytes(served.process.pid)
+        found["memory: MB"] = round(megabytes(served.process.pid))
     return found
-
-
-def _megabytes(pid: int) -> int:
-    pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
-    return round(int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6)
 
 
 def _date(number: int) -> str:

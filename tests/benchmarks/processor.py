@@ -24,6 +24,12 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICK
 
 
+def megabytes(pid: int) -> float:
+    """What a process has in memory."""
+    pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
 def database_seconds(url: str) -> float:
     """What the servers of PostgreSQL have used that serve one database; 0 for SQLite."""
     parsed = make_url(url)

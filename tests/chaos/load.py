@@ -14,10 +14,9 @@ import httpx
 
 from ocpi.testing import samples
 from ocpi.testing.mock.wire import moment
-from tests.chaos.partners import Watched
+from tests.chaos.partners import State, Watched, state_of
 from tests.flows.process import ADMIN_TOKEN
 
-LOCATIONS = 8
 OWNER = "DE/CPO"
 STATUSES = ("AVAILABLE", "CHARGING", "BLOCKED", "OUTOFORDER")
 BREATH = 0.05
@@ -32,6 +31,7 @@ class Acknowledged:
     version: str
     """Its `last_updated`."""
     at: float
+    state: State = (None, None)
 
 
 @dataclass
@@ -42,6 +42,7 @@ class Load:
     parties: Sequence[str]
     """Party ids of the eMSPs whose drivers charge."""
     chance: random.Random
+    locations: int = 8
     acknowledged: list[Acknowledged] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     """Answers that are neither success nor the failure of a server."""
@@ -52,13 +53,13 @@ class Load:
     _count: int = 0
 
     async def put_locations(self) -> None:
-        for number in range(LOCATIONS):
+        for number in range(self.locations):
             name = f"LOC{number}"
             body = samples.location(id=name)
             assert await self.write("PUT", f"locations/{OWNER}/{name}", body)
 
     async def change_evse(self) -> None:
-        evse = f"LOC{self.chance.randrange(LOCATIONS)}/EVSE-{self.chance.randint(1, 3)}"
+        evse = f"LOC{self.chance.randrange(self.locations)}/EVSE-{self.chance.randint(1, 3)}"
         status = {"status": self.chance.choice(STATUSES)}
         await self.write("PATCH", f"locations/{OWNER}/{evse}", status)
 
@@ -68,36 +69,35 @@ class Load:
         name, party = f"S{self._count}", self.chance.choice(self.parties)
         session, cdr = f"sessions/{OWNER}/{name}", f"cdrs/{OWNER}/{name}"
         self.audiences |= dict.fromkeys((session, cdr), party)
-        token = samples.cdr_token(party_id=party)
-        new = samples.session(id=name, cdr_token=token, last_updated=None)
-        del new["last_updated"]
-        bill = samples.cdr(id=name, session_id=name, cdr_token=token)
-        del bill["last_updated"]
         _ = (
-            await self.write("PUT", session, new)
+            await self.write("PUT", session, a_session(name, party))
             and await self.write("PATCH", session, {"kwh": 12.5})
             and await self.write("PATCH", session, {"status": "COMPLETED"})
-            and await self.write("POST", cdr, bill)
+            and await self.write("POST", cdr, a_bill(name, party))
         )
 
     async def write(self, method: str, path: str, body: dict[str, Any]) -> bool:
         """Change something; gives whether it was acknowledged."""
-        admin = self.chance.choice(self.admins)
         try:
-            answer = await admin.request(method, "cdrs" if method == "POST" else path, json=body)
+            answer = await self.send(method, path, body)
         except httpx.TransportError:
             self.unknown += 1
             await asyncio.sleep(PAUSE)
             return False
         if answer.is_success:
-            version = answer.json()["last_updated"]
-            self.acknowledged.append(Acknowledged(path, version, time.monotonic()))
+            now, kept = time.monotonic(), answer.json()
+            done = Acknowledged(path, kept["last_updated"], now, state_of(kept))
+            self.acknowledged.append(done)
         elif answer.status_code < 500:
             self.refused.append(f"{method} {path}: {answer.status_code} {answer.text}")
         else:
             self.unknown += 1
             await asyncio.sleep(PAUSE)
         return answer.is_success
+
+    async def send(self, method: str, path: str, body: dict[str, Any]) -> httpx.Response:
+        admin = self.chance.choice(self.admins)
+        return await admin.request(method, "cdrs" if method == "POST" else path, json=body)
 
     async def flow(self) -> None:
         """Go on for ever."""
@@ -124,6 +124,21 @@ class Load:
         for each in self.acknowledged:
             found[each.path] = max(each.version, found.get(each.path, each.version), key=moment)
         return found
+
+
+def a_session(name: str, party: str) -> dict[str, Any]:
+    """A Session of a driver of that eMSP, as it is put."""
+    return _undated(samples.session(id=name, cdr_token=samples.cdr_token(party_id=party)))
+
+
+def a_bill(name: str, party: str) -> dict[str, Any]:
+    """Its CDR."""
+    token = samples.cdr_token(party_id=party)
+    return _undated(samples.cdr(id=name, session_id=name, cdr_token=token))
+
+
+def _undated(document: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in document.items() if name != "last_updated"}
 
 
 def an_admin(base_url: str) -> httpx.AsyncClient:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from ocpi.testing.mock.wire import authorization, moment
-from tests.chaos.load import LOCATIONS, OWNER, Load
+from tests.chaos.load import OWNER, Load
 from tests.chaos.partners import Partners, Watched
 from tests.flows.process import offer
 
@@ -36,7 +36,7 @@ def party_of(partner: Watched) -> str:
 
 async def register(admin: httpx.AsyncClient, partners: Partners) -> None:
     """Have every partner register by a handshake."""
-    for partner in partners.mocks.values():
+    for partner in partners.mocks:
         offered = await offer(admin, party_of(partner), party_of(partner))
         await partner.register(offered["versions_url"], offered["token"])
 
@@ -54,7 +54,7 @@ async def read_ours(admin: httpx.AsyncClient, load: Load) -> Ours:
             cdrs[path], receipts[path] = entry["cdr"], entry["receipts"]
     sessions = [path for path in load.audiences if path.startswith("sessions/")]
     return Ours(
-        locations=await _read(admin, [f"locations/{OWNER}/LOC{n}" for n in range(LOCATIONS)]),
+        locations=await _read(admin, [f"locations/{OWNER}/LOC{n}" for n in range(load.locations)]),
         sessions=await _read(admin, sessions),
         cdrs=cdrs,
         receipts=receipts,
@@ -75,7 +75,7 @@ async def _read(admin: httpx.AsyncClient, paths: Sequence[str]) -> Documents:
 def lacking(ours: Ours, load: Load, partners: Partners) -> list[str]:
     """What partners do not hold, or not as we do, or have given no receipt for."""
     faults = []
-    for partner in partners.mocks.values():
+    for partner in partners.mocks:
         me = party_of(partner)
         mine = {path: body for path, body in ours.sessions.items() if load.audiences[path] == me}
         bills = {path: body for path, body in ours.cdrs.items() if load.audiences[path] == me}
@@ -110,15 +110,23 @@ def forgotten(ours: Ours, load: Load) -> list[str]:
 
 async def settle(admin: httpx.AsyncClient, load: Load, partners: Partners) -> Ours:
     """Wait until every partner holds what we hold; fails with what is lacking after all."""
+    ours, faults = await settled(admin, load, partners)
+    assert not faults, faults
+    return ours
+
+
+async def settled(
+    admin: httpx.AsyncClient, load: Load, partners: Partners
+) -> tuple[Ours, list[str]]:
+    """Wait until every partner holds what we hold; gives also what is lacking after all."""
     partners.misbehave(active=False)
     deadline = time.monotonic() + PATIENCE
     while True:
         await _hurry(admin, partners)
         ours = await read_ours(admin, load)
         faults = lacking(ours, load, partners)
-        if not faults:
-            return ours
-        assert time.monotonic() < deadline, faults
+        if not faults or time.monotonic() > deadline:
+            return ours, faults
         await asyncio.sleep(1)
 
 
@@ -128,7 +136,7 @@ async def _hurry(admin: httpx.AsyncClient, partners: Partners) -> None:
     Nothing is read again by that: what the push had lost would stay lost.
     """
     async with httpx.AsyncClient(timeout=30) as client:
-        for partner in partners.mocks.values():
+        for partner in partners.mocks:
             assert partner.peer is not None
             token = {"Authorization": authorization(partner.peer.token_out)}
             await client.get(partner.peer.versions_url, headers=token)

@@ -40,7 +40,7 @@ async def test_a_full_disk_refuses_changes_and_loses_none_that_was_acknowledged(
         partners = await stack.enter_async_context(partners_of(chance, moods))
         cluster = await stack.enter_async_context(running_cluster(sqlite_url, tmp_path))
         admin = await stack.enter_async_context(an_admin(cluster.members[0].url))
-        parties = [party_of(each) for each in partners.mocks.values()]
+        parties = [party_of(each) for each in partners.mocks]
         load = Load([admin], parties, seeded("load"))
         await load.put_locations()
         await register(admin, partners)

@@ -67,7 +67,7 @@ async def test_kills_and_bad_partners_lose_nothing_that_was_acknowledged(
         admins = [
             await stack.enter_async_context(an_admin(member.url)) for member in cluster.serving
         ]
-        parties = [party_of(each) for each in partners.mocks.values()]
+        parties = [party_of(each) for each in partners.mocks]
         load = Load(admins, parties, seeded("load"))
         await load.put_locations()
         await register(admins[0], partners)
@@ -79,7 +79,7 @@ async def test_kills_and_bad_partners_lose_nothing_that_was_acknowledged(
         assert forgotten(ours, load) == []
         assert load.refused == []
         # Among these would be a version that goes back, and a CDR that differs from its copy.
-        assert [each.violations for each in partners.mocks.values()] == [[]] * len(parties)
+        assert [each.violations for each in partners.mocks] == [[]] * len(parties)
 
 
 def judge_delays(phases: Phases, healthy: list[Watched]) -> None:

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -38,6 +38,8 @@ class Installation:
     port: int = field(default_factory=free_port)
     settings: Mapping[str, str] = field(default_factory=dict)
     """Further settings, by their names in the environment."""
+    log: Path | None = None
+    """A file for the log of its processes, where that is too long to be kept in memory."""
 
     @property
     def base_url(self) -> str:
@@ -74,16 +76,17 @@ class Installation:
 
     async def start(self, *words: str) -> asyncio.subprocess.Process:
         """Start `ocpi WORDS`."""
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            "from ocpi.start import main; main()",
-            *words,
-            env=self.environment,
-            cwd=self.folder,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        with self.log.open("ab") if self.log else nullcontext(asyncio.subprocess.PIPE) as log:
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-c",
+                "from ocpi.start import main; main()",
+                *words,
+                env=self.environment,
+                cwd=self.folder,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
 
     @asynccontextmanager
     async def serving(self, *words: str) -> AsyncIterator["Serving"]:
@@ -139,7 +142,7 @@ class Serving:
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
         _, log = await self._log
-        return log.decode()
+        return (log or b"").decode()
 
 
 async def until(condition: Callable[[], bool], seconds: float = 20) -> None:
