@@ -42,7 +42,7 @@ async def test_a_short_soak_loses_nothing_and_fails_at_nothing(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     moods = (Mood.WELL, Mood.SLOW, Mood.FLAPS, Mood.HOSTILE)
-    extent = Extent(seconds=6, rate=15, locations=8, moods=moods, every=2)
+    extent = Extent(seconds=6, rate=8, locations=8, moods=moods, every=2)
     outcome = await soak(sqlite_url, tmp_path, extent, tmp_path / "soak")
     assert outcome.faults == [], report(outcome)
     assert "0 faults" in report(outcome)
@@ -50,7 +50,7 @@ async def test_a_short_soak_loses_nothing_and_fails_at_nothing(
         json.loads(line).get("outcome")
         for line in (tmp_path / "soak.jsonl").read_text().splitlines()
     ]
-    assert len(ended) - ended.count(None) == ended.count(None) == outcome.ledger.count > 90
+    assert len(ended) - ended.count(None) == ended.count(None) == outcome.ledger.count > 40
     # A line of names, then one for each sample.
     assert len((tmp_path / "soak.csv").read_text().splitlines()) == len(outcome.samples) + 1 > 2
 
