@@ -35,7 +35,8 @@ def postgres_server() -> Iterator[URL]:
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: URL) -> Iterator[str]:
     """Give the name of a migrated database: to copy one takes less time than to migrate one."""
-    with fresh_database(postgres_server) as url:
+    # A pooler would go on using it, and what is in use cannot be copied.
+    with fresh_database(postgres_server, pooled=False) as url:
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
             runner.run(_migrate(url))
         yield str(make_url(url).database)

@@ -38,6 +38,7 @@ class Lane:
     ) -> None:
         self.partner_id = lane.partner_id
         self.epoch = lane.epoch
+        self.server = watch.server
         self.changed = False
         """There is something to store."""
         self.stopping = False
