@@ -56,6 +56,13 @@ def postgres_url(postgres_server: URL, postgres_template: str) -> Iterator[str]:
 
 
 @pytest.fixture
+def direct_postgres_url(postgres_server: URL, postgres_template: str) -> Iterator[str]:
+    """Give such a database that is reached without a pooler, whatever the tests run behind."""
+    with fresh_database(postgres_server, postgres_template, pooled=False) as url:
+        yield url
+
+
+@pytest.fixture
 def empty_postgres_url(postgres_server: URL) -> Iterator[str]:
     """Give an empty PostgreSQL database that nobody else uses."""
     with fresh_database(postgres_server) as url:

@@ -38,6 +38,8 @@ class Installation:
     port: int = field(default_factory=free_port)
     settings: Mapping[str, str] = field(default_factory=dict)
     """Further settings, by their names in the environment."""
+    program: str = "from ocpi.start import main; main()"
+    """What a process runs."""
 
     @property
     def base_url(self) -> str:
@@ -77,7 +79,7 @@ class Installation:
         return await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
-            "from ocpi.start import main; main()",
+            self.program,
             *words,
             env=self.environment,
             cwd=self.folder,
