@@ -20,6 +20,7 @@ from ocpi.editing import Document, Written
 from ocpi.errors import (
     NotAuthenticated,
     OCPIError,
+    Overloaded,
     ServerFailure,
     UnknownObject,
 )

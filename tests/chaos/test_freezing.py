@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ocpi.database import Database
+from ocpi.database import Database, clock
 from ocpi.testing import samples
 from ocpi.testing.emsp import Party, create_app
 from ocpi.testing.serving import serving
@@ -84,7 +84,8 @@ class Frozen:
         owner = await self.owner()
         assert owner.life is not None
         # Not while it has the lock of SQLite's file, for which the other would wait.
-        async with self.database.write():
+        async with self.database.write() as db:
+            await clock(db)
             owner.life.process.send_signal(signal.SIGSTOP)
         try:
             self.gate.closed = False
