@@ -14,7 +14,6 @@ from ocpi.push.budget import Budget
 from ocpi.push.feed import Stream
 from ocpi.push.pace import Pace, boottime, micros
 
-
 # When PostgreSQL's server was started, in microseconds; SQLite has none.
 SERVER = {
     "sqlite": "0",

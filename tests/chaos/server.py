@@ -100,7 +100,7 @@ class Standby:
     def catch_up(self, primary: Restartable) -> None:
         """Wait until it has all that the primary had at this moment."""
         end = execute(primary.url, "SELECT pg_current_wal_lsn()::text")
-        while not execute(self.url, f"SELECT pg_last_wal_replay_lsn() >= '{end}'"):  # noqa: S608
+        while not execute(self.url, f"SELECT pg_last_wal_replay_lsn() >= '{end}'"):
             time.sleep(0.02)
 
     def cut_off(self) -> None:
@@ -121,7 +121,7 @@ def following(primary: Restartable) -> Iterator[Standby]:
         command, account = primary.command()
         if os.geteuid() == 0:
             os.chown(folder, account, -1)
-        copy = [find_binaries() / "pg_basebackup", "-h", primary.folder, "-U", "postgres"]
+        copy = [str(find_binaries() / "pg_basebackup"), "-h", str(primary.folder), "-U", "postgres"]
         copy += ["-D", f"{folder}/data", "--write-recovery-conf", "--checkpoint=fast"]
         subprocess.run(copy, check=True, user=_as(account), cwd=folder)
         own = [word.replace(str(primary.folder), folder) for word in command]

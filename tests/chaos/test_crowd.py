@@ -19,7 +19,7 @@ from tests.chaos.load import percentile
 from tests.chaos.scale import SCALE, WHOLE, seeded
 from tests.ocpi.push.faults import failing
 from tests.ocpi.push.simulated import Simulated
-from tests.ocpi.push.world import World, until_found
+from tests.ocpi.push.world import World, a_world, until_found
 
 DEAD = 9_990 if WHOLE else 100
 LIVING = 10
@@ -75,7 +75,15 @@ async def delays(world: World, living: list[Simulated], seconds: float) -> list[
 
 
 @pytest.mark.timeout(400)
-async def test_ten_thousand_partners_of_whom_nearly_all_are_dead(world: World) -> None:
+async def test_ten_thousand_partners_of_whom_nearly_all_are_dead(
+    direct_postgres_url: str,
+) -> None:
+    async with a_world(direct_postgres_url) as world:
+        await crowd(world)
+
+
+async def crowd(world: World) -> None:
+    """Tell ten partners alone, and then among the dead."""
     living = [await world.add_partner(f"living{number}") for number in range(LIVING)]
     worker = world.add_worker(pace=Pace())
     await world.put_locations(5)

@@ -17,11 +17,11 @@ from sqlalchemy.engine import URL
 
 from ocpi.spec.document import encode
 from tests.chaos.cluster import running_cluster
-from tests.chaos.load import Load, an_admin
+from tests.chaos.load import OWNER, Load, an_admin
 from tests.chaos.partners import Mood, Partners, partners_of
 from tests.chaos.scale import SCALE, seeded
 from tests.chaos.server import Restartable, Standby, following, restartable_server
-from tests.chaos.settling import OWNER, forgotten, party_of, read_ours, register, settle
+from tests.chaos.settling import forgotten, party_of, read_ours, register, settle
 from tests.flows.process import until
 from tests.postgres import execute
 
@@ -148,7 +148,9 @@ async def test_after_a_failover_that_loses_changes_every_later_one_is_told(
         ours = await settle(admins[0], later, partners)
         lanes = (await admins[0].get("push")).json()
         print(f"feed before: {before}, after: {after}; {len(gone)} objects fell behind what was")
-        print(f"acknowledged, {bills} bills reported again; {len(later.acknowledged)} changes later")
+        print(
+            f"acknowledged, {bills} bills reported again; {len(later.acknowledged)} changes later"
+        )
         assert gone != []
         assert forgotten(ours, later) == []
         assert later.refused == []

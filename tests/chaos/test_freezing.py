@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from ocpi.arrival import replay
 from ocpi.database import Database, clock
 from ocpi.testing import samples
 from ocpi.testing.emsp import Party, create_app
@@ -47,13 +48,24 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.closed and scope["type"] == "http" and scope["method"] in ("PUT", "PATCH", "POST"):
+            body = await _read(receive)
             self.waiting += 1
             await self.landing.wait()
             self.waiting -= 1
+            receive = replay(body, receive)
         await self.app(scope, receive, send)
 
     def close(self) -> None:
         self.closed, self.landing = True, asyncio.Event()
+
+
+async def _read(receive: Receive) -> bytes:
+    """The whole body: what is only half here when its sender freezes never becomes a request."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    return body
 
 
 @dataclass
