@@ -19,7 +19,7 @@ from tests.chaos.load import percentile
 from tests.chaos.scale import SCALE, WHOLE, seeded
 from tests.ocpi.push.faults import failing
 from tests.ocpi.push.simulated import Simulated
-from tests.ocpi.push.world import World, a_world, until_found
+from tests.ocpi.push.world import World, a_world, until, until_found
 
 DEAD = 9_990 if WHOLE else 100
 LIVING = 10
@@ -102,7 +102,7 @@ async def crowd(world: World) -> None:
 
     await until_found(all_taken, seconds=120)
     await world.put_location("a")
-    await world.until_told(*living)
+    await until(lambda: all(world.is_up_to_date(one) for one in living), seconds=150)
     taken = time.monotonic() - began
     before, busy, began = count_dead(world), time.process_time(), time.monotonic()
     crowded = await delays(world, living, 2 * SCALE.phase)

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 from structlog.testing import capture_logs
@@ -97,21 +96,6 @@ async def test_every_situation_has_its_codes_its_envelope_and_its_ids(service: S
             assert answer.headers.get_list(name) == [value], url
         assert ("data" in envelope_of(answer)) == (codes[1] == 1000), url
         assert "location" not in answer.headers
-
-
-@pytest.mark.parametrize("method", ["GET", "PUT"])
-async def test_what_the_database_cannot_do_now_is_to_be_tried_again(
-    service: Service, monkeypatch: pytest.MonkeyPatch, method: str
-) -> None:
-    async def fail(*_: Any, **__: Any) -> Any:
-        raise asyncpg.DiskFullError("could not extend file")
-
-    monkeypatch.setattr("credentials.endpoints.present", fail)
-    monkeypatch.setattr("credentials.endpoints.discover", fail)
-    body = samples.credentials(roles=[samples.credentials_role("EMSP")])
-    answer = await service.partner.request(method, CREDENTIALS, json=body, headers=IDS)
-    assert codes_of(answer) == (503, 3000)
-    assert answer.headers["retry-after"] == "5"
 
 
 @pytest.mark.req("EN-01", "ST-10")
