@@ -76,9 +76,9 @@ async def delays(world: World, living: list[Simulated], seconds: float) -> list[
 
 @pytest.mark.timeout(400)
 async def test_ten_thousand_partners_of_whom_nearly_all_are_dead(
-    direct_postgres_url: str,
+    sqlite_url: str,
 ) -> None:
-    async with a_world(direct_postgres_url) as world:
+    async with a_world(sqlite_url) as world:
         await crowd(world)
 
 
