@@ -15,10 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ocpi.arrival import path_of, read_whole, replay
 from ocpi.calling import Endpoints
 from ocpi.context import Context
+from ocpi.database import DATABASE_ERRORS
 from ocpi.editing import Document, Written
 from ocpi.errors import (
     NotAuthenticated,
     OCPIError,
+    Overloaded,
     ServerFailure,
     UnknownObject,
 )
@@ -84,12 +86,12 @@ class AdminFront:
         except OCPIError as error:
             self.context.metrics.refused(error, interface="admin", partner=None)
             await _failure(error)(scope, receive, watch)
-        except Exception:  # noqa: BLE001 - Nobody behind us answers, and it is logged here.
+        except Exception as error:  # noqa: BLE001 - Nobody behind us answers, and it is logged here.
             # Starlette raises again what it has answered itself.
             self.context.metrics.crashes.inc()
             log.exception("crash", path=path)
             if not status:
-                await _problem(500, CRASHED)(scope, receive, watch)
+                await _unexpected(error)(scope, receive, watch)
         finally:
             ms = round((time.perf_counter() - started) * 1000, 1)
             log.info("admin", method=scope["method"], path=path, http=status, ms=ms)
@@ -133,14 +135,21 @@ def add_error_handlers(app: FastAPI) -> None:
         return _problem(error.status_code, str(error.detail))
 
     @app.exception_handler(Exception)
-    async def crashed(_request: Request, _error: Exception) -> Response:
-        return _problem(500, CRASHED)
+    async def crashed(_request: Request, error: Exception) -> Response:
+        return _unexpected(error)
 
 
 def _place(error: dict[str, object]) -> str:
     location = error["loc"]
     assert isinstance(location, tuple)
     return ".".join(str(part) for part in location[1:]) or "body"
+
+
+def _unexpected(error: Exception) -> Response:
+    """See `ocpi.envelope.unexpected`."""
+    if isinstance(error, DATABASE_ERRORS):
+        return _failure(Overloaded())
+    return _problem(500, CRASHED)
 
 
 def _failure(error: OCPIError) -> Response:

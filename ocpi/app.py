@@ -62,8 +62,8 @@ from ocpi.console.app import create_console
 from ocpi.context import Context, Interface
 from ocpi.crew import Duty, Repeated, on_duty
 from ocpi.database import clock
-from ocpi.envelope import Failure, failure
-from ocpi.errors import Crash, InvalidParameters, MethodNotOffered, OCPIError, UnknownObject
+from ocpi.envelope import Failure, failure, unexpected
+from ocpi.errors import InvalidParameters, MethodNotOffered, OCPIError, UnknownObject
 from ocpi.golive.admin import golive_router
 from ocpi.hub.desk import Desk
 from ocpi.journal.writing import NOT_STORED, purge, store_notes
@@ -298,8 +298,8 @@ def _answer_errors(api: FastAPI) -> None:
         return failure(UnknownObject(f"There is nothing at {request.url.path}."))
 
     @api.exception_handler(Exception)
-    async def crashed(_request: Request, _error: Exception) -> Response:
-        return failure(Crash())
+    async def crashed(_request: Request, error: Exception) -> Response:
+        return unexpected(error)
 
 
 class _Service:

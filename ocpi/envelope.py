@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from ocpi.errors import OCPIError
+from ocpi.database import DATABASE_ERRORS
+from ocpi.errors import Crash, OCPIError, Overloaded
 from ocpi.spec.document import encode
 from ocpi.spec.moments import format_moment
 
@@ -86,6 +87,14 @@ def ok_page(bodies: Iterable[bytes], headers: Mapping[str, str]) -> Response:
 
 def _answer(body: bytes, status: int, headers: Mapping[str, str] | None = None) -> Response:
     return Response(body, status, headers, "application/json")
+
+
+def unexpected(error: Exception) -> Response:
+    """The answer where something failed of which nobody thought.
+
+    What the database refuses or is away for may succeed later: its disk is full, or it restarts.
+    """
+    return failure(Overloaded() if isinstance(error, DATABASE_ERRORS) else Crash())
 
 
 def failure(error: OCPIError) -> Response:

@@ -11,10 +11,9 @@ from ocpi.admission import away
 from ocpi.arrival import Arrival
 from ocpi.calling import Endpoints
 from ocpi.context import Context
-from ocpi.envelope import failure
+from ocpi.envelope import failure, unexpected
 from ocpi.errors import (
     ClientError,
-    Crash,
     ForeignSender,
     InvalidParameters,
     NotAuthenticated,
@@ -87,12 +86,12 @@ class Front:
         except OCPIError as error:
             metrics.refused(error, interface=platform, partner=exchange.partner)
             await failure(error)(scope, request.receive, exchange.send)
-        except Exception:  # noqa: BLE001 - Nobody behind us answers, and it is logged here.
+        except Exception as error:  # noqa: BLE001 - Nobody behind us answers, and it is logged here.
             # Starlette raises again what it has answered itself.
             metrics.crashes.inc()
             log.exception("crash", request_id=exchange.ids.request_id, path=path)
             if not exchange.status:
-                await failure(Crash())(scope, request.receive, exchange.send)
+                await unexpected(error)(scope, request.receive, exchange.send)
         finally:
             seconds = time.perf_counter() - started
             method, http = scope["method"], exchange.status

@@ -35,7 +35,8 @@ def postgres_server() -> Iterator[URL]:
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: URL) -> Iterator[str]:
     """Give the name of a migrated database: to copy one takes less time than to migrate one."""
-    with fresh_database(postgres_server) as url:
+    # A pooler would go on using it, and what is in use cannot be copied.
+    with fresh_database(postgres_server, pooled=False) as url:
         with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
             runner.run(_migrate(url))
         yield str(make_url(url).database)
@@ -51,6 +52,13 @@ async def _migrate(url: str) -> None:
 def postgres_url(postgres_server: URL, postgres_template: str) -> Iterator[str]:
     """Give a migrated PostgreSQL database that nobody else uses."""
     with fresh_database(postgres_server, postgres_template) as url:
+        yield url
+
+
+@pytest.fixture
+def direct_postgres_url(postgres_server: URL, postgres_template: str) -> Iterator[str]:
+    """Give such a database that is reached without a pooler, whatever the tests run behind."""
+    with fresh_database(postgres_server, postgres_template, pooled=False) as url:
         yield url
 
 

@@ -32,6 +32,7 @@ auth_type = any
 pool_mode = transaction
 default_pool_size = 20
 max_client_conn = 2000
+server_login_retry = 1
 server_reset_query =
 logfile = {folder}/log
 """

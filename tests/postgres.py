@@ -72,12 +72,17 @@ def running_server() -> Iterator[URL]:
 
 
 @contextmanager
-def fresh_database(server: URL, template: str = "template1") -> Iterator[str]:
-    """Give the URL of a database that nobody else uses, a copy of another one."""
+def fresh_database(
+    server: URL, template: str = "template1", *, pooled: bool = True
+) -> Iterator[str]:
+    """Give the URL of a database that nobody else uses, a copy of another one.
+
+    It leads through the pooler if there is one, unless it is not to be `pooled`.
+    """
     name = f"ocpi_test_{secrets.token_hex(8)}"
     execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
-        url = make_url(os.environ.get(POOLER) or server)
+        url = make_url((os.environ.get(POOLER) if pooled else None) or server)
         url = url.set(drivername="postgresql+asyncpg", database=name)
         yield url.render_as_string(hide_password=False)
     finally:

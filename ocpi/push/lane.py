@@ -38,6 +38,7 @@ class Lane:
     ) -> None:
         self.partner_id = lane.partner_id
         self.epoch = lane.epoch
+        self.server = watch.server
         self.changed = False
         """There is something to store."""
         self.stopping = False
@@ -116,7 +117,8 @@ class Lane:
         if self._breaker.open and not self._teller.knows(sealed):
             self._breaker.hurry(now)
             self._wake.set()
-        if any(map(self._intake.behind, Stream)):
+        # Of ten thousand partners that are down, none need see each change.
+        if not self._breaker.open and any(map(self._intake.behind, Stream)):
             self._wake.set()
 
     def take(self) -> Progress:

@@ -23,7 +23,7 @@ from ocpi.push.lanes import PartnerLane, Receipt
 from ocpi.push.outcome import Kind, Outcome, judge
 from ocpi.push.pace import Pace
 from ocpi.push.source import Send, Source
-from ocpi.push.watch import Watch
+from ocpi.push.watch import Server, Watch
 from ocpi.reply import Reply, redact
 
 
@@ -57,6 +57,7 @@ _FENCE = (
     select(
         col(PartnerLane.owner),
         col(PartnerLane.epoch),
+        Server(),
         col(Partner.token_out),
         select(col(SyncObject.seq))
         .where(col(SyncObject.key) == bindparam("key"))
@@ -85,7 +86,7 @@ class Teller:
         self._sources = sources
         self._pace = pace
         self._watch = watch
-        self._mine = (watch.id, lane.epoch)
+        self._mine = (watch.id, lane.epoch, watch.server)
         self._partner_id = lane.partner_id
         self._addressee: Addressee | None = None
         self._read_at = 0.0
@@ -123,9 +124,9 @@ class Teller:
         """The token, and an object's newest number. Raises ``NotOurs``."""
         given = {"partner_id": self._partner_id, "key": key}
         rows = await self._context.database.fetch("teller.fence", _FENCE, given)
-        if not rows or (rows[0][0], rows[0][1]) != self._mine:
+        if not rows or tuple(rows[0][:3]) != self._mine:
             raise NotOurs
-        return rows[0][2], rows[0][3]
+        return rows[0][3], rows[0][4]
 
     async def _admit(self, key: str) -> tuple[Addressee, int | None]:
         """The partner, if a request may go to it now, and an object's newest number.

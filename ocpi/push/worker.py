@@ -44,7 +44,7 @@ from ocpi.push.marks import mark_feed
 from ocpi.push.pace import Pace, boottime, micros
 from ocpi.push.process import is_dead, own_process
 from ocpi.push.source import Source
-from ocpi.push.watch import Watch
+from ocpi.push.watch import Server, Watch
 
 log = structlog.get_logger()
 
@@ -172,10 +172,16 @@ class Worker:
     async def _read_heads(self) -> None:
         now: ColumnElement[int] = literal_column(f"({CLOCK[self._database.engine.dialect.name]})")
         rows = await self._database.fetch(
-            "worker.heads", select(col(FeedHead.stream), col(FeedHead.seq), now), {}
+            "worker.heads", select(col(FeedHead.stream), col(FeedHead.seq), now, Server()), {}
         )
-        heads = {stream: seq for stream, seq, _ in rows}
+        heads = {stream: seq for stream, seq, _, _ in rows}
+        before, server = self._watch.heads, rows[0][3]
         self._watch.heads = {stream: heads[stream] for stream in Stream}
+        if self._watch.server not in (None, server):
+            log.warning("push: another server answers", heads=self._watch.heads, before=before)
+            # It may not have all that lanes know of.
+            self._drop_lanes()
+        self._watch.server = server
         if self._watch.set_clock(rows[0][2]):
             log.warning("push: the database's clock was set back")
             # Lanes bound their waits anew when they are loaded.
@@ -332,6 +338,7 @@ class Worker:
                 col(PartnerLane.partner_id) == lane.partner_id,
                 col(PartnerLane.owner) == self._watch.id,
                 col(PartnerLane.epoch) == lane.epoch,
+                Server() == lane.server,
             )
             .values(**values)
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -43,11 +44,15 @@ class Load:
     """Party ids of the eMSPs whose drivers charge."""
     chance: random.Random
     locations: int = 8
+    prefix: str = "S"
+    """What the ids of its Sessions and CDRs begin with."""
     acknowledged: list[Acknowledged] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     """Answers that are neither success nor the failure of a server."""
     unknown: int = 0
     """Changes of which nobody said what became of them."""
+    excuses: Counter[tuple[int, str | None]] = field(default_factory=Counter)
+    """How often which HTTP status and Retry-After came of a failure of the server."""
     audiences: dict[str, str] = field(default_factory=dict)
     """By path, the party id that a Session or CDR is for."""
     _count: int = 0
@@ -66,7 +71,7 @@ class Load:
     async def charge(self) -> None:
         """A driver charges, and gets a bill; what fails on the way ends it there."""
         self._count += 1
-        name, party = f"S{self._count}", self.chance.choice(self.parties)
+        name, party = f"{self.prefix}{self._count}", self.chance.choice(self.parties)
         session, cdr = f"sessions/{OWNER}/{name}", f"cdrs/{OWNER}/{name}"
         self.audiences |= dict.fromkeys((session, cdr), party)
         _ = (
@@ -92,6 +97,7 @@ class Load:
             self.refused.append(f"{method} {path}: {answer.status_code} {answer.text}")
         else:
             self.unknown += 1
+            self.excuses[answer.status_code, answer.headers.get("retry-after")] += 1
             await asyncio.sleep(PAUSE)
         return answer.is_success
 

@@ -13,6 +13,9 @@ class Scale:
     longest: float
     """Seconds after which no more are killed: on a slow machine they are fewer."""
     restarts: int
+    lost: int
+    """Changes that a failover loses."""
+    freezes: int
     phase: float
     """Seconds of load without kills, from which delays are measured."""
     races: int
@@ -34,6 +37,8 @@ SCALE = (
         kills=50,
         longest=270,
         restarts=5,
+        lost=100,
+        freezes=3,
         phase=15,
         races=5000,
         longest_race=100,
@@ -48,6 +53,8 @@ SCALE = (
         kills=1,
         longest=60,
         restarts=1,
+        lost=40,
+        freezes=1,
         phase=1,
         races=40,
         longest_race=60,

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from sqlmodel import select
 
 from ocpi.push.breaker import Breaker
-from ocpi.push.feed import Stream, SyncObject
+from ocpi.push.feed import Stream
 from ocpi.push.lanes import PartnerLane
 from ocpi.push.pace import Pace, micros
 from tests.chaos.scale import WHOLE
@@ -115,16 +115,6 @@ async def test_an_object_that_never_rests_starves_no_other(world: World) -> None
     await changing
     await world.until_told()
     await until_not_behind(world)
-
-
-async def test_a_reader_that_never_ends_stops_nothing(world: World) -> None:
-    await world.add_partner("msp")
-    world.add_worker()
-    async with world.database.read() as db:
-        await db.exec(select(SyncObject))
-        for number in range(100):
-            await world.put_location(f"l{number % 5}")
-        await world.until_told()
 
 
 async def test_many_dead_partners_delay_the_living_little(world: World) -> None:

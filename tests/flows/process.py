@@ -40,6 +40,8 @@ class Installation:
     """Further settings, by their names in the environment."""
     log: Path | None = None
     """A file for the log of its processes, where that is too long to be kept in memory."""
+    program: str = "from ocpi.start import main; main()"
+    """What a process runs."""
 
     @property
     def base_url(self) -> str:
@@ -80,7 +82,7 @@ class Installation:
             return await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-c",
-                "from ocpi.start import main; main()",
+                self.program,
                 *words,
                 env=self.environment,
                 cwd=self.folder,

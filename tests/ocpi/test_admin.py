@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 from structlog.testing import capture_logs
@@ -119,6 +120,18 @@ async def test_a_crash_says_nothing_and_is_logged(
         answer = await service.admin.delete(URL)
     assert error_of(answer) == (500, "An unexpected failure; it is logged.")
     assert [line["event"] for line in lines] == ["crash", "admin"]
+
+
+async def test_what_the_database_cannot_do_now_is_to_be_tried_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: Any) -> None:
+        raise asyncpg.DiskFullError("could not extend file")
+
+    monkeypatch.setattr("modules.tariffs.admin.delete_own", fail)
+    answer = await service.admin.delete(URL)
+    assert error_of(answer)[0] == 503
+    assert answer.headers["retry-after"] == "5"
 
 
 async def test_slashes_more_or_less_change_nothing(service: Service) -> None:

@@ -1,12 +1,14 @@
 """The envelope: what it holds, and that it is JSON whatever the message says."""
 
+import sqlite3
 import unicodedata
 
+import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ocpi.envelope import failure, ok, ok_page, wrap
+from ocpi.envelope import failure, ok, ok_page, unexpected, wrap
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.spec.document import decode
 from ocpi.spec.moments import REGULAR
@@ -55,3 +57,20 @@ def test_no_message_breaks_the_envelope(message: str) -> None:
     document = decode(bytes(failure(InvalidParameters(message)).body))
     told = "".join("\ufffd" if unicodedata.category(each) == "Cc" else each for each in message)
     assert document["status_message"] == (told or "A parameter or field is missing or invalid.")
+
+
+@pytest.mark.parametrize(
+    ("error", "http", "after"),
+    [
+        (asyncpg.DiskFullError("could not extend file"), 503, "5"),
+        (sqlite3.OperationalError("database or disk is full"), 503, "5"),
+        (ConnectionRefusedError(), 503, "5"),
+        (RuntimeError(), 500, None),
+    ],
+)
+def test_what_the_database_cannot_do_now_is_to_be_tried_again(
+    error: Exception, http: int, after: str | None
+) -> None:
+    answer = unexpected(error)
+    assert decode(bytes(answer.body))["status_code"] == 3000
+    assert (answer.status_code, answer.headers.get("retry-after")) == (http, after)

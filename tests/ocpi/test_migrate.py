@@ -55,7 +55,8 @@ async def counted(database: Database) -> list[object]:
 async def test_up_down_and_up_again_ends_at_the_schema_of_the_tables(
     empty_database_url: str,
 ) -> None:
-    assert create_app  # Every table is known once the whole program is imported.
+    # Every table is known once the whole program is imported.
+    assert callable(create_app)
     database = Database(empty_database_url)
     await upgrade(database)
     await downgrade(database, "base")

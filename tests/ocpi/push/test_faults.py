@@ -221,7 +221,8 @@ async def test_a_rotated_token_is_presented_from_the_next_request_on(world: Worl
 async def test_one_object_that_is_forbidden_does_not_stop_the_lane_for_good(world: World) -> None:
     partner = await world.add_partner("msp")
     partner.misbehave = failing(2000, 403, only="/poison")  # type: ignore[assignment]
-    world.add_worker()
+    # One at a time: were it refused last of all, nothing would be left to show that we are let in.
+    world.add_worker(pace=replace(QUICK, in_flight=1, most_in_flight=1))
     await world.put_location("poison")
     await world.put_locations(5)
     await until(lambda: len(partner.locations) == 5)
