@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ocpi.arrival import path_of, read_whole, replay
 from ocpi.calling import Endpoints
 from ocpi.context import Context
-from ocpi.database import DATABASE_ERRORS
 from ocpi.editing import Document, Written
+from ocpi.envelope import may_pass
 from ocpi.errors import (
     NotAuthenticated,
     OCPIError,
@@ -147,7 +147,7 @@ def _place(error: dict[str, object]) -> str:
 
 def _unexpected(error: Exception) -> Response:
     """See `ocpi.envelope.unexpected`."""
-    if isinstance(error, DATABASE_ERRORS):
+    if may_pass(error):
         return _failure(Overloaded())
     return _problem(500, CRASHED)
 

@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import asyncpg
-from sqlalchemy import Executable, LargeBinary, bindparam, event, func, select, text
+from sqlalchemy import Executable, bindparam, event, func, select, text
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
-from sqlalchemy.sql.functions import FunctionElement
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.batching import Batches
@@ -45,6 +42,13 @@ DATABASE_ERRORS = (
     # What asyncpg says when a connection is cut while it prepares a statement.
     asyncpg.InternalClientError,
     OSError,
+)
+
+# Those of them by which it says that a statement is wrong: to try again would not help.
+DEFECTS = (
+    *(IntegrityError, ProgrammingError, DataError),
+    *(sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError),
+    *(asyncpg.IntegrityConstraintViolationError, asyncpg.SyntaxOrAccessError, asyncpg.DataError),
 )
 
 _BUSY = ("locked", "busy", "deadlock", "lock timeout", "could not serialize")
@@ -162,24 +166,6 @@ class PostgresReader:
 async def _bury(connection: asyncpg.Connection) -> None:
     with suppress(*DATABASE_ERRORS):
         await connection.close(timeout=PATIENCE)
-
-
-class AsBytes(FunctionElement[bytes]):
-    """A text as its UTF-8 bytes, which can be sent on without decoding and encoding them."""
-
-    name = "as_bytes"
-    inherit_cache = True
-    type = LargeBinary()
-
-
-@compiles(AsBytes, "sqlite")
-def _as_blob(element: AsBytes, compiler: SQLCompiler, **options: Any) -> str:
-    return f"CAST({compiler.process(element.clauses, **options)} AS BLOB)"
-
-
-@compiles(AsBytes, "postgresql")
-def _as_bytea(element: AsBytes, compiler: SQLCompiler, **options: Any) -> str:
-    return f"convert_to({compiler.process(element.clauses, **options)}, 'UTF8')"
 
 
 class Database:

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from ocpi.database import DATABASE_ERRORS
+from ocpi.database import DATABASE_ERRORS, DEFECTS
 from ocpi.errors import Crash, OCPIError, Overloaded
 from ocpi.spec.document import encode
 from ocpi.spec.moments import format_moment
@@ -89,12 +89,14 @@ def _answer(body: bytes, status: int, headers: Mapping[str, str] | None = None) 
     return Response(body, status, headers, "application/json")
 
 
-def unexpected(error: Exception) -> Response:
-    """The answer where something failed of which nobody thought.
+def may_pass(error: Exception) -> bool:
+    """Whether it may succeed later: the database restarts, or its disk is full."""
+    return isinstance(error, DATABASE_ERRORS) and not isinstance(error, DEFECTS)
 
-    What the database refuses or is away for may succeed later: its disk is full, or it restarts.
-    """
-    return failure(Overloaded() if isinstance(error, DATABASE_ERRORS) else Crash())
+
+def unexpected(error: Exception) -> Response:
+    """The answer where something failed of which nobody thought."""
+    return failure(Overloaded() if may_pass(error) else Crash())
 
 
 def failure(error: OCPIError) -> Response:

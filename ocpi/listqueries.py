@@ -28,8 +28,9 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel, col
 
-from ocpi.database import AsBytes, numbered
+from ocpi.database import numbered
 from ocpi.headers import Party
+from ocpi.ownwords import AsBytes
 from ocpi.pagination import Paging
 from ocpi.sight import ModuleSight, conditions, naming
 

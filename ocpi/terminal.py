@@ -9,9 +9,8 @@ import uvicorn
 from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-from ocpi.database import DATABASE_ERRORS
+from ocpi.database import DATABASE_ERRORS, DEFECTS
 from ocpi.errors import OCPIError
 from ocpi.messages import plain, set_up_logging
 from ocpi.sealing import WrongKey
@@ -45,7 +44,7 @@ def run(action: Coroutine[Any, Any, T]) -> T:
     except _EXPECTED as error:
         sentence = str(error)
     except DATABASE_ERRORS as error:
-        if _is_defect(error):
+        if isinstance(error, DEFECTS):
             raise
         sentence = _of_database(error)
     except SystemExit as ended:
@@ -71,11 +70,6 @@ def _rule(detail: Any) -> str:
     if detail["type"] == "too_short":
         return f"needs at least {detail['ctx']['min_length']} characters"
     return str(detail["msg"]).removeprefix("Value error, ")
-
-
-def _is_defect(error: Exception) -> bool:
-    """A statement of ours is wrong; that is not the user's doing."""
-    return isinstance(error, (IntegrityError, ProgrammingError))
 
 
 def _of_database(error: Exception) -> str:

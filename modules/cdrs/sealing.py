@@ -25,8 +25,9 @@ from modules.cdrs.seals import (
 from modules.cdrs.store import CDRRow
 from ocpi.context import Context
 from ocpi.crew import Repeated
-from ocpi.database import AsBytes, Database, clock, stamp
+from ocpi.database import Database, clock, stamp
 from ocpi.messages import log
+from ocpi.ownwords import AsBytes
 from ocpi.push.feed import FeedHead
 from ocpi.sealing import Seal
 

@@ -32,6 +32,7 @@ from ocpi.console.frame import HEADERS, page, status_of
 from ocpi.console.glance import Glances
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
+from ocpi.envelope import may_pass
 from ocpi.errors import OCPIError
 from ocpi.golive.ruling import Stores
 from ocpi.messages import log
@@ -101,7 +102,7 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def crashed(request: Request, error: Exception) -> Response:
-        if isinstance(error, DATABASE_ERRORS):
+        if may_pass(error):
             return _sorry(request, 503, "The database does not answer. Try again in a moment.")
         return _sorry(request, 500, "An unexpected failure; it is logged.")
 

@@ -15,6 +15,7 @@ from ocpi.database import DATABASE_ERRORS
 from ocpi.forgiving import Habit
 from ocpi.headers import MessageIDs, Party, read_message_ids
 from ocpi.messages import go_on_about
+from ocpi.ownwords import Server
 from ocpi.parties import Partner
 from ocpi.push.addressee import SERVED, Addressee, read_addressee
 from ocpi.push.feed import FeedRow, SyncObject
@@ -23,7 +24,7 @@ from ocpi.push.lanes import PartnerLane, Receipt
 from ocpi.push.outcome import Kind, Outcome, judge
 from ocpi.push.pace import Pace
 from ocpi.push.source import Send, Source
-from ocpi.push.watch import Server, Watch
+from ocpi.push.watch import Watch
 from ocpi.reply import Reply, redact
 
 

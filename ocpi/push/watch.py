@@ -2,40 +2,11 @@
 
 import asyncio
 from collections.abc import Sized
-from typing import Any
 from uuid import uuid4
-
-from sqlalchemy import BigInteger
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
 
 from ocpi.push.budget import Budget
 from ocpi.push.feed import Stream
 from ocpi.push.pace import Pace, boottime, micros
-
-# When PostgreSQL's server was started, in microseconds; SQLite has none.
-SERVER = {
-    "sqlite": "0",
-    "postgresql": "(extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint",
-}
-
-
-class Server(FunctionElement[int]):
-    """Which server answers: after a failover it is another, and may not have the last commits.
-
-    What is known in memory may then be beyond what it gives out next, though no connection broke:
-    behind a pooler nobody notices.
-    """
-
-    name = "server"
-    inherit_cache = True
-    type = BigInteger()
-
-
-@compiles(Server)
-def _name_server(_element: Server, compiler: SQLCompiler, **_options: Any) -> str:
-    return SERVER[compiler.dialect.name]
 
 
 class Watch:

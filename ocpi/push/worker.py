@@ -24,6 +24,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.context import Context
 from ocpi.database import CLOCK, DATABASE_ERRORS, clock
+from ocpi.ownwords import Server
 from ocpi.parties import Partner
 from ocpi.pulse import PartnerPulse
 from ocpi.push.addressee import told_partners
@@ -44,7 +45,7 @@ from ocpi.push.marks import mark_feed
 from ocpi.push.pace import Pace, boottime, micros
 from ocpi.push.process import is_dead, own_process
 from ocpi.push.source import Source
-from ocpi.push.watch import Server, Watch
+from ocpi.push.watch import Watch
 
 log = structlog.get_logger()
 

@@ -65,6 +65,8 @@ def test_no_message_breaks_the_envelope(message: str) -> None:
         (asyncpg.DiskFullError("could not extend file"), 503, "5"),
         (sqlite3.OperationalError("database or disk is full"), 503, "5"),
         (ConnectionRefusedError(), 503, "5"),
+        (asyncpg.UniqueViolationError("duplicate key"), 500, None),
+        (sqlite3.IntegrityError("NOT NULL constraint failed"), 500, None),
         (RuntimeError(), 500, None),
     ],
 )

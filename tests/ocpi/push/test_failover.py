@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import BigInteger, Column, MetaData, Table, delete, insert, update
 from sqlmodel import col, select
 
-from ocpi.push import watch
+from ocpi import ownwords
 from ocpi.push.feed import Change, FeedHead, Stream, SyncObject
 from ocpi.push.lanes import PartnerLane
 from tests.ocpi.push.faults import until_not_behind
@@ -17,8 +17,8 @@ STARTED = Table("started", MetaData(), Column("at", BigInteger))
 
 async def replicate(world: World, monkeypatch: pytest.MonkeyPatch) -> int:
     """Take note of what a standby has; gives the number of its newest change."""
-    for name in watch.SERVER:
-        monkeypatch.setitem(watch.SERVER, name, "(SELECT at FROM started)")
+    for name in ownwords.SERVER:
+        monkeypatch.setitem(ownwords.SERVER, name, "(SELECT at FROM started)")
     async with world.database.engine.begin() as connection:
         await connection.run_sync(STARTED.metadata.create_all)
     async with world.database.write() as db:
