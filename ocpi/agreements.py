@@ -47,6 +47,8 @@ class Agreements:
         The rule that names more parties wins, then the one that names the module; of two that
         name as much, the one that denies.
         """
+        if not self._rules:
+            return self._default
         for pairs in (
             ((sender, receiver),),
             ((sender, ANY), (ANY, receiver)),

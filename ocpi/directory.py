@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -133,9 +134,17 @@ async def read_directory(database: Database, settings: Settings) -> Directory:
 
 def _grouped(rows: Collection[Any]) -> dict[str, list[Member]]:
     members: dict[str, list[Member]] = defaultdict(list)
-    for role, key, country_code, party_id, partner_id, status in rows:
-        members[key].append(Member(Party(country_code, party_id), role, partner_id, status))
+    for role, key, *more in rows:
+        members[key].append(_member(role, *more))
     return members
+
+
+@lru_cache(maxsize=16_384)
+def _member(
+    role: str, country_code: str, party_id: str, partner_id: int | None, status: str | None
+) -> Member:
+    """Kept, since each message that is for all reads them all again."""
+    return Member(Party(country_code, party_id), role, partner_id, status)
 
 
 def hub_party(settings: Settings) -> Party | None:

@@ -131,8 +131,11 @@ class Store(Generic[Row]):
 
     async def _count(self, database: Database, given: Mapping[str, Any]) -> int:
         shape = (self._columns, *given)
-        rows = await database.fetch(("count", shape), list_queries(*shape).count, given)
-        return int(rows[0][0])
+        for number, count in enumerate(list_queries(*shape).counts):
+            ((total,),) = await database.fetch(("count", number, shape), count, given)
+            if total is not None:
+                break
+        return int(total)
 
     async def text(
         self,

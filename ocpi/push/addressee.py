@@ -87,9 +87,12 @@ class Addressee:
         pairs = (each.split("=") for each in self.options.get("codes", ()))
         return {int(code): Kind(meaning) for code, meaning in pairs}
 
-    def may_hear(self, audience: str | None) -> bool:
-        """Whether an object is meant for this partner, if it has anywhere to send it."""
-        return audience is None or audience in self.parties
+    def may_hear(self, module: str, audience: str | None) -> bool:
+        """Whether an object is meant for this partner, whoever owns it, and can be sent to it.
+
+        Endpoints that were added since it was read begin a lane anew, which reads it again.
+        """
+        return module in self.endpoints and (audience is None or audience in self.parties)
 
     def recipients(self, module: str, owner: str, audience: str | None) -> Sequence[Party | None]:
         """The parties at this partner that must hear of an object, each by a message of its own.
@@ -100,7 +103,9 @@ class Addressee:
             return ()
         if self.directory is not None:
             return self._at_hub(self.directory, module, owner, audience)
-        if owner not in self.owners or module in _OF_HUB or not self.may_hear(audience):
+        if owner not in self.owners or module in _OF_HUB:
+            return ()
+        if not self.may_hear(module, audience):
             return ()
         return (self.party if audience is None else self.parties[audience],)
 

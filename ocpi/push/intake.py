@@ -1,13 +1,13 @@
 """What comes into a lane's ledger: the feed, page by page, and what is parked."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ocpi.database import Database
 from ocpi.push.feed import Stream
 from ocpi.push.ledger import Ledger
 from ocpi.push.pace import Pace, micros
-from ocpi.push.reading import read_page, read_parked
+from ocpi.push.reading import Line, read_page, read_parked
 from ocpi.push.teller import Teller
 from ocpi.push.watch import Watch
 
@@ -66,18 +66,31 @@ class Intake:
                 await self._read_page(stream)
                 await asyncio.sleep(0)
 
+    async def _share_page(self, stream: Stream, at: int, head: int) -> Sequence[Line]:
+        """A page, read once for all lanes of this worker that want it at the same moment.
+
+        After a change thousands do, most of whose partners it does not concern, and each that it
+        does would wait for their reads.
+        """
+        key, reading = (stream, at, head), self._watch.reading
+        if key not in reading:
+            read = read_page(self._database, stream, at, self._pace.page)
+            reading[key] = asyncio.ensure_future(read)
+            reading[key].add_done_callback(lambda _: reading.pop(key))
+        return await asyncio.shield(reading[key])
+
     async def _read_page(self, stream: Stream) -> None:
         head, positions = self._watch.heads[stream], self._ledger.positions
         at = positions[stream]
-        page = await read_page(self._database, stream, at, self._pace.page)
+        page = await self._share_page(stream, at, head)
         addressee, fresh = self._teller.addressee, False
         self._note()
         for key, order_key, seq, module, owner, audience in page:
             if self._ledger.full(stream):
                 return
             concerned = addressee.concerns(module, owner, audience)
-            if not concerned and addressee.may_hear(audience) and not fresh:
-                # A party or endpoint may be as new as the object.
+            if not concerned and addressee.may_hear(module, audience) and not fresh:
+                # A party may be as new as the object.
                 addressee, fresh = await self._teller.read(), True
                 concerned = addressee.concerns(module, owner, audience)
             if positions[stream] != at:

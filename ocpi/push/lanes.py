@@ -193,14 +193,15 @@ async def release_orphans(db: AsyncSession, again_at: int) -> None:
     )
     # One that was stopped had nothing in flight, and its partner may not want to hear it all.
     going = col(PartnerLane.breaker).is_(None)
-    doubtful = update(PartnerLane).where(orphan, going, or_(waiting, *map(_is_behind, Stream)))
+    doubtful = update(PartnerLane).where(orphan, going, or_(waiting, *map(is_behind, Stream)))
     # A lane whose owners die one after the other is set back to where the first one was.
     first = func.coalesce(col(PartnerLane.again_from), col(PartnerLane.cursors))
     await db.exec(doubtful.values(again_at=again_at, again_from=first))
     await db.exec(update(PartnerLane).where(orphan).values(owner=None))
 
 
-def _is_behind(stream: Stream) -> ColumnElement[bool]:
+def is_behind(stream: Stream) -> ColumnElement[bool]:
+    """Whether a lane has not passed the newest change of a stream."""
     cursor = cast(col(PartnerLane.cursors)[stream.value].as_string(), BigInteger)
     head = select(col(FeedHead.seq)).where(col(FeedHead.stream) == stream.value).scalar_subquery()
     return func.coalesce(cursor, 0) < head

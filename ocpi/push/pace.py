@@ -23,6 +23,8 @@ class Pace:
     """Intervals in seconds, and limits."""
 
     poll: float = 0.5
+    rest: float = 50.0
+    """How many times as long as a look at all lanes took nobody looks unless something changed."""
     gather: float = 0.02
     """Least time between two looks at the feed, so that a burst of changes is one look."""
     commit: float = 0.25

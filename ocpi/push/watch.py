@@ -1,12 +1,13 @@
 """What all lanes of one worker share: id, database time, lease, budget, the heads of the feed."""
 
 import asyncio
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from uuid import uuid4
 
 from ocpi.push.budget import Budget
 from ocpi.push.feed import Stream
 from ocpi.push.pace import Pace, boottime, micros
+from ocpi.push.reading import Line
 
 
 class Watch:
@@ -23,6 +24,8 @@ class Watch:
         self.urgent = asyncio.Event()
         """A lane has something to store that a crash must not lose: a receipt."""
         self.budget = Budget(pace.places, lanes)
+        self.reading: dict[tuple[Stream, int, int], asyncio.Future[Sequence[Line]]] = {}
+        """Pages of the feed that are being read, by where they begin and the head known then."""
         self._pace = pace
         self._skew = 0
         self._beat_at = float("-inf")

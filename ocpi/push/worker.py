@@ -102,6 +102,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
+        self._look_at = 0.0
         self._committing = asyncio.Lock()
 
     async def run(self) -> None:
@@ -141,6 +142,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - the worker outlives whatever fails.
             log.warning("push: the worker's turn failed", error=repr(error))
             self._drop_lanes()
+            self._look_at = 0.0
             await self._pause(self._pace.recover)
 
     async def _pause(self, seconds: float) -> None:
@@ -149,13 +151,23 @@ class Worker:
                 await self._stopping.wait()
 
     async def _turn(self) -> None:
-        """Look once at everything: heads, lanes; take those that are free."""
+        """Look at the heads, and at all lanes when something has changed, or it is time to."""
+        wanted, before = self._database.changed.is_set(), self._watch.heads
         # Cleared before reading: what is stamped from here on is seen by the next turn.
         if not self._stopping.is_set():
             self._database.changed.clear()
         await self._read_heads()
         if self._watch.beat_due():
             await self._beat()
+            wanted = True
+        began = boottime()
+        if wanted or self._watch.heads != before or began >= self._look_at:
+            await self._look()
+            # Of thousands of lanes a look takes long; of those at rest it may cost next to nothing.
+            self._look_at = boottime() + self._pace.rest * (boottime() - began)
+
+    async def _look(self) -> None:
+        """Look at every lane, and take those that are free."""
         rows = await self._database.fetch("worker.lanes", self._lanes_query, {"me": self._watch.id})
         seen = {row[0]: row for row in rows}
         for partner_id, lane in self._lanes.items():

@@ -8,7 +8,18 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import delivery, growth, imports, overload, prices, push, relay, requests
+from tests.benchmarks import (
+    crowd,
+    delivery,
+    growth,
+    imports,
+    merged,
+    overload,
+    prices,
+    push,
+    relay,
+    requests,
+)
 from tests.postgres import fresh_database, running_server
 
 BENCHMARKS: dict[str, Callable[[Path, str], Coroutine[Any, Any, dict[str, Any]]]] = {
@@ -18,6 +29,8 @@ BENCHMARKS: dict[str, Callable[[Path, str], Coroutine[Any, Any, dict[str, Any]]]
     "relay of a Session": relay.measure,
     "overload": overload.measure,
     "lists of a million Locations": growth.measure,
+    "hub's list of 1,000 parties": merged.measure,
+    "10,000 partners": crowd.measure,
     "import of 29,109 points of charge": imports.measure,
 }
 RESULTS = Path("build/bench.json")

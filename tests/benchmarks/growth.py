@@ -11,13 +11,13 @@ from typing import Any
 
 import httpx
 from pydantic import SecretStr
-from sqlalchemy import Connection, text
 
 from ocpi.headers import Party
 from ocpi.opening import open_context
 from ocpi.settings import Settings
 from ocpi.testing import samples
 from tests.benchmarks.processor import megabytes
+from tests.benchmarks.stock import FIRST, fill_locations
 from tests.flows.process import SECRET, Installation
 from tests.house import add_partner
 
@@ -25,19 +25,6 @@ ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
 TOKEN = "token-of-the-emsp-0123456789"
 LIST = "/ocpi/cpo/2.2.1/sender/locations"
 ROUNDS = 15
-# A change each second since 2020; an object's owner has all of them.
-FIRST = 1_577_836_800_000_000
-_ROWS = {
-    "sqlite": "WITH RECURSIVE numbers(n) AS (SELECT :first UNION ALL SELECT n + 1 FROM numbers "
-    "WHERE n < :last)",
-    "postgresql": "WITH numbers(n) AS (SELECT generate_series(CAST(:first AS bigint), :last))",
-}
-_INSERT = (
-    " INSERT INTO location (position, key, owner, last_updated, body, country, publish, "
-    "allowed_groups, tags, tariffs, statuses) SELECT n, 'de*cpo*l' || n, 'de*cpo', "
-    "CAST(:moment AS bigint) + n * 1000000, replace(:body, '@N', CAST(n AS varchar)), 'nld', true, "
-    "'|', '|', '|', '{}' FROM numbers"
-)
 
 
 async def measure(folder: Path, database_url: str) -> dict[str, Any]:
@@ -45,15 +32,15 @@ async def measure(folder: Path, database_url: str) -> dict[str, Any]:
     installation = Installation(database_url, folder)
     seconds = await _fill(database_url)
     print(f"{ROWS} Locations stored in {seconds:.0f} s", flush=True)
-    moment = f"2020-01-01T00:00:00Z&date_to={_date(20)}"
+    moment = f"2020-01-01T00:00:00Z&date_to={date(20)}"
     pages = {
         "first page": "",
         "at an offset of a tenth": f"&offset={ROWS // 10}",
         "behind a tenth, by our link": f"&offset={ROWS // 10}&after={ROWS // 10}",
         "last but one, by our link": f"&offset={ROWS - 100}&after={ROWS - 100}",
-        "the newest hundred": f"&date_from={_date(ROWS - 99)}",
+        "the newest hundred": f"&date_from={date(ROWS - 99)}",
         "the oldest twenty": f"&date_from={moment}",
-        "all since the first": f"&date_from={_date(2)}",
+        "all since the first": f"&date_from={date(2)}",
     }
     authorization = f"Token {b64encode(TOKEN.encode()).decode()}"
     found: dict[str, Any] = {}
@@ -63,7 +50,7 @@ async def measure(folder: Path, database_url: str) -> dict[str, Any]:
     ):
         for name, query in pages.items():
             url = f"{installation.base_url}{LIST}?limit=50{query}"
-            found[f"{name}: ms"] = await _median(client, url)
+            found[f"{name}: ms"] = await median_of(client, url)
         for name in list(pages)[1:]:
             ratio = found["first page: ms"] / found[f"{name}: ms"]
             found[f"{name}: first page's share"] = round(ratio, 2)
@@ -71,11 +58,13 @@ async def measure(folder: Path, database_url: str) -> dict[str, Any]:
     return found
 
 
-def _date(number: int) -> str:
+def date(number: int) -> str:
+    """The moment of a change, as a date filter names it."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(FIRST / 1_000_000 + number))
 
 
-async def _median(client: httpx.AsyncClient, url: str) -> float:
+async def median_of(client: httpx.AsyncClient, url: str) -> float:
+    """Milliseconds that an answer takes."""
     taken = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
@@ -96,17 +85,6 @@ async def _fill(database_url: str) -> float:
     started = time.perf_counter()
     async with open_context(settings) as context:
         await add_partner(context.database, "emsp", TOKEN, Party("DE", "MSP"))
-        engine = context.database.engine.execution_options(write=True)
         location = samples.location(id="L@N", country_code="DE", party_id="CPO")
-        body = json.dumps(location, separators=(",", ":"))
-        statement = text(_ROWS[engine.dialect.name] + _INSERT)
-        for first in range(1, ROWS + 1, 50_000):
-            last = min(first + 49_999, ROWS)
-            given = {"first": first, "last": last, "moment": FIRST, "body": body}
-            async with engine.begin() as connection:
-                await connection.run_sync(Connection.execute, statement, given)
-        if engine.dialect.name == "postgresql":
-            alone = engine.execution_options(isolation_level="AUTOCOMMIT")
-            async with alone.connect() as connection:
-                await connection.execute(text("VACUUM ANALYZE location"))
+        await fill_locations(context.database, json.dumps(location, separators=(",", ":")), ROWS)
     return time.perf_counter() - started

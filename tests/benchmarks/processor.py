@@ -56,14 +56,22 @@ class Contender:
     authorization: str
     options: Sequence[str] = ()
     database: str = "sqlite://"
+    connections: int = 32
+    seconds: float = 2
     per_cpu_second: list[float] = field(default_factory=list)
     loads: list[Load] = field(default_factory=list)
 
-    async def take_turn(self, seconds: float) -> None:
-        """Be asked for some seconds by 32 connections."""
-        before = cpu_seconds(self.pid) + database_seconds(self.database)
+    async def be_asked(self, seconds: float) -> Load:
+        """Answer for so many seconds."""
         options = (*self.options, *_PATIENT)
-        load = await press(self.url, self.authorization, *options, seconds=seconds)
+        return await press(
+            self.url, self.authorization, *options, seconds=seconds, connections=self.connections
+        )
+
+    async def take_turn(self) -> None:
+        """Answer for a while, and note what that took."""
+        before = cpu_seconds(self.pid) + database_seconds(self.database)
+        load = await self.be_asked(self.seconds)
         await asyncio.sleep(_AFTER)
         spent = cpu_seconds(self.pid) + database_seconds(self.database) - before
         self.loads.append(load)
@@ -75,17 +83,14 @@ class Contender:
         return median(self.per_cpu_second)
 
 
-async def compare(
-    ours: Contender, *others: Contender, rounds: int = 5, seconds: int = 2
-) -> dict[str, float]:
+async def compare(ours: Contender, *others: Contender, rounds: int = 5) -> dict[str, float]:
     """Requests per CPU-second of each, and how many times that of the others ours is."""
     every = (ours, *others)
     for contender in every:
         # Statements and caches are there for good after a first round, which does not count.
-        options = (*contender.options, *_PATIENT)
-        await press(contender.url, contender.authorization, *options, seconds=1)
+        await contender.be_asked(1)
     for _ in range(rounds):
         for contender in every:
-            await contender.take_turn(seconds)
+            await contender.take_turn()
     found = {f"{each.name} per CPU-second": round(each.rate) for each in every}
     return found | {f"times {each.name}": round(ours.rate / each.rate, 2) for each in others}

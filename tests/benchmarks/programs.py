@@ -3,9 +3,10 @@
 import os
 import sys
 from asyncio.subprocess import Process, create_subprocess_exec
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.machinery import ModuleSpec, PathFinder
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,11 +17,20 @@ from tests.flows.process import free_port
 @asynccontextmanager
 async def serving(name: str, environment: dict[str, str]) -> AsyncIterator[tuple[str, Process]]:
     """Serve one of the programs beside this one; gives where, and its process."""
+    words = (sys.executable, "-m", "uvicorn", f"tests.benchmarks.{name}:app")
+    async with serving_by(words, {**os.environ, **environment}) as served:
+        yield served
+
+
+@asynccontextmanager
+async def serving_by(
+    words: Sequence[str], environment: Mapping[str, str], folder: Path | None = None
+) -> AsyncIterator[tuple[str, Process]]:
+    """Serve what a command of uvicorn names; gives where, and its process."""
     port = free_port()
     process = await create_subprocess_exec(
-        sys.executable, "-m", "uvicorn", f"tests.benchmarks.{name}:app",
-        "--port", str(port), "--no-access-log", "--log-level", "warning",
-        env={**os.environ, **environment},
+        *words, "--port", str(port), "--no-access-log", "--log-level", "warning",
+        env=environment, cwd=folder,
     )  # fmt: skip
     try:
         url = f"http://127.0.0.1:{port}"

@@ -1,4 +1,4 @@
-"""Requests of each kind against a FastAPI route with constant bytes, an ORM and bare ASGI."""
+"""Requests of each kind against a FastAPI route with constant bytes, an ORM, and peers."""
 
 import asyncio
 import json
@@ -20,6 +20,7 @@ from ocpi.opening import open_context
 from ocpi.parties import Partner, PlatformID
 from ocpi.settings import Settings
 from ocpi.testing import samples
+from tests.benchmarks.peers import serving_peers
 from tests.benchmarks.processor import Contender, compare
 from tests.benchmarks.programs import serving
 from tests.flows.process import ADMIN_TOKEN, SECRET, Installation
@@ -64,6 +65,8 @@ class Kind:
     headers: Mapping[str, str] = field(default_factory=dict)
     orm: bool = False
     bare: bool = False
+    peers: str | None = None
+    """What peers are asked for instead."""
 
     @property
     def authorization(self) -> str:
@@ -95,9 +98,9 @@ def _kinds(location_id: str) -> list[Kind]:
     sender = "/ocpi/cpo/2.2.1/sender/locations"
     changes = {"status": "@S", "last_updated": "@T"}
     return [
-        Kind("page of 50", f"{sender}?limit=50", EMSP, bare=True),
+        Kind("page of 50", f"{sender}?limit=50", EMSP, bare=True, peers="?limit=50"),
         Kind("page, gzip", f"{sender}?limit=50", EMSP, headers={"Accept-Encoding": "gzip"}),
-        Kind("one Location", f"{sender}/{location_id}", EMSP),
+        Kind("one Location", f"{sender}/{location_id}", EMSP, peers=location_id),
         Kind(
             "PATCH status",
             f"{RECEIVER}/locations/BE/BEC/L@E/L@E",
@@ -144,7 +147,10 @@ async def measure(folder: Path, database_url: str) -> dict[str, Any]:
     async with installation.serving("--no-worker") as served:
         ours = installation.base_url, served.process.pid
         location_id = await _fill(installation)
-        for kind in _kinds(location_id):
+        kinds = _kinds(location_id)
+        page = folder / "page.json"
+        await asyncio.to_thread(page.write_bytes, await _answer_to(kinds[0], ours[0]))
+        for kind in kinds:
             rates = await _measure_kind(kind, folder, database_url, *ours)
             print(kind.name, rates, flush=True)
             found |= {f"{kind.name}: {name}": value for name, value in rates.items()}
@@ -179,7 +185,15 @@ async def _measure_kind(
             options = kind.options(folder, "/L@E/L@E")
             plain = Contender("orm", process.pid, f"{url}/", "Token bench", options, database)
             others.append(plain)
-        return await compare(ours, *others)
+        if kind.peers is None:
+            return await compare(ours, *others)
+        served = serving_peers(folder / "page.json", kind.peers)
+        peers = await stack.enter_async_context(served)
+        rates = await compare(ours, *others, *peers)
+        fastest = max((peer.rate for peer in peers), default=None)
+        return rates | (
+            {"times the fastest peer": round(ours.rate / fastest, 1)} if fastest else {}
+        )
 
 
 def _beside(database_url: str) -> str:

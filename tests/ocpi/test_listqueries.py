@@ -91,7 +91,7 @@ async def test_the_page_behind_another_one_begins_at_its_end(database: Database)
 async def test_what_is_newer_than_a_moment_is_found_by_its_moment(database: Database) -> None:
     given: dict[str, object] = {"owner_0": OWNER.key, "date_from": ROWS - 9}
     queries = list_queries(TABLE, "owner_0", "date_from")
-    for query, window in ((queries.count, {}), (queries.gathered, WINDOW)):
+    for query, window in ((queries.counts[0], {}), (queries.gathered, WINDOW)):
         plan = await _plan(database, query, {**given, **window})
         assert _is_found(plan, "ix_location_dated"), plan
     page = await locations.page(database, Paging(0, 2, date_from=ROWS - 9), [OWNER])
@@ -105,10 +105,17 @@ async def test_what_is_newer_is_counted_from_the_end_where_fewer_are(
     database: Database, monkeypatch: pytest.MonkeyPatch, few: int, date_from: int
 ) -> None:
     monkeypatch.setattr("ocpi.listqueries.FEW", few)
-    count = list_queries.__wrapped__(TABLE, "owner_0", "date_from").count
+    counts = list_queries.__wrapped__(TABLE, "owner_0", "date_from").counts
     given = {"owner_0": OWNER.key, "date_from": date_from}
-    rows = await database.fetch(("counted", few), count, given)
-    assert rows[0][0] == sum(n % 2 and n >= date_from for n in range(1, ROWS + 1))
+    found = [(await database.fetch((n, few), count, given))[0][0] for n, count in enumerate(counts)]
+    expected = sum(n % 2 and n >= date_from for n in range(1, ROWS + 1))
+    assert {each for each in found if each is not None} == {expected}
+    assert (found[0] is None) == (expected > few)
+
+
+def test_who_asks_for_the_newest_has_the_owners_read_once() -> None:
+    few, *_ = list_queries(TABLE, "owner_0", "owner_1", "date_from").counts
+    assert str(few).count(":owner_0") == 1
 
 
 async def test_a_page_of_many_that_are_newer_is_walked_to_its_end(database: Database) -> None:

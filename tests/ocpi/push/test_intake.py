@@ -28,7 +28,7 @@ async def test_a_page_that_was_passed_over_while_it_was_read_is_not_told(
     watch = Watch(QUICK, [])
     watch.heads[Stream.STATE] = 10
     ledger = Ledger(QUICK, dict.fromkeys(Stream, 0), watch.heads)
-    everything = SimpleNamespace(concerns=lambda *_: True, may_hear=lambda _: True)
+    everything = SimpleNamespace(concerns=lambda *_: True, may_hear=lambda *_: True)
     teller = cast("Teller", SimpleNamespace(addressee=everything))
     reader = Intake(world.database, ledger, teller, QUICK, watch, 1, lambda: None)
 
