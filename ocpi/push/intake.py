@@ -72,7 +72,7 @@ class Intake:
         After a change thousands do, most of whose partners it does not concern, and each that it
         does would wait for their reads.
         """
-        key, reading = (stream, at, head), self._watch.reading
+        key, reading = (self._watch.server, stream, at, head), self._watch.reading
         if key not in reading:
             read = read_page(self._database, stream, at, self._pace.page)
             reading[key] = asyncio.ensure_future(read)

@@ -9,6 +9,9 @@ from ocpi.push.feed import Stream
 from ocpi.push.pace import Pace, boottime, micros
 from ocpi.push.reading import Line
 
+PlaceInFeed = tuple[int | None, Stream, int, int]
+"""The server, and where in a stream of its feed a page begins, with the head known then."""
+
 
 class Watch:
     """Kept up to date by the worker, read by its lanes."""
@@ -24,8 +27,8 @@ class Watch:
         self.urgent = asyncio.Event()
         """A lane has something to store that a crash must not lose: a receipt."""
         self.budget = Budget(pace.places, lanes)
-        self.reading: dict[tuple[Stream, int, int], asyncio.Future[Sequence[Line]]] = {}
-        """Pages of the feed that are being read, by where they begin and the head known then."""
+        self.reading: dict[PlaceInFeed, asyncio.Future[Sequence[Line]]] = {}
+        """Pages of the feed that are being read."""
         self._pace = pace
         self._skew = 0
         self._beat_at = float("-inf")
