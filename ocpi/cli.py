@@ -63,10 +63,18 @@ PLACES: Places = {
     "keys": Place("credentials.keyscli:keys_app", "The key that seals partners' tokens."),
     "station": Place("modules.stations.cli:station_app", "Our stations, published as Locations."),
     "tariff": Place("modules.tariffs.cli:tariff_app", "Our Tariffs, and Tariffs in files."),
+    "tariff import": Place(
+        "modules.stations.cli:import_tariffs",
+        "Import Tariffs in OCPI's JSON; what 2.2.1 does not know is kept and reported.",
+    ),
     "session": Place("modules.sessions.cli:session_app", "Our charging Sessions."),
     "cdr": Place("modules.cdrs.cli:cdr_app", "CDRs: what a session costs, and why."),
     "token": Place("modules.tokens.cli:token_app", "Drivers' Tokens, and whether one may charge."),
     "push": Place("ocpi.push.cli:push_app", "How partners are kept up to date."),
+    "push audit": Place(
+        "modules.cdrs.cli:show_audit",
+        "List our CDRs that nobody has accepted, and why as far as is known.",
+    ),
     "push verify": Place(
         "ocpi.allcli:verify",
         "Compare what a partner holds with what it should hold, by GETs on its receivers.",

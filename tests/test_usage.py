@@ -7,9 +7,11 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import grimp
 import pytest
 import structlog
 from typer.testing import CliRunner
@@ -59,6 +61,16 @@ def test_a_list_of_commands_says_of_each_what_it_says_of_itself() -> None:
 
     said = {words: named(words).help.split("\n\n")[0].replace("\n", " ") for words in PLACES}
     assert said == {words: place.help for words, place in PLACES.items()}
+
+
+def test_a_group_has_its_commands_whatever_else_is_imported() -> None:
+    graph = grimp.build_graph("ocpi", "credentials", "modules")
+    for words, place in PLACES.items():
+        module, name = place.where.split(":")
+        known = {module, *graph.find_upstream_modules(module)}
+        group = getattr(import_module(module), name)
+        for command in getattr(group, "registered_commands", ()):
+            assert command.callback.__module__ in known, f"{words} {command.name}"
 
 
 def test_a_command_imports_no_other() -> None:

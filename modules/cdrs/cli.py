@@ -20,7 +20,6 @@ from ocpi.exportways import command
 from ocpi.headers import Party
 from ocpi.opening import open_context
 from ocpi.parties import PlatformID, our_parties
-from ocpi.push.cli import push_app
 from ocpi.recent import newest
 from ocpi.spec.document import decode
 from ocpi.terminal import AsJSON, print_json, print_table, run
@@ -160,7 +159,6 @@ def show_checks(
     run(act())
 
 
-@push_app.command("audit")
 def show_audit(*, limit: Limit = 50, as_json: AsJSON = False) -> None:
     """List our CDRs that nobody has accepted, and why as far as is known."""
 

@@ -26,7 +26,6 @@ from modules.stations.publishing import (
     publish_records,
     with_tariff,
 )
-from modules.tariffs.cli import tariff_app
 from ocpi.context import Context
 from ocpi.errors import InvalidParameters
 from ocpi.headers import Party
@@ -86,7 +85,6 @@ def import_stations(
     run(act())
 
 
-@tariff_app.command("import")
 def import_tariffs(
     file: File, *, party: PartyOption = None, dry_run: DryRun = False, as_json: AsJSON = False
 ) -> None:

@@ -107,7 +107,11 @@ class Lane:
 
         And the partner's signs of life, see `ocpi.pulse`.
         """
+        was_open = self._breaker.open
         silent = self._probing.see(max(alive_at, self._last_success_at or 0), failures)
+        if self._breaker.open and not was_open:
+            # It sleeps, and has a probe to wait for now.
+            self._wake.set()
         if silent and self._teller.at_hub:
             self._start(self._probing.ask_for_life())
         now = self._watch.now()

@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 from modules.cdrs.cli import cdr_app
 from modules.cdrs.own import credit_of, post_own
 from modules.cdrs.received import keep
+from ocpi.cli import app
 from ocpi.database import Database
 from ocpi.errors import InvalidParameters
 from ocpi.opening import open_context
 from ocpi.parties import Partner
-from ocpi.push.cli import push_app
 from ocpi.push.feed import SyncObject
 from ocpi.push.lanes import Receipt, put_receipts
 from ocpi.spec.document import decode, encode
@@ -316,10 +316,10 @@ def test_the_commands_list_show_and_take_back_cdrs() -> None:
 
 @pytest.mark.usefixtures("installation")
 def test_the_command_audits_cdrs() -> None:
-    result = CliRunner().invoke(push_app, ["audit", "--json"], catch_exceptions=False)
+    result = CliRunner().invoke(app, ["push", "audit", "--json"], catch_exceptions=False)
     found = json.loads(result.stdout)
     assert [(each["id"], each["overdue"]) for each in found["cdrs"]] == [("B", False)]
-    result = CliRunner().invoke(push_app, ["audit"], catch_exceptions=False)
+    result = CliRunner().invoke(app, ["push", "audit"], catch_exceptions=False)
     assert "0 should have a receipt, 1 wait for their partner." in result.stdout
 
 
