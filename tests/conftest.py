@@ -11,9 +11,12 @@ from sqlalchemy.engine import URL, make_url
 
 from ocpi.database import Database
 from ocpi.migrate import upgrade
+from tests.plainlog import log_plainly
 from tests.postgres import PostgresMissingError, fresh_database, running_server
 
 pytest_plugins = ["tests.conformance.plugin", "tests.browser.leftout"]
+
+log_plainly()
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ from typing import Any
 
 import grimp
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from ocpi.cli import PLACES, app
 from ocpi.usage import EXAMPLES
 from tests.commands import all_commands
+from tests.plainlog import log_plainly
 
 ROOT = all_commands()
 
@@ -112,7 +112,7 @@ def test_a_database_that_cannot_be_used_is_a_sentence(
     environment = {"OCPI_DATABASE_URL": given, "OCPI_SECRET_KEY": "k" * 32, "COLUMNS": "300"}
     done = CliRunner().invoke(app, ["party", "list"], env=environment)
     holder.close()
-    structlog.reset_defaults()
+    log_plainly()
     assert done.exit_code == 1
     assert isinstance(done.exception, SystemExit)
     assert said in done.stderr
@@ -122,7 +122,7 @@ def test_a_database_that_cannot_be_used_is_a_sentence(
 
 def test_a_setting_that_is_wrong_is_named_as_it_is_set() -> None:
     done = CliRunner().invoke(app, ["party", "list"], env={"OCPI_SECRET_KEY": "short"})
-    structlog.reset_defaults()
+    log_plainly()
     assert (done.exit_code, done.stderr) == (
         1,
         "error: OCPI_SECRET_KEY: needs at least 16 characters\n",

@@ -107,10 +107,10 @@ class Lane:
 
         And the partner's signs of life, see `ocpi.pulse`.
         """
-        was_open = self._breaker.open
+        before = self._breaker.open, self._breaker.next_probe_at
         silent = self._probing.see(max(alive_at, self._last_success_at or 0), failures)
-        if self._breaker.open and not was_open:
-            # It sleeps, and has a probe to wait for now.
+        if (self._breaker.open, self._breaker.next_probe_at) != before:
+            # It sleeps, and has another moment to wait for.
             self._wake.set()
         if silent and self._teller.at_hub:
             self._start(self._probing.ask_for_life())

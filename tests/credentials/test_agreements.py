@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from ocpi.cli import app
 from ocpi.opening import open_context
 from ocpi.parties import PlatformID
 from tests.house import CPO, OURS, Service, add_partner, open_service
+from tests.plainlog import log_plainly
 
 URL = "/admin/agreements"
 RULE: dict[str, Any] = {"from_party": "DE*ABC", "to_party": "NL*TNM", "allowed": True}
@@ -101,7 +101,7 @@ def installation(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Iterator[N
     asyncio.run(_fill())
     yield
     # Commands log to the standard error that a test's runner gave them and has closed by now.
-    structlog.reset_defaults()
+    log_plainly()
 
 
 async def _fill() -> None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 from sqlmodel import select
 from typer.testing import CliRunner
 
@@ -16,6 +15,7 @@ from ocpi.forgiving import Forgiving, Habit
 from ocpi.parties import Partner, PartnerRole, WithheldEndpoint
 from ocpi.tolerances import store_tolerances
 from tests.credentials.network import SECRET
+from tests.plainlog import log_plainly
 
 ADD = ["add", "acme", "--role", "EMSP", "--country-code", "de", "--party-id", "abc"]
 
@@ -35,7 +35,7 @@ def installation(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Iterator[N
     monkeypatch.setenv("COLUMNS", "200")
     yield
     # Commands log to the standard error that a test's runner gave them and has closed by now.
-    structlog.reset_defaults()
+    log_plainly()
 
 
 def run(*words: str, app: Any = partner_app) -> tuple[int, str, str]:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-import structlog
 from sqlalchemy import text
 from sqlmodel import select
 from structlog.testing import capture_logs
@@ -21,6 +20,7 @@ from ocpi.database import Database
 from ocpi.parties import Partner
 from ocpi.sealing import Seal, WrongKey, hash_token
 from tests.house import context_of, open_database, settings_of
+from tests.plainlog import log_plainly
 from tests.schema import create_schema
 
 OLD, NEW = "the-old-key-of-some-length", "the-new-key-of-some-length"
@@ -146,7 +146,7 @@ def test_the_command_tells_what_it_did_and_what_comes_next(
     assert "Sealed 6 tokens anew; 0 were so already." in result.stdout
     assert "without OCPI_SECRET_KEY_PREVIOUS" in result.stdout
     result = CliRunner().invoke(keys_app, ["rotate", "--json"], catch_exceptions=False)
-    structlog.reset_defaults()
+    log_plainly()
     assert json.loads(result.stdout) == {
         "key_id": Seal(NEW).key_id,
         "resealed": 0,

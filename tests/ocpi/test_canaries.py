@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-import structlog
 from sqlalchemy import text
 from sqlmodel import SQLModel
 from typer.testing import CliRunner
@@ -26,6 +25,7 @@ from ocpi.testing import samples
 from tests.house import BASE, calling, present
 from tests.ocpi.hub.test_matrix import NAMES, ROWS, UNADDRESSED
 from tests.ocpi.hub.town import CPO1, Town, open_town, success
+from tests.plainlog import log_plainly
 
 TOKEN_B = "canary-token-b_0123456789"
 WRONG = "canary-wrong-token_0123456789"
@@ -35,7 +35,7 @@ RECEIVERS = (None, Party("DE", "MSP"), Party("FR", "FRC"), Party("XX", "XXX"))
 @pytest.fixture(autouse=True)
 def _reset() -> Iterator[None]:
     yield
-    structlog.reset_defaults()
+    log_plainly()
 
 
 @pytest.fixture

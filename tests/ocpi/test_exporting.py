@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 import ocpi.exporting
@@ -22,6 +21,7 @@ from ocpi.spec.document import encode
 from ocpi.testing import samples
 from tests.house import OWNER, Service, open_service
 from tests.modules.cdrs.receiving import register
+from tests.plainlog import log_plainly
 
 
 @pytest.fixture
@@ -137,4 +137,4 @@ def test_a_file_is_whole_or_not_there(
     done = CliRunner().invoke(app, ["session", "export", "--output", "/nowhere/x.csv"])
     assert (done.exit_code, "there is no folder /nowhere" in done.stderr) == (1, True)
     assert list(tmp_path.glob("*.csv*")) == []
-    structlog.reset_defaults()
+    log_plainly()

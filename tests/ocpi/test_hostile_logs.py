@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from ocpi.messages import log, plain, set_up_logging
+from tests.plainlog import log_plainly
 
 HOSTILE = "\x1b[2J\x1b]0;owned\x07 \u202e\r\nGET /ok 200 \x9b31m"
 STEERING = ("\x1b", "\x07", "\u202e", "\r", "\x9b")
@@ -18,7 +18,7 @@ STEERING = ("\x1b", "\x07", "\u202e", "\r", "\x9b")
 @pytest.fixture(autouse=True)
 def _reset() -> Iterator[None]:
     yield
-    structlog.reset_defaults()
+    log_plainly()
 
 
 def fail() -> None:

@@ -14,6 +14,7 @@ import structlog
 from ocpi.headers import MessageIDs
 from ocpi.messages import about, go_on_about, log, set_up_logging
 from tests.house import TOKEN, calling, open_service, present
+from tests.plainlog import log_plainly
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     monkeypatch.setattr(sys, "stderr", stream)
     set_up_logging("DEBUG")
     yield stream
-    structlog.reset_defaults()
+    log_plainly()
 
 
 def lines(written: io.StringIO) -> list[dict[str, str]]:

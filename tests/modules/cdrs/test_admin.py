@@ -9,7 +9,6 @@ from typing import Any
 
 import httpx
 import pytest
-import structlog
 from sqlmodel import col, select
 from typer.testing import CliRunner
 
@@ -35,6 +34,7 @@ from tests.house import (
     add_party,
     open_service,
 )
+from tests.plainlog import log_plainly
 
 LIST = "/admin/cdrs"
 URL = f"{LIST}/NL/TNM/CDR-1"
@@ -292,7 +292,7 @@ def installation(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     asyncio.run(prepare())
     yield
     # Commands log to the standard error that a test's runner gave them and has closed by now.
-    structlog.reset_defaults()
+    log_plainly()
 
 
 def run(*words: str) -> Any:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from ocpi.cli import app
 from ocpi.spec.document import decode, encode
 from ocpi.testing import samples
 from tests.house import RECEIVER, RECEIVING, Service, codes_of, open_service
+from tests.plainlog import log_plainly
 
 Document = dict[str, Any]
 
@@ -88,5 +88,5 @@ def test_the_command_shows_the_checks(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("OCPI_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/ocpi.sqlite")
     monkeypatch.setenv("OCPI_SECRET_KEY", "k" * 32)
     result = CliRunner().invoke(app, ["cdr", "checks", "--json"])
-    structlog.reset_defaults()
+    log_plainly()
     assert (result.exit_code, decode(result.stdout)) == (0, {"counts": [], "cdrs": []})

@@ -41,6 +41,7 @@ from tests.modules.cdrs.sealed import (
     open_sealing,
     two_seals,
 )
+from tests.plainlog import log_plainly
 
 
 @pytest.fixture
@@ -169,7 +170,7 @@ def installed(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
     use(monkeypatch, sqlite_url)
     asyncio.run(_prepare(sqlite_url))
     yield sqlite_url
-    structlog.reset_defaults()
+    log_plainly()
 
 
 async def _prepare(url: str) -> None:

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-import structlog
 from sqlmodel import select
 from typer.testing import CliRunner
 
@@ -19,6 +18,7 @@ from ocpi.push.feed import SyncObject
 from ocpi.spec.document import decode, encode
 from ocpi.testing import samples
 from tests.house import OURS, OWNER, Service, add_party, open_service
+from tests.plainlog import log_plainly
 
 LIST = "/admin/sessions"
 URL = f"{LIST}/NL/TNM/SESSION-1"
@@ -213,7 +213,7 @@ def installation(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
     asyncio.run(prepare())
     yield
     # Commands log to the standard error that a test's runner gave them and has closed by now.
-    structlog.reset_defaults()
+    log_plainly()
 
 
 @pytest.mark.usefixtures("installation")

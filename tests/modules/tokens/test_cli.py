@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from modules.tokens.store import tokens
@@ -16,6 +15,7 @@ from ocpi.opening import open_context
 from ocpi.parties import Partner
 from ocpi.testing import samples
 from tests.house import add_partner
+from tests.plainlog import log_plainly
 
 MSP = Party("DE", "MSP")
 
@@ -35,7 +35,7 @@ def installation(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Iterator[N
     asyncio.run(_fill())
     yield
     # Commands log to the standard error that a test's runner gave them and has closed by now.
-    structlog.reset_defaults()
+    log_plainly()
 
 
 async def _fill() -> None:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 from typer.testing import CliRunner
 
 from ocpi.console.staff import Person, Role, person_of, sign_in
 from ocpi.console.staffcli import user_app
 from ocpi.database import Database
+from tests.plainlog import log_plainly
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def installation(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Iterator[N
     monkeypatch.setenv("COLUMNS", "200")
     yield
     # Commands log to the standard error that a test's runner gave them and has closed by now.
-    structlog.reset_defaults()
+    log_plainly()
 
 
 def run(*words: str) -> tuple[int, str, str]:

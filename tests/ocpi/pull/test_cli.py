@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-import structlog
 from sqlmodel import select
 from typer.testing import CliRunner
 
@@ -19,6 +18,7 @@ from ocpi.testing import samples
 from ocpi.testing.emsp import MockEMSP, running
 from ocpi.testing.mock.state import Peer, Standing
 from tests.house import add_partner
+from tests.plainlog import log_plainly
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def installation(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Iterator[N
     asyncio.run(_fill())
     yield
     # Commands log to the standard error that a test's runner gave them and has closed by now.
-    structlog.reset_defaults()
+    log_plainly()
 
 
 async def _fill() -> None:

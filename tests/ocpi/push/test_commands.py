@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 
 import pytest
-import structlog
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from typer.testing import CliRunner
@@ -21,6 +20,7 @@ from ocpi.push.feed import Change, changed
 from ocpi.push.lanes import ParkedObject, open_lane
 from ocpi.testing import samples
 from tests.house import OURS, OWNER, add_partner, open_service
+from tests.plainlog import log_plainly
 
 KEY = "locations/nl*tnm*loc1"
 BILL = "cdrs/nl*tnm*cdr-1"
@@ -41,7 +41,7 @@ def installation(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Iterator[N
     asyncio.run(_fill())
     yield
     # Commands log to the standard error that a test's runner gave them and has closed by now.
-    structlog.reset_defaults()
+    log_plainly()
 
 
 async def _fill() -> None:

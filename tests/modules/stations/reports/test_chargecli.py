@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from openapi_spec_validator import validate
 from typer.testing import CliRunner
 
@@ -22,6 +21,7 @@ from ocpi.opening import open_context
 from ocpi.spec.document import decode, encode
 from tests.house import OWNER
 from tests.modules.stations.reports.yard import add_token, furnish, meter, start, stop
+from tests.plainlog import log_plainly
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def _filled(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     act(furnish)
     yield
     # Commands log to the standard error that a test's runner gave them and has closed by now.
-    structlog.reset_defaults()
+    log_plainly()
 
 
 def run(*words: str) -> tuple[int, str, str]:
