@@ -231,7 +231,10 @@ def create_admin_api() -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
         webhooks=modules.stations.gateways.messages.webhooks,
-        responses={"4XX": {"model": Problem, "description": "Refused, see `error`."}},
+        responses={
+            "4XX": {"model": Problem, "description": "Refused, see `error`."},
+            "503": {"model": Problem, "description": "Not possible now: see `Retry-After`."},
+        },
     )
     for router in _admin_routers():
         api.include_router(router)

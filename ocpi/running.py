@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import FrameType
 from typing import Annotated
 
@@ -12,6 +14,7 @@ import uvicorn
 from credentials.keys import check_key
 from ocpi.app import create_app, duties_of, keepers_of
 from ocpi.catalogue import mounted
+from ocpi.context import Context
 from ocpi.crew import on_duty
 from ocpi.messages import set_up_logging
 from ocpi.observing.serving import MetricsServer
@@ -35,6 +38,17 @@ class _Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+@asynccontextmanager
+async def _at_work() -> AsyncIterator[Context]:
+    """What a process that stays needs: its log, its files, and a key that opens what is stored."""
+    settings = Settings()
+    set_up_logging(settings.log_level)
+    raise_open_files(Pace().open_files)
+    async with open_context(settings) as context:
+        await check_key(context)
+        yield context
+
+
 def serve(
     *,
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
@@ -46,11 +60,7 @@ def serve(
     """Serve partners and the admin API; migrates the database first."""
 
     async def act() -> None:
-        settings = Settings()
-        set_up_logging(settings.log_level)
-        raise_open_files(Pace().open_files)
-        async with open_context(settings) as context:
-            await check_key(context)
+        async with _at_work() as context:
             server = _Server(
                 uvicorn.Config(
                     create_app(context, worker=worker),
@@ -87,11 +97,7 @@ def worker(
     """Tell partners what changes, ask stations, pull lists: all without serving requests."""
 
     async def act() -> None:
-        settings = Settings()
-        set_up_logging(settings.log_level)
-        raise_open_files(Pace().open_files)
-        async with open_context(settings) as context:
-            await check_key(context)
+        async with _at_work() as context:
             ended = asyncio.Event()
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):

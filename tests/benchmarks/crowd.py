@@ -16,17 +16,14 @@ from statistics import median
 from typing import Any
 
 import httpx
-from pydantic import SecretStr
 from sqlalchemy import Connection, func, text
 from sqlmodel import col, select
 
 from ocpi.context import Context
 from ocpi.database import Database
 from ocpi.headers import Party
-from ocpi.opening import open_context
 from ocpi.parties import PartnerEndpoint, PlatformID
 from ocpi.push.lanes import PartnerLane
-from ocpi.settings import Settings
 from ocpi.testing import samples
 from tests.benchmarks.growth import median_of
 from tests.benchmarks.processor import cpu_seconds, database_seconds, megabytes
@@ -36,9 +33,10 @@ from tests.benchmarks.stock import (
     fill_locations,
     insert_rows,
     many_parties,
+    opened,
     store_partners,
 )
-from tests.flows.process import SECRET, Installation, Serving
+from tests.flows.process import Installation, Serving
 from tests.house import add_partner
 
 PARTNERS = int(os.environ.get("BENCH_PARTNERS", "10000"))
@@ -63,14 +61,11 @@ _TAKEN = select(func.count()).where(col(PartnerLane.owner).is_not(None))
 async def measure(folder: Path, database_url: str) -> dict[str, Any]:
     """Seconds and megabytes of `ocpi serve` with all of them, at rest and when one EVSE changes."""
     installation = Installation(database_url, folder, settings=QUIET)
-    settings = Settings(
-        database_url=database_url,
-        secret_key=SecretStr(SECRET),
-        country_code="DE",
-        party_id="CPO",
-    )
     began = time.perf_counter()
-    async with open_context(settings) as context, serving("counter", {}) as (mock, _):
+    async with (
+        opened(database_url, country_code="DE", party_id="CPO") as context,
+        serving("counter", {}) as (mock, _),
+    ):
         ids = await _fill(context)
         await _give_receivers(context.database, ids[:FEW], mock)
         seconds = time.perf_counter() - began

@@ -10,15 +10,12 @@ from statistics import median
 from typing import Any
 
 import httpx
-from pydantic import SecretStr
 
 from ocpi.headers import Party
-from ocpi.opening import open_context
-from ocpi.settings import Settings
 from ocpi.testing import samples
 from tests.benchmarks.processor import megabytes
-from tests.benchmarks.stock import FIRST, fill_locations
-from tests.flows.process import SECRET, Installation
+from tests.benchmarks.stock import FIRST, fill_locations, opened
+from tests.flows.process import Installation
 from tests.house import add_partner
 
 ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
@@ -76,14 +73,8 @@ async def median_of(client: httpx.AsyncClient, url: str) -> float:
 
 
 async def _fill(database_url: str) -> float:
-    settings = Settings(
-        database_url=database_url,
-        secret_key=SecretStr(SECRET),
-        country_code="DE",
-        party_id="CPO",
-    )
     started = time.perf_counter()
-    async with open_context(settings) as context:
+    async with opened(database_url, country_code="DE", party_id="CPO") as context:
         await add_partner(context.database, "emsp", TOKEN, Party("DE", "MSP"))
         location = samples.location(id="L@N", country_code="DE", party_id="CPO")
         await fill_locations(context.database, json.dumps(location, separators=(",", ":")), ROWS)

@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from pydantic import SecretStr
 
 from ocpi.headers import Party
-from ocpi.opening import open_context
 from ocpi.parties import PlatformID
-from ocpi.settings import Settings
 from tests.benchmarks.growth import date, median_of
 from tests.benchmarks.processor import Contender, compare
-from tests.benchmarks.stock import many_parties, store_locations, store_partners
-from tests.flows.process import SECRET, Installation
+from tests.benchmarks.stock import many_parties, opened, store_locations, store_partners
+from tests.flows.process import Installation
 from tests.house import add_partner
 
 PARTIES = int(os.environ.get("BENCH_PARTIES", "1000"))
@@ -59,13 +56,7 @@ async def measure(folder: Path, database_url: str) -> dict[str, Any]:
 
 
 async def _fill(database_url: str) -> None:
-    settings = Settings(
-        database_url=database_url,
-        secret_key=SecretStr(SECRET),
-        hub_country_code="NL",
-        hub_party_id="HUB",
-    )
-    async with open_context(settings) as context:
+    async with opened(database_url, hub_country_code="NL", hub_party_id="HUB") as context:
         hub = PlatformID.HUB
         await add_partner(context.database, "emsp", TOKEN, Party("DE", "MSP"), platform=hub)
         owners = many_parties(PARTIES)

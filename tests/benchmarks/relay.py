@@ -5,16 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import SecretStr
-
 from ocpi.headers import Party
-from ocpi.opening import open_context
 from ocpi.parties import Partner, PartnerEndpoint, PlatformID
-from ocpi.settings import Settings
 from tests.benchmarks.load import press
 from tests.benchmarks.processor import Contender, compare
 from tests.benchmarks.programs import serving
-from tests.flows.process import SECRET, Installation
+from tests.benchmarks.stock import opened
+from tests.flows.process import Installation
 from tests.house import add_partner
 
 TOKEN = "token-of-the-cpo-0123456789"
@@ -66,13 +63,9 @@ async def measure(folder: Path, database_url: str) -> dict[str, Any]:
 
 async def _join(installation: Installation, target: str) -> None:
     """A CPO that sends, and an eMSP at the target, as the handshake would leave them."""
-    settings = Settings(
-        database_url=installation.database_url,
-        secret_key=SecretStr(SECRET),
-        hub_country_code="NL",
-        hub_party_id="HUB",
-    )
-    async with open_context(settings) as context:
+    async with opened(
+        installation.database_url, hub_country_code="NL", hub_party_id="HUB"
+    ) as context:
         hub = PlatformID.HUB
         await add_partner(
             context.database, "cpo", TOKEN, Party("BE", "BEC"), role="CPO", platform=hub
@@ -83,7 +76,7 @@ async def _join(installation: Installation, target: str) -> None:
         async with context.database.write() as db:
             partner = await db.get_one(Partner, emsp)
             partner.token_out = context.seal.close("hub-token")
-            url = f"{target}/receiver/sessions"
+            place = f"{target}/receiver/sessions"
             db.add(
-                PartnerEndpoint(partner_id=emsp, identifier="sessions", role="RECEIVER", url=url)
+                PartnerEndpoint(partner_id=emsp, identifier="sessions", role="RECEIVER", url=place)
             )

@@ -2,16 +2,22 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from pydantic import SecretStr
 from sqlalchemy import Connection, Table, insert, text
 from sqlmodel import SQLModel
 
 from modules.locations.store import LocationRow, locations
+from ocpi.context import Context
 from ocpi.database import Database
 from ocpi.headers import Party
+from ocpi.opening import open_context
 from ocpi.parties import Partner, PartnerRole, PlatformID, State
+from ocpi.settings import Settings
 from ocpi.testing import samples
+from tests.flows.process import SECRET
 
 # A change each second since 2020.
 FIRST = 1_577_836_800_000_000
@@ -27,6 +33,13 @@ _INSERT = (
     "CAST(:moment AS bigint) + n * 1000000, replace(:body, '@N', CAST(n AS varchar)), 'nld', true, "
     "'|', '|', '|', '{}' FROM numbers"
 )
+
+
+def opened(database_url: str, **parties: str) -> AbstractAsyncContextManager[Context]:
+    """The database as processes of an `Installation` see it, with these parties of ours."""
+    given: dict[str, Any] = dict(parties)
+    settings = Settings(database_url=database_url, secret_key=SecretStr(SECRET), **given)
+    return open_context(settings)
 
 
 def many_parties(count: int) -> list[Party]:

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -43,9 +43,10 @@ class Restartable:
         os.kill(self._pid(), signal.SIGQUIT)
         if self._process is not None:
             self._process.wait(timeout=60)
-        # Its supervisor does not wait for it, so it stays a zombie.
-        while proc.exists() and ") Z " not in proc.joinpath("stat").read_text():
-            time.sleep(0.02)
+        # It stays a zombie where its supervisor does not wait for it, and else is gone at once.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            while ") Z " not in proc.joinpath("stat").read_text():
+                time.sleep(0.02)
 
     def start(self) -> None:
         """Start it again with what it has on disk; it answers once it has recovered."""

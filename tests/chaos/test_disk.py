@@ -9,18 +9,17 @@ import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 
 import asyncpg
 import pytest
 
-from tests.chaos.cluster import Cluster, running_cluster
-from tests.chaos.load import Load, an_admin
-from tests.chaos.partners import Mood, partners_of
-from tests.chaos.scale import seeded
+from tests.chaos.cluster import Cluster
+from tests.chaos.partners import Mood
 from tests.chaos.server import Restartable, restartable_server
-from tests.chaos.settling import forgotten, party_of, register, settle
+from tests.chaos.settling import forgotten, settle
+from tests.chaos.stage import a_stage
 from tests.flows.process import until
 from tests.postgres import execute
 
@@ -29,27 +28,19 @@ Full = Callable[[Cluster], AbstractAsyncContextManager[None]]
 
 async def go_through(database_url: str, folder: Path, full: Full) -> None:
     """Change things before, while and after the disk is full."""
-    chance = seeded("disk")
-    async with AsyncExitStack() as stack:
-        moods = [Mood.WELL, Mood.LOSES]
-        partners = await stack.enter_async_context(partners_of(chance, moods))
-        cluster = await stack.enter_async_context(running_cluster(database_url, folder))
-        admins = [await stack.enter_async_context(an_admin(each.url)) for each in cluster.serving]
-        parties = [party_of(each) for each in partners.mocks]
-        load = Load(admins, parties, seeded("load"))
-        await load.put_locations()
-        await register(admins[0], partners)
-        partners.misbehave()
+    async with a_stage(database_url, folder, "disk", [Mood.WELL, Mood.LOSES]) as stage:
+        load = stage.load
+        stage.partners.misbehave()
         async with load.flowing():
             await until(lambda: len(load.acknowledged) > 30, 60)
-            async with full(cluster):
+            async with full(stage.cluster):
                 refused = load.unknown
                 await until(lambda: load.unknown > refused + 5, 60)
             began, acknowledged = time.monotonic(), len(load.acknowledged)
             await until(lambda: len(load.acknowledged) > acknowledged, 60)
             print(f"works again after {time.monotonic() - began:.1f} s; {dict(load.excuses)}")
             await until(lambda: len(load.acknowledged) > acknowledged + 20, 60)
-        ours = await settle(admins[0], load, partners)
+        ours = await settle(stage.admins[0], load, stage.partners)
         assert forgotten(ours, load) == []
         assert load.refused == []
         assert set(load.excuses) == {(503, "5")}

@@ -6,7 +6,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,12 @@ import pytest
 from sqlalchemy.engine import URL
 
 from ocpi.spec.document import encode
-from tests.chaos.cluster import running_cluster
-from tests.chaos.load import OWNER, Load, an_admin
-from tests.chaos.partners import Mood, Partners, partners_of
+from tests.chaos.load import OWNER, Load
+from tests.chaos.partners import Mood, Partners
 from tests.chaos.scale import SCALE, seeded
 from tests.chaos.server import Restartable, Standby, following, restartable_server
-from tests.chaos.settling import forgotten, party_of, read_ours, register, settle
+from tests.chaos.settling import forgotten, party_of, read_ours, settle
+from tests.chaos.stage import a_stage
 from tests.flows.process import until
 from tests.postgres import execute
 
@@ -119,16 +119,9 @@ def _plain(document: dict[str, Any]) -> dict[str, Any]:
 async def test_after_a_failover_that_loses_changes_every_later_one_is_told(
     pair: Pair, tmp_path: Path
 ) -> None:
-    async with AsyncExitStack() as stack:
-        moods = [Mood.WELL, Mood.WELL]
-        partners = await stack.enter_async_context(partners_of(seeded("failover"), moods))
-        cluster = await stack.enter_async_context(running_cluster(pair.url, tmp_path))
-        admins = [await stack.enter_async_context(an_admin(each.url)) for each in cluster.serving]
-        parties = [party_of(each) for each in partners.healthy]
-        load = Load(admins, parties, seeded("load"))
-        later = Load(admins, parties, seeded("later"), prefix="L")
-        await load.put_locations()
-        await register(admins[0], partners)
+    async with a_stage(pair.url, tmp_path, "failover", [Mood.WELL, Mood.WELL]) as stage:
+        load, partners, admins = stage.load, stage.partners, stage.admins
+        later = Load(admins, load.parties, seeded("later"), prefix="L")
         async with load.flowing():
             await until(lambda: len(load.acknowledged) > SCALE.lost, 60)
             await asyncio.to_thread(pair.part)

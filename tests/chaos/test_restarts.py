@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
 
-from tests.chaos.cluster import running_cluster
-from tests.chaos.load import Load, an_admin
-from tests.chaos.partners import Mood, partners_of
+from tests.chaos.partners import Mood
 from tests.chaos.scale import SCALE, seeded
 from tests.chaos.server import Restartable, restartable_server
-from tests.chaos.settling import forgotten, party_of, register, settle
+from tests.chaos.settling import forgotten, settle
+from tests.chaos.stage import a_stage
 from tests.flows.process import until
 from tests.postgres import execute, fresh_database
 
@@ -42,19 +40,10 @@ async def test_a_server_that_stops_and_starts_loses_nothing_that_was_acknowledge
     server: Restartable, own_url: str, tmp_path: Path
 ) -> None:
     chance = seeded("restarts")
-    async with AsyncExitStack() as stack:
-        partners = await stack.enter_async_context(
-            partners_of(chance, [Mood.WELL, Mood.WELL, Mood.LOSES])
-        )
-        cluster = await stack.enter_async_context(running_cluster(own_url, tmp_path))
-        admins = [
-            await stack.enter_async_context(an_admin(member.url)) for member in cluster.serving
-        ]
-        parties = [party_of(each) for each in partners.mocks]
-        load = Load(admins, parties, seeded("load"))
-        await load.put_locations()
-        await register(admins[0], partners)
-        partners.misbehave()
+    moods = [Mood.WELL, Mood.WELL, Mood.LOSES]
+    async with a_stage(own_url, tmp_path, "restarts", moods) as stage:
+        load = stage.load
+        stage.partners.misbehave()
         async with load.flowing():
             for _ in range(SCALE.restarts):
                 await asyncio.sleep(chance.uniform(0.5, 2))
@@ -63,7 +52,7 @@ async def test_a_server_that_stops_and_starts_loses_nothing_that_was_acknowledge
                 await asyncio.to_thread(server.start)
                 before = len(load.acknowledged)
                 await until(lambda before=before: len(load.acknowledged) > before + 5, 60)  # type: ignore[misc]
-        ours = await settle(admins[0], load, partners)
+        ours = await settle(stage.admins[0], load, stage.partners)
         print(f"{len(load.acknowledged)} acknowledged, {load.unknown} unknown")
         assert load.unknown > 0
         assert forgotten(ours, load) == []
