@@ -305,6 +305,17 @@ async def test_old_connections_are_replaced_but_not_under_their_users(
     assert (slow.connections, peer.connections) == (1, 2)
 
 
+async def test_a_connection_that_rested_is_not_used_again_before_the_partner_closes_it(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ocpi.egress.IDLE", 0.05)
+    async with listen(respond()) as peer:
+        for _ in range(2):
+            assert (await client.request(PARTNER, "GET", peer.url)).success()
+            await asyncio.sleep(0.1)
+    assert peer.connections == 2
+
+
 async def test_a_closed_client_has_no_connections() -> None:
     client = Client(allow_private=True)
     async with listen(respond()) as peer:
