@@ -18,6 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.batching import Batches
 from ocpi.inlinesqlite import NAME, in_thread
+from ocpi.kept import EDITION, Kept, Shared
 from ocpi.waking import Waking
 
 SQLITE_PRAGMAS = (
@@ -185,6 +186,8 @@ class Database:
         self._prepared: dict[Any, Prepared] = {}
         self._waking = Waking(self._notify)
         self.batches = Batches(self.write)
+        # SQLite answers at once, so there is nobody to share the question with.
+        self.kept = Kept(self._edition if self.sqlite else Shared(self._edition))
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -249,6 +252,10 @@ class Database:
         except DATABASE_ERRORS as error:
             self._count(error)
             raise
+
+    async def _edition(self) -> str:
+        ((word,),) = await self.fetch("database.edition", EDITION, {})
+        return str(word)
 
     def prepare(self, statement: Executable, given: Mapping[str, Any]) -> Prepared:
         """Compile a statement to this database's text; lists in it are spelled out as given."""

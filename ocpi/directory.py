@@ -124,6 +124,11 @@ MEMBERS: CompoundSelect[Any] = union_all(
 
 async def read_directory(database: Database, settings: Settings) -> Directory:
     """The directory as it is now."""
+    key = ("directory", settings.hub_is_open)
+    return await database.kept.get(key, lambda: _read_directory(database, settings))
+
+
+async def _read_directory(database: Database, settings: Settings) -> Directory:
     rows = await database.fetch("directory", MEMBERS, {})
     return Directory(
         hub=hub_party(settings),
@@ -136,7 +141,7 @@ def _grouped(rows: Collection[Any]) -> dict[str, list[Member]]:
     members: dict[str, list[Member]] = defaultdict(list)
     for role, key, *more in rows:
         members[key].append(_member(role, *more))
-    return members
+    return dict(members)
 
 
 @lru_cache(maxsize=16_384)

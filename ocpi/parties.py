@@ -1,6 +1,6 @@
 """Who speaks for whom: our platforms and their parties, partners with their roles and endpoints."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -256,6 +256,31 @@ async def authenticate(
 
     `now` is in microseconds since 1970. Raises ``NotAuthenticated``.
     """
+    key = ("presented", platform, authorization)
+    presented = await database.kept.get(key, lambda: _presented(database, platform, authorization))
+    caller = presented.caller
+    if presented.expires_at is not None and presented.expires_at <= now:
+        raise NotAuthenticated("This token has expired: ask for a new one.")
+    if presented.suspended:
+        raise NotAuthenticated("This connection is suspended by the operator of this platform.")
+    if presented.used:
+        return caller
+    hashed = hash_token(caller.token)
+    await _first_use(database, caller.partner_id, hashed, registration=caller.registration)
+    return caller if caller.registration else replace(caller, state=State.CONFIRMED)
+
+
+@dataclass(frozen=True)
+class _Presented:
+    """A token that is known here, and who presents it."""
+
+    caller: Caller
+    expires_at: int | None
+    used: bool
+    suspended: bool
+
+
+async def _presented(database: Database, platform: str, authorization: str | None) -> _Presented:
     for token in read_tokens(authorization):
         given = {"hash": hash_token(token), "platform": platform}
         rows = await database.fetch("parties.presented", _PRESENTED_AND_FACED, given)
@@ -263,24 +288,15 @@ async def authenticate(
         if presented:
             faced = sorted((row[14], row[9], row[10]) for row in rows if row[0] is None)
             ours = tuple(Party(*codes) for _, *codes in faced)
-            return await _caller(database, platform, token, presented, ours, now)
+            return _read_presented(platform, token, presented, ours)
     raise NotAuthenticated("This token is not known here (any more).")
 
 
-async def _caller(
-    database: Database, platform: str, token: str, rows: Any, ours: tuple[Party, ...], now: int
-) -> Caller:
-    hashed, registration, expires_at, used_at, partner_id, name, state, suspended = rows[0][:8]
-    if expires_at is not None and expires_at <= now:
-        raise NotAuthenticated("This token has expired: ask for a new one.")
-    if suspended:
-        raise NotAuthenticated("This connection is suspended by the operator of this platform.")
-    if used_at is None:
-        await _first_use(database, partner_id, hashed, registration=bool(registration))
-        state = state if registration else State.CONFIRMED
+def _read_presented(platform: str, token: str, rows: Any, ours: tuple[Party, ...]) -> _Presented:
+    _, registration, expires_at, used_at, partner_id, name, state, suspended = rows[0][:8]
     roles = tuple(PartyRole(row[8], Party(row[9], row[10])) for row in rows if row[8] is not None)
     rules, passed_at, mappings = rows[0][11:14]
-    return Caller(
+    caller = Caller(
         partner_id,
         name,
         platform,
@@ -292,6 +308,7 @@ async def _caller(
         passed=passed_at is not None,
         ours=ours,
     )
+    return _Presented(caller, expires_at, used=used_at is not None, suspended=bool(suspended))
 
 
 async def _first_use(

@@ -1,7 +1,8 @@
 """Who speaks: a message's party must be one of its caller's (RT-08, TA-06, TA-28)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy import bindparam, select
 from sqlmodel import col
@@ -30,6 +31,11 @@ async def with_announced(database: Database, caller: Caller, named: Collection[P
     if not keys or "HUB" not in {role.role for role in caller.roles}:
         return caller
     given = {"partner_id": caller.partner_id, "first": keys[0], "second": keys[-1]}
-    rows = await database.fetch("hub.announced", _ANNOUNCED, given)
-    found = (PartyRole(role, Party(*codes)) for role, *codes in rows)
+    key = ("announced", *given.values())
+    found = await database.kept.get(key, lambda: _announced(database, given))
     return replace(caller, roles=(*caller.roles, *found))
+
+
+async def _announced(database: Database, given: Mapping[str, Any]) -> list[PartyRole]:
+    rows = await database.fetch("hub.announced", _ANNOUNCED, given)
+    return [PartyRole(role, Party(*codes)) for role, *codes in rows]

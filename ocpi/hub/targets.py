@@ -92,6 +92,11 @@ async def find_destination(
     Raises ``UnknownReceiver``, the same for a party that there is not and for one that the sender
     may not talk to, and what `locate` raises.
     """
+    key = ("destination", sender.key, to.key, interface)
+    return await context.database.kept.get(key, lambda: _find(context, sender, to, interface))
+
+
+async def _find(context: Context, sender: Party, to: Party, interface: Interface) -> Destination:
     given = _given(to, interface) | {"sender": sender.key, "receiver": to.key}
     rows = await context.database.fetch("hub.destination.rules", _FOUND_AND_RULES, given)
     found = [_Found(*row) for row in rows]

@@ -9,8 +9,11 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
+    Connection,
     ForeignKey,
     Index,
+    Table,
+    bindparam,
     cast,
     delete,
     func,
@@ -22,6 +25,7 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock
+from ocpi.ownwords import Server
 from ocpi.push.feed import FeedHead, Stream
 from ocpi.push.ledger import Notes, Parking, Why
 
@@ -55,6 +59,13 @@ class PartnerLane(SQLModel, table=True):
         default=None, sa_column=Column(JSON(none_as_null=True))
     )
     """The cursors when it died, from which all is told again then."""
+
+
+AT_ONCE = 1000
+"""Lanes in a statement at most."""
+
+_LANES: Table = PartnerLane.__table__  # type: ignore[attr-defined]
+_PUT_PROGRESS = update(_LANES).where(_LANES.c.partner_id == bindparam("of"))
 
 
 class WorkerBeat(SQLModel, table=True):
@@ -225,6 +236,50 @@ def parking_of(row: ParkedObject) -> Parking:
     """A row as the lane's ledger holds it."""
     names = Parking.__dataclass_fields__.keys() - {"kind"}
     return Parking(kind=Why(row.kind), **{name: getattr(row, name) for name in names})
+
+
+async def lock_held(
+    db: AsyncSession, owner: str, partner_ids: Sequence[int]
+) -> dict[int, tuple[int, int]]:
+    """Those of some lanes that an owner holds, with their epoch and the server that says so.
+
+    They stay locked to the end of the transaction, one after the other by their ids.
+    """
+    held: dict[int, tuple[int, int]] = {}
+    for first in range(0, len(partner_ids), AT_ONCE):
+        some = sorted(partner_ids)[first : first + AT_ONCE]
+        rows = await db.exec(
+            select(col(PartnerLane.partner_id), col(PartnerLane.epoch), Server())
+            .where(col(PartnerLane.owner) == owner, col(PartnerLane.partner_id).in_(some))
+            .order_by(col(PartnerLane.partner_id))
+            .with_for_update()
+        )
+        held |= {partner_id: (epoch, server) for partner_id, epoch, server in rows}
+    return held
+
+
+async def put_progress(
+    db: AsyncSession, owner: str | None, progress: Mapping[int, Progress]
+) -> None:
+    """Store how far lanes are, and whose they are from now on.
+
+    A change moves the cursors of thousands of lanes, so they go to the driver all together.
+    """
+    if not progress:
+        return
+    rows = [
+        {
+            "of": partner_id,
+            "owner": owner,
+            "cursors": each.cursors,
+            "breaker": each.breaker,
+            "last_success_at": each.last_success_at,
+            "last_error": each.last_error,
+        }
+        for partner_id, each in progress.items()
+    ]
+    connection = await db.connection()
+    await connection.run_sync(Connection.execute, _PUT_PROGRESS, rows)
 
 
 async def put_notes(db: AsyncSession, partner_id: int, notes: Notes) -> None:

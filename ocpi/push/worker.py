@@ -5,7 +5,6 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from operator import attrgetter
-from typing import Any
 
 import structlog
 from sqlalchemy import (
@@ -35,8 +34,10 @@ from ocpi.push.lanes import (
     PartnerLane,
     Progress,
     WorkerBeat,
+    lock_held,
     park_late,
     put_notes,
+    put_progress,
     put_receipts,
     release_orphans,
     tell_again,
@@ -318,10 +319,9 @@ class Worker:
                 return
             try:
                 async with self._database.write() as db:
-                    for lane, progress in taken:
-                        if not await self._store(db, lane, progress, release=release is not None):
-                            lane.stop()
-                            await _repair(db, lane.partner_id, progress)
+                    for lane, progress in await self._store(db, taken, release=release is not None):
+                        lane.stop()
+                        await _repair(db, lane.partner_id, progress)
                     for partner_id, progress in left:
                         await _repair(db, partner_id, progress)
                 for lane in lanes:
@@ -334,32 +334,17 @@ class Worker:
         return [lane for lane in self._lanes.values() if lane.changed and not lane.dropped]
 
     async def _store(
-        self, db: AsyncSession, lane: Lane, progress: Progress, *, release: bool
-    ) -> bool:
-        """Store a lane's progress. Returns False when it is not ours any more."""
-        values: dict[str, Any] = {
-            "cursors": progress.cursors,
-            "breaker": progress.breaker,
-            "last_success_at": progress.last_success_at,
-            "last_error": progress.last_error,
-        }
-        if release:
-            values["owner"] = None
-        stored = await db.exec(
-            update(PartnerLane)
-            .where(
-                col(PartnerLane.partner_id) == lane.partner_id,
-                col(PartnerLane.owner) == self._watch.id,
-                col(PartnerLane.epoch) == lane.epoch,
-                Server() == lane.server,
-            )
-            .values(**values)
-        )
-        if stored.rowcount == 0:
-            return False
-        await put_receipts(db, progress.receipts)
-        await put_notes(db, lane.partner_id, progress.notes)
-        return True
+        self, db: AsyncSession, taken: Sequence[tuple[Lane, Progress]], *, release: bool
+    ) -> list[tuple[Lane, Progress]]:
+        """Store what lanes have noted; gives those that are not ours any more, and were not."""
+        held = await lock_held(db, self._watch.id, [lane.partner_id for lane, _ in taken])
+        ours = {lane for lane, _ in taken if held.get(lane.partner_id) == (lane.epoch, lane.server)}
+        told = {lane.partner_id: progress for lane, progress in taken if lane in ours}
+        await put_progress(db, None if release else self._watch.id, told)
+        for partner_id, progress in told.items():
+            await put_receipts(db, progress.receipts)
+            await put_notes(db, partner_id, progress.notes)
+        return [each for each in taken if each[0] not in ours]
 
     def _drop_lanes(self) -> None:
         """Forget what is in memory: after a failure, only the database knows how things stand."""

@@ -34,7 +34,7 @@ class Contender(Worker):
         """Store progress as the owner at that epoch; gives whether it was accepted."""
         progress = replace(lane.take(), cursors={"state": cursor})
         async with self._database.write() as db:
-            return await self._store(db, lane, progress, release=release)
+            return not await self._store(db, [(lane, progress)], release=release)
 
 
 async def cursor_of(world: World) -> int:

@@ -20,8 +20,10 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import Database, clock
-from ocpi.push.lanes import PartnerLane, WorkerBeat
+from ocpi.push.lane import Lane
+from ocpi.push.lanes import PartnerLane, WorkerBeat, rewind_lane
 from ocpi.push.process import is_dead, own_process, process_of
+from ocpi.push.worker import Worker
 from tests.ocpi.push.faults import end_process
 from tests.ocpi.push.world import QUICK, World, a_world, until, until_found
 
@@ -252,3 +254,39 @@ async def test_the_worker_outlives_its_database(sqlite_url: str) -> None:
         partner.misbehave = None
         await world.put_location("a")
         await world.until_told()
+
+
+class Holder(Worker):
+    """A worker that takes lanes and does not drive them."""
+
+    async def hold(self, lanes: int) -> list[Lane]:
+        self.held: list[Lane] = []
+        await self._claim(lanes)
+        return self.held
+
+    def _drive(self, row: PartnerLane) -> None:
+        self.held.append(Lane(self._context, self._sources, self._pace, self._watch, row))
+
+    async def put(self, lanes: list[Lane], cursor: int) -> list[int]:
+        """Store the progress of all at once; gives those that were not ours any more."""
+        told = [(lane, replace(lane.take(), cursors={"state": cursor})) for lane in lanes]
+        async with self._database.write() as db:
+            lost = await self._store(db, told, release=False)
+        return [lane.partner_id for lane, _ in lost]
+
+
+async def test_of_many_lanes_that_are_stored_together_only_the_lost_ones_are_not(
+    world: World,
+) -> None:
+    for number in range(3):
+        await world.add_partner(f"p{number}")
+    holder = Holder(world.context(), {})
+    lanes = await holder.hold(3)
+    ids = [lane.partner_id for lane in lanes]
+    async with world.database.write() as db:
+        assert await rewind_lane(db, ids[1])
+    assert await holder.put(lanes, 7) == [ids[1]]
+    async with world.database.read() as db:
+        found = await db.exec(select(col(PartnerLane.partner_id), col(PartnerLane.cursors)))
+        cursors = {partner_id: stored.get("state") for partner_id, stored in found}
+    assert cursors == {ids[0]: 7, ids[1]: None, ids[2]: 7}
