@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
-from sqlalchemy import BigInteger, Index, Text, bindparam, delete, insert, update
+from sqlalchemy import BigInteger, Index, Text, bindparam, delete, insert, or_, update
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -150,8 +150,11 @@ async def changed(db: AsyncSession, *changes: Change) -> int:
 async def _number(db: AsyncSession, stream: Stream, changes: Sequence[Change]) -> int:
     # Whoever stamps waits for the others' commits, so what is read next is the newest.
     first = await stamp(db, stream, len(changes))
-    order_keys = list({change.order_key for change in changes})
-    stored = (await db.exec(_SAME_ORDER, params={"order_keys": order_keys})).all()
+    # What is sent behind something else has no parts, and may be one of many that are.
+    with_parts = list({change.whole_key for change in changes if change.behind is None})
+    alone = list({change.whole_key for change in changes if change.behind is not None})
+    given = {"order_keys": with_parts, "keys": alone}
+    stored = (await db.exec(_OF_OBJECTS, params=given)).all()
     # By the whole object: what is only sent in order with it is not its own.
     numbers: dict[str, dict[str, int]] = defaultdict(dict)
     for key, seq in stored:
@@ -211,8 +214,11 @@ def _row(change: Change, seq: int, prev_seq: int) -> dict[str, Any]:
 
 
 _FEED = SyncObject.__table__  # type: ignore[attr-defined]
-_SAME_ORDER = select(_FEED.c.key, _FEED.c.seq).where(
-    _FEED.c.order_key.in_(bindparam("order_keys", expanding=True))
+_OF_OBJECTS = select(_FEED.c.key, _FEED.c.seq).where(
+    or_(
+        _FEED.c.order_key.in_(bindparam("order_keys", expanding=True)),
+        _FEED.c.key.in_(bindparam("keys", expanding=True)),
+    )
 )
 _INSERT = insert(_FEED)
 _UPDATE = update(_FEED).where(_FEED.c.key == bindparam("this"))

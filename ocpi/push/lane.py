@@ -121,6 +121,10 @@ class Lane:
         if self._breaker.open and not self._teller.knows(sealed):
             self._breaker.hurry(now)
             self._wake.set()
+        self.hear()
+
+    def hear(self) -> None:
+        """The heads have moved: wake, unless nothing is sent anyway."""
         # Of ten thousand partners that are down, none need see each change.
         if not self._breaker.open and any(map(self._intake.behind, Stream)):
             self._wake.set()

@@ -152,20 +152,24 @@ class Worker:
                 await self._stopping.wait()
 
     async def _turn(self) -> None:
-        """Look at the heads, and at all lanes when something has changed, or it is time to."""
+        """Look at the heads, and at all lanes when something else has changed, or it is time to."""
         wanted, before = self._database.changed.is_set(), self._watch.heads
         # Cleared before reading: what is stamped from here on is seen by the next turn.
         if not self._stopping.is_set():
             self._database.changed.clear()
         await self._read_heads()
+        moved = self._watch.heads != before
         if self._watch.beat_due():
             await self._beat()
-            wanted = True
+            self._look_at = 0.0
         began = boottime()
-        if wanted or self._watch.heads != before or began >= self._look_at:
+        if began >= self._look_at or (wanted and not moved):
             await self._look()
-            # Of thousands of lanes a look takes long; of those at rest it may cost next to nothing.
+            # Of thousands of lanes a look takes long, and each change would wait for it.
             self._look_at = boottime() + self._pace.rest * (boottime() - began)
+        elif moved:
+            for lane in self._lanes.values():
+                lane.hear()
 
     async def _look(self) -> None:
         """Look at every lane, and take those that are free."""
@@ -285,6 +289,7 @@ class Worker:
                 self._watch.noted.set()
                 await self._pause(pause)
             del self._lanes[lane.partner_id], self._tasks[lane.partner_id]
+            self._look_at = 0.0
             self._database.changed.set()
 
     async def _commit_on(self) -> None:

@@ -1,4 +1,7 @@
-"""A Session PATCHed through the hub, against a FastAPI route that sends it on with httpx."""
+"""A Session PATCHed through the hub, against a FastAPI route that sends it on with httpx.
+
+And against the least that can be done with the fastest client: what no hub can be faster than.
+"""
 
 from base64 import b64encode
 from dataclasses import replace
@@ -45,8 +48,10 @@ async def measure(folder: Path, database_url: str) -> dict[str, Any]:
     async with serving("target", {}) as (target, _):
         await _join(installation, target)
         without = await press(f"{target}/{PATH}", "Token other", *options, connections=1)
-        async with serving("proxy", {"BENCH_TARGET": target}) as (proxy, process):
-            them = Contender("plain", process.pid, f"{proxy}/{PATH}", "Token bench", options)
+        async with (
+            serving("proxy", {"BENCH_TARGET": target}) as (proxy, process),
+            serving("carrier", {"BENCH_TARGET": target}) as (carrier, least),
+        ):
             for client in ("aiohttp", "httpx"):
                 hub = replace(installation, settings={**HUB, "OCPI_CLIENT": client})
                 url = f"{hub.base_url}/ocpi/hub/2.2.1/{PATH}"
@@ -54,7 +59,11 @@ async def measure(folder: Path, database_url: str) -> dict[str, Any]:
                 async with hub.serving("--no-worker") as served:
                     pid = served.process.pid
                     us = Contender("ours", pid, url, authorization, ours, database_url)
-                    rates = await compare(us, them)
+                    them = [
+                        Contender("plain", process.pid, f"{proxy}/{PATH}", "Token bench", options),
+                        Contender("least", least.pid, f"{carrier}/{PATH}", "Token x", options),
+                    ]
+                    rates = await compare(us, *them)
                     alone = await press(url, authorization, *ours, connections=1)
                 found |= {f"{client}: {name}": rate for name, rate in rates.items()}
                 found[f"{client}: added ms"] = round(alone.median_ms - without.median_ms, 2)

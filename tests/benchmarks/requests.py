@@ -94,7 +94,7 @@ def _kinds(location_id: str) -> list[Kind]:
     ours = {"country_code": "DE", "party_id": "CPO"}
     session = {**samples.session(), **ours, "id": "S@E", "meter_id": "@N"}
     del session["last_updated"]
-    cdr = {**samples.cdr(), **ours, "id": "C@N"}
+    cdr = {**samples.cdr(), **ours, "id": "C@N", "session_id": "S@N"}
     sender = "/ocpi/cpo/2.2.1/sender/locations"
     changes = {"status": "@S", "last_updated": "@T"}
     return [

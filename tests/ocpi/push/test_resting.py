@@ -34,7 +34,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Counter[Any]:
     return counts
 
 
-async def test_lanes_at_rest_are_not_looked_at_until_something_changes(
+async def test_lanes_hear_of_each_change_and_are_not_looked_at_for_it(
     world: World, asked: Counter[Any]
 ) -> None:
     await world.add_partner("msp")
@@ -51,7 +51,15 @@ async def test_lanes_at_rest_are_not_looked_at_until_something_changes(
     assert await turn(20) == looks
     await world.put_location("b")
     await world.until_told()
-    assert asked["worker.lanes"] > looks
+    assert asked["worker.lanes"] == looks
+
+
+async def test_a_new_partner_is_seen_at_once_however_long_lanes_may_rest(world: World) -> None:
+    world.add_worker(pace=replace(QUICK, rest=1e9, beat=3600, lease=7200))
+    for name in ("first", "second"):
+        await world.add_partner(name)
+        await world.put_location("a")
+        await world.until_told()
 
 
 async def test_a_partner_is_not_read_again_for_what_it_has_no_endpoint_for(
