@@ -222,7 +222,8 @@ def _as_party(caller: Caller, sender: Party, owner: Party | None) -> Caller:
         raise _stranger(caller, sender)
     if any(role.role == "HUB" for role in roles) and owner is not None:
         roles += [role for role in caller.roles if role.party.key == owner.key]
-    return replace(caller, roles=tuple(roles))
+    # Most have one party.
+    return caller if len(roles) == len(caller.roles) else replace(caller, roles=tuple(roles))
 
 
 def _stranger(caller: Caller, sender: Party) -> ForeignSender:
