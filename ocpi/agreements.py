@@ -118,8 +118,12 @@ async def read_agreements(database: Database, *, default: bool) -> Agreements:
 
 async def agreements_of(database: Database, party: str, *, default: bool) -> Agreements:
     """The rules that may matter to what a party sends and is sent."""
-    given = {"sender": party, "receiver": party}
-    return _agreements(await database.fetch("agreements.of", _OF, given), default=default)
+
+    async def read() -> Agreements:
+        given = {"sender": party, "receiver": party}
+        return _agreements(await database.fetch("agreements.of", _OF, given), default=default)
+
+    return await database.kept.get(("agreements.of", party, default), read)
 
 
 async def may_send(

@@ -351,7 +351,10 @@ _OUR_PARTIES = (
 
 async def our_parties(database: Database, platform: str) -> tuple[Party, ...]:
     """The parties of a platform of ours, oldest first."""
-    rows = await database.fetch("parties.ours", _OUR_PARTIES, {"platform_1": platform})
+    given = {"platform_1": platform}
+    rows = await database.kept.get(
+        ("ours", platform), lambda: database.fetch("parties.ours", _OUR_PARTIES, given)
+    )
     return tuple(Party(country_code, party_id) for country_code, party_id in rows)
 
 
@@ -377,7 +380,10 @@ _OPTIONS = select(col(Partner.options)).where(col(Partner.id) == bindparam("part
 
 async def options_of(database: Database, partner_id: int) -> dict[str, Any]:
     """What is done a partner's own way, as stored; `credentials.options` has them all."""
-    rows = await database.fetch("parties.options", _OPTIONS, {"partner_id": partner_id})
+    given = {"partner_id": partner_id}
+    rows = await database.kept.get(
+        ("options", partner_id), lambda: database.fetch("parties.options", _OPTIONS, given)
+    )
     return {name: value for (stored,) in rows for name, value in decode(stored).items()}
 
 

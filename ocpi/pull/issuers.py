@@ -156,6 +156,13 @@ async def read_some_issuers(
 
     A hub may have announced thousands of parties: given some keys, only these are read of them.
     """
+    key = ("issuers", frozenset(partners), None if parties is None else frozenset(parties))
+    return await context.database.kept.get(key, lambda: _read_some(context, partners, parties))
+
+
+async def _read_some(
+    context: Context, partners: Collection[int], parties: Collection[str] | None
+) -> list[Issuer]:
     ids = numbered("partner", sorted(partners))
     key = ("pull.some issuers", *ids)
     rows = await context.database.fetch(key, _issuers_among(*ids), ids)

@@ -159,3 +159,27 @@ async def test_the_endpoints_that_were_called_before_hosts_had_to_be_approved_ar
         "home": {"put_only": True},
     }
     await database.close()
+
+
+async def test_large_texts_are_packed_by_lz4_where_postgresql_can(postgres_url: str) -> None:
+    database = Database(postgres_url)
+    await upgrade(database)
+    packed = text(
+        "SELECT relname || '.' || attname "
+        "FROM pg_attribute JOIN pg_class ON attrelid = pg_class.oid "
+        "WHERE attcompression = 'l' AND relkind = 'r' ORDER BY 1"
+    )
+    can = text(
+        "SELECT 'lz4' = ANY (enumvals) FROM pg_settings WHERE name = 'default_toast_compression'"
+    )
+    async with database.engine.connect() as connection:
+        found = list((await connection.execute(packed)).scalars())
+        if (await connection.execute(can)).scalar_one():
+            assert {"location.body", "cdr.body", "message.response"} <= set(found)
+        else:
+            assert not found
+    await downgrade(database, "0016")
+    async with database.engine.connect() as connection:
+        assert not list((await connection.execute(packed)).scalars())
+    await upgrade(database)
+    await database.close()
