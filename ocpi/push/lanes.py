@@ -10,6 +10,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Connection,
+    Executable,
     ForeignKey,
     Index,
     Table,
@@ -20,12 +21,15 @@ from sqlalchemy import (
     or_,
     update,
 )
+from sqlalchemy import select as select_columns
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock
 from ocpi.ownwords import Server
+from ocpi.parties import Partner
+from ocpi.pulse import PartnerPulse
 from ocpi.push.feed import FeedHead, Stream
 from ocpi.push.ledger import Notes, Parking, Why
 
@@ -138,6 +142,43 @@ class Progress:
     receipts: Sequence[Receipt]
     sent: frozenset[str]
     """Objects that the partner was told; should the lane be lost, they are told again."""
+
+
+SLICE = 500
+"""Lanes that are looked at in one go: of ten thousand, all at once would hold everything up."""
+
+
+def lanes_query(told: Sequence[ColumnElement[bool]]) -> Executable:
+    """Some lanes of this worker and free ones, with what they and their partners are at."""
+    return (
+        select_columns(
+            col(PartnerLane.partner_id),
+            col(PartnerLane.owner),
+            col(PartnerLane.epoch),
+            col(Partner.token_out),
+            select_columns(func.min(ParkedObject.next_at))
+            .where(col(ParkedObject.partner_id) == col(PartnerLane.partner_id))
+            .scalar_subquery(),
+            func.coalesce(col(PartnerPulse.heard_at), 0),
+            func.coalesce(col(PartnerPulse.failures), 0),
+        )
+        .join(Partner, col(Partner.id) == col(PartnerLane.partner_id))
+        .outerjoin(PartnerPulse, col(PartnerPulse.partner_id) == col(PartnerLane.partner_id))
+        .where(
+            *told,
+            or_(col(PartnerLane.owner) == bindparam("me"), col(PartnerLane.owner).is_(None)),
+            col(PartnerLane.partner_id) > bindparam("after"),
+        )
+        .order_by(col(PartnerLane.partner_id))
+        .limit(SLICE)
+    )
+
+
+def counts_query(told: Sequence[ColumnElement[bool]]) -> Executable:
+    """How many lanes there are to drive, and how many workers."""
+    lanes = select_columns(func.count()).select_from(PartnerLane).join(Partner).where(*told)
+    workers = select_columns(func.count()).select_from(WorkerBeat)
+    return select_columns(lanes.scalar_subquery(), workers.scalar_subquery())
 
 
 async def open_lane(db: AsyncSession, partner_id: int) -> None:

@@ -9,15 +9,11 @@ from operator import attrgetter
 import structlog
 from sqlalchemy import (
     ColumnElement,
-    Executable,
-    bindparam,
     delete,
-    func,
     literal_column,
     or_,
     update,
 )
-from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -25,15 +21,16 @@ from ocpi.context import Context
 from ocpi.database import CLOCK, DATABASE_ERRORS, clock
 from ocpi.ownwords import Server
 from ocpi.parties import Partner
-from ocpi.pulse import PartnerPulse
 from ocpi.push.addressee import told_partners
 from ocpi.push.feed import FeedHead, Stream
 from ocpi.push.lane import Lane
 from ocpi.push.lanes import (
-    ParkedObject,
+    SLICE,
     PartnerLane,
     Progress,
     WorkerBeat,
+    counts_query,
+    lanes_query,
     lock_held,
     park_late,
     put_notes,
@@ -51,36 +48,6 @@ from ocpi.push.watch import Watch
 log = structlog.get_logger()
 
 
-def _lanes_query(told: Sequence[ColumnElement[bool]]) -> Executable:
-    """The lanes of this worker and free ones, with what they and their partners are at."""
-    return (
-        select_columns(
-            col(PartnerLane.partner_id),
-            col(PartnerLane.owner),
-            col(PartnerLane.epoch),
-            col(Partner.token_out),
-            select(func.min(ParkedObject.next_at))
-            .where(col(ParkedObject.partner_id) == col(PartnerLane.partner_id))
-            .scalar_subquery(),
-            func.coalesce(col(PartnerPulse.heard_at), 0),
-            func.coalesce(col(PartnerPulse.failures), 0),
-        )
-        .join(Partner, col(Partner.id) == col(PartnerLane.partner_id))
-        .outerjoin(PartnerPulse, col(PartnerPulse.partner_id) == col(PartnerLane.partner_id))
-        .where(
-            *told,
-            or_(col(PartnerLane.owner) == bindparam("me"), col(PartnerLane.owner).is_(None)),
-        )
-    )
-
-
-def _counts_query(told: Sequence[ColumnElement[bool]]) -> Executable:
-    """How many lanes there are to drive, and how many workers."""
-    lanes = select(func.count()).select_from(PartnerLane).join(Partner).where(*told)
-    workers = select(func.count()).select_from(WorkerBeat)
-    return select(lanes.scalar_subquery(), workers.scalar_subquery())
-
-
 class Worker:
     """One process' part in the push. `run` it; `stop` it to end gracefully.
 
@@ -95,7 +62,7 @@ class Worker:
         self._sources = sources
         self._pace = pace or Pace(silence=context.settings.hub_silence)
         self._told = told_partners(context.settings)
-        self._lanes_query, self._counts = _lanes_query(self._told), _counts_query(self._told)
+        self._lanes_query, self._counts = lanes_query(self._told), counts_query(self._told)
         self._lanes: dict[int, Lane] = {}
         self._watch = Watch(self._pace, self._lanes)
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -163,29 +130,57 @@ class Worker:
             await self._beat()
             self._look_at = 0.0
         began = boottime()
+        if moved:
+            self._tell()
         if began >= self._look_at or (wanted and not moved):
-            await self._look()
-            # Of thousands of lanes a look takes long, and each change would wait for it.
-            self._look_at = boottime() + self._pace.rest * (boottime() - began)
-        elif moved:
-            for lane in self._lanes.values():
-                lane.hear()
+            unheard = await self._look()
+            # Of lanes at rest a look may cost next to nothing.
+            self._look_at = boottime() + self._pace.rest * (boottime() - began) * (not unheard)
 
-    async def _look(self) -> None:
-        """Look at every lane, and take those that are free."""
-        rows = await self._database.fetch("worker.lanes", self._lanes_query, {"me": self._watch.id})
-        seen = {row[0]: row for row in rows}
+    def _tell(self) -> None:
+        for lane in self._lanes.values():
+            lane.hear()
+
+    async def _look(self) -> bool:
+        """Look at every lane, and take those that are free.
+
+        Gives whether something else than the feed has changed meanwhile.
+        """
+        seen, unheard, last = set[int](), False, 0
+        while True:
+            given = {"me": self._watch.id, "after": last}
+            rows = await self._database.fetch("worker.lanes", self._lanes_query, given)
+            for partner_id, owner, epoch, *state in rows:
+                seen.add(partner_id)
+                lane = self._lanes.get(partner_id)
+                if lane is not None and (owner, epoch) != (self._watch.id, lane.epoch):
+                    lane.stop()
+                elif lane is not None:
+                    lane.look(*state)
+            if len(rows) < SLICE or self._stopping.is_set():
+                break
+            last = rows[-1][0]
+            unheard |= await self._listen()
         for partner_id, lane in self._lanes.items():
-            row = seen.get(partner_id)
-            if row is None or (row[1], row[2]) != (self._watch.id, lane.epoch):
+            if partner_id not in seen:
                 lane.stop()
-            else:
-                lane.look(*row[3:])
         # Lanes of ours that nobody drives were dropped; free ones were handed back or are new.
-        if seen.keys() - self._lanes.keys():
+        if seen - self._lanes.keys():
             room = await self._fair_share() - len(self._lanes)
             if room > 0:
                 await self._claim(room)
+        return unheard
+
+    async def _listen(self) -> bool:
+        """Have lanes hear of a change in the midst of something; gives whether it was another."""
+        await asyncio.sleep(0)
+        if not self._database.changed.is_set():
+            return False
+        self._database.changed.clear()
+        before = self._watch.heads
+        await self._read_heads()
+        self._tell()
+        return self._watch.heads == before
 
     async def _read_heads(self) -> None:
         now: ColumnElement[int] = literal_column(f"({CLOCK[self._database.engine.dialect.name]})")

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 
 import httpx
+import pytest
 from sqlalchemy import update
 from sqlmodel import select
 
@@ -117,6 +118,7 @@ async def test_an_object_that_never_rests_starves_no_other(world: World) -> None
     await until_not_behind(world)
 
 
+@pytest.mark.timeout(300)
 async def test_many_dead_partners_delay_the_living_little(world: World) -> None:
     for number in range(DEAD):
         dead = await world.add_partner(f"dead{number}")
@@ -137,6 +139,7 @@ async def test_many_dead_partners_delay_the_living_little(world: World) -> None:
     assert count_dead(world) - requests <= DEAD
 
 
+@pytest.mark.timeout(300)
 async def test_partners_that_come_back_together_share_what_there_is(world: World) -> None:
     names = [f"back{number}" for number in range(RETURNING)]
     for name in names:

@@ -62,6 +62,24 @@ async def test_a_new_partner_is_seen_at_once_however_long_lanes_may_rest(world: 
         await world.until_told()
 
 
+async def test_lanes_of_which_some_are_looked_at_at_a_time_all_stay_and_new_ones_are_taken(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("lanes", "worker"):
+        monkeypatch.setattr(f"ocpi.push.{place}.SLICE", 2)
+    for number in range(5):
+        await world.add_partner(f"p{number}")
+    world.add_worker(pace=replace(QUICK, rest=0))
+    for number in range(5, 9):
+        await world.put_location("a")
+        await world.until_told()
+        await world.add_partner(f"p{number}")
+    await world.until_told()
+    async with world.database.read() as db:
+        lanes = (await db.exec(select(PartnerLane))).all()
+    assert [(lane.owner is None, lane.epoch) for lane in lanes] == [(False, 2)] * 9
+
+
 async def test_a_partner_is_not_read_again_for_what_it_has_no_endpoint_for(
     world: World, asked: Counter[Any]
 ) -> None:
