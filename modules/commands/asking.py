@@ -25,6 +25,7 @@ from ocpi.headers import Party, routing_headers
 from ocpi.parties import Partner, PartnerRole, our_parties
 from ocpi.push.addressee import Addressee, read_addressee
 from ocpi.reply import Reply
+from ocpi.sealing import WrongKey
 from ocpi.spec.document import encode
 from ocpi.spec.reading import dump, problems
 from ocpi.spec.types import OCPIModel, Role
@@ -110,7 +111,10 @@ async def find_road(here: Context, name: str, module: str, pairing: Pairing) -> 
             f"The platform {partner.platform!r} does not offer {module} as SENDER, so there is "
             "nowhere for results to come."
         )
-    addressee = await read_addressee(here, partner.key, {module})
+    try:
+        addressee = await read_addressee(here, partner.key, {module})
+    except WrongKey as error:
+        raise Conflict(f"{name} cannot be called: {error}") from None
     if addressee is None:
         raise Conflict(f"{name} is not registered, or is suspended.")
     if module not in addressee.endpoints:

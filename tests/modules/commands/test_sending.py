@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from sqlalchemy import delete, update
-from sqlmodel import select
+from sqlmodel import col, select
 
 from modules.commands.asking import SentCommand
 from ocpi.catalogue import OFFERS
 from ocpi.context import Interface
 from ocpi.parties import Partner, PartnerEndpoint, PlatformID
+from ocpi.sealing import Seal
 from ocpi.spec.document import decode, encode
 from tests.house import CPO, HUB, add_partner, calling, codes_of, envelope_of, present
 from tests.modules.commands.floor import token
@@ -203,7 +204,17 @@ async def test_a_partner_that_cannot_be_asked_is_named(pair: Pair) -> None:
         "/admin/partners/nobody/commands/START_SESSION", content=encode(START)
     )
     assert answer.status_code == 404
+    sealed = Seal("another key than the one that is set").close("token")
     async with pair.hub.database.write() as db:
+        its = col(Partner.name) == "Example CPO"
+        before = (await db.exec(select(Partner.token_out).where(its))).one()
+        await db.exec(update(Partner).where(its).values(token_out=sealed))
+    status, error = await problem_of(pair)
+    assert status == 409
+    assert error.startswith("Example CPO cannot be called: ")
+    assert "OCPI_SECRET_KEY" in error
+    async with pair.hub.database.write() as db:
+        await db.exec(update(Partner).where(its).values(token_out=before))
         await db.exec(delete(PartnerEndpoint))
     assert await problem_of(pair) == (409, "Example CPO does not offer commands as RECEIVER.")
     async with pair.hub.database.write() as db:
