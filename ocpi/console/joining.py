@@ -38,6 +38,7 @@ RULES = {
     "role": "The role is one of OCPI's.",
     "country_code": "The country takes two letters, such as DE.",
     "party_id": "The party id takes three letters or digits, such as ABC.",
+    "hosts": "Each further host is a name such as modules.example, apart from the next by a blank.",
     "token": "Their registration token takes 1 to 64 printable characters, without blanks.",
 }
 
@@ -65,6 +66,7 @@ class Typed:
     versions_url: str = ""
     token: str = ""
     raw_token: bool = False
+    hosts: str = ""
 
 
 @router.get("/new")
@@ -126,6 +128,7 @@ async def take_connect(
                 "versions_url": typed.versions_url,
                 "token": typed.token,
                 "raw_token": typed.raw_token,
+                "hosts": typed.hosts.replace(",", " ").split(),
             }
         )
         remarks = await handshake.connect(context, wish)
@@ -177,6 +180,7 @@ def _typed(form: FormData) -> Typed:
         versions_url=_text(form, "versions_url"),
         token=_text(form, "token"),
         raw_token="raw_token" in form,
+        hosts=_text(form, "hosts"),
     )
 
 
@@ -189,7 +193,8 @@ def _sentence(detail: ErrorDetails) -> str:
     place = detail["loc"]
     if detail["type"] == "value_error":
         return f"{place[-1]}: {detail['ctx']['error']}."
-    rule = RULES.get(str(place[-1]), f"{place[-1]}: {detail['msg']}.")
+    field = next(str(each) for each in reversed(place) if isinstance(each, str))
+    rule = RULES.get(field, f"{field}: {detail['msg']}.")
     return f"Party {int(place[1]) + 1}: {rule}" if len(place) == 3 else rule
 
 

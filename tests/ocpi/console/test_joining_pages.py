@@ -5,8 +5,10 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlmodel import select
 
-from tests.credentials.network import EMSP, Puppet, authorization, credentials, envelope
+from ocpi.parties import Partner
+from tests.credentials.network import EMSP, ENDPOINTS, Puppet, authorization, credentials, envelope
 from tests.ocpi.console.browsing import Console
 
 INVITE = "/console/partners/new/invite"
@@ -126,6 +128,32 @@ async def test_we_register_with_a_partner(console: Console) -> None:
     assert f"{EMSP[0]} DE*MSP (Example Mobility)" in answer.text
     assert "http://emsp.test/versions was used instead." in answer.text
     assert "token-a" not in answer.text
+
+
+@pytest.mark.threat("TA-27")
+async def test_hosts_beside_that_of_the_versions_url_are_approved_in_the_form(
+    console: Console, puppet: Puppet
+) -> None:
+    away = {"identifier": "tariffs", "role": "RECEIVER", "url": "http://other.test/tariffs"}
+    endpoints = [*ENDPOINTS[:1], away]
+    puppet.answers["GET /2.2.1"] = envelope({"version": "2.2.1", "endpoints": endpoints})
+    typed = {"name": "shiny", "versions_url": "http://emsp.test/versions", "token": "token-a"}
+    answer = await console.admin.post(CONNECT, platform="cpo", hosts="other.test, b.test", **typed)
+    assert "Registered with shiny" in answer.text
+    page = (await console.admin.get("/console/partners/shiny")).text
+    assert "http://other.test/tariffs" in page
+    assert "not approved" not in page
+    async with console.context.database.read() as db:
+        partner = (await db.exec(select(Partner))).one()
+    assert partner.options["hosts"] == ["other.test", "b.test"]
+
+
+async def test_a_host_that_is_none_is_refused_with_what_the_field_takes(console: Console) -> None:
+    typed = {"name": "shiny", "versions_url": "http://emsp.test", "token": "a"}
+    answer = await console.admin.post(CONNECT, platform="cpo", hosts="a.test /x", **typed)
+    assert answer.status_code == 400
+    assert "Each further host is a name such as modules.example" in answer.text
+    assert 'value="a.test /x"' in answer.text
 
 
 async def test_a_connection_that_fails_leaves_nothing_and_keeps_what_was_typed(
