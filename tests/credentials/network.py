@@ -20,7 +20,7 @@ from ocpi.calling import Endpoints
 from ocpi.client import Client
 from ocpi.context import Context, Interface
 from ocpi.database import Database
-from ocpi.envelope import failure, ok
+from ocpi.envelope import failure, ok, unexpected
 from ocpi.errors import OCPIError
 from ocpi.headers import Party
 from ocpi.parties import IssuedToken, PlatformID
@@ -117,6 +117,10 @@ def _api() -> FastAPI:
     @api.exception_handler(OCPIError)
     async def known(_request: Request, error: OCPIError) -> Response:
         return failure(error)
+
+    @api.exception_handler(Exception)
+    async def crashed(_request: Request, error: Exception) -> Response:
+        return unexpected(error)
 
     return api
 
