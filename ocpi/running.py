@@ -74,6 +74,9 @@ def serve(
                     # Nobody asks for the caller's address.
                     proxy_headers=False,
                     timeout_graceful_shutdown=20,
+                    # Load balancers close theirs after 60 s of rest. Who closes first must not be
+                    # this side, or a POST that meets the closing breaks off.
+                    timeout_keep_alive=75,
                 ),
                 context.ending,
             )

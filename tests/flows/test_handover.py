@@ -71,3 +71,19 @@ async def test_lanes_are_taken_over_from_processes_that_stop_and_that_are_killed
         await until(lambda: all(partner.objects["locations"] for partner in partners))
         # Who is told to stop hands over; only who is killed has to be found dead.
         assert (await served.stop()).count("a worker is dead") == 1
+
+
+async def test_a_connection_may_rest_for_longer_than_uvicorn_keeps_one_by_itself(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    installation = Installation(sqlite_url, tmp_path)
+    async with installation.serving():
+        host, port = installation.base_url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        for rest in (6, 0):
+            writer.write(b"GET /health/live HTTP/1.1\r\nHost: ocpi\r\n\r\n")
+            await writer.drain()
+            assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            await reader.readuntil(b"}")
+            await asyncio.sleep(rest)
+        writer.close()

@@ -213,7 +213,7 @@ def test_what_grows_for_long_is_found_and_what_warms_up_is_not() -> None:
     (memory,) = growing(samples_of(lambda n: 100 + 2 * n, lambda _: 50))
     assert memory == "memory: 122 MB after a third, 156 MB at the end"
     (files,) = growing(samples_of(lambda _: 100, lambda n: 50 + 5 * n))
-    assert files == "open files: 145 in the second third, 195 in the last"
+    assert files == "open files: 122.5 in the second third, 172.5 in the last"
 
 
 def test_the_slope_is_of_the_last_two_thirds_in_megabytes_an_hour() -> None:
