@@ -23,7 +23,7 @@ from ocpi.erasure.places import LINKS, PLACES, SENTENCES, Place
 from ocpi.erasure.running import hindrances
 from ocpi.errors import InvalidParameters
 from ocpi.journal.table import MessageRow, MessageSubject
-from ocpi.journal.writing import AT_ONCE
+from ocpi.journal.writing import AT_ONCE, store_notes
 from ocpi.messages import log
 from ocpi.push.feed import SyncObject, feed_key
 from ocpi.push.lanes import ParkedObject
@@ -87,6 +87,8 @@ async def erase(context: Context, person: Person, *, dry_run: bool = False) -> E
         for table, count in (await _sentences(db, person, act=act)).items():
             erasure.held[table] = erasure.held.get(table, 0) + count
         erasure.held[LINKS.name] = await _forget_links(db, links, person, act=act)
+    # What was said a moment ago is in the memory of this process yet.
+    await store_notes(database, seal, context.notes)
     erasure.held |= await _messages(database, seal, names, act=act)
     erasure.held = {table: count for table, count in erasure.held.items() if count}
     erasure.erased = act

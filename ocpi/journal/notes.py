@@ -1,5 +1,6 @@
 """Exchanges as they are noted while they happen: in memory, whole, and for a second at most."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -54,6 +55,8 @@ class Notes:
     """What this process has noted since it was last stored."""
 
     def __init__(self) -> None:
+        self.storing = asyncio.Lock()
+        """Held while some that were taken are stored, so that who waits for it finds all stored."""
         self._notes: list[Note] = []
         self._bytes = 0
         self._lost = 0

@@ -41,8 +41,12 @@ Endpoints = Mapping[str, Sequence[Endpoint]]
 
 async def store_notes(database: Database, seal: Seal, notes: Notes | None) -> None:
     """Store what this process has noted; what the database does not take is kept for next time."""
-    if notes is None:
-        return
+    if notes is not None:
+        async with notes.storing:
+            await _store_all(database, seal, notes)
+
+
+async def _store_all(database: Database, seal: Seal, notes: Notes) -> None:
     taken, lost = notes.take()
     if not taken and not lost:
         return

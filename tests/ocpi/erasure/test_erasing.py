@@ -12,6 +12,7 @@ from ocpi.hub.links import End, HubLink, Meaning, make_link
 from ocpi.parties import Partner
 from ocpi.spec.document import decode
 from ocpi.testing import samples
+from tests.house import OCPI, open_service
 from tests.ocpi.hub.town import CPO1, EMSP1, Town, open_town
 
 UID = "CANARY*77 X1"
@@ -68,3 +69,15 @@ async def test_the_hub_forgets_links_whose_urls_name_the_driver(database_url: st
             assert (await db.exec(select(HubLink.url))).all() == [OTHER]
             notes = await db.exec(select(Partner.note).order_by(col(Partner.name)))
             assert notes.all() == ["(erased)", "Fine."]
+
+
+async def test_what_was_said_a_moment_ago_and_is_not_stored_yet_is_erased_too(
+    database_url: str,
+) -> None:
+    async with open_service(database_url, worker=True) as service:
+        token = {**samples.token(), "country_code": "DE", "party_id": "MSP", "uid": "CARD-77"}
+        answer = await service.partner.put(f"{OCPI}/receiver/tokens/DE/MSP/CARD-77", json=token)
+        assert answer.status_code == 201
+        card = Person.named("CARD-77", None)
+        assert (await erase(service.context, card)).held["message"] == 1
+        assert (await erase(service.context, card)).held == {}

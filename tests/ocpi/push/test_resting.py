@@ -69,7 +69,8 @@ async def test_lanes_of_which_some_are_looked_at_at_a_time_all_stay_and_new_ones
         monkeypatch.setattr(f"ocpi.push.{place}.SLICE", 2)
     for number in range(5):
         await world.add_partner(f"p{number}")
-    world.add_worker(pace=replace(QUICK, rest=0))
+    # With a long lease, or a machine that stands still has it take the lanes anew.
+    world.add_worker(pace=replace(QUICK, rest=0, exchange=5, lease=20))
     for number in range(5, 9):
         await world.put_location("a")
         await world.until_told()
