@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event
 from ocpi.database import Database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     import pytest
     from sqlalchemy import Executable
@@ -55,6 +55,15 @@ class Cuts:
         @event.listens_for(engine, "commit")
         def at_commit(_connection: Connection) -> None:
             self.pass_by("a commit")
+
+    def numbers(self, fewest: int = 6) -> Iterator[int]:
+        """Numbers to `arm` with, until one is larger than there are things to fail."""
+        for number in range(1, MOST - 1):
+            yield number
+            if not self._at:
+                assert number >= fewest
+                return
+        raise AssertionError("It never ends.")
 
     def arm(self, number: int) -> None:
         """Have the n-th fail from here."""

@@ -21,9 +21,9 @@ local number = 0
 request = function()
   number = number + 1
   local uid = "T" .. (number % 1000)
-  local path = "/ocpi/cpo/2.2.1/receiver/tokens/DE/EMS/" .. uid
-  return wrk.format(nil, path, nil, '{"country_code":"DE","party_id":"EMS","uid":"'
-    .. uid .. '","type":"RFID","contract_id":"C' .. uid .. '","issuer":"EMS","valid":true,'
+  local path = "/ocpi/cpo/2.2.1/receiver/tokens/DE/MSP/" .. uid
+  return wrk.format(nil, path, nil, '{"country_code":"DE","party_id":"MSP","uid":"'
+    .. uid .. '","type":"RFID","contract_id":"C' .. uid .. '","issuer":"MSP","valid":true,'
     .. '"whitelist":"ALWAYS","last_updated":"2026-01-01T00:00:00Z"}')
 end
 """

@@ -13,10 +13,13 @@ import httpx
 import pytest
 from sqlmodel import col, func, select
 
+from ocpi.headers import routing_headers
 from ocpi.push.feed import SyncObject
 from ocpi.testing import samples
-from tests.cutting import MOST, Cuts
+from tests.cutting import Cuts
 from tests.house import (
+    CPO,
+    HUB,
     OCPI,
     OWNER,
     RECEIVER,
@@ -28,12 +31,7 @@ from tests.house import (
 
 CPO_OWNER = {"country_code": "DE", "party_id": "CPO"}
 MSP_OWNER = {"country_code": "DE", "party_id": "MSP"}
-TO_HUB = {
-    "OCPI-from-country-code": "DE",
-    "OCPI-from-party-id": "CPO",
-    "OCPI-to-country-code": "NL",
-    "OCPI-to-party-id": "HUB",
-}
+TO_HUB = routing_headers(HUB, CPO)
 
 
 @pytest.fixture
@@ -145,7 +143,7 @@ BY_NAME = {wish.name: wish for wish in WISHES}
 async def test_a_request_that_fails_anywhere_is_done_once_when_it_comes_again(
     service: Service, cuts: Cuts, wish: Wish
 ) -> None:
-    for number in range(1, MOST):
+    for number in cuts.numbers():
         name = f"X{number}"
         if wish.before:
             assert (await BY_NAME[wish.before].send(service, name)).is_success
@@ -161,9 +159,6 @@ async def test_a_request_that_fails_anywhere_is_done_once_when_it_comes_again(
             again = await wish.send(service, name)
             assert again.is_success, (at, again.text)
         assert await told(service, wish, name) == 1, at
-        if not at:
-            break
-    assert 5 < number < MOST - 1
 
 
 async def told(service: Service, wish: Wish, name: str) -> int:
