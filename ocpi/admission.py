@@ -2,8 +2,9 @@
 
 Beyond its limit a process that takes all that comes does a little for everybody and finishes
 nothing in time. So requests wait for a place in it, in a queue for each caller, and callers take
-turns: one that asks for too much waits behind itself. Who would wait too long is told to come
-back, which costs next to nothing.
+turns: one that asks for too much waits behind itself. Who has waited too long is told to come
+back, and not before: one that is refused at once asks again at once, and a process that says no
+all the time finishes nothing either.
 """
 
 import asyncio
@@ -14,8 +15,6 @@ from ocpi.errors import Overloaded
 
 PLACES = 64
 """Requests that are worked on at once: enough for commits to be shared, few enough to be quick."""
-ROOM = 1024
-"""How many may wait, half of them of one caller."""
 PATIENCE = 1.0
 """Seconds that a request waits at most."""
 
@@ -25,11 +24,8 @@ _held: ContextVar["_Place | None"] = ContextVar("place", default=None)
 class Admission:
     """The places of a process, and who waits for them."""
 
-    def __init__(
-        self, *, places: int = PLACES, room: int = ROOM, patience: float = PATIENCE
-    ) -> None:
+    def __init__(self, *, places: int = PLACES, patience: float = PATIENCE) -> None:
         self.free = places
-        self._room = room
         self._patience = patience
         self._queues: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         self.waiting = 0
@@ -46,8 +42,6 @@ class Admission:
         if self.free > 0:
             self.free -= 1
             return
-        if self.waiting >= self._room or len(self._queues.get(caller, ())) >= self._room // 2:
-            raise Overloaded
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queues.setdefault(caller, deque()).append(turn)
         self.waiting += 1

@@ -1,5 +1,6 @@
 """What is still answered well when far more is asked than the service can answer."""
 
+import asyncio
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ ROUNDS = 3
 # Enough callers at once to keep the service busy, and the same ones thirty times over: whatever
 # they are told, they ask again at once.
 BUSY, TOO_MANY = 32, 960
+REST = 3
+"""Seconds after which nobody waits any more of those that a flood has left behind."""
 
 TOKEN = """
 wrk.method = "PUT"
@@ -54,6 +57,7 @@ async def _compare(name: str, url: str, authorization: str, *options: str) -> di
         flooded.append(
             await press(url, authorization, *options, connections=TOO_MANY, refusals=True)
         )
+        await asyncio.sleep(REST)
     usual = max(load.per_second for load in busy)
     left = sorted(load.per_second for load in flooded)[ROUNDS // 2]
     return {

@@ -78,19 +78,22 @@ async def test_who_would_wait_too_long_is_told_to_come_back() -> None:
     await last
 
 
-async def test_one_caller_fills_no_more_than_half_of_the_room() -> None:
-    work = Work(Admission(places=1, room=4, patience=60))
-    tasks = [asyncio.create_task(work.ask("a")) for _ in range(3)]
+async def test_nobody_is_refused_at_once_however_many_wait() -> None:
+    work = Work(Admission(places=1, patience=0.5))
+    first = asyncio.create_task(work.ask("a"))
+    tasks = [asyncio.create_task(work.ask("a")) for _ in range(2000)]
     await settle()
-    with pytest.raises(Overloaded):
-        await work.ask("a")
-    tasks += [asyncio.create_task(work.ask(caller)) for caller in ("b", "c")]
+    assert work.admission.waiting == 2000
+    other = asyncio.create_task(work.ask("b"))
     await settle()
-    with pytest.raises(Overloaded):
-        await work.ask("d")
-    for _ in range(5):
-        await work.end_one()
-    await asyncio.gather(*tasks)
+    await work.end_one()
+    await work.end_one()
+    assert work.begun == ["a", "a", "b"]
+    refused = await asyncio.gather(*tasks, return_exceptions=True)
+    assert sum(isinstance(each, Overloaded) for each in refused) == 1999
+    await work.end_one()
+    await asyncio.gather(first, other)
+    assert work.admission.waiting == 0
 
 
 async def test_one_that_waits_for_somebody_else_gives_its_place_up_meanwhile() -> None:
@@ -147,7 +150,7 @@ async def test_outside_of_any_request_nothing_is_given_up() -> None:
 async def test_whatever_comes_of_requests_their_places_come_back(
     requests: list[tuple[str, str]],
 ) -> None:
-    admission = Admission(places=2, room=8, patience=0.001)
+    admission = Admission(places=2, patience=0.001)
 
     async def ask(caller: str, fate: str) -> None:
         async with admission.place(caller):
