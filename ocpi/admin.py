@@ -99,7 +99,8 @@ class AdminFront:
     async def _answer(self, request: Request) -> Response | None:
         """What an endpoint answers that can be called here; None: FastAPI has to see to it."""
         below = request.scope["path"].removeprefix("/")
-        endpoint = self.endpoints.find(request.method, "/admin", below)
+        query = request.scope["query_string"]
+        endpoint = self.endpoints.find(request.method, "/admin", below, query)
         try:
             return None if endpoint is None else await endpoint.answer(request)
         except OCPIError as error:

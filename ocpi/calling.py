@@ -1,8 +1,8 @@
 """Endpoints called past FastAPI, which takes longer to find and to call one than most of them run.
 
 They are the same functions, written for FastAPI. It documents them, calls those that need more than
-is known here, a query parameter say, and answers for what is at no endpoint and for a body that is
-not what an endpoint takes.
+is known here, a query parameter that is given say, and answers for what is at no endpoint and for a
+body that is not what an endpoint takes.
 """
 
 from collections import defaultdict
@@ -12,7 +12,7 @@ from inspect import Parameter, iscoroutinefunction, signature
 from typing import Any, TypeGuard
 
 from fastapi import APIRouter
-from fastapi.params import Depends
+from fastapi.params import Depends, Query
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BaseModel, ValidationError
 from starlette.requests import Request
@@ -33,6 +33,8 @@ class _Call:
 
     function: Callable[..., Awaitable[Any]]
     needs: tuple[tuple[str, "_Need"], ...]
+    queried: bool
+    """It may be told something in the query, and does without."""
 
     @property
     def bodies(self) -> int:
@@ -54,6 +56,10 @@ class _Place:
     names: tuple[tuple[int, str], ...]
     """Which segments are parameters, and their names."""
     call: _Call
+
+    def is_at(self, segments: Sequence[str]) -> bool:
+        """Whether a path is this one."""
+        return all(segments[n] == word for n, word in self.fixed)
 
 
 class Endpoints:
@@ -78,13 +84,13 @@ class Endpoints:
         for method in route.methods or ():
             self._places[method, path, len(segments)].append(_Place(fixed, names, call))
 
-    def find(self, method: str, path: str, below: str) -> "Endpoint | None":
+    def find(self, method: str, path: str, below: str, query: bytes) -> "Endpoint | None":
         """The endpoint at what lies `below` a path; None where FastAPI has to see to it."""
         segments = below.split("/") if below else []
         for place in self._places.get((method, path, len(segments)), ()):
-            if any(segments[n] != word for n, word in place.fixed):
+            if not place.is_at(segments):
                 continue
-            if place.call is _BY_FASTAPI:
+            if place.call is _BY_FASTAPI or (query and place.call.queried):
                 return None
             given = {name: decode_segment(segments[n]) for n, name in place.names}
             return Endpoint(place.call, given)
@@ -120,7 +126,7 @@ async def _nothing() -> None:
     """Stands for what is not called here."""
 
 
-_BY_FASTAPI = _Call(_nothing, ())
+_BY_FASTAPI = _Call(_nothing, (), queried=False)
 
 
 def _answers(function: Any) -> bool:
@@ -133,13 +139,25 @@ def _call_of(function: Any, names: Sequence[str]) -> _Call | None:
     """How a function is called; None where it needs what is not known here."""
     if not iscoroutinefunction(function):
         return None
-    needs = []
+    needs, queried = [], False
     for name, parameter in signature(function).parameters.items():
+        if _does_without(parameter):
+            queried = True
+            continue
         need = _need_of(name, parameter, names)
         if need is None:
             return None
+        queried = queried or (isinstance(need, _Call) and need.queried)
         needs.append((name, need))
-    return _Call(function, tuple(needs))
+    return _Call(function, tuple(needs), queried)
+
+
+def _does_without(parameter: Parameter) -> bool:
+    """Whether it is a parameter of the query that need not be given."""
+    marks = getattr(parameter.annotation, "__metadata__", ())
+    return parameter.default is not Parameter.empty and any(
+        isinstance(mark, Query) for mark in marks
+    )
 
 
 def _need_of(name: str, parameter: Parameter, names: Sequence[str]) -> _Need | None:

@@ -253,6 +253,11 @@ class Database:
             self._count(error)
             raise
 
+    async def now(self) -> int:
+        """What `clock` says, outside of any transaction."""
+        ((now,),) = await self.fetch("database.now", _CLOCK[self.engine.dialect.name], {})
+        return int(now)
+
     async def _edition(self) -> str:
         ((word,),) = await self.fetch("database.edition", EDITION, {})
         return str(word)

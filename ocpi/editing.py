@@ -24,6 +24,8 @@ class Written:
     changed: bool = True
     stale: bool = False
     """The change was older than what is stored, and was not applied (PP-09)."""
+    patch: Document | None = None
+    """The fields that bring up to date who knew the object before; None where it takes all."""
 
 
 Decision = tuple[Document | None, Written]

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request
 from pydantic import AfterValidator
-from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
@@ -23,8 +22,8 @@ from ocpi.messages import log
 from ocpi.pagination import Page, Paging, page_headers, read_paging
 from ocpi.parties import Caller, options_of
 from ocpi.paths import decode_segment
-from ocpi.push.feed import Change, changed
-from ocpi.push.writing import write
+from ocpi.push.feed import Change
+from ocpi.push.writing import Tell, write
 from ocpi.sight import ALL, Sight
 from ocpi.spec.document import decode
 from ocpi.spec.moments import format_moment
@@ -198,17 +197,13 @@ class Push:
     """It came to the hub, for every party whom it may concern."""
     correlation_id: str
 
-    async def write(
-        self, database: Database, store: Store[Any], edit: Edit, change: Change
-    ) -> Written:
+    async def write(self, database: Database, store: Store[Any], edit: Edit, tell: Tell) -> Written:
         """Make a change, and have the others told (RT-27, RT-32)."""
-        told = replace(change, correlation_id=self.correlation_id) if self.broadcast else None
-        return await write(database, store, edit, told)
 
-    async def spread(self, db: AsyncSession, written: Written, change: Change) -> None:
-        """Have the others told, in the transaction that stored it (RT-27, RT-32)."""
-        if self.broadcast and written.changed:
-            await changed(db, replace(change, correlation_id=self.correlation_id))
+        def carry_on(written: Written) -> Change:
+            return replace(tell(written), correlation_id=self.correlation_id)
+
+        return await write(database, store, edit, carry_on if self.broadcast else None)
 
 
 async def _push(request: Request) -> Push:

@@ -188,7 +188,9 @@ class Front:
         self, request: Arrival, exchange: "_Exchange", state: dict[str, Any]
     ) -> None:
         scope, receive = request.scope_for(state), await request.replayed()
-        endpoint = self.endpoints.find(scope["method"], request.base, request.below)
+        endpoint = self.endpoints.find(
+            scope["method"], request.base, request.below, scope["query_string"]
+        )
         answer: ASGIApp | None = None
         if endpoint is not None:
             answer = await endpoint.answer(Request(scope, receive))

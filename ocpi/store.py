@@ -284,7 +284,7 @@ class Store(Generic[Row]):
                 return None, Written(stored, changed=False, stale=True)
             merged = self.settled(stored, self.merged(stored, changes))
             self.require_same(owner, identifier, merged)
-            return merged, Written(merged)
+            return merged, Written(merged, patch=changes)
 
         return Edit(owner, identifier, decide)
 

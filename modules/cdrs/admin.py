@@ -154,8 +154,7 @@ async def get_checks(
 async def post_cdr(here: Here, body: Body) -> Response:
     """Store a CDR of ours for good, and have its eMSP told; without `last_updated` it is now."""
     owner = await own_party(here, _named_owner(body))
-    async with here.database.write() as db:
-        return written_answer(await post_own(db, owner, body))
+    return written_answer(await post_own(here.database, owner, body))
 
 
 @router.get(ONE, response_model=CDR, summary="Get a CDR")

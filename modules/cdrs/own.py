@@ -1,16 +1,18 @@
 """CDRs of ours: validated, stored once and for all, and remembered for their eMSP."""
 
+from functools import partial
 from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.cdrs.store import cdrs
-from ocpi.database import clock
+from ocpi.database import Database, clock
 from ocpi.dating import later
-from ocpi.editing import Document, Written, object_key, spelled
+from ocpi.editing import Decision, Document, Edit, Written, object_key, spelled
 from ocpi.errors import Conflict, InvalidParameters, UnknownObject
 from ocpi.headers import Party
 from ocpi.push.feed import Change, Stream, changed, feed_key
+from ocpi.push.writing import write
 from ocpi.spec.cdrs import CDR
 from ocpi.spec.reading import dump, read
 from ocpi.store import audience_of, refuse_defects
@@ -22,21 +24,39 @@ _ITS_OWN = ("id", "credit", "credit_reference_id", "total_cost", "last_updated",
 _SESSIONS_ONLY = {"CURRENT", "ENERGY_EXPORT", "ENERGY_IMPORT", "POWER", "STATE_OF_CHARGE"}
 
 
-async def post_own(db: AsyncSession, owner: Party, body: Document) -> Written:
+async def post_own(database: Database, owner: Party, body: Document) -> Written:
     """Store a CDR of ours; a missing `last_updated` is now. The same one again changes nothing.
 
     Raises ValidationError or ``InvalidParameters`` for a document that OCPI does not allow,
     ``Conflict`` for another CDR under a known id (CD-08).
     """
-    dated = {**body, "last_updated": body.get("last_updated") or later(None, await clock(db))}
-    document = spelled(owner, dump(read(CDR, dated)))
+    document = _read(owner, body, await database.now())
+    if document.get("credit"):
+        async with database.write() as db:
+            return await _post_credit(db, owner, document)
+
+    def decide(before: Document | None) -> Decision:
+        if before is not None:
+            return None, _known(before, document)
+        _refuse_unfit(document)
+        return document, Written(document, created=True)
+
+    edit = Edit(owner, document["id"], decide, creates=True)
+    return await write(database, cdrs, edit, partial(_change, owner))
+
+
+async def _post_credit(db: AsyncSession, owner: Party, document: Document) -> Written:
     before = await cdrs.lock(db, owner, document["id"])
     if before is not None:
         return _known(before, document)
-    refuse_defects(CDR, document)
-    _refuse_session_dimensions(document)
+    _refuse_unfit(document)
     await _refuse_wrong_credit(db, owner, document)
     return await store_own(db, owner, document)
+
+
+def _read(owner: Party, body: Document, now: int) -> Document:
+    dated = {**body, "last_updated": body.get("last_updated") or later(None, now)}
+    return spelled(owner, dump(read(CDR, dated)))
 
 
 async def credit_own(
@@ -50,7 +70,8 @@ async def credit_own(
     original = await cdrs.lock(db, owner, cdr_id)
     if original is None:
         raise UnknownObject(f"There is no CDR {cdr_id}.")
-    return await post_own(db, owner, credit_of(original, credit_id or f"{original['id']}-C"))
+    credit = credit_of(original, credit_id or f"{original['id']}-C")
+    return await _post_credit(db, owner, _read(owner, credit, await clock(db)))
 
 
 async def store_own(db: AsyncSession, owner: Party, document: Document) -> Written:
@@ -58,17 +79,19 @@ async def store_own(db: AsyncSession, owner: Party, document: Document) -> Writt
     written = await cdrs.put(db, owner, document["id"], document)
     if not written.created:
         return _known(written.document, document)
-    await changed(
-        db,
-        Change(
-            MODULE,
-            object_key(owner, document["id"]),
-            stream=Stream.MONEY,
-            audience=audience_of(document).key,
-            behind=_session_of(owner, document),
-        ),
-    )
+    await changed(db, _change(owner, written))
     return written
+
+
+def _change(owner: Party, written: Written) -> Change:
+    document = written.document
+    return Change(
+        MODULE,
+        object_key(owner, document["id"]),
+        stream=Stream.MONEY,
+        audience=audience_of(document).key,
+        behind=_session_of(owner, document),
+    )
 
 
 def _known(stored: Document, document: Document) -> Written:
@@ -86,7 +109,10 @@ def _undated(document: Document) -> Document:
     return {**document, "last_updated": None}
 
 
-def _refuse_session_dimensions(document: Document) -> None:
+def _refuse_unfit(document: Document) -> None:
+    refuse_defects(CDR, document)
+    if not document.get("credit") and "credit_reference_id" in document:
+        raise InvalidParameters("credit_reference_id: is for credit CDRs only (CD-11)")
     for number, period in enumerate(document["charging_periods"]):
         for dimension in period["dimensions"]:
             if dimension["type"] in _SESSIONS_ONLY:
@@ -97,10 +123,6 @@ def _refuse_session_dimensions(document: Document) -> None:
 
 async def _refuse_wrong_credit(db: AsyncSession, owner: Party, document: Document) -> None:
     """A credit CDR takes one CDR back, once, and repeats it but for the total's sign (CD-10)."""
-    if not document.get("credit"):
-        if "credit_reference_id" in document:
-            raise InvalidParameters("credit_reference_id: is for credit CDRs only (CD-11)")
-        return
     reference = document["credit_reference_id"]
     original = await cdrs.lock(db, owner, reference)
     if original is None or original.get("credit"):

@@ -38,7 +38,7 @@ async def _put(here: Here, push: Push, owner: Party, place: Place, body: Body) -
         # What is told to others keeps the dates that its owner gave it (RT-16).
         document = raise_parents(document)
     edit = locations.putting_at(owner, place, document)
-    written = await push.write(here.database, locations, edit, _change(owner, place))
+    written = await push.write(here.database, locations, edit, lambda _: _change(owner, place))
     return answer_written(push.caller, written)
 
 
@@ -51,7 +51,7 @@ async def _patch(here: Here, push: Push, owner: Party, place: Place, body: Body)
     edit = locations.patching_at(owner, place, changes)
     whole = place.connector_id is not None or "evses" in changes
     change = _change(owner, place, None if whole else changes)
-    written = await push.write(here.database, locations, edit, change)
+    written = await push.write(here.database, locations, edit, lambda _: change)
     return answer_written(push.caller, written)
 
 

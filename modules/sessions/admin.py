@@ -57,8 +57,7 @@ async def get_session(here: Here, owner: OwnParty, session_id: SessionID) -> Res
 @router.put(ONE, response_model=Session, summary="Put a Session", openapi_extra=takes(Session))
 async def put_session(here: Here, owner: OwnParty, session_id: SessionID, body: Body) -> Response:
     """Create or replace a Session that has not ended; without `last_updated` it is dated now."""
-    async with here.database.write() as db:
-        return written_answer(await put_own(db, owner, session_id, body))
+    return written_answer(await put_own(here.database, owner, session_id, body))
 
 
 @router.patch(
@@ -69,12 +68,10 @@ async def put_session(here: Here, owner: OwnParty, session_id: SessionID, body: 
 )
 async def patch_session(here: Here, owner: OwnParty, session_id: SessionID, body: Body) -> Response:
     """Change the fields given; charging periods given are added to those known."""
-    async with here.database.write() as db:
-        return written_answer(await patch_own(db, owner, session_id, body))
+    return written_answer(await patch_own(here.database, owner, session_id, body))
 
 
 @router.delete(ONE, response_model=Session, summary="Withdraw a Session")
 async def delete_session(here: Here, owner: OwnParty, session_id: SessionID) -> Response:
     """Set its status to INVALID: it will not be billed. Sessions are never deleted (SE-14)."""
-    async with here.database.write() as db:
-        return written_answer(await patch_own(db, owner, session_id, {"status": "INVALID"}))
+    return written_answer(await patch_own(here.database, owner, session_id, {"status": "INVALID"}))

@@ -1,14 +1,18 @@
 """Changes of our own Sessions: validated, dated, stored, and remembered for their eMSP."""
 
+from dataclasses import replace
+from functools import partial
+
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.sessions.store import FINAL, sessions
-from ocpi.database import clock
+from ocpi.database import Database
 from ocpi.dating import date_change, grown
-from ocpi.editing import Document, Written, object_key, spelled
+from ocpi.editing import Decision, Document, Edit, Written, object_key, spelled
 from ocpi.errors import Conflict, UnknownObject
 from ocpi.headers import Party
 from ocpi.push.feed import Change, Stream, changed
+from ocpi.push.writing import write
 from ocpi.spec.reading import dump, read, read_patch
 from ocpi.spec.sessions import Session
 from ocpi.store import audience_of, refuse_defects
@@ -16,42 +20,52 @@ from ocpi.store import audience_of, refuse_defects
 MODULE = "sessions"
 
 
-async def put_own(db: AsyncSession, owner: Party, session_id: str, body: Document) -> Written:
+async def put_own(database: Database, owner: Party, session_id: str, body: Document) -> Written:
     """Put a Session of ours; a missing `last_updated` is now.
 
     Raises ValidationError or ``InvalidParameters`` for a document that OCPI does not allow,
     ``Conflict`` for one that is older than what is stored, or after the end of the Session.
     """
-    before = await sessions.lock(db, owner, session_id)
-    dated = {**body, "last_updated": date_change(before, body, await clock(db))}
-    document = spelled(owner, dump(read(Session, dated)))
-    sessions.require_same(owner, session_id, document)
-    if before is not None and same_content(before, document):
-        return Written(before, changed=False)
-    _refuse_change(before, document)
-    document = _begun(before, grown(before, document))
-    refuse_defects(Session, document)
-    return await store_own(db, owner, document)
+    now = await database.now()
+
+    def decide(before: Document | None) -> Decision:
+        dated = {**body, "last_updated": date_change(before, body, now)}
+        document = spelled(owner, dump(read(Session, dated)))
+        sessions.require_same(owner, session_id, document)
+        if before is not None and same_content(before, document):
+            return None, Written(before, changed=False)
+        _refuse_change(before, document)
+        document = _begun(before, grown(before, document))
+        refuse_defects(Session, document)
+        return document, Written(document, created=before is None)
+
+    edit = Edit(owner, session_id, decide, creates=True)
+    return await write(database, sessions, edit, partial(_change, owner))
 
 
-async def patch_own(db: AsyncSession, owner: Party, session_id: str, body: Document) -> Written:
+async def patch_own(database: Database, owner: Party, session_id: str, body: Document) -> Written:
     """Change fields of a Session of ours; charging periods given are appended (SE-11)."""
-    before = await sessions.lock(db, owner, session_id)
-    if before is None:
-        raise UnknownObject(f"There is no Session {session_id}.")
-    dated = {**body, "last_updated": date_change(before, body, await clock(db))}
-    changes = _begun(before, grown(before, read_patch(Session, dated)))
-    document = sessions.merged(before, changes)
-    sessions.require_same(owner, session_id, document)
-    if same_content(before, document):
-        return Written(before, changed=False)
-    _refuse_change(before, document)
-    refuse_defects(Session, document)
-    if "charging_periods" in changes:
-        # Receivers may add what they know already a second time.
-        known = len(before.get("charging_periods", []))
-        changes["charging_periods"] = document.get("charging_periods", [])[known:]
-    return await store_own(db, owner, document, patch=changes)
+    now = await database.now()
+
+    def decide(before: Document | None) -> Decision:
+        if before is None:
+            raise UnknownObject(f"There is no Session {session_id}.")
+        dated = {**body, "last_updated": date_change(before, body, now)}
+        changes = _begun(before, grown(before, read_patch(Session, dated)))
+        document = sessions.merged(before, changes)
+        sessions.require_same(owner, session_id, document)
+        if same_content(before, document):
+            return None, Written(before, changed=False)
+        _refuse_change(before, document)
+        refuse_defects(Session, document)
+        if "charging_periods" in changes:
+            # Receivers may add what they know already a second time.
+            known = len(before.get("charging_periods", []))
+            changes["charging_periods"] = document.get("charging_periods", [])[known:]
+        return document, Written(document, patch=changes)
+
+    edit = Edit(owner, session_id, decide)
+    return await write(database, sessions, edit, partial(_change, owner))
 
 
 async def store_own(
@@ -63,17 +77,18 @@ async def store_own(
     """
     written = await sessions.put(db, owner, document["id"], document)
     if written.changed:
-        await changed(
-            db,
-            Change(
-                MODULE,
-                object_key(owner, document["id"]),
-                patch=patch,
-                stream=Stream.MONEY,
-                audience=audience_of(document).key,
-            ),
-        )
+        await changed(db, _change(owner, replace(written, patch=patch)))
     return written
+
+
+def _change(owner: Party, written: Written) -> Change:
+    return Change(
+        MODULE,
+        object_key(owner, written.document["id"]),
+        patch=written.patch,
+        stream=Stream.MONEY,
+        audience=audience_of(written.document).key,
+    )
 
 
 def _begun(before: Document | None, news: Document) -> Document:

@@ -39,7 +39,7 @@ async def put_tariff(
     document = dump(read(Tariff, body))
     edit = tariffs.putting(owner, tariff_id, document)
     change = Change("tariffs", object_key(owner, tariff_id))
-    written = await push.write(here.database, tariffs, edit, change)
+    written = await push.write(here.database, tariffs, edit, lambda _: change)
     return answer_written(push.caller, written)
 
 

@@ -1,7 +1,5 @@
 """What eMSPs push: Tokens of their drivers (mod_tokens, Receiver interface)."""
 
-from dataclasses import replace
-
 from fastapi import APIRouter
 from starlette.responses import Response
 
@@ -9,11 +7,12 @@ from modules.tokens.issuers import trusts_type
 from modules.tokens.names import TokenKind, TokenUID, named_token
 from modules.tokens.store import tokens
 from ocpi.admin import takes
-from ocpi.editing import object_key
+from ocpi.context import Context
+from ocpi.editing import Edit, Written
 from ocpi.envelope import Answer, ok
 from ocpi.forgiving import Habit, forgive, read, read_patch
 from ocpi.push.feed import Change
-from ocpi.request import Body, Here, PatchBody, PushOf, TheirParty, answer_written
+from ocpi.request import Body, Here, PatchBody, Push, PushOf, TheirParty, answer_written
 from ocpi.spec.reading import dump
 from ocpi.spec.tokens import Token
 
@@ -48,13 +47,8 @@ async def put_token(
     if document["type"] != kind and await trusts_type(here.database, push.caller.partner_id):
         kind = document["type"]
         forgive(Habit.TYPE_IN_BODY)
-    async with here.database.write() as db:
-        name = named_token(token_uid, kind)
-        written = await tokens.put(db, owner, name, document)
-        if push.broadcast and await tokens.share(db, [object_key(owner, name)]):
-            written = replace(written, changed=True)
-        await push.spread(db, written, Change("tokens", object_key(owner, name)))
-    return answer_written(push.caller, written)
+    edit = tokens.putting(owner, named_token(token_uid, kind), document)
+    return await _write(here, push, edit)
 
 
 @router.patch(
@@ -74,12 +68,14 @@ async def patch_token(
 ) -> Response:
     """Change the fields given, such as `valid` of a Token that is withdrawn (TK-12)."""
     changes = read_patch(Token, body)
-    async with here.database.write() as db:
-        name = named_token(token_uid, kind)
-        written = await tokens.patch(db, owner, name, changes)
-        change = Change("tokens", object_key(owner, name), patch=changes)
-        if push.broadcast and await tokens.share(db, [change.object_key]):
-            # The others have never heard of it, so that they need all of it.
-            written, change = replace(written, changed=True), replace(change, patch=None)
-        await push.spread(db, written, change)
+    edit = tokens.patching(owner, named_token(token_uid, kind), changes)
+    return await _write(here, push, edit)
+
+
+async def _write(here: Context, push: Push, edit: Edit) -> Response:
+    def tell(written: Written) -> Change:
+        return Change("tokens", edit.key, patch=written.patch)
+
+    told = tokens.spreading(edit) if push.broadcast else edit
+    written = await push.write(here.database, tokens, told, tell)
     return answer_written(push.caller, written)

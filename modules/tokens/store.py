@@ -1,6 +1,7 @@
 """Tokens as they are stored: keyed by owner, uid and type (TK-11)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from sqlalchemy import Index, bindparam, update
@@ -9,7 +10,7 @@ from sqlmodel import Field, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import Database
-from ocpi.editing import Document
+from ocpi.editing import Document, Edit, Written
 from ocpi.errands import token_key
 from ocpi.errors import UnknownToken
 from ocpi.spec.document import decode
@@ -47,6 +48,26 @@ class TokenStore(Store[TokenRow]):
     def identify(self, document: Document) -> str:
         """`uid*type`."""
         return f"{document['uid']}*{document['type']}"
+
+    def spreading(self, edit: Edit) -> Edit:
+        """A change that came to the hub: all its parties may see the Token from then on."""
+        return replace(edit, beside={"shared": True})
+
+    async def write(self, db: AsyncSession, edits: Sequence[Edit]) -> list[Written | Exception]:
+        """As every store does; who could not see a Token before needs all of it."""
+        outcomes = await super().write(db, edits)
+        seen = {
+            edit.key
+            for edit, outcome in zip(edits, outcomes, strict=True)
+            if edit.beside and isinstance(outcome, Written)
+        }
+        shared = await self.share(db, seen) if seen else ()
+        return [
+            replace(outcome, changed=True, patch=None)
+            if edit.beside and isinstance(outcome, Written) and edit.key in shared
+            else outcome
+            for edit, outcome in zip(edits, outcomes, strict=True)
+        ]
 
     async def share(self, db: AsyncSession, keys: Collection[str]) -> Collection[str]:
         """Let all parties of the hub see Tokens; gives the keys of those that they could not."""

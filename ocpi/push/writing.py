@@ -1,6 +1,6 @@
 """Changes of single objects, stored with what partners must hear of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,21 +12,24 @@ from ocpi.editing import Edit, Written
 from ocpi.push.feed import Change, changed
 from ocpi.store import Store
 
+Tell = Callable[[Written], Change]
+"""What partners must hear of a change, given what it came to."""
+
 
 @dataclass(frozen=True)
 class _Told:
     edit: Edit
-    change: Change | None
+    tell: Tell | None
 
 
 async def write(
-    database: Database, store: Store[Any], edit: Edit, change: Change | None = None
+    database: Database, store: Store[Any], edit: Edit, tell: Tell | None = None
 ) -> Written:
     """Make a change, and have partners told where it has changed something.
 
     Those that come at the same moment share a transaction. Raises what the edit was refused for.
     """
-    told = _Told(edit, change)
+    told = _Told(edit, tell)
     return await database.batches.do(store, partial(_write_all, store), told)
 
 
@@ -35,9 +38,9 @@ async def _write_all(
 ) -> list[Written | Exception]:
     outcomes = await store.write(db, [told.edit for told in all_told])
     changes = [
-        told.change
+        told.tell(outcome)
         for told, outcome in zip(all_told, outcomes, strict=True)
-        if told.change is not None and isinstance(outcome, Written) and outcome.changed
+        if told.tell is not None and isinstance(outcome, Written) and outcome.changed
     ]
     if changes:
         await changed(db, *changes)

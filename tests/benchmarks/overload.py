@@ -55,7 +55,9 @@ async def _compare(name: str, url: str, authorization: str, *options: str) -> di
     for _ in range(ROUNDS):
         busy.append(await press(url, authorization, *options, connections=BUSY))
         flooded.append(
-            await press(url, authorization, *options, connections=TOO_MANY, refusals=True)
+            await press(
+                url, authorization, *options, connections=TOO_MANY, refusals=True, seconds=10
+            )
         )
         await asyncio.sleep(REST)
     usual = max(load.per_second for load in busy)

@@ -14,10 +14,11 @@ from modules.locations.parts import Place
 from modules.locations.store import locations
 from ocpi.batching import MOST
 from ocpi.database import Database
+from ocpi.editing import Decision, Document, Edit
 from ocpi.errors import UnknownLocation
 from ocpi.forgiving import Forgiving, Habit, forgive, hearing
 from ocpi.push.feed import Change, SyncObject
-from ocpi.push.writing import write
+from ocpi.push.writing import Tell, write
 from ocpi.spec.document import decode
 from ocpi.testing import samples
 from tests.house import OURS, OWNER, open_database
@@ -130,10 +131,11 @@ async def status_of(database: Database, name: str) -> str:
     return status
 
 
-def patching(name: str, status: str, second: int) -> tuple[object, Change]:
+def patching(name: str, status: str, second: int) -> tuple[Edit, Tell]:
     changes = {"status": status, "last_updated": f"2027-01-01T00:00:{second:02}Z"}
     edit = locations.patching_at(OURS, Place(name, "E1"), changes)
-    return edit, Change("locations", f"{OURS.key}*{name.lower()}", part="E1", patch=changes)
+    change = Change("locations", f"{OURS.key}*{name.lower()}", part="E1", patch=changes)
+    return edit, lambda _: change
 
 
 @pytest.mark.req("PP-04", "PP-09")
@@ -150,7 +152,7 @@ async def test_changes_of_one_object_at_once_are_made_one_after_the_other(
         for name in ("L1", "L2", "L3")
     ]
     found = await asyncio.gather(
-        *(write(database, locations, edit, change) for _, edit, change in wanted),  # type: ignore[arg-type]
+        *(write(database, locations, edit, change) for _, edit, change in wanted),
         return_exceptions=True,
     )
     for (name, *_), outcome in zip(wanted, found, strict=True):
@@ -187,9 +189,9 @@ async def test_what_is_forgiven_is_forgiven_to_whoever_asked(database: Database)
             edit = locations.putting(OURS, partner, location(partner))
             decide = edit.decide
 
-            def odd(stored: object) -> object:
+            def odd(stored: Document | None) -> Decision:
                 forgive(Habit.STALE, partner)
-                return decide(stored)  # type: ignore[arg-type]
+                return decide(stored)
 
             object.__setattr__(edit, "decide", odd)
             await write(database, locations, edit)
@@ -207,17 +209,17 @@ async def test_a_whole_object_is_told_instead_of_its_parts(database: Database) -
     whole = Change("locations", f"{OURS.key}*l1")
     edit = locations.putting(OURS, "L1", location("L1"))
     asked = [
-        write(database, locations, edit, whole),
-        write(database, locations, *patching("L1", "CHARGING", 1)),  # type: ignore[arg-type]
+        write(database, locations, edit, lambda _: whole),
+        write(database, locations, *patching("L1", "CHARGING", 1)),
         write(
             database,
             locations,
             locations.putting(
                 OURS, "L1", location("L1") | {"last_updated": "2027-06-01T00:00:00Z"}
             ),
-            whole,
+            lambda _: whole,
         ),
-        write(database, locations, *patching("L1", "BLOCKED", 2)),  # type: ignore[arg-type]
+        write(database, locations, *patching("L1", "BLOCKED", 2)),
     ]
     *_, stale = await asyncio.gather(*asked)
     assert not stale.stale, "an EVSE has a date of its own"

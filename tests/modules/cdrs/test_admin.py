@@ -276,9 +276,8 @@ async def prepare() -> None:
     async with open_context() as context:
         await add_party(context.database, OURS)
         await add_partner(context.database, "Example eMSP", TOKEN)
-        async with context.database.write() as db:
-            await post_own(db, OURS, cdr())
-            await post_own(db, OURS, cdr(id="B"))
+        await post_own(context.database, OURS, cdr())
+        await post_own(context.database, OURS, cdr(id="B"))
         await accept(context.database, "CDR-1", 1_000_000)
         await contradict(context.database)
 

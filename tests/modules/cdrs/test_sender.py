@@ -40,8 +40,7 @@ def cdr(name: str, driver_of: str = "MSP", **over: Any) -> dict[str, Any]:
 
 async def post(service: Service, *documents: dict[str, Any]) -> None:
     for document in documents:
-        async with service.database.write() as db:
-            await post_own(db, OURS, document)
+        await post_own(service.database, OURS, document)
 
 
 @pytest.mark.req("CD-01", "PG-01", "PG-02", "PG-05", "PG-07", "PG-09")

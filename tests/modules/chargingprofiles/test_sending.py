@@ -48,8 +48,7 @@ async def charge(pair: Pair) -> None:
     """Let a driver of the hub's charge."""
     cdr_token = samples.cdr_token(**party_codes(HUB))
     session = samples.session(**party_codes(CPO), id="HUB/S1", cdr_token=cdr_token)
-    async with pair.floor.database.write() as db:
-        await put_own(db, CPO, "HUB/S1", session)
+    await put_own(pair.floor.database, CPO, "HUB/S1", session)
 
 
 async def ask(pair: Pair, method: str, body: Any = None, **query: str) -> dict[str, Any]:

@@ -141,14 +141,14 @@ async def build(database: Database, ours: Party) -> None:
         await modules.locations.own.put_own(db, ours, Place("LOC-1"), location)
         second = samples.location(**codes, id="LOC-2", evses=evses[:1])
         await modules.locations.own.put_own(db, ours, Place("LOC-2"), second)
-        for session in (
-            samples.session(**codes),
-            samples.session(**codes, id="ENDED", status="COMPLETED"),
-            samples.session(**codes, id="UNABLE", evse_uid="EVSE-2"),
-            samples.session(**codes, id="GONE", location_id="NOWHERE"),
-            samples.session(**codes, id="FOREIGN", cdr_token=samples.cdr_token(**codes_of(OTHER))),
-        ):
-            await modules.sessions.own.put_own(db, ours, session["id"], session)
+    for session in (
+        samples.session(**codes),
+        samples.session(**codes, id="ENDED", status="COMPLETED"),
+        samples.session(**codes, id="UNABLE", evse_uid="EVSE-2"),
+        samples.session(**codes, id="GONE", location_id="NOWHERE"),
+        samples.session(**codes, id="FOREIGN", cdr_token=samples.cdr_token(**codes_of(OTHER))),
+    ):
+        await modules.sessions.own.put_own(database, ours, session["id"], session)
 
 
 def codes_of(party: Party) -> Document:

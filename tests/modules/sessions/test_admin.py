@@ -199,9 +199,8 @@ def run(*words: str) -> Any:
 async def prepare() -> None:
     async with open_context() as context:
         await add_party(context.database, OURS)
-        async with context.database.write() as db:
-            await put_own(db, OURS, "SESSION-1", session())
-            await put_own(db, OURS, "B", session(id="B", status="PENDING"))
+        await put_own(context.database, OURS, "SESSION-1", session())
+        await put_own(context.database, OURS, "B", session(id="B", status="PENDING"))
 
 
 @pytest.fixture

@@ -44,8 +44,7 @@ def session(name: str = "SESSION-1", driver_of: str = "MSP", **over: Any) -> dic
 
 async def put(service: Service, *documents: dict[str, Any], owner: Party = OURS) -> None:
     for document in documents:
-        async with service.database.write() as db:
-            await put_own(db, owner, document["id"], document)
+        await put_own(service.database, owner, document["id"], document)
 
 
 async def ids(service: Service, url: str = ALL) -> list[str]:

@@ -153,8 +153,7 @@ async def test_an_evse_without_the_capability_is_404_with_2001(sqlite_url: str) 
 async def put_session(yard: Yard, over: dict[str, Any]) -> None:
     theirs = samples.cdr_token(country_code="FR", party_id="NEW")
     session = samples.session(**OWNER, **{"cdr_token": theirs, **over})
-    async with yard.database.write() as db:
-        await modules.sessions.own.put_own(db, OURS, session["id"], session)
+    await modules.sessions.own.put_own(yard.database, OURS, session["id"], session)
 
 
 @pytest.mark.req("SE-04")

@@ -70,8 +70,7 @@ async def test_counts_follow_each_change(any_service: Service) -> None:
 async def test_only_sessions_that_run_are_counted_with_their_energy(any_service: Service) -> None:
     for number, status in enumerate(("ACTIVE", "ACTIVE", "COMPLETED", "PENDING")):
         session = samples.session(**OWNER, id=f"S{number}", status=status, kwh=1.25)
-        async with any_service.database.write() as db:
-            await put_session(db, OURS, session["id"], exact(session))
+        await put_session(any_service.database, OURS, session["id"], exact(session))
     glance = await Glances(any_service.context).get()
     assert (glance.charging, glance.charging_kwh) == (2, Decimal("2.5"))
 

@@ -120,8 +120,7 @@ async def test_a_bill_of_somebody_else_under_the_same_id_costs_no_report(local: 
     await local.report(start())
     session = await local.session()
     other = samples.cdr(**OWNER, id=session["id"], session_id=session["id"])
-    async with local.database.write() as db:
-        await post_own(db, OURS, other)
+    await post_own(local.database, OURS, other)
     [outcome] = await local.report(stop(kwh=105))
     assert outcome["result"] == "taken"
     assert "Somebody else billed it" in outcome["note"]
@@ -132,8 +131,7 @@ async def test_a_bill_of_somebody_else_under_the_same_id_costs_no_report(local: 
 async def test_a_session_that_staff_made_invalid_is_not_billed(local: Yard) -> None:
     await local.report(start())
     session = await local.session()
-    async with local.database.write() as db:
-        await patch_session(db, OURS, session["id"], {"status": "INVALID"})
+    await patch_session(local.database, OURS, session["id"], {"status": "INVALID"})
     invalid = await local.session()
     await local.report(meter(kwh=103))
     [outcome] = await local.report(stop(kwh=105))

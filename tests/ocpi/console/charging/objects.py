@@ -31,12 +31,10 @@ async def store_tariff(database: Database, **over: Any) -> Document:
 
 async def store_session(database: Database, **over: Any) -> Document:
     document = samples.session(**{**OWNER, **over})
-    async with database.write() as db:
-        return (await put_session(db, OURS, document["id"], document)).document
+    return (await put_session(database, OURS, document["id"], document)).document
 
 
 async def store_cdr(database: Database, **over: Any) -> Document:
     tariffs = [samples.tariff(**OWNER)]
     document = samples.cdr(**{**OWNER, "tariffs": tariffs, **over})
-    async with database.write() as db:
-        return (await post_own(db, OURS, document)).document
+    return (await post_own(database, OURS, document)).document
