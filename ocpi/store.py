@@ -67,7 +67,7 @@ def audience_of(document: Document) -> Party:
 
 
 class Store(Generic[Row]):
-    """The objects of one kind: `page`, `get`, `put`, `patch`, `delete`."""
+    """The objects of one kind: how they are listed, read, changed and forgotten."""
 
     def __init__(
         self,
@@ -245,12 +245,6 @@ class Store(Generic[Row]):
     ) -> Written:
         """Make the edit `putting` in a transaction."""
         return await self.write_one(db, self.putting(owner, identifier, document))
-
-    async def patch(
-        self, db: AsyncSession, owner: Party, identifier: str, changes: Document
-    ) -> Written:
-        """Make the edit `patching` in a transaction."""
-        return await self.write_one(db, self.patching(owner, identifier, changes))
 
     def putting(self, owner: Party, identifier: str, document: Document, **beside: Any) -> Edit:
         """Store a whole document, which replaces what was there (PP-01 to PP-03).

@@ -6,11 +6,13 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from modules.locations.own import patch_own, put_own, remove_own
+from modules.locations.own import patching_own, putting_own, remove_own, telling
 from modules.locations.parts import Place, find_part
 from modules.locations.store import locations
 from modules.locations.tagging import tag_location, tags_of
 from ocpi.admin import OwnParty, document_answer, takes, written_answer
+from ocpi.editing import Edit
+from ocpi.push.writing import write
 from ocpi.request import Body, Here, Segment
 from ocpi.spec.document import decode
 from ocpi.spec.locations import EVSE, Connector, Location
@@ -28,13 +30,19 @@ async def _get(here: Here, owner: OwnParty, place: Place) -> Response:
 
 
 async def _put(here: Here, owner: OwnParty, place: Place, body: Body) -> Response:
-    async with here.database.write() as db:
-        return written_answer(await put_own(db, owner, place, body))
+    return await _write(
+        here, owner, place, putting_own(owner, place, body, await here.database.now())
+    )
 
 
 async def _patch(here: Here, owner: OwnParty, place: Place, body: Body) -> Response:
-    async with here.database.write() as db:
-        return written_answer(await patch_own(db, owner, place, body))
+    return await _write(
+        here, owner, place, patching_own(owner, place, body, await here.database.now())
+    )
+
+
+async def _write(here: Here, owner: OwnParty, place: Place, edit: Edit) -> Response:
+    return written_answer(await write(here.database, locations, edit, telling(owner, place)))
 
 
 async def _remove(here: Here, owner: OwnParty, place: Place) -> Response:

@@ -1,6 +1,7 @@
 """Changes of our own Locations: validated, dated, stored, and remembered for the partners."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -8,10 +9,11 @@ from modules.locations.parts import Place, find_part, model_of, raise_parents
 from modules.locations.store import check_complete, locations
 from ocpi.database import clock
 from ocpi.dating import date_change, grown
-from ocpi.editing import Document, Written, object_key, spelled
+from ocpi.editing import Decision, Document, Edit, Written, object_key, spelled
 from ocpi.errors import UnknownLocation
 from ocpi.headers import Party
 from ocpi.push.feed import Change, changed, created
+from ocpi.push.writing import Tell
 from ocpi.spec.reading import dump, read, read_patch
 from ocpi.store import refuse_defects
 
@@ -19,21 +21,82 @@ MODULE = "locations"
 REMOVED = "REMOVED"
 
 
-async def put_own(db: AsyncSession, owner: Party, place: Place, body: Document) -> Written:
+def putting_own(owner: Party, place: Place, body: Document, now: int) -> Edit:
     """Put a Location, EVSE or Connector of ours; a missing `last_updated` is now.
 
-    Raises ValidationError or ``InvalidParameters`` for a document that OCPI does not allow,
-    ``Conflict`` for one that is older than what is stored.
+    It is refused with ValidationError or ``InvalidParameters`` for a document that OCPI does not
+    allow, with ``Conflict`` for one that is older than what is stored.
     """
-    location, before = await _stored(db, owner, place)
-    dated = {**body, "last_updated": _date(location, before, body, await clock(db))}
-    document = raise_parents(dump(read(model_of(place), _with_dates(dated))))
-    if place.evse_uid is None:
-        document = with_removed(before, spelled(owner, document))
-    if before is not None and _nothing_new(before, document, body):
-        return Written(before, changed=False)
-    refuse_defects(model_of(place), document)
-    return await store_own(db, owner, place, grown(before, document))
+
+    def decide(location: Document | None) -> Decision:
+        before = _find(location, place)
+        dated = {**body, "last_updated": _date(location, before, body, now)}
+        document = raise_parents(dump(read(model_of(place), _with_dates(dated))))
+        if place.evse_uid is None:
+            document = with_removed(before, spelled(owner, document))
+        if before is not None and _nothing_new(before, document, body):
+            return None, Written(before, changed=False)
+        refuse_defects(model_of(place), document)
+        return locations.putting_at(owner, place, grown(before, document)).decide(location)
+
+    return Edit(owner, place.location_id, decide, creates=place.evse_uid is None)
+
+
+def patching_own(owner: Party, place: Place, body: Document, now: int) -> Edit:
+    """Change fields of a Location, EVSE or Connector of ours."""
+
+    def decide(location: Document | None) -> Decision:
+        before = _find(location, place)
+        if before is None:
+            raise UnknownLocation(f"There is no {place} to change.")
+        dated = {**body, "last_updated": _date(location, before, body, now)}
+        if "evses" in body:
+            check_complete(body["evses"])
+        changes = raise_parents(read_patch(model_of(place), dated))
+        if _nothing_new(before, {**before, **changes}, body):
+            return None, Written(before, changed=False)
+        changes = grown(before, changes)
+        refuse_defects(model_of(place), {**before, **changes})
+        whole, written = locations.patching_at(owner, place, changes).decide(location)
+        return whole, replace(written, patch=None if "evses" in changes else changes)
+
+    return Edit(owner, place.location_id, decide)
+
+
+def telling(owner: Party, place: Place) -> Tell:
+    """What partners hear of a change at a place of ours."""
+
+    def tell(written: Written) -> Change:
+        return Change(
+            MODULE,
+            object_key(owner, place.location_id),
+            part=place.evse_uid,
+            patch=None if place.connector_id is not None else written.patch,
+        )
+
+    return tell
+
+
+async def put_own(db: AsyncSession, owner: Party, place: Place, body: Document) -> Written:
+    """Make the edit `putting_own` in a transaction, and have partners told."""
+    return await _write(db, owner, place, putting_own(owner, place, body, await clock(db)))
+
+
+async def patch_own(db: AsyncSession, owner: Party, place: Place, body: Document) -> Written:
+    """Make the edit `patching_own` in a transaction, and have partners told."""
+    return await _write(db, owner, place, patching_own(owner, place, body, await clock(db)))
+
+
+async def store_own(db: AsyncSession, owner: Party, place: Place, document: Document) -> Written:
+    """Store a document that is fit to be sent, and have partners told."""
+    return await _write(db, owner, place, locations.putting_at(owner, place, document))
+
+
+async def _write(db: AsyncSession, owner: Party, place: Place, edit: Edit) -> Written:
+    written = await locations.write_one(db, edit)
+    if written.changed:
+        await changed(db, telling(owner, place)(written))
+    return written
 
 
 async def create_own(db: AsyncSession, owner: Party, documents: Sequence[Document]) -> None:
@@ -43,34 +106,9 @@ async def create_own(db: AsyncSession, owner: Party, documents: Sequence[Documen
     await created(db, [Change(MODULE, key) for key in keys])
 
 
-async def store_own(db: AsyncSession, owner: Party, place: Place, document: Document) -> Written:
-    """Store a document that is fit to be sent, and have partners told."""
-    written = await locations.put_at(db, owner, place, document)
-    await _tell(db, owner, place, written, None)
-    return written
-
-
-async def patch_own(db: AsyncSession, owner: Party, place: Place, body: Document) -> Written:
-    """Change fields of a Location, EVSE or Connector of ours."""
-    location, before = await _stored(db, owner, place)
-    if before is None:
-        raise UnknownLocation(f"There is no {place} to change.")
-    dated = {**body, "last_updated": _date(location, before, body, await clock(db))}
-    if "evses" in body:
-        check_complete(body["evses"])
-    changes = raise_parents(read_patch(model_of(place), dated))
-    if _nothing_new(before, {**before, **changes}, body):
-        return Written(before, changed=False)
-    changes = grown(before, changes)
-    refuse_defects(model_of(place), {**before, **changes})
-    written = await locations.patch_at(db, owner, place, changes)
-    await _tell(db, owner, place, written, None if "evses" in changes else changes)
-    return written
-
-
 async def remove_own(db: AsyncSession, owner: Party, place: Place) -> None:
     """Withdraw a Location or an EVSE: EVSEs become REMOVED, nothing is ever deleted (LO-13)."""
-    _, before = await _stored(db, owner, place)
+    before = _find(await locations.lock(db, owner, place.location_id), place)
     if before is None:
         raise UnknownLocation(f"There is no {place} to remove.")
     evses = [before] if place.evse_uid is not None else before.get("evses", [])
@@ -80,24 +118,21 @@ async def remove_own(db: AsyncSession, owner: Party, place: Place) -> None:
             await patch_own(db, owner, at, {"status": REMOVED})
 
 
-async def _stored(
-    db: AsyncSession, owner: Party, place: Place
-) -> tuple[Document | None, Document | None]:
-    """The Location, locked until the commit, and what is at the place; None where nothing is yet.
+def _find(location: Document | None, place: Place) -> Document | None:
+    """What is at a place; None where nothing is yet.
 
     Raises ``UnknownLocation`` when the place lies in something that is not there (LO-11).
     """
-    location = await locations.lock(db, owner, place.location_id)
     if location is None:
         if place.evse_uid is not None:
             raise UnknownLocation(f"There is no Location {place.location_id}.")
-        return None, None
+        return None
     try:
-        return location, find_part(location, place)
+        return find_part(location, place)
     except UnknownLocation:
         if place.connector_id is not None:
             find_part(location, Place(place.location_id, place.evse_uid))
-        return location, None
+        return None
 
 
 def _date(location: Document | None, before: Document | None, body: Document, now: int) -> str:
@@ -155,19 +190,3 @@ def with_removed(before: Document | None, document: Document) -> Document:
         for evse in gone
     ]
     return {**document, "evses": [*document.get("evses", []), *removed]}
-
-
-async def _tell(
-    db: AsyncSession, owner: Party, place: Place, written: Written, patch: Document | None
-) -> None:
-    if not written.changed:
-        return
-    await changed(
-        db,
-        Change(
-            MODULE,
-            object_key(owner, place.location_id),
-            part=place.evse_uid,
-            patch=None if place.connector_id is not None else patch,
-        ),
-    )

@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import Index
 from sqlmodel import Field
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.locations.parts import (
     PartEdit,
@@ -74,18 +73,6 @@ class LocationStore(Store[LocationRow]):
         """With the Tariffs that a partner gets at its Connectors."""
         owner = Party(document["country_code"], document["party_id"])
         return with_mapped_tariffs(document, owner.key, mappings)
-
-    async def put_at(
-        self, db: AsyncSession, owner: Party, place: Place, document: Document
-    ) -> Written:
-        """Make the edit `putting_at` in a transaction."""
-        return await self.write_one(db, self.putting_at(owner, place, document))
-
-    async def patch_at(
-        self, db: AsyncSession, owner: Party, place: Place, changes: Document
-    ) -> Written:
-        """Make the edit `patching_at` in a transaction."""
-        return await self.write_one(db, self.patching_at(owner, place, changes))
 
     def putting_at(self, owner: Party, place: Place, document: Document) -> Edit:
         """Put a Location, or an EVSE or Connector of one that is known (LO-07, LO-10, LO-11)."""

@@ -55,7 +55,7 @@ async def put(
 
 async def patch(database: Database, identifier: str, changes: Document) -> Written:
     async with database.write() as db:
-        return await tariffs.patch(db, OURS, identifier, changes)
+        return await tariffs.write_one(db, tariffs.patching(OURS, identifier, changes))
 
 
 async def text(database: Database, identifier: str = "TARIFF-1") -> str:
@@ -193,7 +193,7 @@ async def test_eight_writers_lose_no_change(each_database: Database) -> None:
                 assert before is not None
                 date = later(before["last_updated"], 0)
                 changes = {f"x_{writer}_{step}": step, "last_updated": date}
-                await tariffs.patch(db, OURS, "TARIFF-1", changes)
+                await tariffs.write_one(db, tariffs.patching(OURS, "TARIFF-1", changes))
 
     await asyncio.gather(*(work(writer) for writer in range(8)))
     stored = decode(await text(each_database))
@@ -213,7 +213,7 @@ async def test_patches_at_once_lose_no_field_though_nobody_locks_before(
         for step in range(10):
             changes = {f"x_{writer}_{step}": step, "last_updated": T0}
             async with each_database.write() as db:
-                await tariffs.patch(db, OURS, "TARIFF-1", changes)
+                await tariffs.write_one(db, tariffs.patching(OURS, "TARIFF-1", changes))
 
     await asyncio.gather(*(work(writer) for writer in range(8)))
     stored = decode(await text(each_database))

@@ -237,7 +237,8 @@ async def test_what_is_listed_or_written_again_is_there_again(each_world: World)
     await each_world.pull()
     async with each_world.context.database.write() as db:
         await locations.put(db, CPO, "L2", location("L2"))
-        await locations.patch(db, CPO, "L3", {"name": "Other", "last_updated": T1})
+        renaming = locations.patching(CPO, "L3", {"name": "Other", "last_updated": T1})
+        await locations.write_one(db, renaming)
     assert await absent(each_world, locations) == ["de*cpa*l4"]
 
 
