@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import signal
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import FrameType
@@ -24,6 +25,18 @@ from ocpi.oversight import scraping_of
 from ocpi.push.pace import Pace
 from ocpi.settings import Settings
 from ocpi.terminal import run
+
+_LISTENERS = 32
+
+
+def listening(config: uvicorn.Config) -> list[socket.socket]:
+    """One address, listened at several times over.
+
+    libuv takes one connection from each socket in a turn of its loop. A busy turn takes 50 ms, so
+    that from a single one new callers, and whoever asks for its health, would wait for seconds.
+    """
+    first = config.bind_socket()
+    return [first, *(first.dup() for _ in range(_LISTENERS - 1))]
 
 
 class _Server(uvicorn.Server):
@@ -61,29 +74,26 @@ def serve(
 
     async def act() -> None:
         async with _at_work() as context:
-            server = _Server(
-                uvicorn.Config(
-                    create_app(context, worker=worker),
-                    host=host,
-                    port=port,
-                    log_config=None,
-                    access_log=False,
-                    server_header=False,
-                    # It refuses what h11 lets pass, such as a bare line feed in a header (TA-22).
-                    http="httptools",
-                    # Nobody asks for the caller's address.
-                    proxy_headers=False,
-                    timeout_graceful_shutdown=20,
-                    # Load balancers close theirs after 60 s of rest. Who closes first must not be
-                    # this side, or a POST that meets the closing breaks off.
-                    timeout_keep_alive=75,
-                ),
-                context.ending,
+            config = uvicorn.Config(
+                create_app(context, worker=worker),
+                host=host,
+                port=port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                # It refuses what h11 lets pass, such as a bare line feed in a header (TA-22).
+                http="httptools",
+                # Nobody asks for the caller's address.
+                proxy_headers=False,
+                timeout_graceful_shutdown=20,
+                # Load balancers close theirs after 60 s of rest. Who closes first must not be
+                # this side, or a POST that meets the closing breaks off.
+                timeout_keep_alive=75,
             )
             # What is there now stays, so that no search for garbage needs to look at it again.
             gc.collect()
             gc.freeze()
-            await server.serve()
+            await _Server(config, context.ending).serve(listening(config))
 
     run(act())
 
