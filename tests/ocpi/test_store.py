@@ -107,8 +107,9 @@ async def test_an_equal_date_changes_what_differs_and_nothing_else(database: Dat
 async def test_a_patch_keeps_what_it_does_not_name(database: Database) -> None:
     await put(database, tariff(x_unknown=[1]))
     elements = [{"price_components": [component("1.0000")]}]
-    written = await patch(database, "tariff-1", {"elements": elements, "last_updated": T2})
-    assert written == Written(tariff(x_unknown=[1], elements=elements, last_updated=T2))
+    changes = {"elements": elements, "last_updated": T2}
+    written = await patch(database, "tariff-1", changes)
+    assert written == Written(tariff(x_unknown=[1], **changes), patch=changes)
     assert decode(await text(database)) == written.document
 
 
