@@ -10,7 +10,4 @@ def main() -> None:
     from ocpi.cli import main as run  # noqa: PLC0415 - Only now it costs less.
 
     gc.enable()
-    # Requests under way are not garbage: with hundreds of them it took a tenth of the processor to
-    # find that out after every 700 new objects.
-    gc.set_threshold(10_000)
     run()

@@ -16,6 +16,7 @@ from ocpi.catalogue import SOURCES
 from ocpi.opening import open_context
 from ocpi.push.lanes import PartnerLane
 from ocpi.push.worker import Worker
+from ocpi.running import settle
 from ocpi.terminal import run
 from ocpi.testing import samples
 from tests.benchmarks.programs import forget_sniffio
@@ -48,6 +49,7 @@ async def by_engine() -> dict[str, Any]:
     async with open_context() as context:
         event.listen(context.database.engine.sync_engine, "after_cursor_execute", count)
         worker = Worker(context, SOURCES)
+        settle()
         before = cpu_seconds()
         running = asyncio.create_task(worker.run())
         heads = set[int]()
