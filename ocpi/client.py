@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Collection, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import lru_cache
 from time import monotonic
 from typing import NamedTuple
 
@@ -34,6 +35,8 @@ from ocpi.troubles import FAILURES, explain
 LONGEST_REQUEST_URL = 8192
 
 _SAFE_VALUE = re.compile(r"[\x20-\x7e]*")
+# Objects are told again and again under the same URL, and httpx takes long to read one.
+_parsed = lru_cache(1024)(httpx.URL)
 
 
 class ExchangeFailed(Exception):
@@ -234,7 +237,7 @@ class Client:
 
     async def _by_httpx(self, target: Target, message: _Message, limit: int) -> _Answer:
         method, url, headers, body = message
-        request = httpx.Request(method, url, headers=headers, content=body or None)
+        request = httpx.Request(method, _parsed(url), headers=headers, content=body or None)
         async with self._transport_to(target) as transport:
             response = await transport.handle_async_request(request)
             try:

@@ -18,7 +18,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.batching import Batches
 from ocpi.inlinesqlite import NAME, in_thread
-from ocpi.kept import EDITION, Kept, Shared
+from ocpi.kept import EDITION, EachTurn, Kept, Shared
 from ocpi.waking import Waking
 
 SQLITE_PRAGMAS = (
@@ -186,8 +186,8 @@ class Database:
         self._prepared: dict[Any, Prepared] = {}
         self._waking = Waking(self._notify)
         self.batches = Batches(self.write)
-        # SQLite answers at once, so there is nobody to share the question with.
-        self.kept = Kept(self._edition if self.sqlite else Shared(self._edition))
+        sharing = EachTurn if self.sqlite else Shared
+        self.kept = Kept(sharing(self._edition))
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:

@@ -61,6 +61,28 @@ class Kept:
         self._values[key] = value
 
 
+class EachTurn:
+    """One question for all who ask it in one turn of the loop, where the answer is there at once.
+
+    What is sent after a commit is heard in a later turn than one in which the answer was older, and
+    each turn begins by forgetting it.
+    """
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._word: str | None = None
+
+    async def __call__(self) -> str:
+        """The answer; raises what asking raises."""
+        if self._word is None:
+            self._word = await self._ask()
+            asyncio.get_running_loop().call_soon(self._forget)
+        return self._word
+
+    def _forget(self) -> None:
+        self._word = None
+
+
 class Shared:
     """One question for all who ask it at the same time: its answer is younger than each asking."""
 

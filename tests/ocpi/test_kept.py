@@ -1,9 +1,14 @@
 """What is read of partners is kept until something about them changes, and not a moment longer."""
 
 import asyncio
+import socket
+import sqlite3
 from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from pathlib import Path
 
 import pytest
+import uvloop
 from sqlalchemy import text, update
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, select
@@ -12,7 +17,7 @@ from ocpi import kept
 from ocpi.database import Database
 from ocpi.directory import AnnouncedParty, Directory, read_directory
 from ocpi.errors import NotAuthenticated
-from ocpi.kept import EDITION, Edition, Kept, Shared
+from ocpi.kept import EDITION, EachTurn, Edition, Kept, Shared
 from ocpi.parties import IssuedToken, Partner, authenticate
 from tests.house import (
     CPO,
@@ -344,3 +349,71 @@ async def test_sqlite_answers_at_once_whoever_else_asks(light: Database) -> None
     source = Source()
     assert await light.kept.get("a", source.read) == 1
     assert word == await edition(light)
+
+
+async def test_all_who_ask_in_one_turn_of_the_loop_share_an_answer() -> None:
+    asked = 0
+
+    async def answer() -> str:
+        nonlocal asked
+        asked += 1
+        return str(asked)
+
+    each = EachTurn(answer)
+    assert [await each(), await each()] == ["1", "1"]
+    await asyncio.sleep(0)
+    assert await each() == "2"
+
+
+def told_after_each_commit(path: str, times: int) -> int:
+    """How often somebody who is told of a commit is answered with what was before it."""
+    writer = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    writer.execute("PRAGMA journal_mode=WAL")
+    writer.execute("PRAGMA synchronous=OFF")
+    writer.execute("CREATE TABLE edition (word)")
+    writer.execute("INSERT INTO edition VALUES (0)")
+    reader = sqlite3.connect(path)
+
+    async def read() -> str:
+        ((word,),) = reader.execute("SELECT word FROM edition").fetchall()
+        return str(word)
+
+    async def act() -> int:
+        each = EachTurn(read)
+
+        async def answer(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+            while await source.readline():
+                sink.write(f"{await each()}\n".encode())
+            sink.close()
+
+        async def ask_all_the_time() -> None:
+            while True:
+                await each()
+                await asyncio.sleep(0)
+
+        def commit_and_ask(port: int) -> int:
+            with socket.create_connection(("127.0.0.1", port)) as peer, peer.makefile("rw") as file:
+                stale = 0
+                for number in range(1, times + 1):
+                    writer.execute("UPDATE edition SET word = ?", (number,))
+                    file.write("?\n")
+                    file.flush()
+                    stale += int(file.readline()) != number
+                return stale
+
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        busy = asyncio.create_task(ask_all_the_time())
+        stale = await asyncio.to_thread(commit_and_ask, server.sockets[0].getsockname()[1])
+        busy.cancel()
+        server.close()
+        return stale
+
+    with closing(writer), closing(reader):
+        # As served: uvloop has turns of its own.
+        return uvloop.run(act())
+
+
+def test_no_request_that_is_sent_after_a_commit_is_answered_with_what_was_before(
+    tmp_path: Path,
+) -> None:
+    assert told_after_each_commit(str(tmp_path / "edition.sqlite"), 2000) == 0
