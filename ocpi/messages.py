@@ -74,7 +74,6 @@ def set_up_logging(level: str) -> None:
     )
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
             _without_uids,
             _with_ids,
             structlog.processors.add_log_level,
