@@ -37,8 +37,12 @@ _SECRET = "token"  # noqa: S105 - the name of a field.
 _SHORTEST = 4
 _MARK = r"~[0-9a-f]{16}\.\w{0,4}"
 _KEY = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:\s*')
-# Where nothing is escaped, only these can be meant: most bodies have few of them, or none.
-_NAMED = re.compile(rf'(?i)"({"|".join(sorted({*PERSONAL, _SECRET}))})"\s*:\s*')
+_NAMES = sorted({*PERSONAL, _SECRET})
+# Where nothing is escaped, only these can be meant: most bodies have few of them, or none. With a
+# look at the first letter before it, it takes a third of the time.
+_NAMED = re.compile(
+    rf'(?i)"(?=[{"".join({name[0] for name in _NAMES})}])({"|".join(_NAMES)})"\s*:\s*'
+)
 _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)("?)')
 # A bare word, or what stands where no list or object belongs.
 _OTHER = re.compile(r"\[[^\]]*\]?|\{[^}]*\}?|[^\s,}\]]*")
