@@ -29,9 +29,9 @@ check: $(INSTALLED) ## lint, format, types, import rules, and the rules of the h
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_house.py
 
-chaos: $(INSTALLED) ## kill, restart, race and starve the service for a quarter of an hour
+chaos: $(INSTALLED) ## kill, restart, race and starve the service for twenty minutes
 	@seed=$${CHAOS_SEED:-$$(date +%s)}; echo "CHAOS_SEED=$$seed"; \
-		CHAOS=1 CHAOS_SEED=$$seed timeout 960 \
+		CHAOS=1 CHAOS_SEED=$$seed timeout 1320 \
 		$(BIN)/pytest -n 2 --dist worksteal -p no:randomly -rP tests/chaos
 
 soak: $(INSTALLED) ## work half an hour on each database, for twenty partners, and lose and leak nothing

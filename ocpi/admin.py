@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ocpi.admission import away
 from ocpi.arrival import path_of, read_whole, replay
 from ocpi.calling import Endpoints
 from ocpi.context import Context
@@ -77,10 +78,11 @@ class AdminFront:
         try:
             client = scope.get("client") or ("",)
             self._check_token(headers.get("authorization", b""), str(client[0]))
-            body = await read_whole(scope, headers, receive, BODY_LIMIT)
             state = {**scope.get("state", {}), "context": self.context}
             below = {**scope, "path": path.removeprefix("/admin"), "state": state}
             async with self.context.admission.place("admin"):
+                with away():
+                    body = await read_whole(scope, headers, receive, BODY_LIMIT)
                 answer = await self._answer(Request(below, replay(body, receive)))
                 await (answer or self.api)(below, replay(body, receive), watch)
         except OCPIError as error:

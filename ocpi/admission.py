@@ -5,6 +5,9 @@ nothing in time. So requests wait for a place in it, in a queue for each caller,
 turns: one that asks for too much waits behind itself. Who has waited too long is told to come
 back, and not before: one that is refused at once asks again at once, and a process that says no
 all the time finishes nothing either.
+
+A large body becomes many times its size while it is read, checked and stored, so that of those few
+have a place at once, and no more of a body is read before it has one.
 """
 
 import asyncio
@@ -17,6 +20,12 @@ PLACES = 64
 """Requests that are worked on at once: enough for commits to be shared, few enough to be quick."""
 PATIENCE = 1.0
 """Seconds that a request waits at most."""
+LARGE = 256 * 1024
+"""Bytes beyond which a body is large."""
+LARGE_PLACES = 4
+"""Of 4 MiB each takes 30 MB; more at once end no sooner, for one processor reads them all."""
+LARGE_PATIENCE = 10.0
+"""Seconds that a large one waits at most: each takes up to two."""
 
 _held: ContextVar["_Place | None"] = ContextVar("place", default=None)
 
@@ -24,8 +33,16 @@ _held: ContextVar["_Place | None"] = ContextVar("place", default=None)
 class Admission:
     """The places of a process, and who waits for them."""
 
-    def __init__(self, *, places: int = PLACES, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        *,
+        places: int = PLACES,
+        patience: float = PATIENCE,
+        large: "Admission | None" = None,
+    ) -> None:
+        """`large` are the places of requests with large bodies, beside their others."""
         self.free = places
+        self.large = large
         self._patience = patience
         self._queues: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         self.waiting = 0
@@ -83,15 +100,21 @@ class Admission:
                 turn.set_result(None)
 
 
+def whole() -> Admission:
+    """The places of a process."""
+    return Admission(large=Admission(places=LARGE_PLACES, patience=LARGE_PATIENCE))
+
+
 class _Place:
     """One request's place, and whether it works in it or waits for somebody else."""
 
-    __slots__ = ("_admission", "_before", "_caller", "_held", "_out")
+    __slots__ = ("_admission", "_before", "_caller", "_held", "_large", "_out")
 
     def __init__(self, admission: Admission, caller: str) -> None:
         self._admission = admission
         self._caller = caller
         self._held = False
+        self._large = False
         self._out = 0
 
     async def __aenter__(self) -> None:
@@ -105,6 +128,14 @@ class _Place:
         # One of its tasks may still be out, and has given the place up then.
         if not self._out:
             self._admission.give()
+        if self._large and self._admission.large is not None:
+            self._admission.large.give()
+
+    async def enlarge(self) -> None:
+        """Take a place among the large ones, too, once; raises ``Overloaded``."""
+        if self._admission.large is not None and not self._large:
+            await self._admission.large.take(self._caller)
+            self._large = True
 
     def go_out(self) -> None:
         self._out += 1
@@ -115,6 +146,13 @@ class _Place:
         self._out -= 1
         if self._out == 0 and self._held:
             self._admission.take_back()
+
+
+async def enlarge() -> None:
+    """Have the request wait until few are large, as it turns out to be; raises ``Overloaded``."""
+    place = _held.get()
+    if place is not None:
+        await place.enlarge()
 
 
 class away:  # noqa: N801 - It reads as the word that it is: `with away():`.

@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.types import Message, Receive, Scope
 
-from ocpi.admission import away
+from ocpi.admission import LARGE, away, enlarge
 from ocpi.errors import Malformed, TooLarge, TooSlow, UnsupportedEncoding
 from ocpi.forgiving import Habit, forgive
 from ocpi.headers import MessageIDs, Party, token_habit
@@ -158,7 +158,7 @@ async def read_whole(
 ) -> bytes:
     """The body read whole, within its limit and in time (TA-14, TA-16); none of a GET is read.
 
-    Raises ``UnsupportedEncoding``, ``TooLarge``, ``TooSlow`` and ``Malformed``.
+    Raises ``UnsupportedEncoding``, ``TooLarge``, ``TooSlow``, ``Malformed`` and ``Overloaded``.
     """
     if scope["method"] in ("GET", "HEAD"):
         return b""
@@ -184,6 +184,8 @@ async def _read_body(receive: Receive, limit: int) -> bytes:
         size += len(chunk)
         if size > limit:
             raise TooLarge(f"The body is larger than {limit} bytes.")
+        if size > LARGE:
+            await enlarge()
         chunks.append(chunk)
         if not message.get("more_body", False):
             return b"".join(chunks)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
-from ocpi.admission import Admission
+from ocpi.admission import Admission, whole
 from ocpi.client import Client
 from ocpi.database import Database
 from ocpi.forgiving import Forgiving, hearing
@@ -50,7 +50,7 @@ class Context:
     notes: Notes | None = None
     """What it has exchanged since that was last stored; None: the message log is off."""
     metrics: Metrics = field(default_factory=Metrics)
-    admission: Admission = field(default_factory=Admission)
+    admission: Admission = field(default_factory=whole)
     """Whose requests it works on now."""
     tracing: Tracing = field(default_factory=Tracing)
 

@@ -90,8 +90,9 @@ def _answer(body: bytes, status: int, headers: Mapping[str, str] | None = None) 
 
 
 def may_pass(error: Exception) -> bool:
-    """Whether it may succeed later: the database restarts, or its disk is full."""
-    return isinstance(error, DATABASE_ERRORS) and not isinstance(error, DEFECTS)
+    """Whether it may succeed later: the database restarts, its disk is full, or memory is short."""
+    passing = (*DATABASE_ERRORS, MemoryError)
+    return isinstance(error, passing) and not isinstance(error, DEFECTS)
 
 
 def unexpected(error: Exception) -> Response:

@@ -73,7 +73,12 @@ class LocationSource:
         return (Send("PUT", path, encode(location)),)
 
 
-# Each partner is told the same, most often at the same time. Nobody changes what is read here.
-@lru_cache(64)
 def _read(text: str) -> Any:
-    return decode(text)
+    return (_read_small if len(text) <= _SMALL else _read_large)(text)
+
+
+_SMALL = 64 * 1024
+# Each partner is told the same, most often at the same time. Nobody changes what is read here.
+# One of 4 MiB takes ten times as much memory once it is read.
+_read_small = lru_cache(64)(decode)
+_read_large = lru_cache(2)(decode)

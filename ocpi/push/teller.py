@@ -147,13 +147,14 @@ class Teller:
         """Tell an object as it is now, by the first of its requests that the partner understands.
 
         Where several of its parties must hear of it, each is told (RT-30), up to one that fails.
-        Raises ``NotOurs``, and what the database raises.
+        Raises ``NotOurs``, what the database raises, and MemoryError.
         """
         holding = Holding(self._context.database, self._partner_id, self.addressee.sight)
         try:
             seen = await holding.sees(self._sources[row.module], row)
             sends = await holding.sends(self._sources[row.module], row, seen=seen, patch=patch)
-        except DATABASE_ERRORS:
+        except (*DATABASE_ERRORS, MemoryError):
+            # That passes, and is no fault of the object's.
             raise
         except Exception as error:  # noqa: BLE001 - one bad object must not stop all others.
             return Told(Outcome(Kind.OBJECT_FAULT, f"It cannot be told: {error!r}"), sent=False)

@@ -269,7 +269,7 @@ class Worker:
             await lane.run()
             if not lane.dropped:
                 await self._commit(release=lane)
-        except DATABASE_ERRORS as error:
+        except (*DATABASE_ERRORS, MemoryError) as error:
             log.warning("push: a lane is dropped", partner_id=lane.partner_id, error=repr(error))
             lane.drop()
         except Exception as error:  # noqa: BLE001 - the worker outlives whatever fails.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -69,9 +69,9 @@ def members_of(database_url: str, folder: Path) -> list[Member]:
 
 
 @asynccontextmanager
-async def running_cluster(database_url: str, folder: Path) -> AsyncIterator[Cluster]:
+async def running_cluster(members: Sequence[Member]) -> AsyncIterator[Cluster]:
     """Run an installation while the context is open."""
-    cluster = Cluster(members_of(database_url, folder))
+    cluster = Cluster(list(members))
     async with AsyncExitStack() as stack:
         for member in cluster.members:
             stack.push_async_callback(member.stop)

@@ -16,7 +16,13 @@ from tests.ocpi.push.world import World, a_world
 from tests.postgres import execute
 
 # These take longer than `make test` has time for.
-LONG = ["test_disk.py", "test_failover.py", "test_restarts.py", "test_upgrade.py"]
+LONG = [
+    "test_disk.py",
+    "test_exhaustion.py",
+    "test_failover.py",
+    "test_restarts.py",
+    "test_upgrade.py",
+]
 collect_ignore = [] if WHOLE else LONG
 
 

@@ -93,7 +93,7 @@ class Load:
             now, kept = time.monotonic(), answer.json()
             done = Acknowledged(path, kept["last_updated"], now, state_of(kept))
             self.acknowledged.append(done)
-        elif answer.status_code < 500:
+        elif answer.status_code < 500 or not _tells_why(answer):
             self.refused.append(f"{method} {path}: {answer.status_code} {answer.text}")
         else:
             self.unknown += 1
@@ -134,17 +134,22 @@ class Load:
 
 def a_session(name: str, party: str) -> dict[str, Any]:
     """A Session of a driver of that eMSP, as it is put."""
-    return _undated(samples.session(id=name, cdr_token=samples.cdr_token(party_id=party)))
+    return undated(samples.session(id=name, cdr_token=samples.cdr_token(party_id=party)))
 
 
 def a_bill(name: str, party: str) -> dict[str, Any]:
     """Its CDR."""
     token = samples.cdr_token(party_id=party)
-    return _undated(samples.cdr(id=name, session_id=name, cdr_token=token))
+    return undated(samples.cdr(id=name, session_id=name, cdr_token=token))
 
 
-def _undated(document: dict[str, Any]) -> dict[str, Any]:
+def undated(document: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in document.items() if name != "last_updated"}
+
+
+def _tells_why(answer: httpx.Response) -> bool:
+    """Whether it is an answer of the admin API's, and no bare one of the server's."""
+    return answer.text.startswith('{"error":')
 
 
 def an_admin(base_url: str) -> httpx.AsyncClient:

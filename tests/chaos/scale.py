@@ -25,6 +25,10 @@ class Scale:
     writers: int
     objects: int
     """Of a catalogue that a partner misses while it is away."""
+    scarce: float
+    """Seconds for which there is too little of something."""
+    places: int
+    """Locations of ten EVSEs each, of which a partner that is away misses ten changes each."""
     hangs: float
     """How often a partner that never answers in time does so: each time takes 20 s."""
     seed: int
@@ -45,6 +49,8 @@ SCALE = (
         rows=4000,
         writers=8,
         objects=300,
+        scarce=60,
+        places=500,
         hangs=0.03,
         seed=SEED,
     )
@@ -61,6 +67,8 @@ SCALE = (
         rows=80,
         writers=4,
         objects=15,
+        scarce=1,
+        places=5,
         hangs=0,
         seed=SEED,
     )

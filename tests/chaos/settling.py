@@ -135,9 +135,14 @@ async def _hurry(admin: httpx.AsyncClient, partners: Partners) -> None:
 
     Nothing is read again by that: what the push had lost would stay lost.
     """
+    for partner in partners.mocks:
+        await show_life(partner)
+        await admin.post(f"push/{party_of(partner)}/retry")
+
+
+async def show_life(partner: Watched) -> None:
+    """A partner asks us for something, which one that is away does not."""
+    assert partner.peer is not None
+    token = {"Authorization": authorization(partner.peer.token_out)}
     async with httpx.AsyncClient(timeout=30) as client:
-        for partner in partners.mocks:
-            assert partner.peer is not None
-            token = {"Authorization": authorization(partner.peer.token_out)}
-            await client.get(partner.peer.versions_url, headers=token)
-            await admin.post(f"push/{party_of(partner)}/retry")
+        await client.get(partner.peer.versions_url, headers=token)

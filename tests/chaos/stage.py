@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.chaos.cluster import Cluster, running_cluster
+from tests.chaos.cluster import Cluster, Member, members_of, running_cluster
 from tests.chaos.load import Load, an_admin
 from tests.chaos.partners import TEN, Mood, Partners, partners_of
 from tests.chaos.scale import seeded
@@ -28,12 +28,20 @@ class Stage:
 
 @asynccontextmanager
 async def a_stage(
-    database_url: str, folder: Path, name: str, moods: Sequence[Mood] = TEN
+    database_url: str,
+    folder: Path,
+    name: str,
+    moods: Sequence[Mood] = TEN,
+    members: Sequence[Member] | None = None,
 ) -> AsyncIterator[Stage]:
-    """Start it all, and have partners register; `name` is of their chance."""
+    """Start it all, and have partners register; `name` is of their chance.
+
+    The `members` are the processes, where they are not those that a database has by default.
+    """
     async with AsyncExitStack() as stack:
         partners = await stack.enter_async_context(partners_of(seeded(name), moods))
-        cluster = await stack.enter_async_context(running_cluster(database_url, folder))
+        processes = members_of(database_url, folder) if members is None else members
+        cluster = await stack.enter_async_context(running_cluster(processes))
         admins = [await stack.enter_async_context(an_admin(each.url)) for each in cluster.serving]
         load = Load(admins, [party_of(each) for each in partners.mocks], seeded("load"))
         await load.put_locations()

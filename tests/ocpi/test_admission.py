@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocpi.admission import PLACES, Admission, away
+from ocpi.admission import LARGE, PLACES, Admission, away, enlarge
 from ocpi.errors import Overloaded
 from tests.house import OCPI, SENDER, Service, open_service
 
@@ -79,20 +79,18 @@ async def test_who_would_wait_too_long_is_told_to_come_back() -> None:
 
 
 async def test_nobody_is_refused_at_once_however_many_wait() -> None:
-    work = Work(Admission(places=1, patience=0.5))
-    first = asyncio.create_task(work.ask("a"))
-    tasks = [asyncio.create_task(work.ask("a")) for _ in range(2000)]
+    work = Work(Admission(places=1, patience=60))
+    tasks = [asyncio.create_task(work.ask("a")) for _ in range(2001)]
     await settle()
     assert work.admission.waiting == 2000
-    other = asyncio.create_task(work.ask("b"))
+    tasks.append(asyncio.create_task(work.ask("b")))
     await settle()
     await work.end_one()
     await work.end_one()
     assert work.begun == ["a", "a", "b"]
-    refused = await asyncio.gather(*tasks, return_exceptions=True)
-    assert sum(isinstance(each, Overloaded) for each in refused) == 1999
-    await work.end_one()
-    await asyncio.gather(first, other)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
     assert work.admission.waiting == 0
 
 
@@ -173,6 +171,32 @@ async def test_whatever_comes_of_requests_their_places_come_back(
                 pass
 
 
+async def test_few_large_bodies_are_read_at_once_and_small_ones_wait_for_none() -> None:
+    admission = Admission(large=Admission(places=2, patience=0.01))
+    begun, end = 0, asyncio.Event()
+
+    async def work(*, large: bool) -> None:
+        nonlocal begun
+        async with admission.place("a"):
+            for _ in range(3 * large):
+                # Each part of a body asks again.
+                await enlarge()
+            begun += 1
+            await end.wait()
+
+    tasks = [asyncio.create_task(work(large=True)) for _ in range(4)]
+    outcomes = asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0.05)
+    assert begun == 2
+    tasks.append(asyncio.create_task(work(large=False)))
+    await settle()
+    assert begun == 3
+    end.set()
+    assert [type(each) for each in await outcomes] == [type(None)] * 2 + [Overloaded] * 2
+    await tasks[-1]
+    assert (admission.free, admission.large and admission.large.free) == (PLACES, 2)
+
+
 @pytest.fixture
 async def service(sqlite_url: str) -> AsyncIterator[Service]:
     async with open_service(sqlite_url) as opened:
@@ -225,3 +249,18 @@ async def test_a_body_that_trickles_in_takes_no_place(service: Service) -> None:
     assert (await slow).json()["status_code"] == 2001
     for _ in holders[1:]:
         service.context.admission.give()
+
+
+@pytest.mark.threat("TA-14")
+async def test_one_large_body_too_many_is_refused_by_both_front_doors(service: Service) -> None:
+    assert service.context.admission.large is not None
+    service.context.admission.large = Admission(places=0, patience=0.01)
+    large, small = b" " * (LARGE + 1), b" " * LARGE
+    token, tariff = f"{OCPI}/receiver/tokens/DE/MSP/T1", "/admin/tariffs/NL/TNM/T1"
+    partner = await service.partner.put(token, content=large)
+    admin = await service.admin.put(tariff, content=large)
+    assert (partner.status_code, partner.json()["status_code"]) == (503, 3000)
+    assert (admin.status_code, admin.headers["retry-after"]) == (503, "5")
+    assert (await service.partner.put(token, content=small)).status_code == 400
+    assert (await service.admin.put(tariff, content=small)).status_code == 400
+    assert service.context.admission.free == PLACES

@@ -65,12 +65,13 @@ def test_no_message_breaks_the_envelope(message: str) -> None:
         (asyncpg.DiskFullError("could not extend file"), 503, "5"),
         (sqlite3.OperationalError("database or disk is full"), 503, "5"),
         (ConnectionRefusedError(), 503, "5"),
+        (MemoryError(), 503, "5"),
         (asyncpg.UniqueViolationError("duplicate key"), 500, None),
         (sqlite3.IntegrityError("NOT NULL constraint failed"), 500, None),
         (RuntimeError(), 500, None),
     ],
 )
-def test_what_the_database_cannot_do_now_is_to_be_tried_again(
+def test_what_cannot_be_done_now_is_to_be_tried_again(
     error: Exception, http: int, after: str | None
 ) -> None:
     answer = unexpected(error)

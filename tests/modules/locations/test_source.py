@@ -1,5 +1,6 @@
 """How a changed Location is told: PATCH first where it may be, then whole parts, then all."""
 
+import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -105,6 +106,18 @@ async def test_what_is_told_is_the_state_now(database: Database) -> None:
     await change(database, EVSE, {"status": "BLOCKED", "last_updated": T1})
     sends = await newest(database, patch=False)
     assert decode(sends[0].body or "")["status"] == "BLOCKED"
+
+
+async def test_of_large_locations_few_are_kept_in_memory(database: Database) -> None:
+    evses = [samples.evse(number) for number in range(200)]
+    for number in range(5):
+        name = Place(f"LARGE{number}")
+        async with database.write() as db:
+            await put_own(db, OURS, name, location(id=f"LARGE{number}", evses=evses))
+        (send,) = await newest(database, patch=False)
+        assert len(decode(send.body or "")["evses"]) == 200
+    kept = [each for each in gc.get_objects() if isinstance(each, dict) and "evses" in each]
+    assert sum(len(each["evses"]) == 200 for each in kept if isinstance(each["evses"], list)) <= 3
 
 
 @pytest.mark.parametrize("key", ["locations/nl*tnm*none", "locations/nl*tnm*none/evse"])

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import update
 
 from ocpi.push.lanes import Receipt
+from ocpi.push.source import Send
+from tests.ocpi.push.faults import parked
 from tests.ocpi.push.simulated import Request, Simulated
-from tests.ocpi.push.world import QUICK, THINGS, World, until
+from tests.ocpi.push.world import QUICK, THINGS, Locations, World, until
 
 
 def told(partner: Simulated) -> list[tuple[str, str]]:
@@ -218,3 +222,24 @@ async def test_an_object_that_cannot_be_told_does_not_stop_the_others(world: Wor
     await until(lambda: "b" in partner.locations)
     await world.put_location("a", "1")
     await world.until_told()
+
+
+async def test_an_object_that_there_was_no_memory_for_is_told_soon_and_not_blamed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    partner = await world.add_partner("msp")
+    told, failing = Locations.sends, True
+
+    async def fail_once(*given: Any, **named: Any) -> Sequence[Send]:
+        nonlocal failing
+        if failing:
+            failing = False
+            raise MemoryError
+        return await told(*given, **named)
+
+    monkeypatch.setattr(Locations, "sends", fail_once)
+    world.add_worker()
+    await world.put_location("a")
+    await until(lambda: "a" in partner.locations)
+    assert not failing
+    assert await parked(world) == {}
