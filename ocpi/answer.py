@@ -6,7 +6,7 @@ from typing import Literal
 
 _INFLATED = 32 + zlib.MAX_WBITS  # zlib finds out whether it is gzip or deflate.
 
-Kind = Literal["refused", "dns", "connect", "tls", "timeout", "too_large", "protocol"]
+Kind = Literal["refused", "dns", "connect", "tls", "timeout", "too_large", "protocol", "exhausted"]
 
 
 class Broken(Exception):

@@ -42,8 +42,9 @@ _parsed = lru_cache(1024)(httpx.URL)
 class ExchangeFailed(Exception):
     """There is no answer that could be judged.
 
-    After "refused", "dns", "connect" and "tls" nothing was sent. After "timeout", "too_large" and
-    "protocol" the partner may have got and done what was asked.
+    After "refused", "dns", "connect", "tls" and "exhausted" nothing was sent, and the last is no
+    fault of the partner's. After "timeout", "too_large" and "protocol" it may have got and done
+    what was asked.
     """
 
     def __init__(self, kind: Kind, sentence: str, request_id: str = "") -> None:

@@ -1,5 +1,6 @@
 """What goes wrong on the way to a partner and back: which kind it is, and why, in words."""
 
+import errno
 import os
 import ssl
 import zlib
@@ -21,6 +22,9 @@ FAILURES = (
     zlib.error,
     OSError,  # TimeoutError is one.
 )
+
+# What this process has none of: files, buffers, or memory. No partner is to blame for it.
+_EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 def explain(error: Exception) -> tuple[Kind, str]:
@@ -55,6 +59,8 @@ def _tls(error: Exception) -> str:
 
 def _connecting(error: Exception) -> tuple[Kind, str]:
     match error:
+        case aiohttp.ClientConnectorError() if error.errno in _EXHAUSTED:
+            return "exhausted", f"this process has no connection left: {_cause(error)}"
         case aiohttp.ClientHttpProxyError():
             return "connect", f"the proxy refuses: {error.status} {error.message[:100]!a}"
         case aiohttp.ClientProxyConnectionError():

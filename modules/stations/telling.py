@@ -16,7 +16,7 @@ from ocpi.reply import Reply
 _TRIES = 3
 _TIMEOUT = 5.0
 # Failures in which nothing was sent, so that trying again cannot tell it twice.
-_NOT_SENT = ("dns", "connect", "tls")
+_NOT_SENT = ("dns", "connect", "tls", "exhausted")
 
 
 def _not_sent(error: BaseException) -> bool:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context, Interface
 from ocpi.egress import same_origin
-from ocpi.errors import ReceiverAway, ReceiverTooSlow, RoutingFailure
+from ocpi.errors import OCPIError, Overloaded, ReceiverAway, ReceiverTooSlow, RoutingFailure
 from ocpi.headers import routing_headers
 from ocpi.hub import links
 from ocpi.hub.message import Message
@@ -39,8 +39,9 @@ async def carry(context: Context, message: Message, destination: Destination) ->
     """Send a message on, and give the answer that its sender gets, errors of the receiver included.
 
     Body and `last_updated` stay as they are, but for URLs at which a party is to be called back
-    (RT-16, RT-17). Raises ``RoutingFailure`` or one below it where there is no answer, ``NotJSON``
-    for a body that not everybody may read alike.
+    (RT-16, RT-17). Raises ``RoutingFailure`` or one below it where there is no answer,
+    ``Overloaded`` where nobody can be asked, ``NotJSON`` for a body that not everybody may read
+    alike.
     """
     _ = message.document
     outgoing = await with_response_url(context, message, destination)
@@ -71,7 +72,7 @@ async def _exchange(context: Context, message: Message, destination: Destination
         if failure.kind in _UNREACHED:
             context.pulse.failed(destination.partner_id)
         log.info("relay failed", partner=destination.target.name, error=failure.sentence)
-        raise _routing_failure(failure, destination) from None
+        raise _failure(failure, destination) from None
     context.pulse.heard(destination.partner_id)
     if reply.http_status in (401, 403):
         # To the sender it would say that its own token is bad.
@@ -90,11 +91,13 @@ def _deadline(context: Context, message: Message) -> float:
     return AUTHORIZE if authorizes else context.settings.hub_timeout
 
 
-def _routing_failure(failure: ExchangeFailed, destination: Destination) -> RoutingFailure:
+def _failure(failure: ExchangeFailed, destination: Destination) -> OCPIError:
     party = destination.party
     match failure.kind:
         case "timeout":
             return ReceiverTooSlow(f"{party} did not answer in time.")
+        case "exhausted":
+            return Overloaded()
         case "too_large" | "protocol":
             return RoutingFailure(f"{party} answered with something that is not OCPI.")
         case _:

@@ -21,7 +21,7 @@ class Kind(StrEnum):
     UNKNOWN_OBJECT = "unknown_object"  # The partner lacks what the request speaks of.
     OBJECT_FAULT = "object_fault"  # It refuses this object; others may do.
     PARTNER_FAULT = "partner_fault"  # It is not able to answer properly.
-    THROTTLE = "throttle"  # It asks for a pause.
+    THROTTLE = "throttle"  # It asks for a pause, or this process needs one.
     AUTH = "auth"  # It does not accept our token.
     GONE = "gone"  # It says that nobody lives there any more.
 
@@ -62,6 +62,8 @@ def judge(
     `codes` are those that mean something of its own to this partner, whatever OCPI says (IP-37).
     """
     if isinstance(answer, ExchangeFailed):
+        if answer.kind == "exhausted":
+            return Outcome(Kind.THROTTLE, answer.sentence, retry_after=SHORTEST_WAIT)
         # What fails before a connection stands cannot have arrived.
         maybe = answer.kind in ("timeout", "too_large", "protocol")
         late = answer.kind == "timeout"

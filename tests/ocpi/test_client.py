@@ -1,6 +1,7 @@
 """What a request says and how an answer is read, without a network."""
 
 import base64
+import resource
 import traceback
 from decimal import Decimal
 from typing import Any
@@ -220,6 +221,25 @@ async def test_a_failure_has_a_kind_and_no_token(error: Exception, kind: Kind) -
     assert UUID(failure.value.request_id)
     assert failure.value.sentence.startswith("emsp: ")
     assert_no_token(*traceback.format_exception(failure.value), repr(failure.value))
+
+
+@pytest.mark.parametrize("direct", [False, True])
+async def test_without_a_file_left_nothing_is_sent_and_the_partner_is_not_to_blame(
+    *, direct: bool
+) -> None:
+    client = Client(allow_private=True, ports={9}, direct=direct)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1, hard))
+    try:
+        with pytest.raises(ExchangeFailed) as failure:
+            await client.request(PARTNER, "GET", "http://127.0.0.1:9/ocpi")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        await client.close()
+    assert (failure.value.kind, failure.value.sentence) == (
+        "exhausted",
+        "emsp: this process has no connection left: Too many open files",
+    )
 
 
 @pytest.mark.threat("TA-09")

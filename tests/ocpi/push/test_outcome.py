@@ -144,6 +144,11 @@ def test_no_answer_is_the_partners_fault_and_may_have_arrived_once_connected(
     )
 
 
+def test_a_process_without_a_connection_left_pauses_and_blames_nobody() -> None:
+    outcome = judge("POST", ExchangeFailed("exhausted", "why"), now=NOW)
+    assert (outcome.kind, outcome.retry_after, outcome.doubtful) == (Kind.THROTTLE, 1.0, False)
+
+
 @pytest.mark.parametrize(
     ("http", "code", "text", "doubtful", "kind"),
     [
