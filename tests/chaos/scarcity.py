@@ -62,10 +62,12 @@ async def endure(
     seconds: float,
     *,
     probed: bool = False,
+    felt: Callable[[Spell], bool] = lambda _: True,
 ) -> Spell:
     """Have a process work under pressure while something is scarce, and judge it after that.
 
-    One that is `probed` may end or hang, and is started again, as a supervisor does it.
+    It lasts until that is `felt`, on a slow machine longer. One that is `probed` may end or hang,
+    and is started again, as a supervisor does it.
     """
     # What a push had lost would be found by a pull.
     settings = {"OCPI_PULL_HOURS": "0"}
@@ -80,6 +82,7 @@ async def endure(
             async with attended(member, spell, scarce, probed=probed):
                 async with crowd.calling(), watched(member, spell):
                     await asyncio.sleep(seconds)
+                    await until(lambda: felt(spell), 60)
                 again = 0.0 if probed else await crowd.answers_soon(SOON)
             if probed:
                 # From now on it has what it needs.
