@@ -47,7 +47,13 @@ def listening(config: uvicorn.Config) -> list[socket.socket]:
     libuv takes one connection from each socket in a turn of its loop. A busy turn takes 50 ms, so
     that from a single one new callers, and whoever asks for its health, would wait for seconds.
     """
-    first = config.bind_socket()
+    try:
+        first = config.bind_socket()
+    except SystemExit:
+        # uvicorn has said why, and not where.
+        where = f"{config.host}, port {config.port}"
+        typer.echo(f"Nothing can be served at {where}: see --host and --port.", err=True)
+        raise
     return [first, *(first.dup() for _ in range(_LISTENERS - 1))]
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 
+import pytest
 import uvicorn
 import uvloop
 from starlette.types import Receive, Scope, Send
@@ -31,6 +32,14 @@ async def accepted_in(turns: int) -> int:
         caller.close()
     await server.shutdown(sockets)
     return let_in
+
+
+def test_a_port_that_is_taken_is_named_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(SystemExit):
+            listening(uvicorn.Config(app, port=port, log_config=None))
+    assert f"127.0.0.1, port {port}: see --host and --port." in capsys.readouterr().err
 
 
 def test_many_new_callers_are_let_in_at_each_turn_of_a_busy_loop() -> None:
