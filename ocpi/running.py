@@ -41,19 +41,18 @@ def settle() -> None:
 _LISTENERS = 32
 
 
-def listening(config: uvicorn.Config) -> list[socket.socket]:
-    """One address, listened at several times over.
+def listening(host: str, port: int) -> list[socket.socket]:
+    """One address, listened at several times over. Ends the process where that cannot be.
 
     libuv takes one connection from each socket in a turn of its loop. A busy turn takes 50 ms, so
     that from a single one new callers, and whoever asks for its health, would wait for seconds.
     """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        first = config.bind_socket()
-    except SystemExit:
-        # uvicorn has said why, and not where.
-        where = f"{config.host}, port {config.port}"
-        typer.echo(f"Nothing can be served at {where}: see --host and --port.", err=True)
-        raise
+        first = socket.create_server((host, port), family=family)
+    except OSError as error:
+        typer.echo(f"{error.strerror}. Choose another with --host and --port.", err=True)
+        raise SystemExit(1) from None
     return [first, *(first.dup() for _ in range(_LISTENERS - 1))]
 
 
@@ -94,8 +93,6 @@ def serve(
         async with _at_work() as context:
             config = uvicorn.Config(
                 create_app(context, worker=worker),
-                host=host,
-                port=port,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -109,7 +106,7 @@ def serve(
                 timeout_keep_alive=75,
             )
             settle()
-            await _Server(config, context.ending).serve(listening(config))
+            await _Server(config, context.ending).serve(listening(host, port))
 
     run(act())
 

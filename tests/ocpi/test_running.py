@@ -19,8 +19,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 async def accepted_in(turns: int) -> int:
     """How many of those who wait at the door are let in within some turns of the loop."""
-    config = uvicorn.Config(app, port=0, log_config=None, lifespan="off")
-    server, sockets = uvicorn.Server(config), listening(config)
+    config = uvicorn.Config(app, log_config=None, lifespan="off")
+    server, sockets = uvicorn.Server(config), listening("127.0.0.1", 0)
     config.load()
     server.lifespan = config.lifespan_class(config)
     await server.startup(sockets)
@@ -38,8 +38,10 @@ def test_a_port_that_is_taken_is_named_with_what_to_do(capsys: pytest.CaptureFix
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(SystemExit):
-            listening(uvicorn.Config(app, port=port, log_config=None))
-    assert f"127.0.0.1, port {port}: see --host and --port." in capsys.readouterr().err
+            listening("127.0.0.1", port)
+    told = capsys.readouterr().err
+    assert told.startswith("Address already in use")
+    assert f"{port})). Choose another with --host and --port." in told
 
 
 def test_many_new_callers_are_let_in_at_each_turn_of_a_busy_loop() -> None:
