@@ -36,7 +36,13 @@ async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Async
     """Serve `app` while the context is open; gives its base URL (port 0: any free port)."""
     listener = socket.create_server((host, port))
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1
+        app,
+        log_config=None,
+        access_log=False,
+        ws="none",
+        timeout_graceful_shutdown=1,
+        # As long as the service's: who sends on a connection that closes has sent in vain.
+        timeout_keep_alive=75,
     )
     server = _Server(config)
     running = asyncio.create_task(server.serve(sockets=[listener]))
