@@ -253,11 +253,6 @@ class Database:
             self._count(error)
             raise
 
-    async def now(self) -> int:
-        """What `clock` says, outside of any transaction."""
-        ((now,),) = await self.fetch("database.now", _CLOCK[self.engine.dialect.name], {})
-        return int(now)
-
     async def _edition(self) -> str:
         ((word,),) = await self.fetch("database.edition", EDITION, {})
         return str(word)
@@ -392,3 +387,13 @@ async def clock(db: AsyncSession) -> int:
     row = await db.exec(_CLOCK[db.get_bind().dialect.name])  # type: ignore[call-overload]
     now: int = row.scalar_one()
     return now
+
+
+async def clock_of(db: AsyncSession, stream: str) -> int:
+    """The time at which what is written now will be seen by those who pull, in microseconds.
+
+    It is read under the lock of the stream, which the writing takes anyway: a date from before the
+    wait for it could lie in a window that a partner has pulled already (IP-24).
+    """
+    await stamp(db, stream, 0)
+    return await clock(db)

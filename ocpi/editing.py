@@ -38,10 +38,12 @@ class Edit:
 
     owner: Party
     identifier: str
-    decide: Callable[[Document | None], Decision]
-    """Given what is stored, if anything; raises what the change is refused for."""
+    decide: Callable[[Document | None, int], Decision]
+    """Given what is stored, if anything, and the time; raises what the change is refused for."""
     creates: bool = False
     """It makes the object where there is none."""
+    dated_in: str | None = None
+    """The stream in which partners hear of it, where it is we who date it; else the time is 0."""
     beside: Mapping[str, Any] = field(default_factory=dict)
     """Columns of an object that it makes which do not follow from the document."""
     context: Context = field(default_factory=copy_context)
@@ -71,10 +73,10 @@ class Held:
             self._document = decode(self.body)
         return self._document
 
-    def apply(self, edit: Edit) -> Written | Exception:
+    def apply(self, edit: Edit, now: int) -> Written | Exception:
         """What a change came to; one that fails leaves the object alone, and what comes after."""
         try:
-            whole, written = edit.context.run(edit.decide, self.document)
+            whole, written = edit.context.run(edit.decide, self.document, now)
             body = self.body if whole is None or whole is self._document else encode(whole)
         except Exception as error:  # noqa: BLE001 - It is raised where the change was asked for.
             return error

@@ -10,7 +10,7 @@ from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ocpi.database import Database, numbered, stamp
+from ocpi.database import Database, clock_of, numbered, stamp
 from ocpi.editing import (
     Decision,
     Document,
@@ -254,7 +254,7 @@ class Store(Generic[Row]):
         """
         self.require_same(owner, identifier, document)
 
-        def decide(stored: Document | None) -> Decision:
+        def decide(stored: Document | None, _now: int) -> Decision:
             if stored is None:
                 return document, Written(document, created=True)
             if _is_older(document, stored):
@@ -271,7 +271,7 @@ class Store(Generic[Row]):
         it can be read as well.
         """
 
-        def decide(stored: Document | None) -> Decision:
+        def decide(stored: Document | None, _now: int) -> Decision:
             if stored is None:
                 raise self.missing()
             if _is_older(changes, stored):
@@ -309,9 +309,16 @@ class Store(Generic[Row]):
             # Whoever created one meanwhile has committed: creators wait for each other's stamps.
             texts |= await self._hold(db, missing)
         held = {key: Held(texts.get(key)) for key in keys}
-        outcomes = [held[edit.key].apply(edit) for edit in edits]
+        now = await self._now(db, edits)
+        outcomes = [held[edit.key].apply(edit, now) for edit in edits]
         await self._store(db, held, position)
         return outcomes
+
+    async def _now(self, db: AsyncSession, edits: Sequence[Edit]) -> int:
+        """The time for those that we date, asked behind all other locks; 0 where there are none."""
+        for stream in {edit.dated_in for edit in edits} - {None}:
+            return await clock_of(db, str(stream))
+        return 0
 
     async def _store(self, db: AsyncSession, held: Mapping[str, Held], position: int) -> None:
         """Write what has changed; new objects stand from a position on."""

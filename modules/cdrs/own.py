@@ -11,8 +11,8 @@ from ocpi.dating import later
 from ocpi.editing import Decision, Document, Edit, Written, object_key, spelled
 from ocpi.errors import Conflict, InvalidParameters, UnknownObject
 from ocpi.headers import Party
-from ocpi.push.feed import Change, Stream, changed, feed_key
-from ocpi.push.writing import write
+from ocpi.push.feed import Change, Stream, feed_key
+from ocpi.push.writing import write, write_in
 from ocpi.spec.cdrs import CDR
 from ocpi.spec.reading import dump, read
 from ocpi.store import audience_of, refuse_defects
@@ -30,22 +30,26 @@ async def post_own(database: Database, owner: Party, body: Document) -> Written:
     Raises ValidationError or ``InvalidParameters`` for a document that OCPI does not allow,
     ``Conflict`` for another CDR under a known id (CD-08).
     """
-    document = _read(owner, body, await database.now())
+    # Read before it waits for others; the date comes when it is its turn.
+    document = _read(owner, body, 0)
     if document.get("credit"):
         async with database.write() as db:
-            return await _post_credit(db, owner, document)
+            return await _post_credit(db, owner, body)
 
-    def decide(before: Document | None) -> Decision:
+    def decide(before: Document | None, now: int) -> Decision:
         if before is not None:
             return None, _known(before, document)
-        _refuse_unfit(document)
-        return document, Written(document, created=True)
+        given = document if body.get("last_updated") else {"last_updated": later(None, now)}
+        dated = {**document, **given}
+        _refuse_unfit(dated)
+        return dated, Written(dated, created=True)
 
-    edit = Edit(owner, document["id"], decide, creates=True)
+    edit = Edit(owner, document["id"], decide, creates=True, dated_in=Stream.MONEY)
     return await write(database, cdrs, edit, partial(_change, owner))
 
 
-async def _post_credit(db: AsyncSession, owner: Party, document: Document) -> Written:
+async def _post_credit(db: AsyncSession, owner: Party, body: Document) -> Written:
+    document = _read(owner, body, await clock(db))
     before = await cdrs.lock(db, owner, document["id"])
     if before is not None:
         return _known(before, document)
@@ -71,16 +75,14 @@ async def credit_own(
     if original is None:
         raise UnknownObject(f"There is no CDR {cdr_id}.")
     credit = credit_of(original, credit_id or f"{original['id']}-C")
-    return await _post_credit(db, owner, _read(owner, credit, await clock(db)))
+    return await _post_credit(db, owner, credit)
 
 
 async def store_own(db: AsyncSession, owner: Party, document: Document) -> Written:
     """Store a new CDR that is fit to be sent, and have its eMSP told, behind its Session."""
-    written = await cdrs.put(db, owner, document["id"], document)
-    if not written.created:
-        return _known(written.document, document)
-    await changed(db, _change(owner, written))
-    return written
+    edit = cdrs.putting(owner, document["id"], document)
+    written = await write_in(db, cdrs, edit, partial(_change, owner))
+    return written if written.created else _known(written.document, document)
 
 
 def _change(owner: Party, written: Written) -> Change:

@@ -30,15 +30,11 @@ async def _get(here: Here, owner: OwnParty, place: Place) -> Response:
 
 
 async def _put(here: Here, owner: OwnParty, place: Place, body: Body) -> Response:
-    return await _write(
-        here, owner, place, putting_own(owner, place, body, await here.database.now())
-    )
+    return await _write(here, owner, place, putting_own(owner, place, body))
 
 
 async def _patch(here: Here, owner: OwnParty, place: Place, body: Body) -> Response:
-    return await _write(
-        here, owner, place, patching_own(owner, place, body, await here.database.now())
-    )
+    return await _write(here, owner, place, patching_own(owner, place, body))
 
 
 async def _write(here: Here, owner: OwnParty, place: Place, edit: Edit) -> Response:

@@ -7,13 +7,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.locations.parts import Place, find_part, model_of, raise_parents
 from modules.locations.store import check_complete, locations
-from ocpi.database import clock
 from ocpi.dating import date_change, grown
 from ocpi.editing import Decision, Document, Edit, Written, object_key, spelled
 from ocpi.errors import UnknownLocation
 from ocpi.headers import Party
-from ocpi.push.feed import Change, changed, created
-from ocpi.push.writing import Tell
+from ocpi.push.feed import Change, Stream, created
+from ocpi.push.writing import Tell, write_in
 from ocpi.spec.reading import dump, read, read_patch
 from ocpi.store import refuse_defects
 
@@ -21,14 +20,14 @@ MODULE = "locations"
 REMOVED = "REMOVED"
 
 
-def putting_own(owner: Party, place: Place, body: Document, now: int) -> Edit:
+def putting_own(owner: Party, place: Place, body: Document) -> Edit:
     """Put a Location, EVSE or Connector of ours; a missing `last_updated` is now.
 
     It is refused with ValidationError or ``InvalidParameters`` for a document that OCPI does not
     allow, with ``Conflict`` for one that is older than what is stored.
     """
 
-    def decide(location: Document | None) -> Decision:
+    def decide(location: Document | None, now: int) -> Decision:
         before = _find(location, place)
         dated = {**body, "last_updated": _date(location, before, body, now)}
         document = raise_parents(dump(read(model_of(place), _with_dates(dated))))
@@ -37,15 +36,16 @@ def putting_own(owner: Party, place: Place, body: Document, now: int) -> Edit:
         if before is not None and _nothing_new(before, document, body):
             return None, Written(before, changed=False)
         refuse_defects(model_of(place), document)
-        return locations.putting_at(owner, place, grown(before, document)).decide(location)
+        return locations.putting_at(owner, place, grown(before, document)).decide(location, now)
 
-    return Edit(owner, place.location_id, decide, creates=place.evse_uid is None)
+    creates = place.evse_uid is None
+    return Edit(owner, place.location_id, decide, creates, Stream.STATE)
 
 
-def patching_own(owner: Party, place: Place, body: Document, now: int) -> Edit:
+def patching_own(owner: Party, place: Place, body: Document) -> Edit:
     """Change fields of a Location, EVSE or Connector of ours."""
 
-    def decide(location: Document | None) -> Decision:
+    def decide(location: Document | None, now: int) -> Decision:
         before = _find(location, place)
         if before is None:
             raise UnknownLocation(f"There is no {place} to change.")
@@ -57,10 +57,10 @@ def patching_own(owner: Party, place: Place, body: Document, now: int) -> Edit:
             return None, Written(before, changed=False)
         changes = grown(before, changes)
         refuse_defects(model_of(place), {**before, **changes})
-        whole, written = locations.patching_at(owner, place, changes).decide(location)
+        whole, written = locations.patching_at(owner, place, changes).decide(location, now)
         return whole, replace(written, patch=None if "evses" in changes else changes)
 
-    return Edit(owner, place.location_id, decide)
+    return Edit(owner, place.location_id, decide, dated_in=Stream.STATE)
 
 
 def telling(owner: Party, place: Place) -> Tell:
@@ -79,24 +79,18 @@ def telling(owner: Party, place: Place) -> Tell:
 
 async def put_own(db: AsyncSession, owner: Party, place: Place, body: Document) -> Written:
     """Make the edit `putting_own` in a transaction, and have partners told."""
-    return await _write(db, owner, place, putting_own(owner, place, body, await clock(db)))
+    return await write_in(db, locations, putting_own(owner, place, body), telling(owner, place))
 
 
 async def patch_own(db: AsyncSession, owner: Party, place: Place, body: Document) -> Written:
     """Make the edit `patching_own` in a transaction, and have partners told."""
-    return await _write(db, owner, place, patching_own(owner, place, body, await clock(db)))
+    return await write_in(db, locations, patching_own(owner, place, body), telling(owner, place))
 
 
 async def store_own(db: AsyncSession, owner: Party, place: Place, document: Document) -> Written:
     """Store a document that is fit to be sent, and have partners told."""
-    return await _write(db, owner, place, locations.putting_at(owner, place, document))
-
-
-async def _write(db: AsyncSession, owner: Party, place: Place, edit: Edit) -> Written:
-    written = await locations.write_one(db, edit)
-    if written.changed:
-        await changed(db, telling(owner, place)(written))
-    return written
+    edit = locations.putting_at(owner, place, document)
+    return await write_in(db, locations, edit, telling(owner, place))
 
 
 async def create_own(db: AsyncSession, owner: Party, documents: Sequence[Document]) -> None:

@@ -103,7 +103,7 @@ class LocationStore(Store[LocationRow]):
 def _editing(owner: Party, place: Place, moment: str, edit: PartEdit) -> Edit:
     """The change of a part of a Location; what was written is the part."""
 
-    def decide(location: Document | None) -> Decision:
+    def decide(location: Document | None, _now: int) -> Decision:
         if location is None:
             raise UnknownLocation(f"There is no Location {place.location_id}.")
         before = _part_or_none(location, place)

@@ -11,8 +11,8 @@ from ocpi.dating import date_change, grown
 from ocpi.editing import Decision, Document, Edit, Written, object_key, spelled
 from ocpi.errors import Conflict, UnknownObject
 from ocpi.headers import Party
-from ocpi.push.feed import Change, Stream, changed
-from ocpi.push.writing import write
+from ocpi.push.feed import Change, Stream
+from ocpi.push.writing import write, write_in
 from ocpi.spec.reading import dump, read, read_patch
 from ocpi.spec.sessions import Session
 from ocpi.store import audience_of, refuse_defects
@@ -26,9 +26,8 @@ async def put_own(database: Database, owner: Party, session_id: str, body: Docum
     Raises ValidationError or ``InvalidParameters`` for a document that OCPI does not allow,
     ``Conflict`` for one that is older than what is stored, or after the end of the Session.
     """
-    now = await database.now()
 
-    def decide(before: Document | None) -> Decision:
+    def decide(before: Document | None, now: int) -> Decision:
         dated = {**body, "last_updated": date_change(before, body, now)}
         document = spelled(owner, dump(read(Session, dated)))
         sessions.require_same(owner, session_id, document)
@@ -39,15 +38,14 @@ async def put_own(database: Database, owner: Party, session_id: str, body: Docum
         refuse_defects(Session, document)
         return document, Written(document, created=before is None)
 
-    edit = Edit(owner, session_id, decide, creates=True)
+    edit = Edit(owner, session_id, decide, creates=True, dated_in=Stream.MONEY)
     return await write(database, sessions, edit, partial(_change, owner))
 
 
 async def patch_own(database: Database, owner: Party, session_id: str, body: Document) -> Written:
     """Change fields of a Session of ours; charging periods given are appended (SE-11)."""
-    now = await database.now()
 
-    def decide(before: Document | None) -> Decision:
+    def decide(before: Document | None, now: int) -> Decision:
         if before is None:
             raise UnknownObject(f"There is no Session {session_id}.")
         dated = {**body, "last_updated": date_change(before, body, now)}
@@ -64,7 +62,7 @@ async def patch_own(database: Database, owner: Party, session_id: str, body: Doc
             changes["charging_periods"] = document.get("charging_periods", [])[known:]
         return document, Written(document, patch=changes)
 
-    edit = Edit(owner, session_id, decide)
+    edit = Edit(owner, session_id, decide, dated_in=Stream.MONEY)
     return await write(database, sessions, edit, partial(_change, owner))
 
 
@@ -75,10 +73,11 @@ async def store_own(
 
     `patch` are the changes alone, where a PATCH can bring them: periods in it are those appended.
     """
-    written = await sessions.put(db, owner, document["id"], document)
-    if written.changed:
-        await changed(db, _change(owner, replace(written, patch=patch)))
-    return written
+
+    def tell(written: Written) -> Change:
+        return _change(owner, replace(written, patch=patch))
+
+    return await write_in(db, sessions, sessions.putting(owner, document["id"], document), tell)
 
 
 def _change(owner: Party, written: Written) -> Change:

@@ -10,6 +10,7 @@ from ocpi.errors import UnknownObject
 from ocpi.golive.mapping import refuse_given
 from ocpi.headers import Party
 from ocpi.push.feed import Change, changed
+from ocpi.push.writing import write_in
 from ocpi.spec.reading import dump, read, read_patch
 from ocpi.spec.tariffs import Tariff
 from ocpi.store import refuse_defects
@@ -34,10 +35,8 @@ async def put_own(db: AsyncSession, owner: Party, tariff_id: str, body: Document
 
 async def store_own(db: AsyncSession, owner: Party, tariff_id: str, document: Document) -> Written:
     """Store a document that is fit to be sent, and have partners told."""
-    written = await tariffs.put(db, owner, tariff_id, document)
-    if written.changed:
-        await changed(db, Change(MODULE, object_key(owner, tariff_id)))
-    return written
+    edit = tariffs.putting(owner, tariff_id, document)
+    return await write_in(db, tariffs, edit, lambda _: Change(MODULE, edit.key))
 
 
 async def patch_own(db: AsyncSession, owner: Party, tariff_id: str, body: Document) -> Written:

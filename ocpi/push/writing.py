@@ -33,6 +33,14 @@ async def write(
     return await database.batches.do(store, partial(_write_all, store), told)
 
 
+async def write_in(db: AsyncSession, store: Store[Any], edit: Edit, tell: Tell) -> Written:
+    """The same in a transaction that is under way."""
+    (outcome,) = await _write_all(store, db, (_Told(edit, tell),))
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
 async def _write_all(
     store: Store[Any], db: AsyncSession, all_told: Sequence[_Told]
 ) -> list[Written | Exception]:

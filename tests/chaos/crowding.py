@@ -7,7 +7,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import httpx
@@ -15,7 +15,7 @@ import httpx
 from ocpi.testing import samples
 from ocpi.testing.mock.outgoing import addresses, endpoint, first_party, known_peer
 from ocpi.testing.mock.wire import Document, authorization, message_ids
-from tests.chaos.load import BREATH, OWNER, STATUSES, Load, undated
+from tests.chaos.load import BREATH, OWNER, STATUSES, Load, undated, working
 from tests.chaos.partners import Watched
 
 REFUSAL = {"status_code", "status_message", "timestamp"}
@@ -64,15 +64,8 @@ class Crowd:
         """Call while the context is open."""
         works = [self._call() for _ in range(self.press.callers)]
         works += [self._bring(number) for number in self._large]
-        tasks = [asyncio.create_task(work) for work in works]
-        try:
+        async with working(works):
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            for task in tasks:
-                with suppress(asyncio.CancelledError):
-                    await task
 
     async def put_token(self, client: httpx.AsyncClient) -> bool:
         """An eMSP puts a new Token; gives whether that was acknowledged."""

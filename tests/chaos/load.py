@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +33,20 @@ class Acknowledged:
     """Its `last_updated`."""
     at: float
     state: State = (None, None)
+
+
+@asynccontextmanager
+async def working(works: Iterable[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Do what would go on for ever while the context is open; fails with what failed."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task
 
 
 @dataclass
@@ -114,15 +128,8 @@ class Load:
     @asynccontextmanager
     async def flowing(self, hands: int = 4) -> AsyncIterator[None]:
         """Change things while the context is open."""
-        tasks = [asyncio.create_task(self.flow()) for _ in range(hands)]
-        try:
+        async with working(self.flow() for _ in range(hands)):
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            for task in tasks:
-                with suppress(asyncio.CancelledError):
-                    await task
 
     def newest(self) -> dict[str, str]:
         """The newest version acknowledged of each object."""

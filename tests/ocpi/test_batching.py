@@ -189,9 +189,9 @@ async def test_what_is_forgiven_is_forgiven_to_whoever_asked(database: Database)
             edit = locations.putting(OURS, partner, location(partner))
             decide = edit.decide
 
-            def odd(stored: Document | None) -> Decision:
+            def odd(stored: Document | None, now: int) -> Decision:
                 forgive(Habit.STALE, partner)
-                return decide(stored)
+                return decide(stored, now)
 
             object.__setattr__(edit, "decide", odd)
             await write(database, locations, edit)

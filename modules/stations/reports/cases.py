@@ -13,13 +13,14 @@ from modules.stations.charges import Charge
 from modules.stations.reports.billing import finished, running_session
 from modules.stations.reports.desk import Desk, Outcome
 from modules.stations.reports.record import Record, Taken
-from modules.stations.reports.reservations import clock_of_money, codes_of, store_end
-from ocpi.database import stamp
+from modules.stations.reports.reservations import codes_of, store_end
+from ocpi.database import clock_of, stamp
 from ocpi.dating import later
 from ocpi.editing import Document
 from ocpi.errors import Conflict
 from ocpi.headers import Party
 from ocpi.messages import log
+from ocpi.push.feed import Stream
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import format_moment, parse_moment
 
@@ -77,7 +78,7 @@ class Case:
         if before is None:
             await stamp(db, "created", 0)
         stored = None if before is None else before["last_updated"]
-        dated = {**document, "last_updated": later(stored, await clock_of_money(db))}
+        dated = {**document, "last_updated": later(stored, await clock_of(db, Stream.MONEY))}
         patch = _patch(before, dated)
         await modules.sessions.own.store_own(db, self.owner, dated, patch=patch)
         told = format_moment(record.known_until())

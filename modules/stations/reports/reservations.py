@@ -13,7 +13,7 @@ from modules.stations.reports.billing import Fixed, reservation_over, reserved_s
 from modules.stations.reports.fixing import fix
 from modules.stations.reports.origins import Origin
 from modules.stations.reports.sites import Site, find_site
-from ocpi.database import clock, stamp
+from ocpi.database import clock, clock_of, stamp
 from ocpi.dating import later
 from ocpi.editing import Document
 from ocpi.errors import UnknownLocation
@@ -94,23 +94,13 @@ async def end(
     await store_end(db, owner, session, cdr)
 
 
-async def clock_of_money(db: AsyncSession) -> int:
-    """The time at which what is written now will be seen by those who pull, in microseconds.
-
-    It is read under the lock of the feed that the writing takes anyway: a date from before the wait
-    for it could lie in a window that a partner has pulled already (IP-24).
-    """
-    await stamp(db, Stream.MONEY, 0)
-    return await clock(db)
-
-
 async def store_session(db: AsyncSession, owner: Party, document: Document) -> None:
     """Store a Session, dated now, and have its eMSP told."""
     before = await sessions.lock(db, owner, document["id"])
     if before is None:
         await stamp(db, "created", 0)
     stored = None if before is None else before["last_updated"]
-    dated = {**document, "last_updated": later(stored, await clock_of_money(db))}
+    dated = {**document, "last_updated": later(stored, await clock_of(db, Stream.MONEY))}
     await modules.sessions.own.store_own(db, owner, dated)
 
 
@@ -126,7 +116,7 @@ async def store_end(
     if before is None or before["status"] != "COMPLETED":
         await store_session(db, owner, session)
     if cdr is not None:
-        dated = {**cdr, "last_updated": later(None, await clock_of_money(db))}
+        dated = {**cdr, "last_updated": later(None, await clock_of(db, Stream.MONEY))}
         await modules.cdrs.own.store_own(db, owner, dated)
     return True
 
