@@ -49,9 +49,11 @@ async def test_lanes_hear_of_each_change_and_are_not_looked_at_for_it(
 
     looks = await turn(5)
     assert await turn(20) == looks
-    await world.put_location("b")
-    await world.until_told()
-    assert asked["worker.lanes"] == looks
+    for number in range(20):
+        await world.put_location(f"b{number}")
+        await world.until_told()
+    # One is looked for when a change was read already as its notice arrives, which is seldom.
+    assert asked["worker.lanes"] - looks < 10
 
 
 async def test_a_new_partner_is_seen_at_once_however_long_lanes_may_rest(world: World) -> None:

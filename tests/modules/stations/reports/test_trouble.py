@@ -146,7 +146,9 @@ async def test_another_tariff_prices_a_running_session_from_the_moment_it_was_wi
     async with local.database.write() as db:
         evse = samples.evse(1, connectors=[samples.connector(1, tariff_ids=["TARIFF-1", "FAST"])])
         await put_own(db, OURS, Place("LOC-1"), station(evses=[evse]))
-    await local.put_tariff(samples.tariff(**OWNER, id="FAST", type="PROFILE_FAST"))
+    # By one price at all hours: the report is about now, which may be the hour of another one.
+    for each in ({"id": "TARIFF-1"}, {"id": "FAST", "type": "PROFILE_FAST"}):
+        await local.put_tariff(samples.tariff(**OWNER, **each))
     since = format_moment(moment_of(await local.now()) - timedelta(minutes=10))
     await local.report(start(moment=since))
     async with local.database.write() as db:
