@@ -40,7 +40,7 @@ async def test_a_replacement_that_fails_leaves_what_stands_as_it_is(
     database_url: str, word: str
 ) -> None:
     gateway = Puppet()
-    async with open_yard(database_url, gateway, command_timeout=1) as yard:
+    async with open_yard(database_url, gateway, command_timeout=4) as yard:
         assert await yard.result(await yard.reserve()) == "ACCEPTED"
         before, session = await yard.reservation(), await yard.session()
         gateway.answer = REFUSALS[word]
@@ -104,7 +104,7 @@ async def test_a_station_that_says_nothing_is_asked_to_let_go(database_url: str)
 @pytest.mark.req("CM-20", "CM-23")
 async def test_a_replacement_that_is_accepted_too_late_ends_what_stood(database_url: str) -> None:
     gateway = Puppet()
-    async with open_yard(database_url, gateway, command_timeout=1) as yard:
+    async with open_yard(database_url, gateway, command_timeout=4) as yard:
         standing = await yard.reserve()
         await yard.result(standing)
         gateway.by_wish[Wish.RESERVE_NOW] = None
@@ -229,7 +229,7 @@ async def test_a_profile_that_a_station_does_not_give_is_told_as_ocpi_can(
     sqlite_url: str, answer: Answer, expected: dict[str, str]
 ) -> None:
     gateway = Puppet()
-    async with open_yard(sqlite_url, gateway, command_timeout=1) as yard:
+    async with open_yard(sqlite_url, gateway, command_timeout=4) as yard:
         token = {"uid": yard.token["uid"], "type": yard.token["type"]}
         begun = {"type": "start", "transaction_id": "T", "evse_uid": "EVSE-1", "token": token}
         command = await yard.start()

@@ -128,7 +128,7 @@ async def test_every_way_to_fail_ends_in_one_result_and_the_next_errand_goes_on(
     answer, expected = NO_ANSWERS[case]
     gateway = Puppet()
     gateway.by_wish[Wish.START_SESSION] = answer  # type: ignore[assignment]
-    async with open_yard(postgres_url, gateway, command_timeout=1) as yard:
+    async with open_yard(postgres_url, gateway, command_timeout=4) as yard:
         failing = await yard.start()
         following = await yard.reserve()
         assert await yard.result(following) == "ACCEPTED"
@@ -152,7 +152,7 @@ async def test_a_station_is_not_asked_once_its_time_is_up(database_url: str) -> 
 @pytest.mark.req("CM-07", "CM-08")
 async def test_what_a_killed_process_had_begun_another_one_ends(database_url: str) -> None:
     gateway = Puppet(answer=hang)
-    async with open_yard(database_url, gateway, running=False, command_timeout=2) as yard:
+    async with open_yard(database_url, gateway, running=False, command_timeout=4) as yard:
         killed = asyncio.create_task(ErrandRunner(yard.context).run())
         asked = await yard.start()
 
