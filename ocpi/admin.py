@@ -20,6 +20,7 @@ from ocpi.editing import Document, Written
 from ocpi.envelope import may_pass
 from ocpi.errors import (
     NotAuthenticated,
+    NotJSON,
     OCPIError,
     Overloaded,
     ServerFailure,
@@ -30,7 +31,7 @@ from ocpi.headers import Party, read_message_ids
 from ocpi.messages import about, log
 from ocpi.parties import PlatformID, our_parties
 from ocpi.request import Here, Owner
-from ocpi.spec.document import encode
+from ocpi.spec.document import decode, encode
 from ocpi.spec.reading import problems
 
 BODY_LIMIT = 4 * 1024 * 1024
@@ -83,6 +84,7 @@ class AdminFront:
             async with self.context.admission.place("admin"):
                 with away():
                     body = await read_whole(scope, headers, receive, BODY_LIMIT)
+                _check_nul(body)
                 answer = await self._answer(Request(below, replay(body, receive)))
                 await (answer or self.api)(below, replay(body, receive), watch)
         except OCPIError as error:
@@ -116,6 +118,18 @@ class AdminFront:
         if not hmac.compare_digest(authorization, expected):
             self.guesses.wrong(address, authorization.decode("latin-1"))
             raise NotAuthenticated("Send `Authorization: Bearer` with the OCPI_ADMIN_TOKEN.")
+
+
+def _check_nul(body: bytes) -> None:
+    """Refuse a text with NUL, which JSON allows, but neither PostgreSQL nor any of our models.
+
+    What else is wrong with a body is told by whoever reads it.
+    """
+    if rb"\u0000" in body:
+        try:
+            decode(body)
+        except ValueError as error:
+            raise NotJSON(f"The body cannot be taken: {error}") from None
 
 
 def add_error_handlers(app: FastAPI) -> None:

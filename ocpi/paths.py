@@ -12,7 +12,7 @@ def decode_segment(segment: str) -> str:
 
 
 def readable_query(query: bytes) -> bytes:
-    """A query without NUL, for the same reason."""
+    """A query or a form without NUL, for the same reason."""
     return query.replace(b"%00", b"%EF%BF%BD")
 
 

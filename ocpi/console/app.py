@@ -36,6 +36,7 @@ from ocpi.envelope import may_pass
 from ocpi.errors import OCPIError
 from ocpi.golive.ruling import Stores
 from ocpi.messages import log
+from ocpi.paths import readable_query
 from ocpi.pull.pullable import Pullables
 from ocpi.push.source import Source
 
@@ -155,4 +156,4 @@ class _Guarded:
             refused = _sorry(Request({**scope, "app": self.app}), error.http_status, error.message)
             await refused(scope, receive, send)
             return
-        await self.app(scope, replay(body, receive), send)
+        await self.app(scope, replay(readable_query(body), receive), send)

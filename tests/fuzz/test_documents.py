@@ -90,7 +90,7 @@ async def test_every_operation_answers_as_its_document_says(
         root = f"{installation.base_url}{'/admin' if is_admin else ''}"
         headers = {"Authorization": f"Bearer {ADMIN_TOKEN}" if is_admin else token}
         faults = await asyncio.to_thread(_ask_all, document, root, headers)
-        assert faults == []
+        assert faults == [], "\n".join(faults)
         await _read_back(installation.base_url, token)
 
 
@@ -129,12 +129,16 @@ def _ask(
     @given(case=operation.as_strategy(mode, path_parameters=path))
     def ask(case: Case[Any]) -> None:
         response = case.call(base_url=root, headers=dict(headers))
-        case.validate_response(response, checks=CHECKED)
-        if "/ocpi/" in operation.path:
-            answer = response.json()
-            assert isinstance(answer["status_code"], int), answer
-            assert answer["timestamp"].endswith("Z"), answer
-            assert "x-request-id" in response.headers
+        try:
+            case.validate_response(response, checks=CHECKED)
+            if "/ocpi/" in operation.path:
+                answer = response.json()
+                assert isinstance(answer["status_code"], int), answer
+                assert answer["timestamp"].endswith("Z"), answer
+                assert "x-request-id" in response.headers
+        except (Failure, FailureGroup, AssertionError) as failure:
+            failure.add_note(f"{case.as_curl_command()} -> {response.status_code} {response.text}")
+            raise
 
     try:
         ask()
@@ -144,7 +148,8 @@ def _ask(
 
 def _told(failure: BaseException) -> str:
     inner = getattr(failure, "exceptions", [failure])
-    return "; ".join(f"{type(each).__name__}: {str(each)[:800]}" for each in inner)
+    told = [f"{type(each).__name__}: {str(each)[:800]}" for each in inner]
+    return "; ".join([*told, *(note[:3000] for note in failure.__notes__)])
 
 
 async def _read_back(base_url: str, token: str) -> None:

@@ -82,6 +82,23 @@ async def test_a_body_that_cannot_be_read_is_refused(
     assert error_of(await service.admin.put(URL, **how))[0] == status
 
 
+@pytest.mark.pitfall("IP-22")
+async def test_no_text_with_nul_comes_to_a_database_that_cannot_take_it(postgres_url: str) -> None:
+    async with open_service(postgres_url) as service:
+        for method, path, body in (
+            ("PUT", "/admin/partners/other/tariffs/NL/TNM/T1", {"instead": "T\0"}),
+            ("POST", "/admin/gdpr/erase", {"token": "\0"}),
+            ("POST", "/admin/partners/other/rules", {"module": "locations", "tag": "\0"}),
+            ("POST", "/admin/tokens/authorize", {"uid": "\0"}),
+            ("PUT", URL, {"id": "\0"}),
+        ):
+            status, sentence = error_of(await service.admin.request(method, path, json=body))
+            assert (status, "NUL" in sentence) == (400, True), (path, sentence)
+        # A backslash before `u0000` is none.
+        answer = await service.admin.post("/admin/gdpr/erase", json={"token": "\\u0000"})
+        assert answer.json()["held"] == {}, answer.text
+
+
 async def endless() -> AsyncIterator[bytes]:
     while True:
         yield b" " * 2**20

@@ -2,9 +2,11 @@
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 
+from ocpi.console.app import ROUTERS
 from ocpi.console.staff import Role
-from tests.house import Service
+from tests.house import Service, open_service
 from tests.ocpi.console.desk import Desk, desk_of, paths
 
 # Everybody's own.
@@ -71,3 +73,27 @@ async def test_the_sign_in_of_another_person_is_not_reached_by_a_cookie_of_ours(
     async with desk_of(service, Role.ADMIN, "bert") as other:
         assert "bert" in (await other.browser.get("/console/me")).text
         assert "bert" not in (await viewer.browser.get("/console/me")).text
+
+
+async def test_no_field_of_a_form_brings_nul_to_a_database_that_cannot_take_it(
+    postgres_url: str,
+) -> None:
+    async with open_service(postgres_url) as service, desk_of(service, Role.ADMIN) as desk:
+        for path, fields in forms("Example eMSP"):
+            answer = await desk.post(path, **dict.fromkeys(fields, "\0"))
+            assert answer.status_code < 500, (path, answer.text)
+
+
+def forms(partner: str) -> list[tuple[str, list[str]]]:
+    """What takes a form, of this partner where it is of one, and the form's fields."""
+    routes = [each for router in ROUTERS for each in router.routes if isinstance(each, APIRoute)]
+    return [
+        (
+            f"/console{each.path_format}".format(
+                **{**dict.fromkeys(each.param_convertors, "x"), "name": partner}
+            ),
+            [field.alias for field in each.dependant.body_params],
+        )
+        for each in routes
+        if "POST" in (each.methods or ())
+    ]
