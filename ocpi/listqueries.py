@@ -5,7 +5,7 @@ What a page costs must not grow with the table (PG-02). How many objects there a
 what is newer than a moment is answered from an index of moments, as long as that is little.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -28,10 +28,10 @@ from sqlalchemy import (
 )
 from sqlmodel import Field, SQLModel, col
 
-from ocpi.database import numbered
+from ocpi.database import Database, Rows, numbered
 from ocpi.headers import Party
 from ocpi.ownwords import AsBytes
-from ocpi.pagination import Paging
+from ocpi.pagination import DEEPEST, Paging
 from ocpi.sight import ModuleSight, conditions, naming
 
 FEW = 5_000
@@ -68,6 +68,8 @@ class ListQueries:
     """The page, by going along the positions until it is full."""
     gathered: Executable
     """The page, by sorting all that match."""
+    counted: Executable | None
+    """`walked`, with how many match in each row; None where that is not kept."""
 
 
 def list_parameters(
@@ -108,11 +110,56 @@ def list_queries(table: Table, *given: str) -> ListQueries:
     along = _where(table, given, table.c.last_updated + 0, owner)
     in_order = select(table.c.position).where(*along, *after).order_by(table.c.position)
     sorted_out = select(table.c.position).where(*where, *after).order_by(table.c.position + 0)
-    return ListQueries(_counts(table, given), _page(table, in_order), _page(table, sorted_out))
+    return ListQueries(
+        _counts(table, given),
+        _page(table, in_order),
+        _page(table, sorted_out),
+        None if _narrowing(given) else _page(table, in_order, _kept(table, given)),
+    )
+
+
+async def read_page(
+    database: Database, table: Table, paging: Paging, given: Mapping[str, Any]
+) -> tuple[Rows, int]:
+    """The page's rows, text and position first, and how many match what is `given` in all."""
+    offset, placed = paging.offset, dict(given)
+    if paging.after is not None:
+        offset, placed["after"] = 0, paging.after
+    if offset >= DEEPEST:
+        return (), await _count(database, table, given)
+    window = {**placed, "limit": paging.limit, "offset": offset}
+    shape = (table, *placed)
+    queries = list_queries(*shape)
+    # Of one owner's objects there is an index in the order of the page, see `list_queries`.
+    ordered = "owner_1" not in given and not paging.is_dated
+    if ordered and queries.counted is not None:
+        # To ask PostgreSQL once more costs as much as a third of the page.
+        rows = await database.fetch(("counted", shape), queries.counted, window)
+        return rows, int(rows[0][2]) if rows else await _count(database, table, given)
+    total = await _count(database, table, given)
+    if not total:
+        return (), 0
+    walks = ordered or total > FEW
+    page = queries.walked if walks else queries.gathered
+    return await database.fetch(("page", walks, shape), page, window), total
+
+
+async def _count(database: Database, table: Table, given: Mapping[str, Any]) -> int:
+    shape = (table, *given)
+    for number, count in enumerate(list_queries(*shape).counts):
+        ((total,),) = await database.fetch(("count", number, shape), count, given)
+        if total is not None:
+            break
+    return int(total)
+
+
+def _narrowing(given: tuple[str, ...]) -> list[str]:
+    """What of the parameters leaves out objects that are counted with the others."""
+    return [name for name in given if not name.startswith(("owner_", "audience_", "after"))]
 
 
 def _counts(table: Table, given: tuple[str, ...]) -> Sequence[Executable]:
-    names = [name for name in given if not name.startswith(("owner_", "audience_", "after"))]
+    names = _narrowing(given)
     if not names:
         return (_kept(table, given),)
     where = _where(table, given, table.c.last_updated)
@@ -151,10 +198,11 @@ def _kept(table: Table, given: tuple[str, ...]) -> Select[int]:
     return kept.where(col(ObjectCount.audience).in_(audience)) if audience else kept
 
 
-def _page(table: Table, found: Select[int]) -> Executable:
+def _page(table: Table, found: Select[int], total: Select[int] | None = None) -> Executable:
     shown = found.limit(bindparam("limit")).offset(bindparam("offset")).subquery()
+    beside = [] if total is None else [total.scalar_subquery()]
     return (
-        select(AsBytes(table.c.body), table.c.position)
+        select(AsBytes(table.c.body), table.c.position, *beside)
         .join(shown, shown.c.position == table.c.position)
         .order_by(shown.c.position)
     )

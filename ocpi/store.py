@@ -23,9 +23,9 @@ from ocpi.editing import (
 )
 from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import Party
-from ocpi.listqueries import FEW, list_parameters, list_queries, text_query
+from ocpi.listqueries import list_parameters, read_page, text_query
 from ocpi.mappings import Mappings
-from ocpi.pagination import DEEPEST, Page, Paging
+from ocpi.pagination import Page, Paging
 from ocpi.sight import EVERYTHING, Facts, ModuleSight, read_facts
 from ocpi.spec.document import decode, encode
 from ocpi.spec.kinds import Tolerance
@@ -114,28 +114,8 @@ class Store(Generic[Row]):
         if not owners or (audience is not None and not audience):
             return Page((), 0)
         given = list_parameters(paging, owners, audience or (), shared=shared, sight=sight)
-        total = await self._count(database, given)
-        offset = paging.offset if paging.after is None else 0
-        if not total or offset >= DEEPEST:
-            return Page((), total)
-        window = {"limit": paging.limit, "offset": offset}
-        if paging.after is not None:
-            given["after"] = paging.after
-        shape = (self._columns, *given)
-        queries = list_queries(*shape)
-        # Of one owner's objects there is an index in the order of the page, see `list_queries`.
-        walks = total > FEW or ("owner_1" not in given and not paging.is_dated)
-        page = queries.walked if walks else queries.gathered
-        rows = await database.fetch(("page", walks, shape), page, given | window)
+        rows, total = await read_page(database, self._columns, paging, given)
         return Page([self._told(row[0], sight) for row in rows], total, rows[-1][1] if rows else 0)
-
-    async def _count(self, database: Database, given: Mapping[str, Any]) -> int:
-        shape = (self._columns, *given)
-        for number, count in enumerate(list_queries(*shape).counts):
-            ((total,),) = await database.fetch(("count", number, shape), count, given)
-            if total is not None:
-                break
-        return int(total)
 
     async def text(
         self,
