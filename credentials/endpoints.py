@@ -112,7 +112,7 @@ async def delete_credentials(here: Here, caller: CallerOf) -> Response:
     if caller.registration:
         raise NotRegistered
     async with here.database.write() as db:
-        partner = await db.get(Partner, caller.partner_id, with_for_update=True)
+        partner = await db.get(Partner, caller.partner_id, with_for_update={"key_share": True})
         if partner is None:
             raise NotAuthenticated
         await retire(db, partner)

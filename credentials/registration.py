@@ -45,7 +45,8 @@ REGISTRATION_LIFE = 7 * 24 * 3600 * 1_000_000
 async def find_partner(db: AsyncSession, name: str, *, lock: bool = False) -> Partner:
     """The partner of this name; raises ``UnknownObject``."""
     query = select(Partner).where(Partner.name == name)
-    found = await db.exec(query.with_for_update() if lock else query)
+    # A stronger lock would wait for whoever parks something for the partner, who has its lane's.
+    found = await db.exec(query.with_for_update(key_share=True) if lock else query)
     partner = found.one_or_none()
     if partner is None:
         raise UnknownObject(f"There is no partner {name}: see `ocpi partner list`.")
@@ -169,7 +170,7 @@ async def accept(context: Context, caller: Caller, credentials: Credentials, off
     tokens stay good until the new one is used, so nobody is locked out (AT-08).
     """
     async with context.database.write() as db:
-        partner = await db.get(Partner, caller.partner_id, with_for_update=True)
+        partner = await db.get(Partner, caller.partner_id, with_for_update={"key_share": True})
         if partner is None:
             raise NotAuthenticated
         await _check_alive(db, partner, caller)

@@ -317,7 +317,7 @@ async def _first_use(
     """The first use of a token proves that it arrived, so older ones can go (AT-08)."""
     async with database.write() as db:
         # Registration locks the partner before its tokens too; the other order would deadlock.
-        await db.get(Partner, partner_id, with_for_update=True)
+        await db.get(Partner, partner_id, with_for_update={"key_share": True})
         now = await clock(db)
         used = await db.exec(
             update(IssuedToken)

@@ -10,6 +10,7 @@ from ocpi.directory import AnnouncedParty
 from ocpi.errors import ClientError, Conflict, InvalidParameters
 from ocpi.headers import Party
 from ocpi.parties import OurParty, Partner, PartnerRole
+from ocpi.push.returning import tell_newcomer, tell_returned
 from ocpi.spec.hubclientinfo import ClientInfo, ConnectionStatus
 from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.spec.reading import dump
@@ -28,7 +29,7 @@ async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
     """
     for broken in owner_rules(info.country_code, info.party_id):
         raise InvalidParameters(broken)
-    await db.get(Partner, partner_id, with_for_update=True)
+    await db.get(Partner, partner_id, with_for_update={"key_share": True})
     party, role = Party(info.country_code, info.party_id), str(info.role)
     if await _is_known_otherwise(db, partner_id, party):
         raise Conflict(f"{party} is known here by another connection.")
@@ -47,9 +48,15 @@ async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
                 last_updated=moment,
             )
         )
+        await db.flush()
+        await tell_newcomer(db, partner_id, party.key)
         return True
     if moment >= row.last_updated:
+        is_back = info.status == ConnectionStatus.CONNECTED != row.status
         row.status, row.last_updated = str(info.status), moment
+        await db.flush()
+        if is_back:
+            await tell_returned(db, partner_id, party.key)
     return False
 
 

@@ -56,6 +56,8 @@ class Addressee:
     """Our own parties, by key: what they own concerns it."""
     parties: Mapping[str, Party]
     """The parties reached at the partner, by key: what is for one of them concerns it alone."""
+    away: Mapping[str, str]
+    """How those of them stand, by key, that a hub tells are not connected: theirs has to wait."""
     party: Party | None
     """To whom messages are addressed that are not for one party."""
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -168,10 +170,9 @@ _ENDPOINTS = select(col(PartnerEndpoint.identifier), col(PartnerEndpoint.url)).w
 _OWNERS = select(col(OurParty.party), col(OurParty.country_code), col(OurParty.party_id)).where(
     col(OurParty.platform) == bindparam("platform")
 )
-_ANNOUNCED = select(col(AnnouncedParty.country_code), col(AnnouncedParty.party_id)).where(
-    col(AnnouncedParty.partner_id) == bindparam("partner_id"),
-    col(AnnouncedParty.status) == ConnectionStatus.CONNECTED.value,
-)
+_ANNOUNCED = select(
+    col(AnnouncedParty.status), col(AnnouncedParty.country_code), col(AnnouncedParty.party_id)
+).where(col(AnnouncedParty.partner_id) == bindparam("partner_id"))
 _DIRECT = (
     select(col(PartnerRole.party))
     .join(Partner, col(Partner.id) == col(PartnerRole.partner_id))
@@ -202,10 +203,9 @@ async def read_addressee(
     endpoints = await database.fetch("addressee.endpoints", _ENDPOINTS, this)
     owners = await database.fetch("addressee.owners", _OWNERS, {"platform": PlatformID.CPO.value})
     roles = await database.fetch("addressee.roles", _ROLES, this)
-    parties = [Party(*codes) for _, *codes in roles]
-    if "HUB" in {role for role, *_ in roles}:
-        announced = await database.fetch("addressee.announced", _ANNOUNCED, this)
-        parties += [Party(*codes) for codes in announced]
+    is_hub = "HUB" in {role for role, *_ in roles}
+    announced = await database.fetch("addressee.announced", _ANNOUNCED, this) if is_hub else ()
+    parties = [Party(*codes) for _, *codes in (*roles, *announced)]
     at_hub = platform == PlatformID.HUB
     direct = await database.fetch("addressee.direct", _DIRECT, {}) if at_hub else ()
     options = decode(stored)
@@ -218,12 +218,20 @@ async def read_addressee(
         endpoints={module: url for module, url in endpoints if module in modules},
         owners={key: Party(country, party) for key, country, party in owners},
         parties={party.key: party for party in parties},
+        away=_away(announced),
         party=_addressed(roles),
         options=options,
         directory=await read_directory(database, context.settings) if at_hub else None,
         sight=read_sight(rules, mappings),
         elsewhere=frozenset(key for (key,) in direct),
     )
+
+
+def _away(announced: Sequence[Sequence[str]]) -> Mapping[str, str]:
+    """How parties stand of whom no role is connected."""
+    status = {Party(*codes).key: status for status, *codes in announced}
+    here = [Party(*codes).key for word, *codes in announced if word == ConnectionStatus.CONNECTED]
+    return {key: word for key, word in status.items() if key not in here}
 
 
 def _addressed(roles: Sequence[Sequence[str]]) -> Party | None:

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
-from sqlalchemy import BigInteger, Index, Text, bindparam, delete, insert, or_, update
+from sqlalchemy import BigInteger, Index, Text, bindparam, delete, insert, or_, text, update
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -46,6 +46,12 @@ class SyncObject(SQLModel, table=True):
     __table_args__ = (
         Index("ix_sync_object_feed", "stream", "seq", unique=True),
         Index("ix_sync_object_order_key", "order_key"),
+        Index(
+            "ix_sync_object_audience",
+            "audience",
+            sqlite_where=text("audience IS NOT NULL"),
+            postgresql_where=text("audience IS NOT NULL"),
+        ),
     )
 
     key: str = Field(primary_key=True)

@@ -201,6 +201,10 @@ class Teller:
         addressee, newest = await self._admit(row.key)
         if to not in addressee.recipients(row.module, row.owner, row.audience):
             return _NOTHING_TO_TELL
+        if to is not None and to.key in addressee.away:
+            # It is parked like what is refused, and told once the party is back.
+            why = f"{to} is {addressee.away[to.key]}, as {addressee.target.name} tells."
+            return Told(Outcome(Kind.OBJECT_FAULT, why), sent=False)
         url = addressee.url(row.module, send.path)
         headers = addressee.headers(row.owner, row.audience, to)
         answer = await self._request(

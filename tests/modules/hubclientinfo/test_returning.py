@@ -1,0 +1,108 @@
+"""What bills reaches a party behind a hub, whenever that hub tells that it is there."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from sqlmodel import delete, select
+
+from modules.hubclientinfo.learning import Learner
+from ocpi.directory import AnnouncedParty
+from ocpi.push.lanes import ParkedObject
+from ocpi.spec.document import encode
+from ocpi.testing import samples
+from tests.house import OWNER, codes_of
+from tests.modules.hubclientinfo.test_announcing import INFO, OTHER_HUB
+from tests.ocpi.hub.town import EVERYBODY, Town, open_town, pushing, success, until
+
+EMSP = {"country_code": "AT", "party_id": "EMB"}
+AT_HUB = "receiver/hubclientinfo/AT/EMB"
+
+
+@pytest.fixture
+async def town(database_url: str) -> AsyncIterator[Town]:
+    async with open_town(database_url, (*EVERYBODY, OTHER_HUB)) as opened:
+        yield opened
+
+
+async def bill(town: Town, name: str) -> None:
+    token = samples.cdr()["cdr_token"] | EMSP
+    cdr = samples.cdr(**OWNER, id=name, session_id=None, cdr_token=token)
+    answer = await town.admin.post("/admin/cdrs", content=encode(cdr))
+    assert answer.status_code == 201, answer.text
+
+
+async def announce(town: Town, status: str, day: int) -> None:
+    told = {"role": "EMSP", "status": status, "last_updated": f"2026-01-{day:02}T00:00:00Z"}
+    assert codes_of(await town.hub2.send("PUT", AT_HUB, {**INFO, **EMSP, **told}))[1] == 1000
+
+
+def told(town: Town) -> list[Any]:
+    return [each.document()["id"] for each in town.hub2.of("cdrs")]
+
+
+async def parked(town: Town) -> list[ParkedObject]:
+    async with town.context.database.read() as db:
+        return list((await db.exec(select(ParkedObject))).all())
+
+
+@pytest.mark.req("HC-09", "CD-08")
+@pytest.mark.parametrize("status", ["OFFLINE", "PLANNED", "SUSPENDED"])
+async def test_a_bill_for_who_is_away_waits_and_is_told_once_when_it_is_back(
+    town: Town, status: str
+) -> None:
+    async with pushing(town):
+        await announce(town, "CONNECTED", 1)
+        await bill(town, "C1")
+        await until(lambda: told(town) == ["C1"])
+        await announce(town, status, 2)
+        await bill(town, "C2")
+
+        async def waits() -> bool:
+            return [each.error for each in await parked(town)] == [
+                f"AT*EMB is {status}, as hub2 tells."
+            ]
+
+        await until(waits)
+        await announce(town, "CONNECTED", 3)
+        # Made before anything has told the lane of the return in another way.
+        await bill(town, "C3")
+        await until(lambda: sorted(told(town)) == ["C1", "C2", "C3"])
+        await asyncio.sleep(0.3)
+        assert (sorted(told(town)), await parked(town)) == (["C1", "C2", "C3"], [])
+
+
+@pytest.mark.req("HC-09")
+async def test_a_bill_that_is_older_than_all_news_of_its_party_is_told(town: Town) -> None:
+    async with pushing(town):
+        for name in ("C1", "C2"):
+            await bill(town, name)
+        await asyncio.sleep(0.3)
+        assert told(town) == []
+        await announce(town, "CONNECTED", 1)
+        await until(lambda: sorted(told(town)) == ["C1", "C2"])
+
+
+@pytest.mark.req("HC-03")
+async def test_who_is_found_in_the_list_is_told_what_was_made_before(town: Town) -> None:
+    listed = [{**INFO, **EMSP, "role": "EMSP"}]
+    town.hub2.answer = lambda each: success(listed if each.method == "GET" else None)
+    async with pushing(town):
+        await bill(town, "C1")
+        await asyncio.sleep(0.3)
+        await Learner(town.context).turn()
+        await until(lambda: told(town) == ["C1"])
+
+
+async def test_a_party_that_is_announced_anew_gets_no_bill_that_was_accepted(town: Town) -> None:
+    async with pushing(town):
+        await announce(town, "CONNECTED", 1)
+        await bill(town, "C1")
+        await until(lambda: told(town) == ["C1"])
+        async with town.context.database.write() as db:
+            await db.exec(delete(AnnouncedParty))
+        await announce(town, "CONNECTED", 2)
+        await bill(town, "C2")
+        await until(lambda: "C2" in told(town))
+        assert told(town) == ["C1", "C2"]
