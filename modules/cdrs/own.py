@@ -6,7 +6,7 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.cdrs.store import cdrs
-from ocpi.database import Database, clock
+from ocpi.database import Database, clock_of, stamp
 from ocpi.dating import later
 from ocpi.editing import Decision, Document, Edit, Written, object_key, spelled
 from ocpi.errors import Conflict, InvalidParameters, UnknownObject
@@ -49,12 +49,15 @@ async def post_own(database: Database, owner: Party, body: Document) -> Written:
 
 
 async def _post_credit(db: AsyncSession, owner: Party, body: Document) -> Written:
-    document = _read(owner, body, await clock(db))
+    document = _read(owner, body, 0)
     before = await cdrs.lock(db, owner, document["id"])
     if before is not None:
         return _known(before, document)
     _refuse_unfit(document)
     await _refuse_wrong_credit(db, owner, document)
+    if not body.get("last_updated"):
+        await stamp(db, "created", 0)
+        document["last_updated"] = later(None, await clock_of(db, Stream.MONEY))
     return await store_own(db, owner, document)
 
 

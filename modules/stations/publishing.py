@@ -16,10 +16,11 @@ from modules.locations.parts import Place
 from modules.locations.store import locations
 from modules.stations.imports.records import Imported, Refusal, Remark
 from modules.tariffs.store import tariffs
-from ocpi.database import Database, clock
+from ocpi.database import Database, clock_of, stamp
 from ocpi.dating import later
 from ocpi.editing import Document, object_key
 from ocpi.headers import Party
+from ocpi.push.feed import Stream
 from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.store import Store
 
@@ -110,7 +111,8 @@ async def _publish(
 ) -> Counter[Outcome]:
     """New objects by a few statements for all of them, known ones each by itself."""
     stored = await kind.store.lock_many(db, owner, [each["id"] for each in documents])
-    now = later(None, await clock(db))
+    await stamp(db, "created", 0)
+    now = later(None, await clock_of(db, Stream.STATE))
     counts: Counter[Outcome] = Counter()
     new: list[Document] = []
     for document in documents:

@@ -3,13 +3,13 @@
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.tariffs.store import tariffs
-from ocpi.database import clock
+from ocpi.database import clock_of, stamp
 from ocpi.dating import date_change, grown
 from ocpi.editing import Document, Written, object_key, spelled
 from ocpi.errors import UnknownObject
 from ocpi.golive.mapping import refuse_given
 from ocpi.headers import Party
-from ocpi.push.feed import Change, changed
+from ocpi.push.feed import Change, Stream, changed
 from ocpi.push.writing import write_in
 from ocpi.spec.reading import dump, read, read_patch
 from ocpi.spec.tariffs import Tariff
@@ -25,7 +25,10 @@ async def put_own(db: AsyncSession, owner: Party, tariff_id: str, body: Document
     ``Conflict`` for one that is older than what is stored.
     """
     before = await tariffs.lock(db, owner, tariff_id)
-    dated = {**body, "last_updated": date_change(before, body, await clock(db))}
+    if before is None:
+        await stamp(db, "created", 0)
+    now = await clock_of(db, Stream.STATE)
+    dated = {**body, "last_updated": date_change(before, body, now)}
     document = spelled(owner, dump(read(Tariff, dated)))
     if before is not None and _nothing_new(before, document, body):
         return Written(before, changed=False)

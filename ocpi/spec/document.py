@@ -114,18 +114,18 @@ def _doubled_key(raw: bytes) -> str | None:
     return doubled[0] if doubled else None
 
 
-def _check_scalars(value: Any) -> None:
+def _check_scalars(value: Any, place: str = "") -> None:
     if isinstance(value, dict):
         for key, member in value.items():
-            _check_scalars(key)
-            _check_scalars(member)
+            _check_scalars(key, place)
+            _check_scalars(member, f"{place}{key[:50]}: ")
     elif isinstance(value, list):
         for item in value:
-            _check_scalars(item)
+            _check_scalars(item, place)
     elif isinstance(value, str) and "\0" in value:
-        raise ValueError("a text holds the character NUL")
+        raise ValueError(f"{place}a text holds the character NUL")
     elif isinstance(value, int) and abs(value) >= 10**MAX_INTEGER_DIGITS:
-        raise ValueError(f"a whole number has more than {MAX_INTEGER_DIGITS} digits")
+        raise ValueError(f"{place}a whole number has more than {MAX_INTEGER_DIGITS} digits")
 
 
 def whole(number: Any, parts: int) -> int:
