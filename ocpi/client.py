@@ -121,7 +121,7 @@ class Client:
                 )
             )
 
-        self._pools = Pools(connect)
+        self._pools = Pools(connect, connections)
 
     async def request(
         self,
@@ -195,7 +195,8 @@ class Client:
                 every = _headers(target, ids, given.headers, has_body=bool(given.body))
                 message = given._replace(headers=every)
                 by = self._by_aiohttp if self._direct else self._by_httpx
-                answer = await by(target, message, limit)
+                # In less than the other half of its time it would hardly be answered.
+                answer = await by(target, message, limit, seconds / 2)
         except FAILURES as error:
             kind, why = explain(error)
             # Nothing is chained: aiohttp's errors hold the request, and with it the token.
@@ -236,10 +237,12 @@ class Client:
             )
         )
 
-    async def _by_httpx(self, target: Target, message: _Message, limit: int) -> _Answer:
+    async def _by_httpx(
+        self, target: Target, message: _Message, limit: int, patience: float
+    ) -> _Answer:
         method, url, headers, body = message
         request = httpx.Request(method, _parsed(url), headers=headers, content=body or None)
-        async with self._transport_to(target) as transport:
+        async with self._transport_to(target, patience) as transport:
             response = await transport.handle_async_request(request)
             try:
                 # The stream, unlike httpx's own readers, inflates nothing.
@@ -250,8 +253,10 @@ class Client:
             finally:
                 await response.aclose()
 
-    async def _by_aiohttp(self, target: Target, message: _Message, limit: int) -> _Answer:
-        async with self._pools.transport_to(target.name) as transport:
+    async def _by_aiohttp(
+        self, target: Target, message: _Message, limit: int, patience: float
+    ) -> _Answer:
+        async with self._pools.transport_to(target.name, patience) as transport:
             headers = list(message.headers.items())
             response = await transport.send(message.method, message.url, headers, message.body)
             try:
@@ -262,10 +267,10 @@ class Client:
                 response.close()
 
     def _transport_to(
-        self, target: Target
+        self, target: Target, patience: float
     ) -> AbstractAsyncContextManager[httpx.AsyncBaseTransport]:
         given = self._transport
-        return nullcontext(given) if given else self._pools.transport_to(target.name)
+        return nullcontext(given) if given else self._pools.transport_to(target.name, patience)
 
     async def pages(
         self,

@@ -1,5 +1,6 @@
 """The guard on the way out: the addresses, URLs and connections that are open to us."""
 
+import asyncio
 import re
 import socket
 import ssl
@@ -17,6 +18,7 @@ import httpx
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from ocpi.answer import Broken
 from ocpi.paths import climbs
 
 # An OCPI URL has at most 255 characters; a link to the next page may be longer (TYPES, IP-23).
@@ -309,6 +311,7 @@ class _Body(httpx.AsyncByteStream):
 class _Pool:
     transport: GuardedTransport
     born: float
+    room: asyncio.Semaphore
     users: int = 0
     retired: bool = False
 
@@ -320,18 +323,27 @@ class _Pool:
 class Pools:
     """Connections apart for each partner, and replaced when they are old."""
 
-    def __init__(self, open_transport: Callable[[str], GuardedTransport]) -> None:
+    def __init__(self, open_transport: Callable[[str], GuardedTransport], connections: int) -> None:
         self._open_transport = open_transport
+        self._connections = connections
         self._pools: dict[str, _Pool] = {}  # In the order of their birth.
 
     @asynccontextmanager
-    async def transport_to(self, partner: str) -> AsyncGenerator[GuardedTransport]:
-        """Lend the connections to one partner; they are not closed while they are lent."""
+    async def transport_to(self, partner: str, patience: float) -> AsyncGenerator[GuardedTransport]:
+        """Lend a connection to one partner; it is not closed while it is lent.
+
+        Raises ``Broken`` when none of them becomes free within so many seconds: that the partner
+        has too much to do for us is not that it does not answer.
+        """
         await self._retire_old()
         pool = self._pools.get(partner) or self._open(partner)
         pool.users += 1
         try:
-            yield pool.transport
+            await _enter(pool.room, patience)
+            try:
+                yield pool.transport
+            finally:
+                pool.room.release()
         finally:
             pool.users -= 1
             await pool.close_if_done()
@@ -343,7 +355,8 @@ class Pools:
             await pool.transport.aclose()
 
     def _open(self, partner: str) -> _Pool:
-        pool = self._pools[partner] = _Pool(self._open_transport(partner), monotonic())
+        room = asyncio.Semaphore(self._connections)
+        pool = self._pools[partner] = _Pool(self._open_transport(partner), monotonic(), room)
         return pool
 
     async def _retire_old(self) -> None:
@@ -354,3 +367,14 @@ class Pools:
             del self._pools[partner]
             oldest.retired = True
             await oldest.close_if_done()
+
+
+async def _enter(room: asyncio.Semaphore, patience: float) -> None:
+    if not room.locked():
+        await room.acquire()
+        return
+    try:
+        async with asyncio.timeout(patience):
+            await room.acquire()
+    except TimeoutError:
+        raise Broken("exhausted", "all connections to it were in use for too long") from None

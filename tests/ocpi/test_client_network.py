@@ -270,6 +270,32 @@ async def test_a_partner_never_has_more_than_its_connections_and_partners_do_not
     assert (peer.connections, len(peer.requests)) == (4, 12)
 
 
+@pytest.mark.req("HC-15")
+@pytest.mark.parametrize("direct", [True, False])
+async def test_who_finds_no_free_connection_in_time_does_not_say_that_the_partner_is_away(
+    *, direct: bool
+) -> None:
+    client = Client(allow_private=True, connections=2, direct=direct)
+    release = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await release.wait()
+        await respond()(reader, writer)
+
+    async with listen(answer) as peer:
+        busy = [asyncio.create_task(client.request(PARTNER, "GET", peer.url)) for _ in range(2)]
+        while len(peer.requests) < 2:
+            await asyncio.sleep(0.01)
+        with pytest.raises(ExchangeFailed) as failure:
+            await client.request(PARTNER, "GET", peer.url, timeout=0.3)
+        assert failure.value.kind == "exhausted"
+        release.set()
+        assert all(reply.success() for reply in await asyncio.gather(*busy))
+        assert (await client.request(PARTNER, "GET", peer.url)).success()
+        assert len(peer.requests) == 3
+        await client.close()
+
+
 async def test_a_cancelled_exchange_leaves_no_connection_behind() -> None:
     client = Client(allow_private=True, connections=1)
     async with listen(say_nothing) as peer, listen(respond()) as good:
