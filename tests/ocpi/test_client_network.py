@@ -276,16 +276,17 @@ async def test_who_finds_no_free_connection_in_time_does_not_say_that_the_partne
     *, direct: bool
 ) -> None:
     client = Client(allow_private=True, connections=2, direct=direct)
-    release = asyncio.Event()
+    asked, release = asyncio.Barrier(3), asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not release.is_set():
+            await asked.wait()
         await release.wait()
         await respond()(reader, writer)
 
     async with listen(answer) as peer:
         busy = [asyncio.create_task(client.request(PARTNER, "GET", peer.url)) for _ in range(2)]
-        while len(peer.requests) < 2:
-            await asyncio.sleep(0.01)
+        await asked.wait()
         with pytest.raises(ExchangeFailed) as failure:
             await client.request(PARTNER, "GET", peer.url, timeout=0.3)
         assert failure.value.kind == "exhausted"
