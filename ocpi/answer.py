@@ -4,6 +4,8 @@ import zlib
 from collections.abc import AsyncIterable, Iterable
 from typing import Literal
 
+from ocpi.admission import LARGE, enlarge
+
 _INFLATED = 32 + zlib.MAX_WBITS  # zlib finds out whether it is gzip or deflate.
 
 Kind = Literal["refused", "dns", "connect", "tls", "timeout", "too_large", "protocol", "exhausted"]
@@ -29,7 +31,8 @@ def joined(headers: Iterable[tuple[str, str]]) -> Iterable[tuple[str, str]]:
 async def read_body(encoding: str | None, stream: AsyncIterable[bytes], limit: int) -> bytes:
     """The body, inflated when it comes deflated against our wish, and never more than `limit`.
 
-    Raises ``Broken``.
+    Of a large one that answers a request of somebody else the rest is read when there is a place
+    for it, see ocpi.admission: dozens are under way at once. Raises ``Broken`` and ``Overloaded``.
     """
     encoding = (encoding or "identity").strip().lower()
     if encoding not in {"identity", "gzip", "x-gzip", "deflate"}:
@@ -40,4 +43,6 @@ async def read_body(encoding: str | None, stream: AsyncIterable[bytes], limit: i
         body += inflate.decompress(chunk, limit + 1 - len(body)) if inflate else chunk
         if len(body) > limit:
             raise Broken("too_large", f"the answer has more than {limit} bytes")
+        if len(body) > LARGE:
+            await enlarge()
     return bytes(body)

@@ -8,8 +8,10 @@ from collections.abc import AsyncGenerator, Callable
 
 import pytest
 
+from ocpi.admission import LARGE, Admission
 from ocpi.answer import Kind
 from ocpi.client import Client, ExchangeFailed, Target
+from ocpi.errors import Overloaded
 from tests.ocpi.loopback import OK, Answer, listen, respond, send
 
 PARTNER = Target("emsp", "secret-token")
@@ -270,12 +272,32 @@ async def test_a_partner_never_has_more_than_its_connections_and_partners_do_not
     assert (peer.connections, len(peer.requests)) == (4, 12)
 
 
+@pytest.mark.threat("TA-14")
+async def test_few_large_answers_are_held_at_once_for_others(client: Client) -> None:
+    admission = Admission(large=Admission(places=1, patience=0.1))
+
+    async def pass_on(size: int, waiting: asyncio.Event | None = None) -> int:
+        async with admission.place("caller"), listen(respond(b"x" * size)) as peer:
+            reply = await client.exchange(PARTNER, "GET", peer.url, limit=2 * LARGE)
+            if waiting is not None:
+                waiting.set()
+                await asyncio.Event().wait()
+            return len(reply.body)
+
+    held = asyncio.Event()
+    holding = asyncio.create_task(pass_on(LARGE + 1, held))
+    await held.wait()
+    assert await pass_on(LARGE) == LARGE
+    with pytest.raises(Overloaded):
+        await pass_on(LARGE + 1)
+    holding.cancel()
+    await asyncio.gather(holding, return_exceptions=True)
+    assert await pass_on(LARGE + 1) == LARGE + 1
+
+
 @pytest.mark.req("HC-15")
-@pytest.mark.parametrize("direct", [True, False])
-async def test_who_finds_no_free_connection_in_time_does_not_say_that_the_partner_is_away(
-    *, direct: bool
-) -> None:
-    client = Client(allow_private=True, connections=2, direct=direct)
+async def test_who_finds_no_free_connection_in_time_does_not_say_that_the_partner_is_away() -> None:
+    client = Client(allow_private=True, connections=2)
     asked, release = asyncio.Barrier(3), asyncio.Event()
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
