@@ -6,6 +6,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from modules.locations.parts import Place, find_part, with_mapped_tariffs
 from modules.locations.store import locations
 from ocpi.database import Database
@@ -28,14 +30,12 @@ class LocationSource:
         text = await locations.text_of(database, object_key)
         if text is None:
             return ()
-        location = _read(text)
-        path = "/".join(
-            quote(location[field], safe="") for field in ("country_code", "party_id", "id")
-        )
+        path = _path(text)
         changes = row.patch if patch else None
         whole = Send("PUT", path, text)
         if part is None:
             return [*([Send("PATCH", path, changes)] if changes else []), whole]
+        location = _read(text)
         try:
             evse = find_part(location, Place(location["id"], part))
         except UnknownLocation:
@@ -65,12 +65,24 @@ class LocationSource:
         if text is None:
             return ()
         location = decode(text)
-        path = "/".join(
-            quote(location[field], safe="") for field in ("country_code", "party_id", "id")
-        )
         if "evses" in location:
             location["evses"] = [{**evse, "status": "REMOVED"} for evse in location["evses"]]
-        return (Send("PUT", path, encode(location)),)
+        return (Send("PUT", _path(text), encode(location)),)
+
+
+class _Named(msgspec.Struct):
+    """As much of a Location as tells where it is put."""
+
+    country_code: str
+    party_id: str
+    id: str
+
+
+_named = msgspec.json.Decoder(_Named)
+
+
+def _path(text: str) -> str:
+    return "/".join(quote(field, safe="") for field in msgspec.structs.astuple(_named.decode(text)))
 
 
 def _read(text: str) -> Any:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
 from urllib.parse import urljoin
+from uuid import uuid4
 
 from sqlalchemy import bindparam, select
 from sqlmodel import col
@@ -13,7 +14,7 @@ from ocpi.client import ExchangeFailed
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
 from ocpi.forgiving import Habit
-from ocpi.headers import MessageIDs, Party, read_message_ids
+from ocpi.headers import MessageIDs, Party
 from ocpi.messages import go_on_about
 from ocpi.ownwords import Server
 from ocpi.parties import Partner
@@ -238,10 +239,10 @@ class Teller:
         correlation_id: str | None = None,
     ) -> Reply | ExchangeFailed:
         # So that what a change led to is found, what has no id of its own gets one here.
-        ids = read_message_ids({"x-correlation-id": correlation_id or ""})
-        answer = await self._send(addressee, method, url, body, headers, ids)
+        correlation_id = correlation_id or str(uuid4())
+        answer = await self._send(addressee, method, url, body, headers, correlation_id)
         # What is logged of it from here on bears its ids: each object has a task of its own.
-        go_on_about(MessageIDs(answer.request_id, ids.correlation_id))
+        go_on_about(MessageIDs(answer.request_id, correlation_id))
         return answer
 
     async def _send(
@@ -251,7 +252,7 @@ class Teller:
         url: str,
         body: str | None,
         headers: Mapping[str, str],
-        ids: MessageIDs,
+        correlation_id: str,
     ) -> Reply | ExchangeFailed:
         try:
             return await self._context.client.request(
@@ -260,7 +261,7 @@ class Teller:
                 url,
                 body=body,
                 headers=headers,
-                correlation_id=ids.correlation_id,
+                correlation_id=correlation_id,
                 timeout=self._pace.exchange,
             )
         except ExchangeFailed as failure:
