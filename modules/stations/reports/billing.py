@@ -45,6 +45,11 @@ class Fixed:
     tariff_changes: list[dict[str, str]]
     """From which moment on which of them prices the session: `at`, `tariff_id`."""
 
+    def free(self) -> "Fixed":
+        """The same, free of charge."""
+        session = {name: value for name, value in self.session.items() if name != "unpriced"}
+        return Fixed(session, [], [])
+
     def price(self, measured: Measured, *, expired: bool | None = None) -> Priced:
         """The pricing fields of a CDR; `expired` says that a reservation ran out."""
         if problem := self.session.get("unpriced"):

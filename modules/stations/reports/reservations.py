@@ -74,7 +74,10 @@ async def _site_of(
 async def end(
     db: AsyncSession, owner: Party, reservation: Reservation, fate: Fate, at: int
 ) -> None:
-    """A reservation that nobody used is over at a moment in microseconds (SE-17)."""
+    """A reservation that nobody used is over at a moment in microseconds (SE-17).
+
+    The eMSP may have to pay for what it cancels (CM-22), not for what we or the station drop.
+    """
     if reservation.fate not in _OPEN:
         return
     reservation.fate = fate.value
@@ -82,8 +85,9 @@ async def end(
     await db.flush()
     if reservation.record is None or reservation.held_at is None:
         return
+    fixed = Fixed(**decode(reservation.record))
     session, cdr, problem = reservation_over(
-        Fixed(**decode(reservation.record)),
+        fixed.free() if fate is Fate.DROPPED else fixed,
         codes_of(owner),
         moment_text(reservation.held_at),
         moment_text(at),

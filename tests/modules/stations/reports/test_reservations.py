@@ -196,6 +196,20 @@ async def test_the_emsp_hears_of_a_reservation_that_the_station_drops(yard: Yard
     }
 
 
+@pytest.mark.req("CM-23")
+@pytest.mark.parametrize("tariff", [PAID, None])
+async def test_a_reservation_that_the_station_drops_costs_nothing(
+    sqlite_url: str, tariff: Document | None
+) -> None:
+    async with open_yard(sqlite_url, tariff=tariff) as yard:
+        errand_id, number = await ask(yard)
+        await yard.report(accept(errand_id, evse_uid="EVSE-1"))
+        await yard.report({"type": "reservation_dropped", "reservation_id": number})
+        session = await yard.session()
+        assert (session["status"], session["total_cost"]["excl_vat"]) == ("COMPLETED", 0)
+        assert await yard.cdrs() == []
+
+
 async def test_a_station_without_that_evse_keeps_what_was_asked_for(local: Yard) -> None:
     errand_id, _ = await ask(local, evse_uid="EVSE-3")
     await local.report(accept(errand_id, evse_uid="NOWHERE"))
