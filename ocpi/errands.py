@@ -54,6 +54,7 @@ class Errand(SQLModel, table=True):
     evse_uid: str | None = None
     connector_id: str | None = None
     session_id: str | None = Field(default=None, index=True)
+    """The Session that it is about, or that came of it."""
     reservation: int | None = None
     """Our number of the reservation meant."""
     token_key: str | None = None

@@ -8,7 +8,7 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import Database, clock
-from ocpi.spec.document import decode
+from ocpi.spec.document import decode, encode
 
 
 class Authorization(SQLModel, table=True):
@@ -42,12 +42,14 @@ class Authorization(SQLModel, table=True):
 
     def holds_at(self, location_id: str, evse_uid: str) -> bool:
         """Whether the driver may charge there by it."""
-        if self.location_id is None:
-            return True
-        if self.location_id.lower() != location_id.lower():
+        if self.location_id is not None and self.location_id.lower() != location_id.lower():
             return False
         evses = None if self.evse_uids is None else decode(self.evse_uids)
         return evses is None or evse_uid.lower() in [each.lower() for each in evses]
+
+    def use_up(self) -> None:
+        """A session came of it: from now on it holds nowhere, and tells only whose token it is."""
+        self.evse_uids = encode([])
 
 
 _INSERT = insert(Authorization)
@@ -70,7 +72,10 @@ async def _keep_all(db: AsyncSession, permissions: Sequence[Mapping[str, Any]]) 
 async def authorizations_of(
     db: AsyncSession, owner_key: str, wanted: str, since: int
 ) -> Sequence[Authorization]:
-    """What a token was allowed at stations of a party of ours since a moment, newest first."""
+    """What a token was allowed at stations of a party of ours since a moment, newest first.
+
+    They are locked: one leads to one session.
+    """
     found = await db.exec(
         select(Authorization)
         .where(
@@ -79,5 +84,6 @@ async def authorizations_of(
             col(Authorization.at) >= since,
         )
         .order_by(col(Authorization.at).desc(), col(Authorization.id).desc())
+        .with_for_update()
     )
     return found.all()

@@ -34,10 +34,11 @@ from modules.stations.reports.forms import (
     reading_of,
 )
 from modules.stations.reports.origins import Asked, Origin, find_origin
-from modules.stations.reports.record import Record, Taken
+from modules.stations.reports.record import Record, Taken, moment_before
 from modules.stations.reports.reservations import moment_text
 from modules.stations.reports.sites import Site, choose_tariff, find_site
 from ocpi.database import clock
+from ocpi.errands import Errand
 from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.settings import Settings
@@ -192,11 +193,21 @@ async def _fix(case: Case, beginning: Beginning, site: Site | None = None) -> st
     record.session, record.tariffs = fixed.session, fixed.tariffs
     record.tariff_changes = fixed.tariff_changes
     case.charge.session_key = fixed.session["session_id"].lower()
+    await _use_up(desk, origin, fixed.session["session_id"])
+    return None
+
+
+async def _use_up(desk: Desk, origin: Origin, session_id: str) -> None:
+    """What led to a Session leads to no other one."""
+    for grant in origin.grants:
+        if isinstance(grant, Errand):
+            grant.session_id = session_id
+        else:
+            grant.use_up()
     if origin.reservation is not None:
         origin.reservation.fate = Fate.USED.value
-        desk.db.add(origin.reservation)
-        await desk.db.flush()
-    return None
+        origin.reservation.session_id = session_id
+    await desk.db.flush()
 
 
 async def _fixed(case: Case, site: Site, origin: Origin) -> Fixed:
@@ -208,7 +219,9 @@ async def _fixed(case: Case, site: Site, origin: Origin) -> Fixed:
         session_id = known or _session_id(case.charge, since)
     else:
         session_id = held.session_id
-        record.reserved_at = since = moment_text(held.held_at)
+        reserved_at = moment_text(held.held_at)
+        if moment_before(reserved_at, since):
+            record.reserved_at = since = reserved_at
     return await fix(
         desk.db,
         desk.owner,

@@ -1,13 +1,13 @@
 """Who charges: how the token that a station reports becomes the cdr_token of Session and CDR."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from sqlmodel import and_, col, or_, select
+from sqlalchemy import ColumnElement, func
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from modules.commands.reservations import Fate, Reservation
+from modules.commands.reservations import STANDING, Fate, Reservation
 from modules.stations.reports.forms import Beginning
 from modules.stations.reports.sites import NOT_AVAILABLE
 from modules.tokens.authorizations import Authorization, authorizations_of
@@ -40,6 +40,8 @@ class Origin:
     """The last authorization_reference that the eMSP gave (SE-19, TK-20, CM-25)."""
     reservation: Reservation | None = None
     """The reservation that is used, locked."""
+    grants: Sequence[Errand | Authorization] = ()
+    """The command and the authorization that led to it, locked: they lead to no other session."""
 
     @property
     def cdr_token(self) -> Document:
@@ -63,22 +65,33 @@ async def find_origin(db: AsyncSession, asked: Asked, beginning: Beginning) -> O
     """Who charges; None for an unknown token."""
     presented = _key_of(beginning)
     issuers = await _issuers(db, presented) if presented else {}
-    command = await _command(db, asked, beginning, issuers)
-    key = presented or (command.token_key if command else None)
+    commands = await _commands(db, asked, beginning, issuers)
+    command = next((each for each in commands if _led(each, asked, beginning)), None)
+    key = presented or (commands[0].token_key if commands else None)
     reservation = await _reservation(db, asked, beginning, key, issuers)
-    found = await _authorization(db, asked, beginning, key) if key else None
+    known = await _authorizations(db, asked, key) if key else []
+    found = next((each for each in known if _allows(each, asked, beginning)), None)
+    way = _last(found, command, reservation)
+    if way is None:
+        token = await _token(db, key, known, commands) if key else None
+        way = None if token is None else (token, "WHITELIST", None)
+    grants = [each for each in (command, found) if each is not None]
+    return None if way is None else Origin(*way, reservation, grants)
+
+
+def _last(
+    found: Authorization | None, command: Errand | None, reservation: Reservation | None
+) -> tuple[Document, str, str | None] | None:
+    """Token, AuthMethod and authorization_reference by what allowed it last (CD-15)."""
     # The driver's own card at the station comes last, whatever was commanded before (SE-22).
     if found is not None and (command is None or found.at > command.created_at):
-        return Origin(found.document, found.method, found.reference, reservation)
+        return found.document, found.method, found.reference
     if command is not None:
         request = command.document
-        reference = request.get("authorization_reference")
-        return Origin(request["token"], "COMMAND", reference, reservation)
+        return request["token"], "COMMAND", request.get("authorization_reference")
     if reservation is not None:
-        token = decode(reservation.token)
-        return Origin(token, "COMMAND", reservation.authorization_reference, reservation)
-    token = await _cached(db, key) if key else None
-    return None if token is None else Origin(token, "WHITELIST", None, reservation)
+        return decode(reservation.token), "COMMAND", reservation.authorization_reference
+    return None
 
 
 def _key_of(beginning: Beginning) -> str | None:
@@ -99,20 +112,22 @@ async def _issuers(db: AsyncSession, key: str) -> dict[str, int]:
     return dict(found.all())
 
 
-async def _authorization(
-    db: AsyncSession, asked: Asked, beginning: Beginning, key: str
-) -> Authorization | None:
-    """The last one before the start; one for another place only tells whose token it is."""
+async def _authorizations(db: AsyncSession, asked: Asked, key: str) -> Sequence[Authorization]:
+    """Those before the start, the last one first."""
     found = await authorizations_of(db, asked.owner.key, key, asked.at - _REMEMBERED)
-    before = [each for each in found if each.at <= asked.at + _SKEW]
-    fitting = [each for each in before if each.holds_at(asked.location_id, beginning.evse_uid)]
-    return next(iter(fitting or before), None)
+    return [each for each in found if each.at <= asked.at + _SKEW]
 
 
-async def _command(
+def _allows(permission: Authorization, asked: Asked, beginning: Beginning) -> bool:
+    """Whether a new session here may come of it; one that a command gave counts as that command."""
+    here = permission.holds_at(asked.location_id, beginning.evse_uid)
+    return here and asked.session_id is None and permission.method != "COMMAND"
+
+
+async def _commands(
     db: AsyncSession, asked: Asked, beginning: Beginning, issuers: Issuers
-) -> Errand | None:
-    """The START_SESSION that led to it: the one named, or the token's newest at the Location."""
+) -> Sequence[Errand]:
+    """The START_SESSION that is named, or the token's at the Location, the newest first."""
     query = select(Errand).where(
         Errand.wish == Wish.START_SESSION,
         Errand.owner_country_code == asked.owner.country_code,
@@ -131,16 +146,26 @@ async def _command(
         if issuers:
             query = query.where(col(Errand.partner_id).in_(issuers.values()))
     else:
-        return None
-    found = await db.exec(query.order_by(col(Errand.created_at).desc()).limit(10))
+        return []
+    newest = query.order_by(col(Errand.created_at).desc()).limit(10).with_for_update()
+    found = await db.exec(newest)
     named = beginning.command_id is not None
     # One that the station names did lead to it, whoever else has a Token of that uid.
-    fitting = (
+    return [
         each
         for each in found.all()
         if named or (not refused(each) and _of(issuers, each.document["token"]))
-    )
-    return next(fitting, None)
+    ]
+
+
+def _led(command: Errand, asked: Asked, beginning: Beginning) -> bool:
+    """Whether it is for this EVSE, or is named, and has led to no other session."""
+    here = beginning.command_id is not None or _is_at(command.evse_uid, beginning)
+    return here and command.session_id == asked.session_id
+
+
+def _is_at(evse_uid: str | None, beginning: Beginning) -> bool:
+    return evse_uid in (None, NOT_AVAILABLE) or evse_uid.lower() == beginning.evse_uid.lower()
 
 
 def _of(issuers: Issuers, token: Document) -> bool:
@@ -154,39 +179,52 @@ async def _reservation(
 
     One of another token is none of this driver's: its Session is another eMSP's, perhaps.
     """
+    if key is None and beginning.reservation_id is None:
+        return None
     query = select(Reservation).where(
         col(Reservation.owner) == asked.owner.key,
         Reservation.location_id == asked.location_id,
-        or_(
-            col(Reservation.fate).in_((Fate.ASKED.value, Fate.HELD.value)),
-            and_(
-                col(Reservation.fate) == Fate.USED.value,
-                col(Reservation.session_id) == asked.session_id,
-            ),
-        ),
+        *_in_question(asked, beginning),
     )
     if key is not None:
         query = query.where(col(Reservation.token_key) == key)
-    if beginning.reservation_id is not None:
-        query = query.where(col(Reservation.id) == beginning.reservation_id)
-    elif key is None:
-        return None
-    found = await db.exec(query.order_by(col(Reservation.id)).with_for_update())
-    fitting = [
+    best = ((col(Reservation.fate) == Fate.HELD).desc(), col(Reservation.id))
+    found = await db.exec(query.order_by(*best).with_for_update())
+    fitting = (
         each
         for each in found.all()
-        if _of(issuers, decode(each.token))
-        and (
-            each.evse_uid in (None, NOT_AVAILABLE)
-            or str(each.evse_uid).lower() == beginning.evse_uid.lower()
-        )
-    ]
-    return fitting[0] if fitting else None
+        if _of(issuers, decode(each.token)) and _is_at(each.evse_uid, beginning)
+    )
+    return next(fitting, None)
 
 
-async def _cached(db: AsyncSession, key: str) -> Document | None:
-    """The one Token of this uid and type; where two eMSPs have one, nobody knows whose it is."""
-    found = await db.exec(select(col(TokenRow.body)).where(TokenRow.token_key == key).limit(2))
-    bodies = found.all()
-    token: dict[str, Any] | None = decode(bodies[0]) if len(bodies) == 1 else None
-    return token
+def _in_question(asked: Asked, beginning: Beginning) -> Iterator[ColumnElement[bool]]:
+    """A Session that is known has its own reservation, or none; a new one that of its start."""
+    if asked.session_id is not None:
+        yield col(Reservation.fate) == Fate.USED
+        yield col(Reservation.session_id) == asked.session_id
+        return
+    yield col(Reservation.fate).in_(STANDING)
+    if beginning.reservation_id is not None:
+        # The station knows what it has held, whatever its clock says.
+        yield col(Reservation.id) == beginning.reservation_id
+        return
+    asked_at = select(Errand.created_at).where(Errand.id == Reservation.errand_id)
+    since = func.coalesce(col(Reservation.held_at), asked_at.scalar_subquery())
+    yield since <= asked.at + _SKEW
+    yield col(Reservation.expires_at) >= asked.at - _SKEW
+
+
+async def _token(
+    db: AsyncSession, key: str, known: Sequence[Authorization], commands: Sequence[Errand]
+) -> Document | None:
+    """Whose token it is: what allowed another session, or one elsewhere, tells that too.
+
+    Else the one Token of this uid and type; where two eMSPs have one, nobody knows.
+    """
+    told = [*(each.document for each in known), *(each.document["token"] for each in commands)]
+    if not told:
+        found = await db.exec(select(col(TokenRow.body)).where(TokenRow.token_key == key).limit(2))
+        bodies = found.all()
+        told = [decode(bodies[0])] if len(bodies) == 1 else []
+    return next(iter(told), None)

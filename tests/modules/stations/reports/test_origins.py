@@ -15,7 +15,7 @@ from ocpi.headers import Party
 from ocpi.spec.document import encode
 from ocpi.testing import samples
 from tests.house import OURS, OWNER, add_partner
-from tests.modules.stations.reports.yard import Document, Yard, open_yard, start, stop
+from tests.modules.stations.reports.yard import TARIFF, Document, Yard, open_yard, start, stop
 
 MINUTE = 60_000_000
 DAY = 24 * 60 * MINUTE
@@ -135,7 +135,9 @@ async def test_an_authorization_elsewhere_tells_whose_token_it_is_if_none_is_her
     assert (await local.session())["authorization_reference"] == "here"
     await authorize(local, APP, moment - MINUTE, reference="there", location_id="LOC-9")
     await local.report(now(name="t2", evse_uid="EVSE-2", token=card(APP)))
-    assert (await local.sessions())[1]["cdr_token"]["uid"] == APP["uid"]
+    session = (await local.sessions())[1]
+    assert session["cdr_token"]["uid"] == APP["uid"]
+    assert (session["auth_method"], session.get("authorization_reference")) == ("WHITELIST", None)
 
 
 async def test_an_authorization_for_another_evse_is_one_for_another_place(local: Yard) -> None:
@@ -146,6 +148,72 @@ async def test_an_authorization_for_another_evse_is_one_for_another_place(local:
     await local.report(now(), now(name="t2", evse_uid="EVSE-2"))
     references = [each["authorization_reference"] for each in await local.sessions()]
     assert references == ["any", "two"]
+
+
+def ways(sessions: list[Document]) -> list[tuple[str, str | None]]:
+    return [(each["auth_method"], each.get("authorization_reference")) for each in sessions]
+
+
+@pytest.mark.req("SE-19", "CD-15", "CM-25")
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_command_leads_to_one_session(yard: Yard, *, named: bool) -> None:
+    command_id = await command(yard, await yard.now() - MINUTE)
+    whose = {"token": None, "command_id": command_id} if named else {"token": card(APP)}
+    first, second = now(**whose), now(name="t2", evse_uid="EVSE-2", **whose)
+    await yard.report(first, stop(moment=None, kwh=105), first, second)
+    assert ways(await yard.sessions()) == [("COMMAND", "command-1"), ("WHITELIST", None)]
+    assert {each["cdr_token"]["uid"] for each in await yard.sessions()} == {APP["uid"]}
+    await command(yard, await yard.now())
+    await yard.report(now(name="t3", token=card(APP)))
+    assert ways(await yard.sessions())[2] == ("COMMAND", "command-1")
+
+
+@pytest.mark.req("SE-19", "TK-20", "CD-15")
+@pytest.mark.parametrize("location_id", ["LOC-1", None])
+async def test_an_authorization_leads_to_one_session(yard: Yard, location_id: str | None) -> None:
+    stranger = samples.token(uid="STRANGER", contract_id="DE-MSP-X")
+    await authorize(yard, stranger, await yard.now() - MINUTE, location_id=location_id)
+    await yard.report(now(token=card(stranger)), stop(moment=None, kwh=105))
+    await yard.report(now(name="t2", token=card(stranger)))
+    assert ways(await yard.sessions()) == [("AUTH_REQUEST", "auth-1"), ("WHITELIST", None)]
+    assert {each["cdr_token"]["contract_id"] for each in await yard.sessions()} == {"DE-MSP-X"}
+
+
+@pytest.mark.req("SE-19", "CM-25")
+async def test_an_authorization_by_a_command_leads_to_no_session_beside_that_of_the_command(
+    local: Yard,
+) -> None:
+    moment = await local.now()
+    await command(local, moment - 3 * MINUTE)
+    for minutes in (2, 1):
+        by_command = {"method": "COMMAND", "reference": "command-1"}
+        await authorize(local, APP, moment - minutes * MINUTE, **by_command)
+    await local.report(now(token=card(APP)), now(name="t2", evse_uid="EVSE-2", token=card(APP)))
+    assert ways(await local.sessions()) == [("COMMAND", "command-1"), ("WHITELIST", None)]
+
+
+@pytest.mark.req("SE-19", "CM-25")
+async def test_a_command_for_another_evse_tells_whose_token_it_is_and_waits_for_its_own(
+    local: Yard,
+) -> None:
+    await command(local, await local.now() - MINUTE, evse_uid="EVSE-2")
+    await local.report(now(token=card(APP)), now(name="t2", evse_uid="evse-2", token=card(APP)))
+    assert ways(await local.sessions()) == [("WHITELIST", None), ("COMMAND", "command-1")]
+
+
+async def test_a_session_that_is_billed_again_takes_nothing_from_another(sqlite_url: str) -> None:
+    async with open_yard(sqlite_url, tariff=None) as yard:
+        stranger = samples.token(uid="STRANGER", contract_id="DE-MSP-X")
+        moment = await yard.now()
+        await authorize(yard, stranger, moment - MINUTE, reference="first")
+        await yard.report(now(token=card(stranger)), stop(moment=None, kwh=105))
+        await authorize(yard, stranger, moment, reference="second")
+        await yard.put_tariff(TARIFF)
+        [listed] = await yard.listed(trouble=True)
+        await yard.bill(listed["id"])
+        await yard.report(now(name="t2", token=card(stranger)))
+        assert (await yard.cdr())["authorization_reference"] == "first"
+        assert ways(await yard.sessions())[1] == ("AUTH_REQUEST", "second")
 
 
 async def add_other(yard: Yard) -> dict[str, Any]:
@@ -181,6 +249,7 @@ async def test_a_reservation_of_another_emsp_does_not_take_a_card_over(local: Ya
         location_id="LOC-1",
         token_key=token_key(theirs["uid"], theirs["type"]),
         token=encode(theirs),
+        held_at=await local.now(),
         expires_at=await local.now() + MINUTE,
         fate=Fate.HELD.value,
     )

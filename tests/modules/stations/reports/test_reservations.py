@@ -82,6 +82,10 @@ def accept(errand_id: str, **over: Any) -> Document:
     return {"type": "result", "id": errand_id, "result": "ACCEPTED", **over}
 
 
+async def ago(yard: Yard, minutes: int) -> str:
+    return format_moment(moment_of(await yard.now() - minutes * MINUTE))
+
+
 async def close(yard: Yard, fate: Fate) -> None:
     async with yard.database.write() as db:
         found = await db.exec(select(Reservation).with_for_update())
@@ -159,6 +163,61 @@ async def test_a_driver_who_comes_before_the_station_has_answered_uses_the_reser
     assert (await yard.session())["status"] == "ACTIVE"
     await yard.report(stop(moment=None, kwh=105))
     assert (await yard.cdr())["authorization_reference"] == "reserved-1"
+
+
+@pytest.mark.req("SE-17", "SE-19", "CD-15")
+async def test_a_reservation_that_was_used_is_no_other_sessions(yard: Yard) -> None:
+    errand_id, _ = await ask(yard)
+    await yard.report(start(moment=None), accept(errand_id), stop(moment=None, kwh=105))
+    await yard.report(start("t2", None), stop("t2", None, kwh=110))
+    used, plain = await yard.cdrs()
+    assert (used["auth_method"], used["authorization_reference"]) == ("COMMAND", "reserved-1")
+    assert (plain["auth_method"], plain.get("authorization_reference")) == ("WHITELIST", None)
+    again, _ = await ask(yard)
+    await yard.report(accept(again), start("t3", None))
+    assert [each.fate for each in await yard.reservations()] == ["used", "used"]
+    assert [each["status"] for each in await yard.sessions()][2:] == ["ACTIVE"]
+
+
+async def test_a_reservation_that_holds_is_used_before_one_that_is_only_asked_for(
+    local: Yard,
+) -> None:
+    await ask(local)
+    errand_id, _ = await ask(local)
+    await local.report(accept(errand_id), start(moment=None))
+    assert [each.fate for each in await local.reservations()] == ["asked", "used"]
+
+
+@pytest.mark.req("SE-17", "CD-13")
+@pytest.mark.parametrize("held", [True, False])
+async def test_a_reservation_is_not_of_a_session_that_began_long_before_it(
+    yard: Yard, *, held: bool
+) -> None:
+    errand_id, _ = await ask(yard)
+    await yard.report(*[accept(errand_id)] * held)
+    old = await ago(yard, 2 * 24 * 60)
+    await yard.report(start("old", old), stop("old", old, kwh=105), accept(errand_id))
+    assert (await yard.cdr())["auth_method"] == "WHITELIST"
+    await yard.report(start("new", None, kwh=105))
+    statuses = {each["status"]: each["auth_method"] for each in await yard.sessions()}
+    assert statuses == {"COMPLETED": "WHITELIST", "ACTIVE": "COMMAND"}
+    assert [each.fate for each in await yard.reservations()] == ["used"]
+
+
+@pytest.mark.req("CD-13")
+async def test_a_driver_whose_station_has_a_slow_clock_is_priced_from_the_start_that_it_tells(
+    local: Yard,
+) -> None:
+    errand_id, _ = await ask(local)
+    await local.report(accept(errand_id))
+    reserved = await local.session()
+    began = await ago(local, 3)
+    await local.report(start(moment=began), stop(moment=await ago(local, 1), kwh=105))
+    session, cdr = await local.session(), await local.cdr()
+    assert (session["id"], session["status"]) == (reserved["id"], "COMPLETED")
+    assert cdr["start_date_time"] == f"{began[:19]}Z"
+    [charge] = await local.charges()
+    assert decode(charge.record)["tariff_changes"] == [{"at": began, "tariff_id": "TARIFF-1"}]
 
 
 @pytest.mark.req("SE-17", "CM-22")
