@@ -20,14 +20,17 @@ class Fate(StrEnum):
 
     ASKED = "asked"  # The station has not answered yet.
     HELD = "held"  # An EVSE is kept free.
+    LAPSED = "lapsed"  # Its time is over; a start from before may still be reported.
     USED = "used"  # The driver came: its Session is charging or has charged.
-    EXPIRED = "expired"  # Nobody came in time.
+    EXPIRED = "expired"  # Nobody came in time: its Session has ended, and is billed.
     CANCELED = "canceled"  # By the eMSP.
     DROPPED = "dropped"  # By us or the station, which the eMSP was told (CM-23).
     REFUSED = "refused"  # The station said no, or nothing.
 
 
 STANDING = (Fate.ASKED, Fate.HELD)
+OPEN = (*STANDING, Fate.LAPSED)
+"""Those that a driver may still turn out to have used."""
 
 
 class Reservation(SQLModel, table=True):

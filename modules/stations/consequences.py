@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
-from sqlmodel import col, select
+from sqlalchemy import ColumnElement
+from sqlmodel import and_, col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.commands.reservations import Fate, Reservation, take_over
+from modules.stations.reports.charging import GRACE
 from modules.stations.reports.reservations import end, hold
 from ocpi.database import clock
 from ocpi.editing import Document
@@ -105,6 +107,8 @@ async def _reserved(db: AsyncSession, errand: Errand, given: Document, currency:
     reservation = await _reservation(db, errand)
     if reservation is None or reservation.fate in _OVER:
         return  # It was over before its station's answer came here.
+    if reservation.fate == Fate.LAPSED:
+        await end(db, errand.owner, reservation, Fate.EXPIRED, reservation.expires_at)
     if reservation.fate != Fate.HELD:
         # What expired meanwhile has had its Session and its bill.
         reservation.held_at = reservation.session_id = reservation.record = None
@@ -155,21 +159,33 @@ async def _canceled(db: AsyncSession, errand: Errand) -> None:
         await end(db, errand.owner, reservation, Fate.CANCELED, await clock(db))
 
 
+def expiring(now: Any) -> ColumnElement[bool]:
+    """Which reservations `expire` takes on, at a moment in microseconds."""
+    fate, until = col(Reservation.fate), col(Reservation.expires_at)
+    return or_(
+        and_(fate == Fate.HELD, until <= now), and_(fate == Fate.LAPSED, until <= now - GRACE)
+    )
+
+
 async def expire(db: AsyncSession, reservation_id: int) -> None:
-    """A reservation whose time is over ends (SE-17), unless something else has become of it."""
+    """A reservation whose time is over lapses, and ends when no start in time was reported (SE-17).
+
+    Its station may have been offline when the driver came, who shall not have two bills.
+    """
     found = await db.exec(
         select(Reservation)
-        .where(
-            col(Reservation.id) == reservation_id,
-            col(Reservation.fate) == Fate.HELD.value,
-            col(Reservation.expires_at) <= await clock(db),
-        )
+        .where(col(Reservation.id) == reservation_id, expiring(await clock(db)))
         .with_for_update(skip_locked=True)
     )
     reservation = found.one_or_none()
-    if reservation is not None:
-        errand = await db.get_one(Errand, reservation.errand_id)
-        await end(db, errand.owner, reservation, Fate.EXPIRED, reservation.expires_at)
+    if reservation is None:
+        return
+    if reservation.fate == Fate.HELD:
+        reservation.fate = Fate.LAPSED.value
+        db.add(reservation)
+        return
+    errand = await db.get_one(Errand, reservation.errand_id)
+    await end(db, errand.owner, reservation, Fate.EXPIRED, reservation.expires_at)
 
 
 async def drop(db: AsyncSession, reservation: Reservation, reason: str | None) -> bool:

@@ -15,9 +15,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from modules.commands.reservations import Fate, Reservation
+from modules.commands.reservations import Reservation
 from modules.stations.charges import Charge
-from modules.stations.consequences import expire, give_up, not_asked, settle
+from modules.stations.consequences import expire, expiring, give_up, not_asked, settle
 from modules.stations.demands import demand_of
 from modules.stations.reports.charging import close_overdue
 from modules.stations.telling import tell_result
@@ -169,7 +169,7 @@ class ErrandRunner:
         """End reservations whose time is over (SE-17)."""
         async with self._database.read() as db:
             found = await db.exec(
-                select(Reservation.id).where(*_expired(await clock(db))).limit(100)
+                select(Reservation.id).where(expiring(await clock(db))).limit(100)
             )
             over = found.all()
         for number in over:
@@ -193,10 +193,6 @@ def _due(now: ColumnElement[int]) -> Select[bool, bool, bool, bool, bool]:
         exists().where(unanswered, col(Errand.asked_at).is_(None), col(Errand.deadline) > now),
         exists().where(answered, col(Errand.told_at).is_(None)),
         exists().where(unanswered, col(Errand.deadline) <= now),
-        exists().where(*_expired(now)),
+        exists().where(expiring(now)),
         exists().where(col(Charge.closing_at) <= now, col(Charge.open).is_(True)),
     )
-
-
-def _expired(now: Any) -> Sequence[ColumnElement[bool]]:
-    return col(Reservation.fate) == Fate.HELD.value, col(Reservation.expires_at) <= now

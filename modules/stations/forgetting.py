@@ -5,7 +5,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.commands.asking import SentCommand
-from modules.commands.reservations import STANDING, Reservation
+from modules.commands.reservations import OPEN, Reservation
 from modules.tokens.authorizations import Authorization
 from ocpi.context import Context
 from ocpi.crew import Repeated
@@ -23,16 +23,16 @@ KEPT = 30 * DAY
 async def forget_old(db: AsyncSession) -> int:
     """Delete what is older than 30 days; gives how many rows.
 
-    The RESERVE_NOW of a reservation that stands is kept: it is told where it ends (CM-23).
+    The RESERVE_NOW of a reservation that is open is kept: it is told where it ends (CM-23).
     """
     before = await clock(db) - KEPT
-    standing = select(col(Reservation.errand_id)).where(col(Reservation.fate).in_(STANDING))
+    needed = select(col(Reservation.errand_id)).where(col(Reservation.fate).in_(OPEN))
     gone = 0
     for statement in (
         delete(Errand).where(
             col(Errand.deadline) < before,
             col(Errand.told_at).is_not(None),
-            col(Errand.id).not_in(standing),
+            col(Errand.id).not_in(needed),
         ),
         delete(Authorization).where(col(Authorization.at) < before),
         delete(SentCommand).where(col(SentCommand.sent_at) < before),

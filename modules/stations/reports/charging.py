@@ -12,7 +12,8 @@ from uuid import UUID, uuid5
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from modules.commands.reservations import Fate
+from modules.cdrs.store import cdrs
+from modules.commands.reservations import Fate, Reservation
 from modules.stations.charges import Charge
 from modules.stations.reports.billing import Fixed
 from modules.stations.reports.cases import (
@@ -46,7 +47,8 @@ from ocpi.spec.document import decode
 from ocpi.spec.moments import format_moment, microseconds, parse_moment
 from ocpi.spec.reading import dump, read
 
-# How long a session of which no stop came waits for it, once the station has gone on without it.
+# How long we wait for what a station still tells that was offline: the stop of a session, once the
+# station has gone on without it, and the start of one that was reserved, once its time is over.
 GRACE = 3600 * 1_000_000
 # Names the ids of Sessions, see `_session_id`.
 _SESSIONS = UUID("f1f1b1a4-6c53-4f0e-9d3a-2b1f5f4f6c11")
@@ -194,7 +196,7 @@ async def _fix(case: Case, beginning: Beginning, site: Site | None = None) -> st
     record.tariff_changes = fixed.tariff_changes
     case.charge.session_key = fixed.session["session_id"].lower()
     await _use_up(desk, origin, fixed.session["session_id"])
-    return None
+    return await _billed_before(case, origin.missed)
 
 
 async def _use_up(desk: Desk, origin: Origin, session_id: str) -> None:
@@ -208,6 +210,18 @@ async def _use_up(desk: Desk, origin: Origin, session_id: str) -> None:
         origin.reservation.fate = Fate.USED.value
         origin.reservation.session_id = session_id
     await desk.db.flush()
+
+
+async def _billed_before(case: Case, missed: Reservation | None) -> str | None:
+    """A sentence for staff where the driver has had a bill for not coming."""
+    if missed is None or missed.session_id is None:
+        return None
+    cdr = await cdrs.get(case.desk.db, case.desk.owner, missed.session_id)
+    if cdr is None:
+        return None
+    return case.record.note(
+        f"Its start was reported after its reservation was billed as unused: see CDR {cdr['id']}."
+    )
 
 
 async def _fixed(case: Case, site: Site, origin: Origin) -> Fixed:

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from modules.commands.reservations import STANDING, Fate, Reservation
+from modules.commands.reservations import OPEN, Fate, Reservation
 from modules.stations.reports.forms import Beginning
 from modules.stations.reports.sites import NOT_AVAILABLE
 from modules.tokens.authorizations import Authorization, authorizations_of
@@ -40,6 +40,8 @@ class Origin:
     """The last authorization_reference that the eMSP gave (SE-19, TK-20, CM-25)."""
     reservation: Reservation | None = None
     """The reservation that is used, locked."""
+    missed: Reservation | None = None
+    """The one that would be used, had it not been billed before the start was reported."""
     grants: Sequence[Errand | Authorization] = ()
     """The command and the authorization that led to it, locked: they lead to no other session."""
 
@@ -68,7 +70,9 @@ async def find_origin(db: AsyncSession, asked: Asked, beginning: Beginning) -> O
     commands = await _commands(db, asked, beginning, issuers)
     command = next((each for each in commands if _led(each, asked, beginning)), None)
     key = presented or (commands[0].token_key if commands else None)
-    reservation = await _reservation(db, asked, beginning, key, issuers)
+    fitting = await _reservation(db, asked, beginning, key, issuers)
+    missed = fitting is not None and fitting.fate == Fate.EXPIRED
+    reservation = None if missed else fitting
     known = await _authorizations(db, asked, key) if key else []
     found = next((each for each in known if _allows(each, asked, beginning)), None)
     way = _last(found, command, reservation)
@@ -76,7 +80,7 @@ async def find_origin(db: AsyncSession, asked: Asked, beginning: Beginning) -> O
         token = await _token(db, key, known, commands) if key else None
         way = None if token is None else (token, "WHITELIST", None)
     grants = [each for each in (command, found) if each is not None]
-    return None if way is None else Origin(*way, reservation, grants)
+    return None if way is None else Origin(*way, reservation, fitting if missed else None, grants)
 
 
 def _last(
@@ -177,7 +181,8 @@ async def _reservation(
 ) -> Reservation | None:
     """The reservation that the driver uses: the one named, or the token's at the place (SE-17).
 
-    One of another token is none of this driver's: its Session is another eMSP's, perhaps.
+    One of another token is none of this driver's: its Session is another eMSP's, perhaps. One that
+    has expired for good is given only if no other fits.
     """
     if key is None and beginning.reservation_id is None:
         return None
@@ -188,7 +193,8 @@ async def _reservation(
     )
     if key is not None:
         query = query.where(col(Reservation.token_key) == key)
-    best = ((col(Reservation.fate) == Fate.HELD).desc(), col(Reservation.id))
+    fate = col(Reservation.fate)
+    best = ((fate == Fate.HELD).desc(), fate == Fate.EXPIRED, col(Reservation.id))
     found = await db.exec(query.order_by(*best).with_for_update())
     fitting = (
         each
@@ -204,7 +210,7 @@ def _in_question(asked: Asked, beginning: Beginning) -> Iterator[ColumnElement[b
         yield col(Reservation.fate) == Fate.USED
         yield col(Reservation.session_id) == asked.session_id
         return
-    yield col(Reservation.fate).in_(STANDING)
+    yield col(Reservation.fate).in_((*OPEN, Fate.EXPIRED))
     if beginning.reservation_id is not None:
         # The station knows what it has held, whatever its clock says.
         yield col(Reservation.id) == beginning.reservation_id

@@ -7,7 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 import modules.cdrs.own
 import modules.sessions.own
-from modules.commands.reservations import Fate, Reservation
+from modules.commands.reservations import OPEN, Fate, Reservation
 from modules.sessions.store import sessions
 from modules.stations.reports.billing import Fixed, reservation_over, reserved_session
 from modules.stations.reports.fixing import fix
@@ -23,14 +23,12 @@ from ocpi.push.feed import Stream
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import format_moment, moment_of
 
-_OPEN = (Fate.ASKED.value, Fate.HELD.value)
-
 
 async def hold(
     db: AsyncSession, owner: Party, reservation: Reservation, currency: str, answer: Document
 ) -> None:
     """The station keeps an EVSE free: that makes a Session, or changes that of an earlier hold."""
-    if reservation.fate not in _OPEN:
+    if reservation.fate not in OPEN:
         return  # Its driver has come already, or it was canceled meanwhile.
     site = await _site_of(db, owner, reservation, answer)
     reservation.evse_uid = None if site.evse is None else site.evse_uid
@@ -78,7 +76,7 @@ async def end(
 
     The eMSP may have to pay for what it cancels (CM-22), not for what we or the station drop.
     """
-    if reservation.fate not in _OPEN:
+    if reservation.fate not in OPEN:
         return
     reservation.fate = fate.value
     db.add(reservation)

@@ -165,6 +165,9 @@ async def test_an_unknown_reservation_is_a_result_and_no_station_is_asked(sqlite
 async def test_a_reservation_that_nobody_uses_expires(database_url: str) -> None:
     async with open_yard(database_url, Puppet()) as yard:
         await yard.result(await yard.reserve(seconds=2.5))
+        await yard.fate("lapsed")
+        await yard.status("RESERVATION")
+        await yard.pass_grace()
         await yard.fate("expired")
         session = await yard.status("COMPLETED")
         reservation = await yard.reservation()
@@ -176,8 +179,9 @@ async def test_a_reservation_that_nobody_uses_expires(database_url: str) -> None
 
 
 @pytest.mark.req("CM-20")
+@pytest.mark.parametrize("fate", ["lapsed", "expired"])
 async def test_a_replacement_of_what_expired_meanwhile_has_a_session_of_its_own(
-    sqlite_url: str,
+    sqlite_url: str, fate: str
 ) -> None:
     gateway = Puppet()
     async with open_yard(sqlite_url, gateway) as yard:
@@ -189,7 +193,10 @@ async def test_a_replacement_of_what_expired_meanwhile_has_a_session_of_its_own(
             return len(gateway.demands) == 2
 
         await until(was_asked)
-        await yard.fate("expired")
+        await yard.fate("lapsed")
+        if fate == "expired":
+            await yard.pass_grace()
+            await yard.fate("expired")
         late = {"type": "result", "id": gateway.demands[1].id, "result": "ACCEPTED"}
         await yard.report(late)
         assert await yard.result(replacing) == "ACCEPTED"

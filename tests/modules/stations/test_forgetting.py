@@ -82,11 +82,12 @@ async def test_what_is_old_is_forgotten_but_not_what_is_still_to_be_told(
         await add_rows(yard, "old", KEPT + 1)
         await add_rows(yard, "over", KEPT + 1, Fate.EXPIRED)
         await add_rows(yard, "standing", KEPT + 1, Fate.HELD)
+        await add_rows(yard, "lapsed", KEPT + 1, Fate.LAPSED)
         await add_rows(yard, "untold", KEPT + 1, told_at=None)
         await add_rows(yard, "young", KEPT // 2)
         async with yard.database.write() as db:
-            assert await forget_old(db) == 2 + 4 + 4
-        assert await left(yard) == ({"standing", "untold", "young"}, 1, {"young"})
+            assert await forget_old(db) == 2 + 5 + 5
+        assert await left(yard) == ({"standing", "lapsed", "untold", "young"}, 1, {"young"})
 
 
 async def test_it_forgets_by_itself_and_goes_on_when_the_database_fails(sqlite_url: str) -> None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import httpx
-from sqlmodel import SQLModel, col, select
+from sqlmodel import SQLModel, col, select, update
 
 import modules.locations.own
 import modules.tariffs.own
@@ -20,6 +20,7 @@ from modules.locations.parts import Place
 from modules.sessions.store import SessionRow
 from modules.stations.errandrunner import ErrandRunner
 from modules.stations.reports.applying import Station, take_reports
+from modules.stations.reports.charging import GRACE
 from modules.stations.reports.desk import Outcome
 from ocpi.app import create_app
 from ocpi.catalogue import SOURCES
@@ -156,6 +157,12 @@ class Yard:
             return (await self.reservation()).fate == wanted
 
         await until(is_so)
+
+    async def pass_grace(self) -> None:
+        """Let the time in which a start from before may be reported be over."""
+        moments = {name: getattr(Reservation, name) - GRACE for name in ("held_at", "expires_at")}
+        async with self.database.write() as db:
+            await db.exec(update(Reservation).values(moments))
 
     async def status(self, wanted: str) -> Document:
         """Wait until the only Session has this status; gives it."""
