@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from ocpi.client import LONGEST_REQUEST_URL
+from ocpi.editing import require_same
 from ocpi.egress import LONGEST_URL
 from ocpi.errors import ForeignOwner, InvalidParameters, NotJSON, UnknownObject
 from ocpi.headers import MessageIDs, Party
@@ -62,6 +63,21 @@ class Message:
         if owner is not None and owner.key not in {party.key for party in self.caller.parties}:
             raise ForeignOwner(f"{owner} is no party of {self.sender}.")
 
+    def require_one_owner(self) -> None:
+        """Raises ``InvalidParameters`` for an object whose body tells of another owner (CO-05).
+
+        Its receiver would file it as that one's. Many read names without regard to case; what lacks
+        the codes is for the receiver to judge, and EVSEs and Connectors have none.
+        """
+        document, owner = self.document, self.owner
+        if owner is None or len(self.segments) > 3:
+            return
+        due = {"country_code": owner.country_code, "party_id": owner.party_id}
+        for field, value in document.items():
+            name = field.casefold()
+            if name in due and value is not None:
+                require_same({name: due[name]}, {name: value})
+
     @property
     def first(self) -> str:
         """The first part of the path, empty where there is none."""
@@ -111,7 +127,8 @@ def party_in(document: Any) -> Party | None:
     """The party that an object names by its codes, None where it names none."""
     if not isinstance(document, dict):
         return None
-    match document.get("country_code"), document.get("party_id"):
+    codes = {name.casefold(): value for name, value in document.items()}
+    match codes.get("country_code"), codes.get("party_id"):
         case str(country_code), str(party_id):
             return Party(country_code, party_id)
     return None

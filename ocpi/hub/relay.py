@@ -40,10 +40,10 @@ async def carry(context: Context, message: Message, destination: Destination) ->
 
     Body and `last_updated` stay as they are, but for URLs at which a party is to be called back
     (RT-16, RT-17). Raises ``RoutingFailure`` or one below it where there is no answer,
-    ``Overloaded`` where nobody can be asked, ``NotJSON`` for a body that not everybody may read
-    alike.
+    ``Overloaded`` where nobody can be asked, ``NotJSON`` and ``InvalidParameters`` for a body that
+    not everybody may read alike.
     """
-    _ = message.document
+    message.require_one_owner()
     outgoing = await with_response_url(context, message, destination)
     reply = await _exchange(context, outgoing, destination)
     if not _is_answer(reply):

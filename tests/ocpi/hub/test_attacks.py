@@ -136,6 +136,7 @@ async def test_what_is_no_interface_of_this_version_is_not_carried(town: Town, p
     assert not town.network.requests
 
 
+BEC = {"country_code": "BE", "party_id": "BEC"}
 FRC = {"country_code": "FR", "party_id": "FRC"}
 
 
@@ -149,6 +150,7 @@ FRC = {"country_code": "FR", "party_id": "FRC"}
         ("PUT", "receiver/locations/FR/FRC/L1/E1", {}),
         ("DELETE", "receiver/tariffs/FR/FRC/T1", None),
         ("POST", "receiver/cdrs", samples.cdr(**FRC)),
+        ("POST", "receiver/cdrs", {"Country_Code": "FR", "PARTY_ID": "FRC"}),
     ],
 )
 @pytest.mark.parametrize("to", [EMSP1.party, Party("XX", "XXX"), None])
@@ -160,6 +162,57 @@ async def test_nobody_pushes_what_is_another_ones(
     answer = await town.cpo1.send(method, path, body, to=to)
     assert codes_of(answer) == (404, 2000)
     assert not town.network.requests
+
+
+@pytest.mark.req("CO-05")
+@pytest.mark.pitfall("IP-11")
+@pytest.mark.threat("TA-05")
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PUT", "receiver/sessions/BE/BEC/S1", samples.session(**FRC)),
+        ("PUT", "receiver/locations/BE/BEC/L1", samples.location(**FRC)),
+        ("PUT", "receiver/tariffs/be/bec/T1", samples.tariff(**FRC)),
+        ("PATCH", "receiver/sessions/BE/BEC/S1", {"kwh": 1, "party_id": "FRC"}),
+        ("PUT", "receiver/sessions/BE/BEC/S1", {"COUNTRY_CODE": "FR", "country_code": "BE"}),
+        ("POST", "receiver/cdrs", {"Country_Code": "FR", **BEC}),
+    ],
+)
+async def test_nobody_pushes_one_owners_object_as_another_ones(
+    town: Town, method: str, path: str, body: Any
+) -> None:
+    answer = await town.cpo1.send(method, path, body, to=EMSP1.party)
+    assert codes_of(answer) == (200, 2001)
+    assert not town.network.requests
+
+
+@pytest.mark.req("CO-05")
+@pytest.mark.pitfall("IP-11")
+async def test_nobody_pushes_a_token_as_another_ones(town: Town) -> None:
+    for body in (samples.token(**FRC), samples.token(country_code="DE", party_id="FRC")):
+        path = "receiver/tokens/DE/MSP/T1"
+        answer = await town.emsp1.send("PUT", path, body, to=CPO1.party)
+        assert codes_of(answer) == (200, 2001)
+    assert not town.network.requests
+
+
+@pytest.mark.req("CO-08", "RT-17")
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("receiver/sessions/BE/bec/S1", {"country_code": "be", "party_id": "BeC"}),
+        ("receiver/sessions/BE/BEC/S1", {"country_code": None, "kwh": 1}),
+        ("receiver/sessions/BE/BEC/S1", [FRC]),
+        ("receiver/locations/BE/BEC/L1/E1", FRC),
+        ("receiver/locations/BE/BEC/L1/E1/1", FRC),
+    ],
+)
+async def test_what_tells_of_no_other_owner_is_carried_as_it_is(
+    town: Town, path: str, body: Any
+) -> None:
+    answer = await town.cpo1.send("PUT", path, body, to=EMSP1.party)
+    assert codes_of(answer) == (200, 1000)
+    assert town.emsp1.seen[0].document() == body
 
 
 @pytest.mark.threat("TA-07")
