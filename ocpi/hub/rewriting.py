@@ -1,6 +1,7 @@
 """The URL at which a party is to be called back, replaced by one of ours (RT-22, TA-07)."""
 
 import codecs
+import re
 from dataclasses import replace
 from urllib.parse import quote, unquote_plus
 
@@ -14,6 +15,8 @@ from ocpi.hub.message import Message
 from ocpi.hub.targets import Destination
 
 _FIELD = "response_url"
+# What some parser takes for the name: PHP drops blanks and all behind NUL, and makes _ of . and [.
+_ALIKE = re.compile(r"[^a-z]*response[^a-z]+url(?![a-z])", re.IGNORECASE)
 _CALLING_BACK = frozenset({"commands", "chargingprofiles"})
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -35,10 +38,15 @@ async def with_response_url(
 
 
 async def _rewrite_query(context: Context, message: Message, destination: Destination) -> str:
+    if ";" in message.query:
+        raise InvalidParameters("The query holds a ; at which some parsers would split it.")
     parts = message.query.split("&")
     for position, part in enumerate(parts):
         name, _, value = part.partition("=")
-        if _is_field(unquote_plus(name)) and value:
+        meant = unquote_plus(name)
+        if _ALIKE.match(meant) and not _is_field(meant):
+            raise InvalidParameters(f"{_FIELD}: the query names it in another way")
+        if _is_field(meant) and value:
             url = await _link(context, message, destination, unquote_plus(value))
             parts[position] = f"{name}={quote(url, safe='')}"
     return "&".join(parts)
@@ -68,7 +76,7 @@ def _read_members(body: bytes) -> dict[str, msgspec.Raw]:
 
 def _is_field(name: str) -> bool:
     """Many read names without regard to case."""
-    return name.lower() == _FIELD
+    return name.casefold() == _FIELD
 
 
 async def _link(context: Context, message: Message, destination: Destination, given: str) -> str:

@@ -278,6 +278,7 @@ START = "receiver/commands/START_SESSION"
         (f'\ufeff{{"response_url": "{EVIL}"}}', (200, 2001)),
         (f'{{"Response_URL": "{EVIL}"}}', (200, 2001)),
         (f'{{"response\\u005furl": "{EVIL}"}}', (200, 2001)),
+        (f'{{"re\u017fponse_url": "{EVIL}"}}', (200, 2001)),
         (f'{{"response_url": "https://emsp1.example/", "RESPONSE_URL": "{EVIL}"}}', (200, 2001)),
         (f'{{"response_url": "https://emsp1.example/", "response_url": "{EVIL}"}}', (400, 2001)),
         (f'{{"response_url": ["{EVIL}"]}}', (200, 2001)),
@@ -296,11 +297,32 @@ async def test_no_reader_of_a_command_finds_a_foreign_url_in_it(
 
 
 @pytest.mark.threat("TA-07")
-async def test_no_reader_of_a_query_finds_a_foreign_url_in_it(town: Town) -> None:
-    path = f"receiver/chargingprofiles/S1?duration=1&response%5FURL={EVIL}"
-    answer = await town.emsp1.send("GET", path, to=CPO1.party)
+@pytest.mark.parametrize(
+    "query",
+    [
+        b"duration=1&response%5FURL=" + EVIL.encode(),
+        b"duration=1;response_url=" + EVIL.encode(),
+        b"duration=1&response.url=" + EVIL.encode(),
+        b"RESPONSE+url=" + EVIL.encode(),
+        b"%20response_url=" + EVIL.encode(),
+        b"response_url%00x=" + EVIL.encode(),
+        b"response_url%5B%5D=" + EVIL.encode(),
+        b"[response_url]=" + EVIL.encode(),
+        b"response[url=" + EVIL.encode(),
+    ],
+)
+async def test_no_reader_of_a_query_finds_a_foreign_url_in_it(town: Town, query: bytes) -> None:
+    path = b"receiver/chargingprofiles/S1"
+    answer = await send_raw(town, town.emsp1, "GET", path, query=query, to=CPO1.party)
     assert codes_of(answer) == (200, 2001)
     assert not town.network.requests
+
+
+async def test_other_names_in_a_query_are_carried_as_they_are(town: Town) -> None:
+    query = "duration=900&url=a&response=b&response_urls=c&my.response.hint=d"
+    path = f"receiver/chargingprofiles/S1?{query}"
+    assert codes_of(await town.emsp1.send("GET", path, to=CPO1.party)) == (200, 1000)
+    assert town.cpo1.seen[0].query == query
 
 
 async def test_a_body_with_a_byte_order_mark_is_carried_with_our_url_in_it(town: Town) -> None:
