@@ -136,7 +136,7 @@ async def follow(
     """Where a link leads whom it was made for, and the message as its receiver takes it.
 
     Raises ``UnknownObject`` for everybody else, when it has expired, and for who may not ask its
-    receiver any more; what `locate` raises.
+    receiver any more; ``ReceiverAway``.
     """
     link = await _read(context.database, identifier)
     if link is None or link.expires_at <= now or not _is_for(link, message):
@@ -145,10 +145,9 @@ async def follow(
     if not await _is_open(context, link, message.sender, to):
         raise UnknownObject(_NO_LINK)
     interface = Interface(link.module, link.interface)
-    destination = await locate(context, to, interface, url=link.url)
+    destination = await locate(context, to, interface, link.partner_id, link.url)
     # A partner that has moved must not have its token sent to where it was.
-    moved = destination.partner_id != link.partner_id
-    if moved or not await lies_with(context.database, link.partner_id, link.url):
+    if destination is None or not await lies_with(context.database, link.partner_id, link.url):
         raise UnknownObject("This link leads nowhere any more.")
     sender = Party(link.from_country_code, link.from_party_id)
     meant = Message(

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context, Interface
+from ocpi.database import DATABASE_ERRORS
 from ocpi.egress import same_origin
 from ocpi.errors import OCPIError, Overloaded, ReceiverAway, ReceiverTooSlow, RoutingFailure
 from ocpi.headers import routing_headers
@@ -126,7 +127,11 @@ async def _addresses(
         headers["Link"] = f'<{url}>; rel="next"'
     place = _place(message, destination, reply)
     if place is not None:
-        headers["Location"] = await _link(context, message, destination, place, links.CDR_LIFE)
+        try:
+            headers["Location"] = await _link(context, message, destination, place, links.CDR_LIFE)
+        except DATABASE_ERRORS as error:
+            # It was delivered: an error would have it billed again (IP-05).
+            log.warning("relay: a CDR without a link", party=str(message.sender), error=repr(error))
     return headers
 
 

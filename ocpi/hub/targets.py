@@ -90,7 +90,7 @@ async def find_destination(
     """Where a party is reached that another one sends to, as things are now.
 
     Raises ``UnknownReceiver``, the same for a party that there is not and for one that the sender
-    may not talk to, and what `locate` raises.
+    may not talk to; ``ReceiverAway``; ``RoutingFailure`` for an interface that it lacks.
     """
     key = ("destination", sender.key, to.key, interface)
     return await context.database.kept.get(key, lambda: _find(context, sender, to, interface))
@@ -104,32 +104,25 @@ async def _find(context: Context, sender: Party, to: Party, interface: Interface
     if not found or not may_by(
         found[0].rules, sender.key, to.key, interface.module, default=default
     ):
-        raise _unknown(to)
+        raise UnknownReceiver(f"{to} is not known to this hub.")
     return _destination(context, to, interface, found)
 
 
 async def locate(
-    context: Context, to: Party, interface: Interface, *, url: str | None = None
-) -> Destination:
-    """Where a party is reached; with `url`, there instead of at its endpoint.
+    context: Context, to: Party, interface: Interface, partner_id: int, url: str
+) -> Destination | None:
+    """A party at a URL of the partner by which it is reached; None where it is so no longer.
 
-    Raises ``UnknownReceiver``; ``ReceiverAway``; ``RoutingFailure`` for an interface that it lacks.
+    Raises ``ReceiverAway``.
     """
     rows = await context.database.fetch("hub.destination", _FOUND, _given(to, interface))
-    if not rows:
-        raise _unknown(to)
-    found = [_Found(*row) for row in rows]
-    if url is not None:
-        found = [each._replace(url=url) for each in found]
-    return _destination(context, to, interface, found)
+    found = [_Found(*row)._replace(url=url) for row in rows]
+    there = [each for each in found if each.partner_id == partner_id]
+    return _destination(context, to, interface, there) if there else None
 
 
 def _given(to: Party, interface: Interface) -> dict[str, str]:
     return {"party": to.key, "module": interface.module, "interface": interface.role}
-
-
-def _unknown(to: Party) -> UnknownReceiver:
-    return UnknownReceiver(f"{to} is not known to this hub.")
 
 
 def _destination(

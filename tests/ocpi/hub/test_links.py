@@ -6,13 +6,15 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlmodel import col, select
 
+from ocpi.headers import Party
 from ocpi.hub.links import PAGE_LIFE, HubLink, forget_expired
+from ocpi.parties import PartnerRole
 from ocpi.testing import samples
 from tests.house import codes_of, envelope_of
-from tests.ocpi.hub.town import CPO1, CPO2, EMSP1, Town, open_town, success
+from tests.ocpi.hub.town import CPO1, CPO2, EMSP1, Member, Town, open_town, success
 
 CDR = samples.cdr(country_code="BE", party_id="BEC")
 START = {
@@ -112,6 +114,60 @@ async def test_a_cdr_that_is_posted_again_has_the_same_place(town: Town) -> None
         for _ in range(2)
     }
     assert len(places) == 1
+
+
+async def fail(*_given: object) -> None:
+    raise OSError
+
+
+@pytest.mark.req("RT-18")
+@pytest.mark.pitfall("IP-05")
+async def test_a_cdr_that_was_taken_is_no_failure_when_its_link_cannot_be_stored(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error would have it posted again."""
+    place = {"location": "https://emsp1.example/cdrs/abc"}
+    town.emsp1.answer = lambda _: success(status=201, headers=place)
+    monkeypatch.setattr("ocpi.hub.links._store", fail)
+    answer = await town.cpo1.send("POST", "receiver/cdrs", CDR, to=EMSP1.party)
+    assert codes_of(answer) == (201, 1000)
+    assert "location" not in answer.headers
+
+
+@pytest.mark.req("RT-20")
+@pytest.mark.pitfall("IP-45")
+async def test_half_a_list_is_a_failure_when_the_link_to_the_rest_cannot_be_stored(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.cpo1.answer = paged
+    monkeypatch.setattr("ocpi.hub.links._store", fail)
+    answer = await town.emsp1.send("GET", "sender/locations", to=CPO1.party)
+    assert codes_of(answer) == (503, 3000)
+
+
+@pytest.mark.req("RT-20", "RT-21", "RT-22")
+async def test_a_link_leads_to_the_connection_that_it_was_made_for(database_url: str) -> None:
+    """However much better another connection of the same party suits the module."""
+    one = Party("IT", "ONE")
+    aa = Member("aa", (("EMSP", one),), (("SENDER", "tokens"),))
+    bb = Member("bb", (("NSP", one), ("CPO", one)), (("RECEIVER", "cdrs"),))
+    async with open_town(database_url, (CPO1, aa, bb)) as town:
+        place = {"location": "https://bb.example/cdrs/abc"}
+        town.bb.answer = lambda _: success(status=201, headers=place)
+        posted = await town.cpo1.send("POST", "receiver/cdrs", CDR, to=one)
+        assert codes_of(posted) == (201, 1000)
+        town.bb.answer = lambda _: success(CDR)
+        answer = await town.cpo1.send("GET", posted.headers["location"])
+        assert (codes_of(answer), town.bb.seen[-1].path) == ((200, 1000), "/cdrs/abc")
+        await town.set_partner("bb", suspended=True)
+        answer = await town.cpo1.send("GET", posted.headers["location"])
+        assert codes_of(answer) == (200, 4003)
+        async with town.context.database.write() as db:
+            gone = col(PartnerRole.party) == one.key, col(PartnerRole.role) != "EMSP"
+            await db.exec(delete(PartnerRole).where(*gone))
+        answer = await town.cpo1.send("GET", posted.headers["location"])
+        assert codes_of(answer) == (404, 2000)
+        assert not town.aa.seen
 
 
 @pytest.mark.req("RT-22")
