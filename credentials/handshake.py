@@ -241,7 +241,8 @@ async def _replace_tokens(
             await check_roles(db, row.key, theirs)
         except InvalidParameters as error:
             remarks.append(f"Their answer's {error.message}; the others were kept.")
-        await keep_credentials(context, db, row, theirs)
+        if await keep_credentials(context, db, row, theirs):
+            await open_lane(db, row.key)
     return remarks
 
 

@@ -178,9 +178,9 @@ async def accept(context: Context, caller: Caller, credentials: Credentials, off
             await _drop_unused(db, partner)
             partner.state = State.ISSUED
         partner.versions_url = credentials.url
-        await keep_credentials(context, db, partner, credentials)
+        grown = await keep_credentials(context, db, partner, credentials)
         moved = await keep_endpoints(db, partner, offer)
-        if moved or caller.registration:
+        if grown or moved or caller.registration:
             await open_lane(db, partner.key)
         return await issue_token(db, partner)
 
@@ -206,8 +206,11 @@ async def _drop_unused(db: AsyncSession, partner: Partner) -> None:
 
 async def keep_credentials(
     context: Context, db: AsyncSession, partner: Partner, credentials: Credentials
-) -> None:
-    """Keep the partner's token, sealed, and the business details of those roles that are bound."""
+) -> bool:
+    """Keep the partner's token, sealed, and the business details of those roles that are bound.
+
+    Gives whether one is among them that was not presented before: it has heard of nothing yet.
+    """
     partner.token_out = context.seal.close(credentials.token)
     partner.registered_at = partner.registered_at or await clock(db)
     partner.note = None
@@ -215,9 +218,13 @@ async def keep_credentials(
         (str(role.role), _party(role).key): dump(role.business_details)
         for role in credentials.roles
     }
+    grown = False
     for row in await roles_of(db, partner.key):
-        row.business_details = presented.get((row.role, row.party))
+        details = presented.get((row.role, row.party))
+        grown |= details is not None and row.business_details is None
+        row.business_details = details
     await db.flush()
+    return grown
 
 
 async def keep_endpoints(db: AsyncSession, partner: Partner, offer: Offer) -> bool:

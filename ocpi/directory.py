@@ -11,9 +11,13 @@ from sqlalchemy import (
     Column,
     CompoundSelect,
     ForeignKey,
+    Text,
+    cast,
+    func,
     literal,
     null,
     select,
+    true,
     union_all,
 )
 from sqlmodel import Field, SQLModel, col
@@ -53,6 +57,8 @@ class Member:
     """The connection it is reached by; None: it is a CPO party of our own."""
     status: str | None = None
     """What the partner that it is behind tells of it; None: it is a party of the partner itself."""
+    presented: bool = True
+    """False: it was agreed on, but the partner's Credentials do not name it (yet, or any more)."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,8 @@ class Directory:
         ]
 
 
+# None is stored as JSON's null.
+_PRESENTED = func.coalesce(cast(col(PartnerRole.business_details), Text), "null") != "null"
 MEMBERS: CompoundSelect[Any] = union_all(
     select(
         literal("CPO").label("role"),
@@ -100,6 +108,7 @@ MEMBERS: CompoundSelect[Any] = union_all(
         col(OurParty.party_id).label("party_id"),
         null().label("partner_id"),
         null().label("status"),
+        true().label("presented"),
     ).where(col(OurParty.platform) == PlatformID.CPO.value),
     select(
         col(PartnerRole.role),
@@ -108,6 +117,7 @@ MEMBERS: CompoundSelect[Any] = union_all(
         col(PartnerRole.party_id),
         col(PartnerRole.partner_id),
         null(),
+        _PRESENTED,
     ).where(col(PartnerRole.platform) == PlatformID.HUB.value),
     select(
         col(AnnouncedParty.role),
@@ -116,6 +126,7 @@ MEMBERS: CompoundSelect[Any] = union_all(
         col(AnnouncedParty.party_id),
         col(AnnouncedParty.partner_id),
         col(AnnouncedParty.status),
+        true(),
     )
     .join(Partner, col(Partner.id) == col(AnnouncedParty.partner_id))
     .where(col(Partner.platform) == PlatformID.HUB.value),
@@ -145,11 +156,9 @@ def _grouped(rows: Collection[Any]) -> dict[str, list[Member]]:
 
 
 @lru_cache(maxsize=16_384)
-def _member(
-    role: str, country_code: str, party_id: str, partner_id: int | None, status: str | None
-) -> Member:
+def _member(role: str, country_code: str, party_id: str, *connection: Any) -> Member:
     """Kept, since each message that is for all reads them all again."""
-    return Member(Party(country_code, party_id), role, partner_id, status)
+    return Member(Party(country_code, party_id), role, *connection)
 
 
 def hub_party(settings: Settings) -> Party | None:

@@ -194,6 +194,7 @@ async def add_partner(
                 party=party.key,
                 country_code=party.country_code,
                 party_id=party.party_id,
+                business_details={"name": name},
             )
         )
         db.add(

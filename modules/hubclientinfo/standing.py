@@ -1,7 +1,8 @@
 """How each party of the hub stands: worked out anew from what is known of its connection (HC-15).
 
 It is compared with what was told last, so whatever changes a party's standing, in whichever
-process, is told once: the handshake, staff, the push's breaker, a hub that a party is behind.
+process, is told once: the handshake, the check before live data, staff, the push's breaker, a hub
+that a party is behind.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ from ocpi.spec.hubclientinfo import ConnectionStatus
 # Few enough for a transaction that nobody waits for: a hub may announce thousands at once.
 _AT_ONCE = 50
 _MEMBERS = MEMBERS.subquery()
-FACTS = (
+_FACTS = (
     select(
         _MEMBERS.c.role,
         _MEMBERS.c.country_code,
@@ -41,6 +42,8 @@ FACTS = (
         col(Partner.state),
         col(Partner.suspended),
         col(PartnerLane.breaker),
+        _MEMBERS.c.presented,
+        col(Partner.passed_at),
     )
     .outerjoin(Partner, col(Partner.id) == _MEMBERS.c.partner_id)
     .outerjoin(PartnerLane, col(PartnerLane.partner_id) == _MEMBERS.c.partner_id)
@@ -61,6 +64,10 @@ class Facts(NamedTuple):
     state: str | None = None
     suspended: bool = False
     breaker: Any = None
+    presented: bool = True
+    """Its partner's Credentials name the role."""
+    checked: bool = True
+    """Its partner has passed the check that comes before live data, where one is required."""
 
     @property
     def key(self) -> str:
@@ -74,13 +81,23 @@ def status_of(facts: Facts) -> ConnectionStatus:
         return ConnectionStatus.CONNECTED
     if facts.suspended or facts.state == State.UNREGISTERED:
         return ConnectionStatus.SUSPENDED
-    if facts.state == State.OFFERED:
+    if facts.state == State.OFFERED or not (facts.presented and facts.checked):
         return ConnectionStatus.PLANNED
     if is_away(facts.breaker):
         return ConnectionStatus.OFFLINE
     if facts.announced in set(ConnectionStatus):
         return ConnectionStatus(facts.announced)
     return ConnectionStatus.CONNECTED
+
+
+async def read_facts(context: Context) -> list[Facts]:
+    """What is known of everybody at the hub."""
+    required = context.settings.require_check
+    rows = await context.database.fetch("standing.facts", _FACTS, {})
+    return [
+        Facts(*known)._replace(checked=not required or passed_at is not None)
+        for *known, passed_at in rows
+    ]
 
 
 def standings(facts: Sequence[Facts], told: Mapping[str, Document]) -> dict[str, Document]:
@@ -108,9 +125,7 @@ def standings(facts: Sequence[Facts], told: Mapping[str, Document]) -> dict[str,
 
 async def bring_up_to_date(context: Context) -> int:
     """Tell every change of a standing; gives how many there were."""
-    rows = await context.database.fetch("standing.facts", FACTS, {})
-    facts = [Facts(*row) for row in rows]
-    news = standings(facts, await read_told(context))
+    news = standings(await read_facts(context), await read_told(context))
     keys = sorted(news)
     for first in range(0, len(keys), _AT_ONCE):
         async with context.database.write() as db:

@@ -31,6 +31,7 @@ _FOUND = (
         _MEMBERS.c.party_id,
         _MEMBERS.c.partner_id,
         _MEMBERS.c.status,
+        _MEMBERS.c.presented,
         col(Partner.name),
         col(Partner.state),
         col(Partner.suspended),
@@ -63,6 +64,7 @@ class _Found(NamedTuple):
     party_id: str
     partner_id: int | None
     status: str | None
+    presented: bool
     name: str
     state: str
     suspended: bool
@@ -161,16 +163,17 @@ def _takes_raw(options: str) -> bool:
 
 def _fitness(
     context: Context, found: _Found, interface: Interface, *, cpo_side: bool
-) -> tuple[bool, bool, bool]:
-    """Better offers the interface, then plays the role for it, then is reached directly."""
+) -> tuple[bool, bool, bool, bool]:
+    """Better offers the interface, plays the role for it, has presented it, is reached directly."""
     ours = found.partner_id is None
     offered = interface in context.interfaces.get(PlatformID.CPO, ()) if ours else bool(found.url)
-    return offered, (found.role == "CPO") == cpo_side, found.status is None
+    side = (found.role == "CPO") == cpo_side
+    return offered, side, bool(found.presented), found.status is None
 
 
 def _is_connected(found: _Found) -> bool:
     registered = found.state in (State.ISSUED, State.CONFIRMED) and found.token_out is not None
-    if not registered or found.suspended:
+    if not registered or found.suspended or not found.presented:
         return False
     if found.status not in (None, ConnectionStatus.CONNECTED):
         return False

@@ -127,7 +127,8 @@ class Addressee:
             return ()  # What a party has left behind is not told on.
         hearing = hearers(module, [each.role for each in directory.members[owner]])
         # What is behind a partner that is a hub hears it from that one.
-        heard_by = (m.party for m in own if m.status is None and m.role in hearing)
+        direct = (m for m in own if m.status is None and m.presented)
+        heard_by = (m.party for m in direct if m.role in hearing)
         allowed = {party.key: party for party in heard_by if may(owner, party.key, module)}
         return tuple(allowed.values())
 

@@ -7,11 +7,14 @@ from typing import Any
 import httpx
 import pytest
 
+from credentials.registration import bind_roles, find_partner, keep_credentials
 from modules.hubclientinfo.standing import Facts, Standing, bring_up_to_date, standings, status_of
 from ocpi.crew import on_duty
+from ocpi.headers import Party
 from ocpi.pulse import store_pulse
+from ocpi.spec.credentials import Credentials
 from ocpi.testing import samples
-from tests.house import codes_of, envelope_of
+from tests.house import HUB, codes_of, envelope_of
 from tests.ocpi.hub.town import EMSP1, Town, open_town, pushing, success, until
 
 LIST = "sender/hubclientinfo"
@@ -57,6 +60,11 @@ def told(town: Town, peer: str, party_id: str) -> list[str]:
         ({"state": "issued"}, "CONNECTED"),
         ({"state": "offered"}, "PLANNED"),
         ({"state": "unregistered"}, "SUSPENDED"),
+        ({"state": "confirmed", "presented": False}, "PLANNED"),
+        ({"state": "confirmed", "checked": False}, "PLANNED"),
+        ({"state": "confirmed", "checked": False, "announced": "CONNECTED"}, "PLANNED"),
+        ({"state": "confirmed", "checked": False, "suspended": True}, "SUSPENDED"),
+        ({"state": "confirmed", "presented": False, "breaker": '{"reason": "down"}'}, "PLANNED"),
         ({"state": "confirmed", "suspended": True}, "SUSPENDED"),
         ({"state": "confirmed", "breaker": '{"reason": "down"}'}, "OFFLINE"),
         ({"state": "confirmed", "breaker": '{"reason": "auth"}'}, "OFFLINE"),
@@ -151,6 +159,76 @@ async def test_a_party_that_messages_do_not_reach_goes_offline_and_returns(town:
         answer = await town.cpo1.send("PUT", SESSION_AT, SESSION, to=EMSP1.party)
         assert codes_of(answer) == (200, 1000)
     assert told(town, "emsp2", "MSP") == ["CONNECTED", "OFFLINE", "CONNECTED"]
+
+
+@pytest.mark.req("HC-11", "HC-09", "HC-04")
+async def test_where_a_check_is_required_a_party_is_planned_until_it_has_passed(
+    database_url: str,
+) -> None:
+    async with open_town(database_url, require_check=True) as town:
+        await town.set_partner("emsp2", passed_at=1)
+        async with living(town):
+            await until(lambda: told(town, "emsp2", "MSP") == ["PLANNED"])
+            await town.set_partner("emsp1", passed_at=1)
+            await until(lambda: told(town, "emsp2", "MSP") == ["PLANNED", "CONNECTED"])
+        assert await statuses(town, "emsp2") == {
+            "CPO NL*TNM": "CONNECTED",
+            "CPO BE*BEC": "PLANNED",
+            "CPO FR*FRC": "PLANNED",
+            "EMSP DE*MSP": "CONNECTED",
+        }
+
+
+NEVER = Party("DE", "NEV")
+LOCATION = samples.location(country_code="BE", party_id="BEC")
+
+
+async def presents(town: Town, *parties: tuple[str, Party]) -> bool:
+    """Have emsp1 present these roles; gives whether one of them is new."""
+    roles = [
+        samples.credentials_role(role, country_code=party.country_code, party_id=party.party_id)
+        for role, party in parties
+    ]
+    given = samples.credentials(token=town.emsp1.token_out, roles=roles)
+    async with town.context.database.write() as db:
+        partner = await find_partner(db, "emsp1", lock=True)
+        return await keep_credentials(town.context, db, partner, Credentials.model_validate(given))
+
+
+@pytest.mark.req("HC-11", "HC-09", "RT-41")
+async def test_a_role_is_planned_for_as_long_as_its_partner_does_not_present_it(
+    town: Town,
+) -> None:
+    async with town.context.database.write() as db:
+        partner = await find_partner(db, "emsp1", lock=True)
+        await bind_roles(db, partner, [("NSP", NEVER)])
+    both, heard = (("EMSP", EMSP1.party), ("NSP", NEVER)), list[str]()
+    async with living(town):
+        for named, status, code in (
+            (both[:1], "PLANNED", 4003),
+            (both, "CONNECTED", 1000),
+            (both[:1], "PLANNED", 4003),
+        ):
+            assert await presents(town, *named) is (named is both)
+            heard.append(status)
+            await until(lambda: told(town, "emsp2", "NEV") == heard)
+            answer = await town.cpo1.send("PUT", SESSION_AT, SESSION, to=NEVER)
+            assert codes_of(answer) == (200, code)
+            answer = await town.cpo1.send("PUT", SESSION_AT, SESSION, to=EMSP1.party)
+            assert codes_of(answer) == (200, 1000)
+
+
+@pytest.mark.req("HC-11")
+async def test_what_is_for_all_is_not_told_to_a_role_that_is_not_presented(town: Town) -> None:
+    async with town.context.database.write() as db:
+        partner = await find_partner(db, "emsp1", lock=True)
+        await bind_roles(db, partner, [("NSP", NEVER)])
+    at = f"receiver/locations/BE/BEC/{LOCATION['id']}"
+    await town.cpo1.send("PUT", at, LOCATION, to=HUB)
+    async with pushing(town):
+        await until(lambda: bool(town.emsp1.of("locations")))
+        await until(lambda: bool(town.emsp2.of("locations")))
+    assert [each.routing[0] for each in town.emsp1.of("locations")] == [EMSP1.party]
 
 
 async def test_one_accident_makes_nobody_offline(town: Town) -> None:

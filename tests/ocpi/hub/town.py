@@ -224,6 +224,7 @@ def _role(partner_id: int, role: str, party: Party) -> Any:
         party=party.key,
         country_code=party.country_code,
         party_id=party.party_id,
+        business_details={"name": str(party)},
     )
 
 
