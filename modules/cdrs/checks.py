@@ -7,6 +7,8 @@ from sqlalchemy import func
 from sqlmodel import col, select
 
 from modules.cdrs.store import CDRRow
+from modules.locations.store import locations
+from modules.tariffs.pricing import PricingError, open_zone
 from modules.tariffs.store import tariffs
 from modules.tariffs.verdicts import account_for, judge_received
 from ocpi.database import Database
@@ -21,13 +23,15 @@ _MOST = 50
 async def check_price(database: Database, owner: Party, cdr: Document) -> Document:
     """The verdict on a CDR, also held against the Tariffs as its owner told them to us."""
     stored = await _stored_tariffs(database, owner, cdr)
-    return await asyncio.to_thread(judge_received, cdr, stored)
+    zone = await _stored_zone(database, owner, cdr)
+    return await asyncio.to_thread(judge_received, cdr, stored, zone)
 
 
 async def explain_price(database: Database, owner: Party, cdr: Document) -> Document:
     """The price of a CDR line by line, see `modules.tariffs.verdicts.account_for`."""
     stored = await _stored_tariffs(database, owner, cdr)
-    return await asyncio.to_thread(account_for, cdr, stored)
+    zone = await _stored_zone(database, owner, cdr)
+    return await asyncio.to_thread(account_for, cdr, stored, zone)
 
 
 async def _stored_tariffs(database: Database, owner: Party, cdr: Document) -> list[Document]:
@@ -39,6 +43,16 @@ async def _stored_tariffs(database: Database, owner: Party, cdr: Document) -> li
         for tariff_id in sorted(wanted)[:_MOST]
     ]
     return [decode(text) for text in texts if text is not None]
+
+
+async def _stored_zone(database: Database, owner: Party, cdr: Document) -> str | None:
+    """The time zone of its Location, as its owner has told it last: a CDR has none of its own."""
+    text = await locations.text_of(database, object_key(owner, cdr["cdr_location"]["id"]))
+    name: str | None = None if text is None else decode(text).get("time_zone")
+    try:
+        return name and open_zone(name).key
+    except PricingError:
+        return None  # The country may tell as well, and most prices depend on no clock.
 
 
 async def count_checks(database: Database, owners: Collection[str] | None = None) -> list[Document]:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from modules.cdrs.checks import explain_price
 from ocpi.cli import app
+from ocpi.headers import Party
 from ocpi.spec.document import decode, encode
 from ocpi.testing import samples
 from tests.house import RECEIVER, RECEIVING, Service, codes_of, open_service
@@ -76,6 +78,42 @@ async def test_a_tariff_that_differs_from_the_one_told_before_is_remarked(
     await post(each_service, cdr("RIGHT"))
     (checked,) = (await checks(each_service))["cdrs"]
     assert "tariff_differs" in [note["code"] for note in checked["finding"]["notes"]]
+
+
+def by_the_clock(**place: Any) -> Document:
+    """A CDR whose kWh cost half a euro until half past nine local time, and one after it."""
+    offer = samples.tariff()
+    dear = {"price_components": [{"type": "ENERGY", "price": 1, "step_size": 1}]}
+    cheap = {**offer["elements"][0], "restrictions": {"end_time": "09:30"}}
+    body = cdr("CLOCK", tariffs=[{**offer, "elements": [cheap, dear]}])
+    return {**body, "cdr_location": {**body["cdr_location"], **place}}
+
+
+@pytest.mark.req("TA-19")
+@pytest.mark.parametrize(
+    ("location", "country", "verdict"),
+    [
+        ({"country": "ESP", "time_zone": "Atlantic/Canary"}, "ESP", "agrees"),
+        ({"country": "ESP", "time_zone": "Europe/Madrid"}, "ESP", "disputed"),
+        ({"time_zone": "Europe/London"}, "DEU", "agrees"),  # What was told before what is guessed.
+        ({"time_zone": "Mars/Olympus"}, "PRT", "unpriceable"),
+        (None, "ESP", "unpriceable"),
+        (None, "GBR", "agrees"),
+    ],
+)
+async def test_a_cdr_is_checked_by_the_clock_of_its_location(
+    each_service: Service, location: Document | None, country: str, verdict: str
+) -> None:
+    """At nine by UTC it is nine in the Canaries and in London, and ten in Madrid."""
+    if location is not None:
+        path = f"{RECEIVER}/locations/DE/CPO/LOC-1"
+        body = encode(samples.location(**location))
+        assert codes_of(await each_service.cpo.put(path, content=body)) == (201, 1000)
+    await post(each_service, by_the_clock(country=country))
+    [checked] = (await checks(each_service))["cdrs"]
+    assert checked["finding"]["verdict"] == verdict
+    account = await explain_price(each_service.database, Party("DE", "CPO"), checked["cdr"])
+    assert account.get("agrees") is {"agrees": True, "disputed": False}.get(verdict)
 
 
 async def test_an_unknown_verdict_is_no_filter(each_service: Service) -> None:
