@@ -59,7 +59,7 @@ class Rounding(StrEnum):
 class Policy:
     """One reading of the specification."""
 
-    time_step_tolerance_s: Decimal = Decimal("0.18")
+    time_step_tolerance_s: Decimal = Decimal("0.18")  # What one rounding of hours may be off.
     overnight_day: OvernightDay = OvernightDay.LITERAL
     range_rule: RangeRule = RangeRule.PEAK
     time_step: TimeStep = TimeStep.PARKING_IF_ANY

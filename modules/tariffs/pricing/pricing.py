@@ -38,7 +38,7 @@ def price_usage(
     walk = _Walk(usage, tariffs, zone, policy)
     for index, period in enumerate(usage.periods):
         walk.price_period(index, period)
-    lines, steps, stepped = round_up(walk.lines, policy)
+    lines, steps, stepped = round_up(walk.lines, usage.periods, policy)
     first = walk.tariffs[0]
     currency = usage.currency or first.currency or "EUR"
     places = minor_unit(currency)

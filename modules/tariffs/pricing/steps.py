@@ -6,21 +6,22 @@ from functools import reduce
 from operator import add
 
 from modules.tariffs.pricing.bill import STEPS_IN_ONE, Line, Step
+from modules.tariffs.pricing.curves import seconds
 from modules.tariffs.pricing.money import differ, plain, times
 from modules.tariffs.pricing.policy import Policy, StepTotal, TimeStep
-from modules.tariffs.pricing.usage import VOLUMES, Kind, Note
+from modules.tariffs.pricing.usage import VOLUMES, Kind, Note, Period
 
 _ENERGY, _CHARGED, _PARKED, _RESERVED = VOLUMES
 Rounded = tuple[list[Line], list[Step], list[Note]]
 
 
-def round_up(lines: Sequence[Line], policy: Policy) -> Rounded:
+def round_up(lines: Sequence[Line], periods: Sequence[Period], policy: Policy) -> Rounded:
     """Add what the steps demand to the last line of its kind, at that line's price."""
     result, steps = list(lines), []
     notes: list[Note] = []
     priced = _priced(lines)
     for kind in (_ENERGY, _timed_kind(lines, priced, policy, notes), _RESERVED):
-        step = _step(lines, priced[kind], policy, notes) if kind in priced else None
+        step = _step(lines, priced[kind], periods, policy, notes) if kind in priced else None
         if step is None:
             continue
         steps.append(step)
@@ -62,58 +63,71 @@ def _step_size(line: Line) -> int:
 
 
 def _step(
-    lines: Sequence[Line], priced: Sequence[int], policy: Policy, notes: list[Note]
+    lines: Sequence[Line],
+    priced: Sequence[int],
+    periods: Sequence[Period],
+    policy: Policy,
+    notes: list[Note],
 ) -> Step | None:
     last = priced[-1]
     kind, size = lines[last].kind, _step_size(lines[last])
     if size < 1:
         return None
-    total = times(_total(lines, priced, policy), STEPS_IN_ONE[kind])
+    counted = _counted(lines, priced, policy)
+    total = times(reduce(add, [line.measured for line in counted]), STEPS_IN_ONE[kind])
     if total.numerator <= 0:
         sentence = "The volumes add up to nothing or less, so no step size was applied."
         notes.append(Note("negative_total", sentence, kind=kind))
         return None
-    billed = _next_step(total, size, kind, policy, notes)
-    step = Step(kind, size, total, billed, last)
+    billed = _multiple(total, size)
+    if kind != _ENERGY and billed != total:
+        forgiving = _multiple(_lasted(total, counted, periods, policy), size)
+        if forgiving < billed:
+            billed = max(forgiving, total)
+            if size > 1:
+                notes.append(_no_further_step(total, size, kind, policy))
     if not policy.apply_step_size:
         if billed > total:
             notes.append(_not_applied(kind, policy))
         return None
-    return step
+    return Step(kind, size, total, billed, last)
 
 
-def _total(lines: Sequence[Line], priced: Sequence[int], policy: Policy) -> Fraction:
+def _counted(lines: Sequence[Line], priced: Sequence[int], policy: Policy) -> Sequence[Line]:
+    """The lines whose volumes make the total that is rounded up."""
     if policy.step_total == StepTotal.PRICED:
-        return reduce(add, [lines[index].measured for index in priced])
+        return [lines[index] for index in priced]
     kind = lines[priced[-1]].kind
-    return reduce(add, [line.measured for line in lines if line.kind == kind])
+    return [line for line in lines if line.kind == kind and line.measured]
 
 
-def _next_step(
-    total: Fraction, size: int, kind: Kind, policy: Policy, notes: list[Note]
+def _lasted(
+    total: Fraction, counted: Sequence[Line], periods: Sequence[Period], policy: Policy
 ) -> Fraction:
-    """The multiple of the step at or above the total; hours of four decimals are not exact."""
-    if total.denominator == 1 and total.numerator % size == 0:
-        return total
-    literal = Fraction(_multiple(total, size))
-    if kind == _ENERGY:
-        return literal
-    forgiving = Fraction(_multiple(total - Fraction(policy.time_step_tolerance_s), size))
-    if forgiving == literal:
-        return literal
-    if size > 1:
-        sentence = (
-            f"{plain(total)} s is more than a multiple of {size} s only because hours are written "
-            "with few decimals; no further step was begun."
-        )
-        setting = policy.setting("time_step_tolerance_s")
-        notes.append(Note("step_tolerance", sentence, kind=kind, policy=setting))
-    return max(forgiving, total)
+    """The seconds that can be meant by a total of hours that were written with four decimals.
+
+    Each volume was rounded, or is the difference of two running totals that were. If no more than
+    that parts them from the clock of their periods, the clock tells exactly.
+    """
+    tolerance = Fraction(policy.time_step_tolerance_s) * len(counted)
+    spans = [periods[line.period] for line in counted]
+    clock = sum((seconds(each.end - each.start) for each in spans), Fraction(0))
+    return clock if abs(total - clock) <= 2 * tolerance else total - tolerance
 
 
-def _multiple(total: Fraction, size: int) -> int:
+def _no_further_step(total: Fraction, size: int, kind: Kind, policy: Policy) -> Note:
+    sentence = (
+        f"{plain(total)} s is more than a multiple of {size} s only because hours are written "
+        "with few decimals; no further step was begun."
+    )
+    setting = policy.setting("time_step_tolerance_s")
+    return Note("step_tolerance", sentence, kind=kind, policy=setting)
+
+
+def _multiple(total: Fraction, size: int) -> Fraction:
+    """The multiple of the step at or above the total: an exact multiple stays."""
     numerator, denominator = total.as_integer_ratio()
-    return -(-numerator // (denominator * size)) * size
+    return Fraction(-(-numerator // (denominator * size)) * size)
 
 
 def _not_applied(kind: Kind, policy: Policy) -> Note:

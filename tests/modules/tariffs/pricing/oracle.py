@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
-from math import inf
+from math import ceil, inf
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -31,7 +31,7 @@ PRICED_AS = {
     "PARKING_TIME": ("session", "PARKING_TIME"),
     "RESERVATION_TIME": ("reservation", "TIME"),
 }
-NOISE = Fraction(18, 100)  # Seconds that hours of four decimals may be off.
+NOISE = Fraction(18, 100)  # Seconds that a volume of hours with four decimals may be off.
 SECOND = timedelta(seconds=1)
 
 
@@ -158,7 +158,7 @@ def price_periods(
                 volume = period["volumes"][place]
                 answer.add(place, volume, component)
                 if volume:
-                    priced.append((place, volume, component))
+                    priced.append((place, volume, component, period["seconds"]))
         kwh += period["volumes"].get(("session", "ENERGY"), 0)
     _round_up(priced, answer)
     answer.add_up()
@@ -190,6 +190,10 @@ def _read_periods(cdr: Document) -> list[Document]:
                 "used": session or not reserved,
             }
         )
+    ends = [*(each["start"] for each in periods[1:]), datetime.fromisoformat(cdr["end_date_time"])]
+    for period, end in zip(periods, ends, strict=True):
+        lasted = max(end, period["start"]) - period["start"]
+        period["seconds"] = Fraction(lasted // timedelta(microseconds=1), 10**6)
     return periods
 
 
@@ -226,23 +230,35 @@ def _since(periods: list[Document], context: str) -> datetime:
     return moments[0] if moments else periods[0]["start"]
 
 
-def _round_up(priced: list[tuple[tuple[str, str], Fraction, Document]], answer: Answer) -> None:
+def _round_up(
+    priced: list[tuple[tuple[str, str], Fraction, Document, Fraction]], answer: Answer
+) -> None:
     """Once a session for energy, once for charging and parking time together, once reserved."""
-    parked = any(place == ("session", "PARKING_TIME") for place, _, _ in priced)
+    parked = any(place == ("session", "PARKING_TIME") for place, *_ in priced)
     timed = ("session", "PARKING_TIME" if parked else "TIME")
     units = {("session", "ENERGY"): 1000, timed: 3600, ("reservation", "TIME"): 3600}
     for place, unit in units.items():
-        volumes = [(volume, component) for each, volume, component in priced if each == place]
-        if not volumes:
+        lines = [line for line in priced if line[0] == place]
+        if not lines:
             continue
-        total = sum((volume for volume, _ in volumes), Fraction(0)) * unit
-        last = volumes[-1][1]
+        total = sum((volume for _, volume, _, _ in lines), Fraction(0)) * unit
+        last = lines[-1][2]
         size = last["step_size"]
         if total <= 0 or size < 1:
             continue
-        excess = total - total // size * size
-        if excess and not (unit == 3600 and excess <= NOISE):
-            answer.add(place, (size - excess) / unit, last)
+        due = next_multiple(total, size)
+        if unit == 3600:
+            noise = NOISE * len(lines)
+            clock = sum((seconds for *_, seconds in lines), Fraction(0))
+            meant = clock if abs(total - clock) <= 2 * noise else total - noise
+            due = min(due, next_multiple(meant, size))
+        if due > total:
+            answer.add(place, (due - total) / unit, last)
+
+
+def next_multiple(amount: Fraction, size: int) -> int:
+    """The multiple at or above the amount."""
+    return ceil(amount / size) * size
 
 
 def _limit(answer: Answer, tariff: Document, *, used: bool) -> None:
@@ -281,8 +297,8 @@ class Walked:
 
 
 def price_seconds(session: Walked, tariff: Document, zone: str) -> Answer:
-    """Price a measured session second by second, without step sizes or limits."""
-    answer = Answer()
+    """Price a measured session second by second, without limits."""
+    answer, priced = Answer(), []
     taken: set[str] = set()
     expired = session.reserved >= session.seconds
     for second in range(session.seconds):
@@ -307,5 +323,8 @@ def price_seconds(session: Walked, tariff: Document, zone: str) -> Answer:
                 answer.add(place, volume, component)
                 if place[1] == "FLAT":
                     taken.add(context)
+                else:
+                    priced.append((place, volume, component, Fraction(1)))
+    _round_up(priced, answer)
     answer.add_up()
     return answer

@@ -16,9 +16,12 @@ from modules.tariffs.pricing import (
     State,
     StateChange,
     bill_session,
+    cdr_fields,
+    check_cdr,
     price_cdr,
 )
 from modules.tariffs.pricing.bill import COST_FIELDS
+from ocpi.spec.document import decode, encode
 from tests.modules.tariffs.pricing import oracle
 from tests.modules.tariffs.pricing.sample import VECTORS, Document, component, element, tariff
 
@@ -30,7 +33,7 @@ NIGHTS = [
 ]
 
 prices = st.decimals("0", "9.9999", places=4)
-steps = st.sampled_from((0, 1, 60, 300, 500, 900))
+steps = st.sampled_from((0, 1, 60, 300, 500, 600, 900))
 rates = st.sampled_from((None, "0", "5.5", "21"))
 # Bounds that sessions often meet exactly.
 clocks = st.sampled_from(("00:00", "01:30", "02:00", "02:30", "03:00", "06:00", "22:00"))
@@ -110,7 +113,7 @@ def offers(limits: st.SearchStrategy[Document]) -> st.SearchStrategy[Document]:
     )
 
 
-volumes = st.sampled_from(("0", "0.1667", "0.5", "0.0001", "1.25", "2.5", "7.3333"))
+volumes = st.sampled_from(("0", "0.1667", "0.3334", "0.5", "0.0001", "1.25", "2.5", "7.3333"))
 dimensions = st.lists(
     st.sampled_from(
         ("ENERGY", "TIME", "PARKING_TIME", "RESERVATION_TIME", "ENERGY", "TIME")
@@ -126,7 +129,11 @@ ranges = st.dictionaries(
 
 
 # Mostly at the minutes at which windows begin and end.
-minutes_of_day = st.integers(-8, 16).map(lambda count: count * 30) | st.integers(-600, 900)
+minutes_of_day = st.one_of(
+    st.integers(-8, 16).map(lambda count: count * 30),
+    st.integers(-6, 12).map(lambda count: count * 10),
+    st.integers(-600, 900),
+)
 
 
 @st.composite
@@ -265,3 +272,44 @@ def slack(bill: Bill, session: oracle.Walked) -> Fraction:
         default=Fraction(0),
     )
     return dearest * len(bill.lines) * (Fraction(1, 10**4) + fastest + Fraction(1, 3600))
+
+
+# Of what OCPI bills in steps of seconds; what is not offered at first is unpriced until later.
+timed = st.builds(
+    component, st.sampled_from(("TIME", "PARKING_TIME")), prices.map(str), steps, rates
+)
+later_prices = st.builds(
+    lambda parts: tariff(*parts),
+    st.lists(
+        st.builds(
+            lambda part, limit: element(part, **limit),
+            timed,
+            THEMES["windows"] | THEMES["duration"] | restricted("min_duration"),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+)
+
+
+@st.composite
+def parked_stays(draw: st.DrawFn) -> oracle.Walked:
+    """Charging, then perhaps parked, mostly for whole minutes."""
+    unit = draw(st.sampled_from((60, 60, 60, 1)))
+    start = draw(st.sampled_from(NIGHTS)) + draw(st.integers(-40, 960)) * 60 * SECOND
+    length = draw(st.integers(1, 3000 // unit)) * unit
+    parked = draw(st.just(length) | st.integers(0, length // unit).map(lambda n: n * unit))
+    return oracle.Walked(start, length, 0, parked, [(0, Fraction(0), Fraction(0))])
+
+
+@settings(deadline=None, max_examples=60)
+@given(later_prices, parked_stays(), st.sampled_from(ZONES))
+@pytest.mark.req("CD-23", "CD-24", "CD-25", "CD-26", "TA-15")
+def test_the_time_of_a_measured_session_is_billed_in_steps_of_its_exact_seconds(
+    offer: Document, session: oracle.Walked, zone: str
+) -> None:
+    bill = bill_session(measured(session), [offer], zone)
+    answer = oracle.price_seconds(session, offer, zone)
+    assert abs(bill.total.excl - answer.total[0]) <= Fraction(10 * len(bill.lines), 10**4)
+    check = check_cdr(decode(encode(cdr_fields(bill))), (), zone)
+    assert (check.bill.total, check.agrees) == (bill.total, True)

@@ -183,3 +183,35 @@ def test_under_a_policy_without_tolerance_a_difference_is_told_all_the_same() ->
     policy = Policy(time_step_tolerance_s=Decimal(0))
     check = check_cdr(received, (), vector["timezone"], policy=policy)
     assert found(check) == [("/total_cost/excl_vat", "beyond", None)]
+
+
+@pytest.mark.req("CD-24", "TA-15")
+@pytest.mark.parametrize(
+    ("hours", "billed"),
+    [
+        (["0.1667"] * 6, 1),  # 3600.72 s: six times ten minutes, each with what rounding added.
+        (["0.1667"] * 5 + ["0.1669"], 2),  # 3601.44 s are more than six roundings come to.
+        (["1.0001"], 2),  # 3600.36 s are more than one rounding comes to.
+    ],
+)
+def test_each_volume_that_was_rounded_may_be_a_little_too_long(
+    hours: list[str], billed: int
+) -> None:
+    """The periods last for a quarter of an hour or more, so their clock tells nothing of it."""
+    offer = tariff(element(component("TIME", "1", 3600)))
+    starts = [f"{8 + index // 4:02}:{index % 4 * 15:02}" for index in range(len(hours))]
+    parts = [period(start, TIME=volume) for start, volume in zip(starts, hours, strict=True)]
+    check = check_cdr(cdr(*parts, tariffs=[offer]))
+    assert round(check.bill.total.excl, 3) == billed
+
+
+@pytest.mark.req("CD-24", "TA-15")
+@pytest.mark.parametrize(("end", "billed"), [("08:40", 1), ("08:41", 2)])
+def test_a_volume_that_is_the_difference_of_two_totals_is_measured_by_the_clock(
+    end: str, billed: int
+) -> None:
+    """0.3334 h are 1200.24 s: the period's 20 minutes, or else more than a step."""
+    offer = tariff(element(component("TIME", "3", 1200), min_duration=1200))
+    parts = period("08:00", TIME="0.3333"), period("08:20", TIME="0.3334")
+    check = check_cdr(cdr(*parts, end=end, tariffs=[offer]))
+    assert round(check.bill.total.excl, 3) == billed

@@ -60,7 +60,7 @@ components = st.builds(
     component,
     st.sampled_from(("FLAT", "ENERGY", "TIME", "PARKING_TIME")),
     prices.map(str),
-    st.sampled_from((0, 1, 60, 300, 900)),
+    st.sampled_from((0, 1, 60, 300, 600, 900)),
     st.sampled_from((None, "0", "5.5", "21")),
 )
 elements = st.builds(

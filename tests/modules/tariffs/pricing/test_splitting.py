@@ -17,6 +17,7 @@ from modules.tariffs.pricing import (
     TariffChange,
     bill_session,
     cdr_fields,
+    check_cdr,
 )
 from modules.tariffs.pricing.policy import ChargerPause
 from tests.modules.tariffs.pricing.sample import (
@@ -255,3 +256,42 @@ def test_the_end_of_a_day_is_met_in_local_time() -> None:
     bill = bill_session(Measured(start, start + 6 * HOUR), [offer], "Europe/Amsterdam")
     assert [start for start, _ in periods(bill)] == ["20:00", "23:00"]
     assert bill.total.excl == 3 + 18
+
+
+@pytest.mark.req("CD-23", "CD-24", "TA-15")
+@pytest.mark.parametrize(
+    ("kind", "step", "restrictions"),
+    [
+        ("TIME", 1200, {"start_time": "09:20", "end_time": "20:00"}),  # Amsterdam's clock.
+        ("TIME", 60, {"start_time": "09:20", "end_time": "20:00"}),
+        ("TIME", 600, {"min_duration": 1200}),
+        ("PARKING_TIME", 600, {"min_duration": 1200}),
+    ],
+)
+def test_time_that_nothing_priced_before_begins_no_further_step(
+    kind: str, step: int, restrictions: Document
+) -> None:
+    """The priced 20 minutes are written as 0.3334 h, since 0.3333 h were written before."""
+    offer = tariff(element(component(kind, "6", step), **restrictions))
+    states = (StateChange(MONDAY, State.PARKED if kind == "PARKING_TIME" else State.CHARGING),)
+    stay = Measured(MONDAY, MONDAY + timedelta(minutes=40), states=states)
+    bill = bill_session(stay, [offer], "Europe/Amsterdam")
+    fields = cdr_fields(bill)
+    assert periods(bill)[1] == ("08:20", {kind: Decimal("0.3334")})
+    assert fields["total_cost"]["excl_vat"] == 2
+    assert bill.codes() == ["no_price_component", "step_tolerance"]
+    check = check_cdr(fields, (), "Europe/Amsterdam")
+    assert (check.bill.total, check.agrees) == (bill.total, True)
+
+
+@pytest.mark.req("CD-24", "TA-15")
+def test_whole_steps_after_any_minutes_without_price_are_billed_as_they_are() -> None:
+    for free in range(60, 7200, 60):
+        offer = tariff(element(component("TIME", "6", 600), min_duration=free))
+        for priced in range(600, 7201, 600):
+            stay = Measured(MONDAY, MONDAY + timedelta(seconds=free + priced))
+            [step] = bill_session(stay, [offer]).steps
+            assert round(step.billed) == priced
+            longer = Measured(MONDAY, stay.end + timedelta(seconds=1))
+            [step] = bill_session(longer, [offer]).steps
+            assert step.billed == priced + 600
