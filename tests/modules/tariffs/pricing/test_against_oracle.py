@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from modules.tariffs.pricing import (
@@ -274,36 +274,45 @@ def slack(bill: Bill, session: oracle.Walked) -> Fraction:
     return dearest * len(bill.lines) * (Fraction(1, 10**4) + fastest + Fraction(1, 3600))
 
 
-# Of what OCPI bills in steps of seconds; what is not offered at first is unpriced until later.
-timed = st.builds(
-    component, st.sampled_from(("TIME", "PARKING_TIME")), prices.map(str), steps, rates
-)
+def timed(limits: st.SearchStrategy[Document], *kinds: str) -> st.SearchStrategy[Document]:
+    part = st.builds(
+        component,
+        st.sampled_from(kinds),
+        st.sampled_from(("0.5", "6", "9.9999")),
+        st.sampled_from((60, 600, 1)),
+        rates,
+    )
+    return st.builds(lambda part, limit: element(part, **limit), part, limits)
+
+
+# Time without a price goes before that which has one, and whole minutes are whole steps.
+begins = st.fixed_dictionaries({"min_duration": st.integers(1, 19).map(lambda n: n * 60)})
 later_prices = st.builds(
-    lambda parts: tariff(*parts),
+    lambda first, others: tariff(first, *others),
+    timed(begins, "TIME", "PARKING_TIME"),
     st.lists(
-        st.builds(
-            lambda part, limit: element(part, **limit),
-            timed,
-            THEMES["windows"] | THEMES["duration"] | restricted("min_duration"),
-        ),
-        min_size=1,
-        max_size=4,
+        timed(begins | THEMES["windows"] | THEMES["duration"], "TIME", "PARKING_TIME"), max_size=2
     ),
 )
 
 
 @st.composite
-def parked_stays(draw: st.DrawFn) -> oracle.Walked:
-    """Charging, then perhaps parked, mostly for whole minutes."""
+def plain_stays(draw: st.DrawFn) -> oracle.Walked:
+    """Charging or parked for up to 50 minutes, or the one after the other; mostly whole minutes."""
     unit = draw(st.sampled_from((60, 60, 60, 1)))
     start = draw(st.sampled_from(NIGHTS)) + draw(st.integers(-40, 960)) * 60 * SECOND
-    length = draw(st.integers(1, 3000 // unit)) * unit
-    parked = draw(st.just(length) | st.integers(0, length // unit).map(lambda n: n * unit))
+    length = draw(st.integers(1200 // unit, 3000 // unit)) * unit
+    parked = draw(st.sampled_from((0, length)) | st.integers(0, length // 60).map(lambda n: n * 60))
     return oracle.Walked(start, length, 0, parked, [(0, Fraction(0), Fraction(0))])
 
 
-@settings(deadline=None, max_examples=60)
-@given(later_prices, parked_stays(), st.sampled_from(ZONES))
+@settings(deadline=None, max_examples=100)
+@given(later_prices, plain_stays(), st.sampled_from(ZONES))
+@example(
+    tariff(element(component("TIME", "6", 600), min_duration=1200)),
+    oracle.Walked(NIGHTS[0], 2400, 0, 2400, [(0, Fraction(0), Fraction(0))]),
+    "Asia/Tokyo",
+)
 @pytest.mark.req("CD-23", "CD-24", "CD-25", "CD-26", "TA-15")
 def test_the_time_of_a_measured_session_is_billed_in_steps_of_its_exact_seconds(
     offer: Document, session: oracle.Walked, zone: str
