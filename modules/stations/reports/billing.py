@@ -127,7 +127,8 @@ def running_session(record: Record, owner: Document) -> Document:
 def finished(record: Record, owner: Document) -> tuple[Document, Document | None, str | None]:
     """The Session at its end, its CDR, and why there is none."""
     fixed = fixed_of(record)
-    priced = fixed.price(record.measured(told=False))
+    doubt = record.doubt
+    priced = Priced(problem=doubt) if doubt else fixed.price(record.measured(told=False))
     session = fixed.session_document(
         owner,
         priced,

@@ -1,16 +1,19 @@
 """What was reported of one session, in whatever order it came: pure, and nothing in it is lost.
 
 A record takes every report and says what came of it; out of it a Session and a CDR are made. The
-meter's register never falls here: a value below an earlier one is kept, noted and not used. What
-comes after the Session's end was told is noted only, since neither it nor its CDR ever changes.
+meter's register never falls here: of values that contradict each other as few as can be are left
+out, which is noted. What comes after the Session's end was told is noted only, since neither it nor
+its CDR ever changes.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from modules.tariffs.pricing import Measured, Reading, State, StateChange, TariffChange
@@ -21,6 +24,7 @@ Values = Mapping[str, Decimal]
 SECOND = timedelta(seconds=1)
 _DECIMALS = 4  # As charging periods have them.
 _MOST_NOTES = 100
+_NOT_USED = ": not used."  # So end the notes that a further value may make untrue.
 
 
 class Taken(StrEnum):
@@ -106,10 +110,10 @@ class Record:
             self.note(f"The stop of {self.ended_at} lies before the start of {moment}.")
             self._move_readings(self.ended_at, moment)
             self.ended_at = moment
-        sentence = self._add_reading(moment, values)
+        self._add_reading(moment, values)
         if any(moment_before(each["at"], moment) for each in self.readings if "kwh" in each):
             self.note("Meter values from before the start are not used.")
-        return Taken.TAKEN, sentence
+        return Taken.TAKEN, self._review(moment, values)[1]
 
     def measure(self, at: datetime, values: Values, state: str | None) -> tuple[Taken, str | None]:
         """Take meter values and the vehicle's state."""
@@ -119,12 +123,13 @@ class Record:
             return Taken.REPEATED, None
         if self.completed:
             return Taken.KEPT, self.note(_too_late(moment, values))
-        sentence = self._add_reading(moment, values)
+        self._add_reading(moment, values)
         if state is not None and entry not in self.states:
             self.states.append({"at": moment, "state": state})
             self.states.sort(key=_moment_of)
-        sentence = sentence or self._out_of_place(moment)
-        return (Taken.TAKEN, None) if sentence is None else (Taken.KEPT, sentence)
+        taken, sentence = self._review(moment, values)
+        outside = self._out_of_place(moment) if taken is Taken.TAKEN else None
+        return (taken, sentence) if outside is None else (Taken.KEPT, outside)
 
     def _out_of_place(self, moment: str) -> str | None:
         if not self.begun:
@@ -149,7 +154,8 @@ class Record:
             self.note(f"The stop of {moment} lies before the start of {self.started_at}.")
             moment = str(self.started_at)
         self.ended_at, self.signed_data = moment, signed_data
-        sentence = self._add_reading(moment, values)
+        self._add_reading(moment, values)
+        _, sentence = self._review(moment, values)
         if any(moment_before(moment, each["at"]) for each in self.readings if "kwh" in each):
             sentence = self.note("Meter values from behind the stop are not used.")
         if not self.begun:
@@ -164,28 +170,58 @@ class Record:
     def _highest(self) -> Decimal:
         return max((each["kwh"] for each in self.readings if "kwh" in each), default=Decimal(0))
 
-    def _add_reading(self, moment: str, values: Values) -> str | None:
-        """Put values in their place by time; gives a sentence where the register falls."""
-        if self._has(moment, values):
-            return None
-        self.readings.append({"at": moment, **values})
-        self.readings.sort(key=_place_of)
-        return self._falls(moment, values["kwh"]) if "kwh" in values else None
+    def _add_reading(self, moment: str, values: Values) -> None:
+        """Put values in their place by time."""
+        if not self._has(moment, values):
+            self.readings.append({"at": moment, **values})
+            self.readings.sort(key=_place_of)
 
     def _has(self, moment: str, values: Values) -> bool:
         known = (each.items() for each in self.readings if each["at"] == moment)
         return not values or any(items >= values.items() for items in known)
 
-    def _falls(self, moment: str, kwh: Decimal) -> str | None:
-        if moment_before(moment, self.started_at) or moment_before(self.ended_at or moment, moment):
+    def _review(self, moment: str, values: Values) -> tuple[Taken, str | None]:
+        """Note which values of the register are not used now; tell of the new one, or of others."""
+        before = set(self.notes)
+        self.notes = [each for each in self.notes if not each.endswith(_NOT_USED)]
+        own = None
+        for each, sentence in self._contradicted():
+            self.note(sentence)
+            if (each["at"], each["kwh"]) == (moment, values.get("kwh")):
+                own = sentence
+        if own is not None:
+            return Taken.KEPT, own
+        return Taken.TAKEN, next((each for each in self.notes if each not in before), None)
+
+    def _contradicted(self) -> Iterator[tuple[dict[str, Any], str]]:
+        """The readings whose register is not used, the last first, and why."""
+        later: Decimal | None = None
+        for each, kwh in reversed(list(self._used())):
+            if kwh is not None:
+                later = kwh
+            elif "kwh" in each:
+                at, told = each["at"], each["kwh"]
+                if later is not None and later < told:
+                    yield (
+                        each,
+                        f"The {told} kWh of {at} are more than the meter had later{_NOT_USED}",
+                    )
+                else:
+                    yield each, f"The meter fell to {told} kWh at {at}{_NOT_USED}"
+
+    @property
+    def doubt(self) -> str | None:
+        """Why its energy is not known: the meter counted on, but below where it began."""
+        values = [each["kwh"] for each, _ in self._used() if "kwh" in each]
+        later = values[1:]
+        rising = any(low < high for low, high in pairwise(later))
+        if not rising or max(later) >= values[0]:
             return None
-        metered = [each for each in self.readings if "kwh" in each]
-        inside = [each for each in metered if not moment_before(each["at"], self.started_at)]
-        if any(each["kwh"] > kwh for each in inside if moment_before(each["at"], moment)):
-            return self.note(f"The meter fell to {kwh} kWh at {moment}: not used.")
-        if any(each["kwh"] < kwh for each in inside if moment_before(moment, each["at"])):
-            return self.note(f"Values below the {kwh} kWh of {moment} came later: not used.")
-        return None
+        return (
+            f"The meter began at {values[0]} kWh and counted from {min(later)} to {max(later)} kWh "
+            "then, so its energy is not known. Find out what was charged, and bill it by "
+            "POST /admin/cdrs under the session_id."
+        )
 
     def _move_readings(self, moment: str, to: str) -> None:
         for each in self.readings:
@@ -201,16 +237,16 @@ class Record:
             )
 
     def _used(self) -> Iterator[tuple[dict[str, Any], Decimal | None]]:
-        highest: Decimal | None = None
-        for each in self.readings:
-            outside = moment_before(self.ended_at or each["at"], each["at"])
-            if outside or moment_before(each["at"], self.started_at):
-                continue
-            kwh = each.get("kwh")
-            if kwh is not None and highest is not None and kwh < highest:
-                kwh = None
-            highest = kwh if kwh is not None else highest
-            yield each, kwh
+        inside = [
+            each
+            for each in self.readings
+            if not moment_before(self.ended_at or each["at"], each["at"])
+            and not moment_before(each["at"], self.started_at)
+        ]
+        metered = [index for index, each in enumerate(inside) if "kwh" in each]
+        rising = {metered[place] for place in _rising([inside[n]["kwh"] for n in metered])}
+        for index, each in enumerate(inside):
+            yield each, each["kwh"] if index in rising else None
 
     def _span(self) -> tuple[datetime, datetime]:
         known = [str(self.started_at)]
@@ -284,6 +320,27 @@ class Record:
             current = changes[at] or current
             found.append(StateChange(at, current))
         return tuple(found)
+
+
+def _rising(values: Sequence[Decimal]) -> Iterator[int]:
+    """Where the values stand, the last first, that are the most that never fall from the first on.
+
+    Where as many would do with another end, the lowest end counts: a glitch is high, and a meter
+    that was reset begins below the first.
+    """
+    ends: list[Decimal] = []  # The lowest end of a row of so many values.
+    places: list[int] = []
+    before: dict[int, int] = {}
+    for place, value in enumerate(values):
+        length = bisect_right(ends, value)
+        if length:
+            before[place] = places[length - 1]
+        if length or not place:
+            ends[length : length + 1], places[length : length + 1] = [value], [place]
+    last = places[-1] if places else None
+    while last is not None:
+        yield last
+        last = before.get(last)
 
 
 def _too_late(moment: str, values: Values) -> str:

@@ -87,12 +87,97 @@ def test_a_register_that_falls_is_kept_and_noted_and_not_used() -> None:
     assert fallen.kwh == 12
 
 
-def test_a_late_value_that_makes_later_ones_fall_is_noted() -> None:
+TOO_HIGH = "The 106000 kWh of 2026-03-01T10:10:00Z are more than the meter had later: not used."
+
+
+def test_a_late_value_that_is_above_later_ones_is_noted_and_not_used() -> None:
     spiked = begun()
     spiked.measure(after(20), kwh(110), None)
-    taken, note = spiked.measure(after(10), kwh(999), None)
-    assert taken is Taken.KEPT
-    assert note == "Values below the 999 kWh of 2026-03-01T10:10:00Z came later: not used."
+    assert spiked.measure(after(10), kwh(106_000), None) == (Taken.KEPT, TOO_HIGH)
+    assert spiked.kwh == 10
+
+
+@pytest.mark.parametrize("meant", [110, 105])
+def test_a_value_that_was_too_high_is_not_used_once_the_next_one_tells(meant: int) -> None:
+    spiked = begun()
+    spiked.measure(after(5), kwh(105), None)
+    assert spiked.measure(after(10), kwh(106_000), None) == (Taken.TAKEN, None)
+    assert spiked.measure(after(15), kwh(meant), None) == (Taken.TAKEN, TOO_HIGH)
+    assert (spiked.kwh, spiked.notes) == (Decimal(meant - 100), [TOO_HIGH])
+    assert spiked.end(after(30), kwh(115), None) == (Taken.TAKEN, None)
+    assert (spiked.kwh, spiked.notes) == (Decimal(15), [TOO_HIGH])
+    assert spiked.measure(after(10), kwh(106_000), None) == (Taken.REPEATED, None)
+
+
+def test_the_order_in_which_a_value_that_was_too_high_arrives_does_not_matter() -> None:
+    steps: tuple[Callable[[Record], object], ...] = (
+        lambda record: record.begin(START, "EVSE-1", kwh(100)),
+        lambda record: record.measure(after(5), kwh(105), None),
+        lambda record: record.measure(after(10), kwh(106_000), None),
+        lambda record: record.measure(after(15), kwh(110), None),
+        lambda record: record.end(after(30), kwh(115), None),
+    )
+    for order in permutations(steps):
+        fresh = record()
+        for step in order:
+            step(fresh)
+        assert (fresh.kwh, fresh.notes) == (Decimal(15), [TOO_HIGH])
+
+
+@pytest.mark.parametrize(
+    ("values", "energy", "notes"),
+    [
+        # As many values speak for either end: the higher one was wrong.
+        (["105", "1000", "110"], 10, 1),
+        (["110", "105"], 5, 1),
+        # A single low one among many is not believed, though it is above the first.
+        (["110", "120", "105"], 20, 1),
+        (["110", "120", "105", "125"], 25, 1),
+        # Several high ones, and more that agree.
+        (["1000", "1010", "105", "106", "107"], 7, 2),
+        # A meter that was reset.
+        (["110", "3", "5", "8"], 10, 3),
+        (["110", "3", "112"], 12, 1),
+        (["105", "105", "105"], 5, 0),
+    ],
+)
+def test_the_most_values_that_never_fall_count(values: list[str], energy: int, notes: int) -> None:
+    made = begun()
+    for minute, value in enumerate(values, start=1):
+        made.measure(after(minute), kwh(value), None)
+    assert (made.kwh, len(made.notes)) == (Decimal(energy), notes)
+
+
+def test_a_note_goes_when_more_values_agree_with_what_it_said_was_wrong() -> None:
+    made = begun()
+    for minute, value in enumerate((500, 510, 105), start=1):
+        made.measure(after(minute), kwh(value), None)
+    assert made.notes == ["The meter fell to 105 kWh at 2026-03-01T10:03:00Z: not used."]
+    made.measure(after(4), kwh(106), None)
+    assert made.kwh == 6
+    assert [note[:20] for note in made.notes] == ["The 510 kWh of 2026-", "The 500 kWh of 2026-"]
+
+
+@pytest.mark.parametrize(
+    ("values", "known"),
+    [
+        (["105", "110"], False),
+        (["105", "103", "110"], False),
+        (["105"], True),  # One may itself be wrong.
+        (["105", "105"], True),
+        (["105", "103"], True),
+        (["105", "110", "1000"], True),
+        ([], True),
+    ],
+)
+def test_the_energy_is_not_known_where_the_meter_counts_on_below_its_start(
+    values: list[str], *, known: bool
+) -> None:
+    made = begun(1000)
+    for minute, value in enumerate(values, start=1):
+        made.measure(after(minute), kwh(value), None)
+    assert (made.doubt is None) is known
+    assert made.kwh == 0
 
 
 def test_two_values_of_one_moment_are_both_used() -> None:

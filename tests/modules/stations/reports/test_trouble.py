@@ -25,6 +25,7 @@ from tests.modules.stations.reports.yard import (
     TARIFF,
     Yard,
     at,
+    energy_of,
     meter,
     open_yard,
     start,
@@ -114,6 +115,44 @@ async def test_a_session_without_a_tariff_for_its_driver_is_billed_later_to_whom
         told, billed = (await yard.session())["cdr_token"], (await yard.cdr())["cdr_token"]
         assert billed == told
         assert billed["contract_id"] == samples.token()["contract_id"]
+
+
+@pytest.mark.req("SE-24")
+async def test_a_session_whose_meter_counts_on_below_its_start_is_not_billed_by_itself(
+    local: Yard,
+) -> None:
+    await local.report(start(kwh=106_000), meter(kwh=103), meter(moment=at(20), kwh=104))
+    await local.report(stop(kwh=105))
+    [listed] = await local.listed(trouble=True)
+    assert listed["trouble"] == (
+        "The meter began at 106000 kWh and counted from 103 to 105 kWh then, so its energy is not "
+        "known. Find out what was charged, and bill it by POST /admin/cdrs under the session_id."
+    )
+    session = await local.session()
+    assert (session["status"], session["kwh"], "total_cost" in session) == ("COMPLETED", 0, False)
+    assert await local.cdrs() == []
+
+
+@pytest.mark.req("SE-24")
+async def test_a_running_session_corrects_itself_after_a_value_that_was_too_high(
+    local: Yard,
+) -> None:
+    known = []
+    await local.report(start())
+    for minute, kwh in ((10, 105), (20, 106_000), (30, 110)):
+        await local.report(meter(moment=at(minute), kwh=kwh))
+        session = await local.session()
+        assert session["kwh"] == energy_of(session)
+        known.append(session["kwh"])
+    assert known == [5, 105_900, 10]
+    await local.report(stop(moment=at(40), kwh=115))
+    cdr = await local.cdr()
+    assert (await local.session())["kwh"] == cdr["total_energy"] == energy_of(cdr) == 15
+    assert await local.listed(trouble=True) == []
+    [listed] = await local.listed()
+    assert listed["notes"] == [
+        "The 106000 kWh of 2026-03-01T10:20:00Z are more than the meter had later: not used."
+    ]
 
 
 async def test_a_bill_of_somebody_else_under_the_same_id_costs_no_report(local: Yard) -> None:
