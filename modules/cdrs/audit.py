@@ -26,7 +26,6 @@ from ocpi.push.breaker import REASONS
 from ocpi.push.feed import Stream, SyncObject
 from ocpi.push.lanes import ParkedObject, PartnerLane, Receipt
 from ocpi.spec.document import decode
-from ocpi.spec.hubclientinfo import ConnectionStatus
 from ocpi.spec.moments import format_moment, moment_of
 
 GRACE = 15 * 60 * 1_000_000
@@ -89,11 +88,10 @@ async def audit(
     )
 
 
-# Who is reached at which partner: its own parties, and those that a hub announces.
+# Who is reached at which partner: its own parties, and those that a hub announces, away or not.
 _REACHED = union(
     select(col(PartnerRole.partner_id), col(PartnerRole.party)),
     select(col(AnnouncedParty.partner_id), col(AnnouncedParty.party)).where(
-        col(AnnouncedParty.status) == ConnectionStatus.CONNECTED.value,
         col(AnnouncedParty.partner_id).in_(
             select(col(PartnerRole.partner_id)).where(col(PartnerRole.role) == "HUB")
         ),

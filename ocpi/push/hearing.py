@@ -12,7 +12,6 @@ from ocpi.parties import Partner, PartnerRole
 from ocpi.push.breaker import REASONS
 from ocpi.push.feed import SyncObject
 from ocpi.push.lanes import ParkedObject, PartnerLane
-from ocpi.spec.hubclientinfo import ConnectionStatus
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,7 @@ async def hearings(db: AsyncSession, key: str) -> Sequence[Hearing]:
         return ()
     reached = union(
         select(col(PartnerRole.partner_id)).where(col(PartnerRole.party) == told.audience),
-        select(col(AnnouncedParty.partner_id)).where(
-            col(AnnouncedParty.party) == told.audience,
-            col(AnnouncedParty.status) == ConnectionStatus.CONNECTED.value,
-        ),
+        select(col(AnnouncedParty.partner_id)).where(col(AnnouncedParty.party) == told.audience),
     ).subquery()
     found = await db.exec(
         select(Partner, PartnerLane)

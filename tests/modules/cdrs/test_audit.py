@@ -152,6 +152,8 @@ async def test_through_the_hub_the_cdrs_of_those_are_missing_who_may_be_told_the
         assert await reasons(service) == {}
         await change(service, update(PartnerRole).where(_is(CPO)).values(role="HUB"))
         assert list(await reasons(service)) == ["Example CPO: CDR-1"]
+        await change(service, update(AnnouncedParty).values(status="OFFLINE"))
+        assert list(await reasons(service)) == ["Example CPO: CDR-1"]
         async with service.database.write() as db:
             parties = {"from_party": OWNER_KEY, "to_party": ONE.key, "module": "cdrs"}
             db.add(Agreement(**parties, allowed=False, created_at=0))

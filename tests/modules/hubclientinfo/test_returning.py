@@ -9,6 +9,7 @@ from sqlmodel import delete, select
 
 from modules.hubclientinfo.learning import Learner
 from ocpi.directory import AnnouncedParty
+from ocpi.push.hearing import hearings
 from ocpi.push.lanes import ParkedObject
 from ocpi.spec.document import encode
 from ocpi.testing import samples
@@ -65,6 +66,9 @@ async def test_a_bill_for_who_is_away_waits_and_is_told_once_when_it_is_back(
             ]
 
         await until(waits)
+        async with town.context.database.read() as db:
+            (heard,) = await hearings(db, "cdrs/nl*tnm*c2")
+        assert (heard.partner, heard.state) == ("hub2", "parked")
         await announce(town, "CONNECTED", 3)
         # Made before anything has told the lane of the return in another way.
         await bill(town, "C3")
