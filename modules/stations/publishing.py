@@ -7,7 +7,6 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 import modules.locations.own
@@ -86,12 +85,7 @@ async def publish_records(
         report.refusals.extend(record for record in batch if isinstance(record, Refusal))
         imported = [record for record in batch if isinstance(record, Imported)]
         documents = [_owned(record, owner, report) for record in imported]
-        try:
-            counts = await _publish_batch(database, kind, owner, documents, dry_run=dry_run)
-        except IntegrityError:
-            # Somebody has created one of them meanwhile, so now it is known.
-            counts = await _publish_batch(database, kind, owner, documents, dry_run=dry_run)
-        report.counts += counts
+        report.counts += await _publish_batch(database, kind, owner, documents, dry_run=dry_run)
         seen(len(batch))
     return report
 
@@ -110,8 +104,7 @@ async def _publish(
     db: AsyncSession, kind: Kind, owner: Party, documents: Sequence[Document]
 ) -> Counter[Outcome]:
     """New objects by a few statements for all of them, known ones each by itself."""
-    stored = await kind.store.lock_many(db, owner, [each["id"] for each in documents])
-    await stamp(db, "created", 0)
+    stored = await _locked(db, kind, owner, documents)
     now = later(None, await clock_of(db, Stream.STATE))
     counts: Counter[Outcome] = Counter()
     new: list[Document] = []
@@ -126,6 +119,17 @@ async def _publish(
         await kind.create(db, owner, new)
         counts[Outcome.NEW] = len(new)
     return counts
+
+
+async def _locked(
+    db: AsyncSession, kind: Kind, owner: Party, documents: Sequence[Document]
+) -> dict[str, Document]:
+    """Those of them that are known, by key; nobody creates one of the others any more."""
+    stored = await kind.store.lock_many(db, owner, [each["id"] for each in documents])
+    await stamp(db, "created", 0)
+    # Whoever created one meanwhile has committed: creators wait for each other's stamps.
+    new = [each["id"] for each in documents if object_key(owner, each["id"]) not in stored]
+    return stored | await kind.store.lock_many(db, owner, new) if new else stored
 
 
 def _owned(record: Imported, owner: Party, report: Report) -> Document:

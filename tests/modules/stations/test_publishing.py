@@ -2,12 +2,11 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from sqlmodel import col, select
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.locations.own import patch_own, put_own, remove_own
 from modules.locations.parts import Place
@@ -22,9 +21,8 @@ from modules.stations.publishing import (
     publish_records,
 )
 from modules.tariffs.store import tariffs
-from ocpi.database import Database
+from ocpi.database import Database, stamp
 from ocpi.editing import Document
-from ocpi.headers import Party
 from ocpi.push.feed import SyncObject
 from ocpi.spec.document import decode
 from ocpi.spec.moments import parse_moment
@@ -192,20 +190,13 @@ async def test_an_import_and_a_live_report_do_not_lock_each_other_out(postgres_u
 
 async def test_an_object_that_somebody_creates_meanwhile_is_updated(postgres_url: str) -> None:
     async with open_database(postgres_url) as database:
-        created = False
-
-        async def create_late(
-            db: AsyncSession, owner: Party, documents: Sequence[Document]
-        ) -> None:
-            nonlocal created
-            if not created:
-                created = True
-                await publish(database, location(city="Neustadt"))
-            await LOCATIONS.create(db, owner, documents)
-
-        late = Kind(locations, create_late, LOCATIONS.update)
-        report = await publish(database, location(), by=late)
-        assert report.counts == {Outcome.UPDATED: 1}
+        async with database.write() as db:
+            await stamp(db, "created", 0)
+            publishing = asyncio.create_task(publish(database, location()))
+            await asyncio.sleep(0.2)
+            moment = {"last_updated": "2026-01-01T00:00:00Z"}
+            await LOCATIONS.create(db, OURS, [location(city="Neustadt") | moment])
+        assert (await publishing).counts == {Outcome.UPDATED: 1}
         assert (await stored(database))["city"] == location()["city"]
 
 

@@ -119,6 +119,8 @@ async def test_a_start_catches_up_unless_somebody_just_did_or_is_at_it(world: Wo
     for over, count in (
         ({}, 1),
         ({"synced_at": 0, "next_at": await now(world) + LEASE - 1_000_000}, 1),
+        # Extended by another process after this one has read the clock.
+        ({"synced_at": None, "next_at": await now(world) + LEASE + 5_000_000}, 1),
         ({"synced_at": 0, "next_at": await now(world) + 5 * HOUR}, 2),
         ({"synced_at": None, "next_at": await now(world) + HOUR}, 3),
     ):
