@@ -75,7 +75,7 @@ async def catch_up(db: AsyncSession) -> None:
     now = await clock(db)
     await db.exec(
         update(PartnerSync)
-        # Where a lease runs, somebody is at it: one may have been extended while this waited for it.
+        # Where a lease runs, somebody is at it, and may have extended it while this waited for it.
         .where(
             or_(col(PartnerSync.synced_at).is_(None), col(PartnerSync.synced_at) < now - OVERLAP),
             col(PartnerSync.next_at) > now + LEASE + MINUTE,
