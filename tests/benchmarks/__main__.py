@@ -50,7 +50,7 @@ def main() -> None:
     """Run those benchmarks whose names hold the words given, or all."""
     wanted = " ".join(sys.argv[1:])
     results: dict[str, dict[str, Any]] = {}
-    with running_server() as server:
+    with running_server(durable=True) as server:
         for name, measure in BENCHMARKS.items():
             for database in ("sqlite", "postgresql"):
                 if wanted not in f"{name}, {database}":

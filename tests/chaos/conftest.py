@@ -5,13 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
 
 from tests.chaos.scale import WHOLE
 from tests.chaos.skewed import Skewed
+from tests.memory import quick_folder
 from tests.ocpi.push.world import World, a_world
 from tests.postgres import execute
 
@@ -39,8 +39,7 @@ def a_quick_database(request: pytest.FixtureRequest) -> Iterator[str]:
         execute(server, f"ALTER DATABASE {name} SET synchronous_commit = off")
         yield url
         return
-    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a name of its own.
-    with tempfile.TemporaryDirectory(dir=memory) as folder:
+    with tempfile.TemporaryDirectory(dir=quick_folder()) as folder:
         yield f"sqlite+aiosqlite:///{folder}/ocpi.sqlite"
 
 

@@ -26,7 +26,7 @@ def main() -> int:
     extent = Extent(minutes * 60, rate, locations=700, moods=MOODS, every=10)
     BUILD.mkdir(exist_ok=True)
     faults = 0
-    with running_server() as server:
+    with running_server(durable=True) as server:
         for database in [named] if named else ["sqlite", "postgresql"]:
             print(f"{database}: {minutes:g} minutes, {rate:g} requests/s, seed {SEED}", flush=True)
             with tempfile.TemporaryDirectory() as text, fresh_database(server) as postgres:
