@@ -2,6 +2,7 @@
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from modules.tariffs.source import withdrawal
 from modules.tariffs.store import tariffs
 from ocpi.database import clock_of, stamp
 from ocpi.dating import date_change, grown
@@ -63,8 +64,7 @@ async def delete_own(db: AsyncSession, owner: Party, tariff_id: str) -> None:
         raise UnknownObject(f"There is no Tariff {tariff_id}.")
     await refuse_given(db, owner, tariff_id)
     await tariffs.delete(db, owner, tariff_id)
-    name = {field: stored[field] for field in ("country_code", "party_id", "id")}
-    await changed(db, Change(MODULE, object_key(owner, tariff_id), patch=name, deleted=True))
+    await changed(db, withdrawal(object_key(owner, tariff_id), stored))
 
 
 def _nothing_new(before: Document, document: Document, body: Document) -> bool:

@@ -8,10 +8,18 @@ from modules.tariffs.store import tariffs
 from ocpi.database import Database
 from ocpi.editing import Document
 from ocpi.mappings import Mappings
-from ocpi.push.feed import FeedRow, read_key
+from ocpi.push.feed import Change, FeedRow, read_key
 from ocpi.push.source import Send
 from ocpi.sight import Facts
 from ocpi.spec.document import decode, encode
+
+_NAME = ("country_code", "party_id", "id")
+
+
+def withdrawal(object_key: str, stored: Document) -> Change:
+    """What partners hear of a Tariff that is forgotten: its name, for nothing else is left."""
+    name = {field: stored[field] for field in _NAME}
+    return Change("tariffs", object_key, patch=name, deleted=True)
 
 
 class TariffSource:
@@ -47,4 +55,4 @@ class TariffSource:
 
 
 def _path(name: Document) -> str:
-    return "/".join(quote(name[field], safe="") for field in ("country_code", "party_id", "id"))
+    return "/".join(quote(name[field], safe="") for field in _NAME)

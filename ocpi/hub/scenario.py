@@ -59,7 +59,9 @@ def decide(to: To, method: str, interface: str, module: str, *, is_list: bool) -
 
 
 def _is_broadcast(method: str, interface: str, module: str) -> bool:
-    return method in _PUSHES and interface == "RECEIVER" and module in FOR_ALL
+    # Who was told a Tariff for everybody must hear that it is gone, else the price stays (AT-37).
+    pushes = method in _PUSHES or (method, module) == ("DELETE", "tariffs")
+    return pushes and interface == "RECEIVER" and module in FOR_ALL
 
 
 def _is_result(method: str, interface: str, module: str) -> bool:
@@ -77,7 +79,9 @@ def _to_hub(method: str, interface: str, module: str) -> Kind:
     if method == "GET":
         raise InvalidParameters(f"OCPI-to: a GET is never broadcast: {_NAME_IT}")  # RT-25
     if method == "DELETE":
-        raise InvalidParameters(f"OCPI-to: a DELETE is never broadcast: {_NAME_IT}")  # AT-37
+        raise InvalidParameters(
+            f"OCPI-to: of DELETEs only that of a Tariff is broadcast: {_NAME_IT}"
+        )
     # RT-26, AT-42: it would be spread to parties that it does not concern.
     raise InvalidParameters(
         f"OCPI-to: {method} of {module} is for one party and never broadcast: {_NAME_IT}"

@@ -1,6 +1,7 @@
 """What is sent to the hub itself: kept, told to everybody whom it concerns, and listed for all."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -43,6 +44,10 @@ def got(peer: Peer, module: str) -> Any:
     return lambda: bool(peer.of(module))
 
 
+def got_deleted(peer: Peer) -> bool:
+    return [each.method for each in peer.of("tariffs")] == ["PUT", "DELETE"]
+
+
 @pytest.mark.req("RT-24", "RT-27", "RT-28", "RT-30", "RT-31", "RT-32", "RT-16")
 async def test_a_location_that_is_broadcast_reaches_every_emsp_and_no_cpo(town: Town) -> None:
     document = {**LOCATION, "x_new": {"kept": True}}
@@ -82,6 +87,28 @@ async def test_a_token_that_is_broadcast_reaches_cpos_alone(town: Town) -> None:
             )
             assert seen.document() == TOKEN
     assert not town.emsp2.of("tokens")
+
+
+@pytest.mark.req("TA-03", "RT-38")
+async def test_a_tariff_that_its_owner_deletes_is_gone_for_all_who_were_told_it(town: Town) -> None:
+    tariff = samples.tariff(**BEC)
+    at = f"receiver/tariffs/BE/BEC/{tariff['id']}"
+    async with pushing(town):
+        await town.cpo1.send("PUT", at, tariff, to=HUB)
+        await until(got(town.emsp2, "tariffs"))
+        assert (await town.cpo2.send("DELETE", at, to=HUB)).status_code == 404
+        gone = await town.cpo1.send("DELETE", at, to=HUB, headers={"X-Correlation-ID": "c-2"})
+        assert codes_of(gone) == (200, 1000)
+        for peer in (town.emsp1, town.emsp2):
+            await until(partial(got_deleted, peer))
+            seen = peer.of("tariffs")[1]
+            assert (seen.method, seen.path) == ("DELETE", f"/{at}")
+            assert seen.routing == (peer.member.party, HUB)
+            assert seen.headers["x-correlation-id"] == "c-2"
+    listed = await town.emsp1.send("GET", "sender/tariffs", to=HUB)
+    assert envelope_of(listed)["data"] == []
+    assert codes_of(await town.cpo1.send("DELETE", at, to=HUB))[0] == 404
+    assert not town.cpo2.of("tariffs")
 
 
 @pytest.mark.req("RT-35")
@@ -149,7 +176,7 @@ async def test_nobody_broadcasts_what_is_not_its_own(town: Town) -> None:
         ("POST", "receiver/commands/START_SESSION", {}),
         ("PUT", "receiver/chargingprofiles/S1", {}),
         ("POST", "sender/tokens/T1/authorize", {}),
-        ("DELETE", "receiver/tariffs/BE/BEC/T1", None),
+        ("DELETE", "receiver/chargingprofiles/S1", None),
         ("GET", AT, None),
     ],
 )

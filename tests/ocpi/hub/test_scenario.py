@@ -33,6 +33,10 @@ def expected(to: To, method: str, interface: str, module: str, *, is_list: bool)
         ),
         (push and interface == "RECEIVER" and module in FOR_ALL, Kind.BROADCAST),
         (
+            (method, interface, module) == ("DELETE", "RECEIVER", "tariffs"),
+            Kind.BROADCAST,
+        ),
+        (
             to is To.HUB and method == "GET" and interface == "SENDER" and module in LISTED,
             Kind.GET_ALL,
         ),
