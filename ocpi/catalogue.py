@@ -43,7 +43,7 @@ from modules.stations.gateways.opening import open_gateway
 from modules.tariffs.source import TariffSource
 from modules.tariffs.store import tariffs
 from modules.tokens.source import TokenSource
-from modules.tokens.store import tokens
+from modules.tokens.store import hub_tokens, tokens
 from ocpi.context import Context, Interface
 from ocpi.gateway import NoGateway
 from ocpi.module import Module
@@ -115,7 +115,7 @@ PULLABLES: Pullables = {
     PlatformID.HUB: [
         Pullable("locations", locations, "CPO"),
         Pullable("tariffs", tariffs, "CPO"),
-        Pullable("tokens", tokens, "EMSP", share=tokens.share),
+        Pullable("tokens", hub_tokens, "EMSP"),
     ],
 }
 
@@ -124,7 +124,7 @@ PULLABLES: Pullables = {
 STORES: Mapping[str, Store[Any]] = {
     "locations": locations,
     "tariffs": tariffs,
-    "tokens": tokens,
+    "tokens": hub_tokens,
     "sessions": sessions,
 }
 

@@ -77,14 +77,11 @@ def list_parameters(
     owners: Sequence[Party],
     audience: Sequence[Party],
     *,
-    shared: bool,
     sight: ModuleSight,
 ) -> dict[str, Any]:
     """What a list is asked for, by the names that `list_queries` knows."""
     given = numbered("owner", [owner.key for owner in owners])
     given |= numbered("audience", [party.key for party in audience])
-    if shared:
-        given["shared"] = True
     given |= sight.given
     if paging.date_from is not None:
         given["date_from"] = paging.date_from
@@ -219,8 +216,6 @@ def _where(
     audience = _named("audience_", given)
     if audience:
         where.append(table.c.audience.in_(audience))
-    if "shared" in given:
-        where.append(table.c.shared.is_(True))
     where += conditions(table, given)
     if "date_from" in given:
         redated = naming(table, given, "redated_from")

@@ -103,17 +103,16 @@ class Store(Generic[Row]):
         owners: Sequence[Party],
         audience: Sequence[Party] | None = None,
         *,
-        shared: bool = False,
         sight: ModuleSight = EVERYTHING,
     ) -> Page:
         """A page of the objects of some owners, oldest creation first (PG-02, PG-09).
 
         Of a kind that has these columns: with an `audience` only what concerns one of these
-        parties, with `shared` only what is meant for everybody, with `sight` only what that admits.
+        parties, with `sight` only what that admits.
         """
         if not owners or (audience is not None and not audience):
             return Page((), 0)
-        given = list_parameters(paging, owners, audience or (), shared=shared, sight=sight)
+        given = list_parameters(paging, owners, audience or (), sight=sight)
         rows, total = await read_page(database, self._columns, paging, given)
         return Page([self._told(row[0], sight) for row in rows], total, rows[-1][1] if rows else 0)
 

@@ -10,7 +10,7 @@ from modules.tokens.authorizing import authorize
 from modules.tokens.deciding import Decision
 from modules.tokens.names import TokenKind, TokenUID, named_token
 from modules.tokens.questions import Question
-from modules.tokens.store import find_tokens, tokens
+from modules.tokens.store import find_tokens, known_token
 from ocpi.admin import document_answer
 from ocpi.context import Context
 from ocpi.editing import Document
@@ -106,7 +106,10 @@ async def list_tokens(
     offset: Annotated[int, Query(ge=0, lt=2**63)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Response:
-    """What partners pushed, and what was pulled; the newest first."""
+    """What partners pushed, and what was pulled; the newest first.
+
+    A Token that was told to all parties of the hub, and otherwise to our CPO alone, is there twice.
+    """
     return document_answer(await find_tokens(here.database, uid, offset, limit))
 
 
@@ -114,8 +117,8 @@ async def list_tokens(
 async def get_token(
     here: Here, owner: Owner, token_uid: TokenUID, kind: TokenKind = "RFID"
 ) -> Response:
-    """The Token as it is stored."""
-    text = await tokens.text(here.database, (owner,), named_token(token_uid, kind))
+    """The Token as our CPO knows it, as it was told last."""
+    text = await known_token(here.database, owner, named_token(token_uid, kind))
     return document_answer(decode(text))
 
 

@@ -8,7 +8,7 @@ import typer
 from modules.tokens.admin import Presented, our_station, permission
 from modules.tokens.authorizing import authorize
 from modules.tokens.names import named_token
-from modules.tokens.store import find_tokens, tokens
+from modules.tokens.store import find_tokens, known_token
 from ocpi.context import Context
 from ocpi.editing import Document
 from ocpi.errors import InvalidParameters
@@ -71,11 +71,11 @@ def show(
     kind: Kind = "RFID",
     as_json: AsJSON = False,
 ) -> None:
-    """One Token as it is stored."""
+    """One Token as our CPO knows it."""
 
     async def work(context: Context) -> Document:
         name = named_token(uid, kind)
-        token: Document = decode(await tokens.text(context.database, (_party(party),), name))
+        token: Document = decode(await known_token(context.database, _party(party), name))
         return token
 
     _print(_act(work), as_json=as_json)

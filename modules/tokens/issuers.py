@@ -6,7 +6,7 @@ from dataclasses import replace
 from sqlalchemy import bindparam, literal, select, union
 from sqlmodel import col
 
-from modules.tokens.store import TokenRow
+from modules.tokens.store import OWNERS
 from ocpi.agreements import Agreements, agreements_of
 from ocpi.context import Context
 from ocpi.database import Database
@@ -16,17 +16,16 @@ from ocpi.headers import Party
 from ocpi.parties import PartnerRole, PlatformID, options_of
 from ocpi.pull.issuers import Issuer, read_issuers, read_some_issuers
 
-_STORED = col(TokenRow.token_key) == bindparam("token_key")
 _CONCERNED = union(
     select(col(Errand.partner_id), literal(value=True)).where(
         col(Errand.token_key) == bindparam("token_key")
     ),
-    select(col(PartnerRole.partner_id), literal(value=False))
-    .join(TokenRow, col(TokenRow.owner) == col(PartnerRole.party))
-    .where(_STORED),
-    select(col(AnnouncedParty.partner_id), literal(value=False))
-    .join(TokenRow, col(TokenRow.owner) == col(AnnouncedParty.party))
-    .where(_STORED),
+    select(col(PartnerRole.partner_id), literal(value=False)).join(
+        OWNERS, OWNERS.c.owner == col(PartnerRole.party)
+    ),
+    select(col(AnnouncedParty.partner_id), literal(value=False)).join(
+        OWNERS, OWNERS.c.owner == col(AnnouncedParty.party)
+    ),
 )
 
 

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from modules.tokens.issuers import trusts_type
 from modules.tokens.names import TokenKind, TokenUID, named_token
-from modules.tokens.store import tokens
+from modules.tokens.store import hub_tokens, known_token, tokens
 from ocpi.admin import takes
 from ocpi.context import Context
 from ocpi.editing import Edit, Written
@@ -23,8 +23,8 @@ router = APIRouter(prefix="/{country_code}/{party_id}")
 async def get_token(
     here: Here, owner: TheirParty, token_uid: TokenUID, kind: TokenKind = "RFID"
 ) -> Response:
-    """The Token as it is stored here, for its owner to compare."""
-    return ok(await tokens.text(here.database, (owner,), named_token(token_uid, kind)))
+    """The Token as it is known here, for its owner to compare."""
+    return ok(await known_token(here.database, owner, named_token(token_uid, kind)))
 
 
 @router.put(
@@ -76,6 +76,6 @@ async def _write(here: Context, push: Push, edit: Edit) -> Response:
     def tell(written: Written) -> Change:
         return Change("tokens", edit.key, patch=written.patch)
 
-    told = tokens.spreading(edit) if push.broadcast else edit
-    written = await push.write(here.database, tokens, told, tell)
+    book = hub_tokens if push.broadcast else tokens
+    written = await push.write(here.database, book, edit, tell)
     return answer_written(push.caller, written)

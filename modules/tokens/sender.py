@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from modules.tokens.names import TokenKind, TokenUID, named_token
-from modules.tokens.store import tokens
+from modules.tokens.store import hub_tokens
 from ocpi.editing import Document
 from ocpi.envelope import Answer, ok
 from ocpi.errors import NotJSON
@@ -33,7 +33,7 @@ async def _references(request: Request) -> Document | None:
 @router.get("", response_model=Answer[list[Token]], summary="List Tokens", openapi_extra=pages())
 async def list_tokens(here: Here, owners: Owners, listing: List) -> Response:
     """A page of the Tokens that are meant for everybody, oldest creation first (RT-38)."""
-    page = await tokens.page(here.database, listing.paging, owners, shared=True)
+    page = await hub_tokens.page(here.database, listing.paging, owners)
     return listing.answer(page)
 
 
@@ -51,7 +51,8 @@ async def authorize_token(
     kind: TokenKind = "RFID",
 ) -> Response:
     """Answered at once from the Token as it is stored, whatever its `whitelist` (TK-02, TK-09)."""
-    token = decode(await tokens.text(here.database, owners, named_token(token_uid, kind)))
+    text = await hub_tokens.text(here.database, owners, named_token(token_uid, kind))
+    token = decode(text)
     return ok(encode(_information(token, references)))
 
 

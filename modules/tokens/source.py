@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from modules.tokens.store import tokens
+from modules.tokens.store import hub_tokens
 from ocpi.database import Database
 from ocpi.push.feed import FeedRow, read_key
 from ocpi.push.source import Send
@@ -17,7 +17,7 @@ class TokenSource:
 
     async def sends(self, database: Database, row: FeedRow, *, patch: bool) -> Sequence[Send]:
         """PATCH what changed, PUT the whole Token where that is not enough; with its type."""
-        text = await tokens.text_of(database, read_key(row.key)[0])
+        text = await hub_tokens.text_of(database, read_key(row.key)[0])
         if text is None:
             return ()
         token = decode(text)

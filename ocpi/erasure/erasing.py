@@ -15,7 +15,7 @@ from modules.cdrs.sealing import digest_of, note_erasure
 from modules.cdrs.store import CDRRow, erasable
 from modules.sessions.store import SessionRow
 from modules.stations.charges import Charge
-from modules.tokens.store import TokenRow
+from modules.tokens.store import HubTokenRow, TokenObject
 from ocpi.context import Context
 from ocpi.database import Database, clock
 from ocpi.erasure.person import ERASED, Person, without
@@ -35,7 +35,7 @@ WINDOW = 1000
 """How many rows are looked through in one query, so that nobody waits long for it."""
 # How rows of the feed name objects of these tables.
 _TOLD: Mapping[type[StoredObject], str] = {
-    TokenRow: "tokens",
+    HubTokenRow: "tokens",
     SessionRow: "sessions",
     CDRRow: "cdrs",
 }
@@ -167,7 +167,7 @@ def _names(place: Place, row: Any, person: Person) -> bool:
 
 async def _put_away(db: AsyncSession, place: Place, row: Any, person: Person, seal: Seal) -> None:
     """Put tombstones into a row; a Token, which bills nothing, goes as a whole."""
-    if isinstance(row, TokenRow):
+    if isinstance(row, TokenObject):
         await db.delete(row)
         return
     if isinstance(row, SyncObject):
@@ -269,7 +269,7 @@ def _remarks(rows: Sequence[Any]) -> list[str]:
         f"The Token is its eMSP's, {row.owner.upper()}: have it removed there too, or it comes "
         "again with the next list."
         for row in rows
-        if isinstance(row, TokenRow)
+        if isinstance(row, TokenObject)
     ]
     signed = any(isinstance(row, (CDRRow, Charge)) and _is_signed(row) for row in rows)
     if signed:

@@ -15,7 +15,7 @@ from modules.commands.reservations import Reservation
 from modules.sessions.store import SessionRow
 from modules.stations.charges import Charge
 from modules.tokens.authorizations import Authorization
-from modules.tokens.store import TokenRow
+from modules.tokens.store import HubTokenRow, TokenRow
 from ocpi.errands import Errand
 from ocpi.hub.links import HubLink
 from ocpi.parties import Partner
@@ -59,6 +59,7 @@ PLACES = (
     Place(SentCommand, "id", ("request", "response", "result", "news")),
     Place(Authorization, "id", ("token",), references=("reference",), token_key="token_key"),  # noqa: S106
     Place(TokenRow, "position", ("body",)),
+    Place(HubTokenRow, "position", ("body",)),
     Place(SessionRow, "position", ("body",)),
     Place(CDRRow, "position", ("body", "finding")),
     Place(CDRConflict, "id", ("body",)),

@@ -127,7 +127,7 @@ async def _rows(
 ) -> AsyncIterator[Mapping[str, Any]]:
     """The columns that decide, of all objects, oldest creation first; no body is read."""
     columns = store.table.__table__.c
-    wanted = ("position", *_FACTS, "tariffs", "audience", "shared")
+    wanted = ("position", *_FACTS, "tariffs", "audience")
     names = [name for name in wanted if name in columns]
     query: Any = select_columns(*(columns[name] for name in names))
     if owners is not None:
@@ -178,7 +178,7 @@ async def _judge(
             hidden = _unknown(directory, partner.key, row["owner"])
         else:
             hidden = _unheard(directory, parties, module, row["owner"])
-        hidden = hidden or _not_its_driver(row, parties) or _private(row) or _ruled_out(row, sight)
+        hidden = hidden or _not_its_driver(row, parties) or _ruled_out(row, sight)
         return (False, hidden) if hidden else (True, _why(row, sight.mappings))
 
     return judge
@@ -223,10 +223,6 @@ def _not_its_driver(row: Mapping[str, Any], parties: Mapping[str, Party]) -> Rea
     if "audience" not in row or row["audience"] in parties:
         return None
     return f"token: the driver is of {row['audience'].upper()}"
-
-
-def _private(row: Mapping[str, Any]) -> Reason:
-    return None if row.get("shared", True) else "role: it was told to our own CPO alone"
 
 
 def _ruled_out(row: Mapping[str, Any], sight: ModuleSight) -> Reason:

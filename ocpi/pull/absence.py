@@ -22,8 +22,6 @@ async def read_present(
     query = select(col(table.key), col(table.last_updated)).where(
         col(table.owner).in_([owner.key for owner in owners]), col(table.absent_since).is_(None)
     )
-    if pullable.share is not None:
-        query = query.where(col(table.shared))
     async with database.read() as db:
         return dict((await db.exec(query)).all())
 

@@ -120,12 +120,10 @@ async def _merge_one(
     edits = [store.putting(owner, store.identify(each), each) for each in documents.values()]
     async with database.write() as db:
         fates = dict(zip(documents, map(_fate, await store.write(db, edits)), strict=True))
-        shared = () if pullable.share is None else await pullable.share(db, documents.keys())
         if listed.told:
-            # What others may see from now on is news to them.
-            changes = {key for key, fate in fates.items() if fate is Fate.CHANGED}
+            changes = [key for key, fate in fates.items() if fate is Fate.CHANGED]
             new = [key for key, fate in fates.items() if fate is Fate.NEW]
-            await _tell(db, pullable.module, new, {*changes, *shared} - {*new})
+            await _tell(db, pullable.module, new, changes)
     return Counter(fates.values())
 
 

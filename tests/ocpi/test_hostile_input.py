@@ -128,7 +128,7 @@ def test_statements_are_never_put_together_from_text() -> None:
                     assert f"({word}" not in source, file
 
 
-INTERNAL = ("position", "key", "owner", "last_updated", "body", "absent_since", "shared", "id")
+INTERNAL = ("position", "key", "owner", "last_updated", "body", "absent_since", "id")
 ANYTHING = st.one_of(st.none(), st.booleans(), st.integers(-9, 9), st.text(max_size=5))
 
 
@@ -169,7 +169,6 @@ async def test_columns_of_ours_are_not_set_by_members_of_their_names(town: Town)
         **dict.fromkeys(("position", "key", "body", "absent_since", "audience"), "fr*frc*other"),
         # This one is a field of OCPI's, and the name of a column.
         "owner": {"name": "fr*frc"},
-        "shared": True,
         "last_updated": "2031-01-01T00:00:00Z",
     }
     answer = await town.cpo1.send("PATCH", at, change, to=Party("NL", "HUB"))

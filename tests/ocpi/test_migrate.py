@@ -11,11 +11,13 @@ from modules.cdrs.own import credit_of
 from modules.cdrs.store import CDRRow, cdrs
 from modules.locations.store import LocationRow, locations
 from modules.sessions.store import SessionRow, sessions
+from modules.tokens.store import TokenStore, hub_tokens, tokens
 from ocpi.app import create_app
 from ocpi.database import Database
 from ocpi.editing import Document
 from ocpi.headers import Party
 from ocpi.migrate import configuration, downgrade, upgrade
+from ocpi.pagination import Paging
 from ocpi.parties import Partner, PartnerEndpoint
 from ocpi.pull.syncs import PartnerSync
 from ocpi.spec.document import decode, encode
@@ -83,6 +85,44 @@ async def test_what_was_pulled_of_tokens_is_remembered_both_ways(empty_database_
     async with database.read() as db:
         kept = (await db.exec(select(PartnerSync))).one()
     assert kept == PartnerSync(partner_id=1, module="tokens", next_at=3, full_at=1, synced_at=2)
+    await database.close()
+
+
+@pytest.mark.req("RT-38")
+async def test_tokens_of_the_hub_and_of_our_cpo_are_told_apart_both_ways(
+    empty_database_url: str,
+) -> None:
+    """AT-44."""
+    database = Database(empty_database_url)
+    await upgrade(database)
+    owner = Party(**samples.CPO)
+    shared, private, both = (
+        in_exact_numbers(samples.token(**samples.CPO, uid=uid))
+        for uid in ("SHARED", "PRIVATE", "BOTH")
+    )
+    newer = {**both, "valid": False, "last_updated": "2026-06-01T00:00:00Z"}
+    async with database.write() as db:
+        for book, documents in ((hub_tokens, (both, shared)), (tokens, (newer, private))):
+            for each in documents:
+                await book.put(db, owner, book.identify(each), each)
+
+    async def listed(book: TokenStore) -> tuple[list[Document], int]:
+        page = await book.page(database, Paging(0, 9), [owner])
+        return [decode(body) for body in page.bodies], page.total
+
+    assert await listed(tokens) == ([newer, private], 2)
+    await downgrade(database, "0018")
+    query = text("SELECT body, shared FROM token ORDER BY position")
+    rows = await database.fetch("before", query, {})
+    assert [(decode(body), bool(for_all)) for body, for_all in rows] == [
+        (both, True),
+        (shared, True),
+        (private, False),
+    ]
+    await upgrade(database)
+    # The lists count what was moved, too, and go on where they were.
+    assert await listed(hub_tokens) == ([both, shared], 2)
+    assert await listed(tokens) == ([private], 1)
     await database.close()
 
 

@@ -64,7 +64,7 @@ DOCUMENTS: Mapping[str, list[dict[str, Any]]] = {
     "tariff": [samples.tariff()],
     "session": [samples.session(kwh=7.25), samples.session(id="S-2", kwh=10**30)],
     "cdr": [BILL, HUGE, CREDIT],
-    "token": [samples.token()],
+    "token": [samples.token(), samples.token(uid="OTHER")],
 }
 # What the columns say that came later, by table, in the order of the documents above.
 FILLED: Mapping[str, list[dict[str, Any]]] = {
@@ -90,10 +90,12 @@ FILLED: Mapping[str, list[dict[str, Any]]] = {
         {"currency": "EUR", "wh": 10**12, "cost": -(10**12)},
         {"currency": "EUR", "wh": -1234, "cost": -1234},
     ],
-    "token": [{"shared": False, "absent_since": None}],
 }
 STATUSES = [{"AVAILABLE": 3}, {"AVAILABLE": 1, "CHARGING": 1}]
 RENAMED = {"token_sync": "partner_sync"}
+# Tokens of all parties of a hub were marked in a column, and have a table of their own now.
+SPLIT = {"hub_token": "token"}
+GONE = "shared"
 
 
 def reach(connection: Connection, revision: str) -> None:
@@ -134,14 +136,16 @@ def _value(column: Any, number: int) -> Any:
 
 def contents(connection: Connection, wanted: Mapping[str, list[str]] | None = None) -> Any:
     """Give the rows of each table in an order of their own: all, or of some columns."""
-    found = {}
+    found: dict[str, Any] = {}
     for table in tables(connection):
-        names = [column.name for column in table.columns]
+        whose = SPLIT.get(table.name, table.name)
+        names = [column.name for column in table.columns if column.name != GONE]
         if wanted is not None:
-            names = wanted.get(table.name, [])
+            names = wanted.get(whose, [])
         if names:
             rows = connection.execute(select(*(table.c[name] for name in names))).all()
-            found[table.name] = (names, sorted(map(repr, rows)))
+            _, others = found.get(whose, (names, []))
+            found[whose] = (names, sorted([*others, *map(repr, rows)]))
     return found
 
 

@@ -12,7 +12,7 @@ from modules.stations.reports.forms import Beginning
 from modules.stations.reports.sites import NOT_AVAILABLE
 from modules.tokens.authorizations import Authorization, authorizations_of
 from modules.tokens.covering import issuer_key, refused
-from modules.tokens.store import TokenRow
+from modules.tokens.store import OWNERS, tokens_named_in
 from ocpi.editing import Document
 from ocpi.errands import Errand, token_key
 from ocpi.gateway import Wish
@@ -108,11 +108,12 @@ async def _issuers(db: AsyncSession, key: str) -> dict[str, int]:
 
     Those of a partner that left are as good as unknown.
     """
-    found = await db.exec(
-        select(col(TokenRow.owner), col(PartnerRole.partner_id))
-        .join(PartnerRole, col(PartnerRole.party) == col(TokenRow.owner))
-        .where(TokenRow.token_key == key, PartnerRole.platform == PlatformID.CPO.value)
+    query = (
+        select(col(PartnerRole.party), col(PartnerRole.partner_id))
+        .join(OWNERS, OWNERS.c.owner == col(PartnerRole.party))
+        .where(PartnerRole.platform == PlatformID.CPO.value)
     )
+    found = await db.exec(query, params={"token_key": key})
     return dict(found.all())
 
 
@@ -230,7 +231,6 @@ async def _token(
     """
     told = [*(each.document for each in known), *(each.document["token"] for each in commands)]
     if not told:
-        found = await db.exec(select(col(TokenRow.body)).where(TokenRow.token_key == key).limit(2))
-        bodies = found.all()
-        told = [decode(bodies[0])] if len(bodies) == 1 else []
+        stored = await tokens_named_in(db, key)
+        told = [decode(stored[0].body)] if len(stored) == 1 else []
     return next(iter(told), None)

@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from modules.tokens.store import tokens
+from modules.tokens.store import hub_tokens
 from ocpi.context import Interface
-from ocpi.editing import object_key
 from ocpi.headers import Party
 from ocpi.testing import samples
 from tests.house import (
@@ -40,9 +39,7 @@ async def service(sqlite_url: str) -> AsyncIterator[Service]:
 async def put(service: Service, *documents: dict[str, Any], owner: Party = OURS) -> None:
     async with service.database.write() as db:
         for document in documents:
-            name = tokens.identify(document)
-            await tokens.put(db, owner, name, document)
-            await tokens.share(db, [object_key(owner, name)])
+            await hub_tokens.put(db, owner, hub_tokens.identify(document), document)
 
 
 @pytest.mark.req("TK-01", "PG-05")

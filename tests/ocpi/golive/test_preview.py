@@ -14,7 +14,7 @@ from modules.locations.own import put_own
 from modules.locations.parts import Place
 from modules.locations.store import locations
 from modules.sessions.store import sessions
-from modules.tokens.store import tokens
+from modules.tokens.store import hub_tokens
 from ocpi.agreements import Agreement
 from ocpi.headers import Party
 from ocpi.parties import Partner, PlatformID
@@ -119,7 +119,7 @@ async def test_a_cpo_platform_tells_no_tokens_and_nobody_who_is_connected(servic
     async with service.database.write() as db:
         owner = {"country_code": "NL", "party_id": "TNM"}
         token = samples.token(**owner, uid="T", type="RFID")
-        await tokens.put(db, OURS, "T*RFID", token)
+        await hub_tokens.put(db, OURS, "T*RFID", token)
         info = {**owner, "role": "CPO", "status": "CONNECTED", "last_updated": samples.UPDATED}
         await client_infos.put(db, OURS, "CPO", info)
     for module in ("tokens", "hubclientinfo"):

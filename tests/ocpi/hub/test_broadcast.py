@@ -292,13 +292,16 @@ async def test_a_patch_keeps_the_dates_that_its_owner_gave_it(town: Town) -> Non
     assert listed[0]["last_updated"] == change["last_updated"]
 
 
-async def test_a_token_that_one_cpo_had_is_told_whole_once_it_is_broadcast(town: Town) -> None:
+@pytest.mark.req("RT-38", "PP-08")
+async def test_a_token_that_our_cpo_had_is_told_as_it_is_broadcast(town: Town) -> None:
     assert codes_of(await town.emsp1.send("PUT", TOKEN_AT, TOKEN, to=OURS))[1] == 1000
     change = {"valid": False, "last_updated": "2026-06-01T00:00:00Z"}
-    assert codes_of(await town.emsp1.send("PATCH", TOKEN_AT, change, to=HUB))[1] == 1000
+    assert codes_of(await town.emsp1.send("PATCH", TOKEN_AT, change, to=HUB)) == (404, 2004)
+    whole = {**TOKEN, **change}
+    assert codes_of(await town.emsp1.send("PUT", TOKEN_AT, whole, to=HUB)) == (201, 1000)
     async with pushing(town):
         await until(got(town.cpo2, "tokens"))
     (seen,) = town.cpo2.of("tokens")
-    assert (seen.method, seen.document()) == ("PUT", {**TOKEN, **change})
+    assert (seen.method, seen.document()) == ("PUT", whole)
     listed = envelope_of(await town.cpo1.send("GET", "sender/tokens", to=HUB))["data"]
-    assert listed == [{**TOKEN, **change}]
+    assert listed == [whole]

@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from modules.locations.store import locations
 from modules.tariffs.store import tariffs
-from modules.tokens.store import TokenRow, tokens
+from modules.tokens.store import hub_tokens, tokens
 from ocpi.editing import Document
 from ocpi.errors import PeerUnusable
 from ocpi.headers import Party
@@ -177,22 +177,25 @@ async def test_a_hub_is_asked_once_for_all_behind_it(world: World, platform: Pla
     assert [each.headers["ocpi-to-party-id"] for each in asked] == ["HBB"]
 
 
-async def test_tokens_that_the_hub_pulls_may_be_seen_by_all_for_good(each_world: World) -> None:
-    """Those that our own CPO was given directly are nobody else's business."""
-    await each_world.store(token(uid="PUSHED"), token(uid="BOTH"))
-    partner = await add_partner(
-        each_world, ("EMSP", ABC), tokens=[token(uid="BOTH"), token(uid="PULLED")]
-    )
-    assert told(await each_world.pull()) == ["All Tokens: 1 new, 1 unchanged."]
-    await each_world.store(token(uid="BOTH", valid=False, last_updated=T1))
-    async with each_world.context.database.read() as db:
-        rows = (await db.exec(select(TokenRow).order_by(col(TokenRow.position)))).all()
-    assert [row.shared for row in rows] == [False, True, True]
+@pytest.mark.req("RT-19", "RT-38")
+async def test_tokens_that_the_hub_pulls_are_for_all_and_what_our_cpo_was_told_is_not(
+    each_world: World,
+) -> None:
+    """AT-44."""
+    private = [token(uid="PUSHED"), token(uid="BOTH", valid=False)]
+    await each_world.store(*private)
+    pulled = [token(uid="BOTH"), token(uid="PULLED")]
+    partner = await add_partner(each_world, ("EMSP", ABC), tokens=pulled)
+    assert told(await each_world.pull()) == ["All Tokens: 2 new."]
+    await each_world.store(token(uid="PULLED", valid=False, last_updated=T1))
+    assert await stored(each_world, hub_tokens) == pulled
+    assert (await stored(each_world, tokens))[:2] == private
     news = await feed(each_world)
     assert set(news) == {"tokens/de*abc*both*rfid", "tokens/de*abc*pulled*rfid"}
     partner.lists["tokens"] = [token(uid="PULLED")]
     assert told(await each_world.pull(full=True)) == ["All Tokens: 1 unchanged. 1 is gone."]
-    assert await absent(each_world, tokens) == ["de*abc*both*rfid"]
+    assert await absent(each_world, hub_tokens) == ["de*abc*both*rfid"]
+    assert await absent(each_world, tokens) == []
     assert await feed(each_world) == news
 
 
@@ -200,8 +203,8 @@ async def test_our_cpo_keeps_the_tokens_that_it_pulls_to_itself(world: World) ->
     emsp = await world.add_emsp()
     emsp.issue_token(token())
     await world.pull()
-    async with world.context.database.read() as db:
-        assert [row.shared for row in await db.exec(select(TokenRow))] == [False]
+    assert await stored(world, tokens) == [token()]
+    assert await stored(world, hub_tokens) == []
     assert await feed(world) == {}
 
 

@@ -15,6 +15,8 @@ from modules.locations.parts import Place
 from modules.sessions.own import patch_own as patch_session
 from modules.stations.charges import Charge
 from modules.stations.reports.charging import prefer_tariff
+from modules.tokens.store import hub_tokens
+from ocpi.headers import Party
 from ocpi.spec.moments import format_moment, moment_of
 from ocpi.testing import samples
 from tests.house import (
@@ -75,6 +77,16 @@ async def test_a_token_that_two_emsps_have_is_nobodys(local: Yard) -> None:
     [outcome] = await local.report(start())
     assert "is not known" in outcome["note"]
     assert await local.sessions() == []
+
+
+async def test_a_token_that_our_cpo_and_the_hub_were_told_is_one(local: Yard) -> None:
+    """AT-44."""
+    newer = samples.token(contract_id="NEWER", last_updated="2026-06-01T00:00:00Z")
+    owner = Party(newer["country_code"], newer["party_id"])
+    async with local.database.write() as db:
+        await hub_tokens.put(db, owner, hub_tokens.identify(newer), newer)
+    await local.report(start())
+    assert (await local.session())["cdr_token"]["contract_id"] == "NEWER"
 
 
 @pytest.mark.req("SE-21")
