@@ -28,6 +28,7 @@ from ocpi.parties import (
     waits_for_check,
 )
 from ocpi.push.lanes import open_lane
+from ocpi.push.returning import tell_elsewhere
 from ocpi.spec.moments import format_moment, moment_of
 from ocpi.tolerances import tolerances_of
 
@@ -89,6 +90,7 @@ async def suspend(context: Context, name: str, *, suspended: bool) -> PartnerVie
         partner = await registration.find_partner(db, name, lock=True)
         partner.suspended = suspended
         await db.flush()
+        await tell_elsewhere(db, partner.key)
         log.info("partner suspended" if suspended else "partner resumed", partner=name)
         return await _view(context, db, partner)
 

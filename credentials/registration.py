@@ -34,6 +34,7 @@ from ocpi.parties import (
     WithheldEndpoint,
 )
 from ocpi.push.lanes import close_lane, open_lane
+from ocpi.push.returning import tell_elsewhere
 from ocpi.sealing import hash_token, new_token
 from ocpi.spec.credentials import Credentials, CredentialsRole
 from ocpi.spec.reading import dump
@@ -279,6 +280,7 @@ async def retire(db: AsyncSession, partner: Partner) -> None:
     partner.token_out = None
     partner.versions_url = None
     partner.registered_at = None
+    await tell_elsewhere(db, partner.key)
     await close_lane(db, partner.key)
 
 

@@ -64,7 +64,7 @@ class _Group:
 async def audit(
     context: Context, *, partner: str | None = None, limit: int = MOST, grace: int = GRACE
 ) -> Audit:
-    """CDRs that are older than `grace` microseconds and have no receipt of their partner.
+    """CDRs that are older than `grace` microseconds and have no receipt.
 
     With `partner`, its name, only those that are for it.
     """
@@ -118,18 +118,15 @@ def _with_feed_keys() -> Any:
 _CDR = _with_feed_keys()
 
 
-def _without_receipt(partner_id: Any, now: int, grace: int) -> Sequence[ColumnElement[bool]]:
-    """What a CDR is like that should have a receipt of a partner and has none.
+def _without_receipt(now: int, grace: int) -> Sequence[ColumnElement[bool]]:
+    """What a CDR is like that should have a receipt and has none, of whichever partner.
 
     A date that lies ahead tells no age, and must not hide a CDR.
     """
 
     def has_receipt(key: Any) -> ColumnElement[bool]:
-        receipt = select(literal(1)).where(
-            col(Receipt.partner_id) == partner_id,
-            col(Receipt.object_key) == literal(f"{MODULE}/") + key,
-        )
-        return receipt.correlate(_CDR, _REACHED).exists()
+        receipt = select(literal(1)).where(col(Receipt.object_key) == literal(f"{MODULE}/") + key)
+        return receipt.correlate(_CDR).exists()
 
     return (
         ~_CDR.c.last_updated.between(now - grace, now + grace),
@@ -154,7 +151,7 @@ async def _groups(
         )
         .select_from(_CDR)
         .join(_REACHED, _REACHED.c.party == _CDR.c.audience)
-        .where(_CDR.c.owner.in_(ours), *_without_receipt(_REACHED.c.partner_id, now, grace))
+        .where(_CDR.c.owner.in_(ours), *_without_receipt(now, grace))
         .group_by(_REACHED.c.partner_id, _CDR.c.owner, _CDR.c.audience)
     )
     if name is not None:
@@ -214,7 +211,7 @@ async def _entries(
         .where(
             _CDR.c.owner == group.owner,
             _CDR.c.audience == group.audience,
-            *_without_receipt(group.partner.key, now, grace),
+            *_without_receipt(now, grace),
         )
         .order_by(_CDR.c.last_updated)
         .limit(limit)

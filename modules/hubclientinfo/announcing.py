@@ -23,9 +23,10 @@ MOST_BEHIND_ONE = 5000
 async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
     """Store what a hub tells of a party; gives whether it is new. What is older is left alone.
 
-    Raises ``Conflict`` for a party that is known otherwise, in whatever role: a hub cannot take it
-    over (TA-28). Raises ``InvalidParameters`` for codes that are none: with an asterisk in them
-    they would be the beginning of another party's keys.
+    Raises ``Conflict`` for a party that is known otherwise, in whatever role and on whichever
+    platform: a hub cannot take it over, and have drivers charge at its cost (TA-28). Raises
+    ``InvalidParameters`` for codes that are none: with an asterisk in them they would be the
+    beginning of another party's keys.
     """
     for broken in owner_rules(info.country_code, info.party_id):
         raise InvalidParameters(broken)

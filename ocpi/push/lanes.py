@@ -106,12 +106,15 @@ class ParkedObject(SQLModel, table=True):
 
 
 class Receipt(SQLModel, table=True):
-    """A partner accepted a POST: the proof, and the address of its copy. Never sent to it again."""
+    """A partner accepted a POST: the proof, and the address of its copy.
+
+    What is POSTed is for one party, so it is never sent again, by whatever way that one is reached.
+    """
 
     __tablename__ = "receipt"
 
     partner_id: int = Field(sa_column=_of_partner())
-    object_key: str = Field(primary_key=True)
+    object_key: str = Field(primary_key=True, index=True)
     accepted_at: int = Field(sa_type=BigInteger)
     http_status: int
     url: str | None = None

@@ -1,4 +1,4 @@
-"""Parties behind a hub that appear or are back: what they were not told is told now.
+"""Parties that are reached by another way now, or are back: what they were not told is told now.
 
 While a hub tells that a party is away, what is for it alone waits, parked (see Addressee.away).
 Of a party that nobody had told of, the lane has passed over all that is for it.
@@ -9,14 +9,16 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock
+from ocpi.directory import AnnouncedParty
+from ocpi.parties import Partner, PartnerRole, PlatformID
 from ocpi.push.feed import SyncObject
 from ocpi.push.lanes import ParkedObject, Receipt, park_late, restart_lanes
 
 
 async def tell_newcomer(db: AsyncSession, partner_id: int, party: str) -> None:
-    """Tell what is for a party, by its key, that was not known behind this partner before.
+    """Tell what is for a party, by its key, that was not reached by this partner before.
 
-    But no CDR that a partner has accepted: a party may have been there by a connection of its own.
+    But no CDR that a partner has accepted: the party may have been reached in another way.
     """
     accepted = select(Receipt.object_key).where(col(Receipt.object_key) == col(SyncObject.key))
     meant = select(SyncObject.key).where(
@@ -24,6 +26,24 @@ async def tell_newcomer(db: AsyncSession, partner_id: int, party: str) -> None:
     )
     await park_late(db, partner_id, (await db.exec(meant)).all())
     await restart_lanes(db, [partner_id])
+
+
+async def tell_elsewhere(db: AsyncSession, partner_id: int) -> None:
+    """Have the hub tell what a partner of the CPO platform, told nothing any more, has not taken.
+
+    While that was told, the hub has passed over what is for its parties: `Addressee.elsewhere`.
+    """
+    parties = select(col(PartnerRole.party)).where(
+        col(PartnerRole.partner_id) == partner_id,
+        col(PartnerRole.platform) == PlatformID.CPO.value,
+    )
+    at_hub = select(col(Partner.id)).where(col(Partner.platform) == PlatformID.HUB.value)
+    reached = set()
+    for way in (PartnerRole, AnnouncedParty):
+        these = (col(way.party).in_(parties), col(way.partner_id).in_(at_hub))
+        reached |= set((await db.exec(select(way.partner_id, way.party).where(*these))).all())
+    for other, party in sorted(reached):
+        await tell_newcomer(db, other, party)
 
 
 async def tell_returned(db: AsyncSession, partner_id: int, party: str) -> None:

@@ -68,9 +68,7 @@ _FENCE = (
     .join(Partner, col(Partner.id) == col(PartnerLane.partner_id))
     .where(*SERVED, col(PartnerLane.partner_id) == bindparam("partner_id"))
 )
-_RECEIPT = select(col(Receipt.request_id)).where(
-    col(Receipt.partner_id) == bindparam("partner_id"), col(Receipt.object_key) == bindparam("key")
-)
+_RECEIPT = select(col(Receipt.request_id)).where(col(Receipt.object_key) == bindparam("key"))
 
 
 class Teller:
@@ -193,8 +191,7 @@ class Teller:
         return told
 
     async def _has_receipt(self, key: str) -> bool:
-        given = {"partner_id": self._partner_id, "key": key}
-        return bool(await self._context.database.fetch("teller.receipt", _RECEIPT, given))
+        return bool(await self._context.database.fetch("teller.receipt", _RECEIPT, {"key": key}))
 
     async def _exchange(
         self, send: Send, row: FeedRow, to: Party | None, *, doubtful: bool

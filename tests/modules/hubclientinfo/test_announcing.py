@@ -37,6 +37,8 @@ OTHER_HUB = Member(
     (("HUB", Party("AT", "HUB")),),
     (*CPO_SIDE, *EMSP_SIDE, ("SENDER", "hubclientinfo"), ("RECEIVER", "hubclientinfo")),
 )
+# Known by a connection to our CPO platform: its Tokens are good at our stations.
+BILATERAL = Member("bilateral", (("EMSP", Party("AT", "MSB")),), EMSP_SIDE, PlatformID.CPO)
 BEHIND = Party("AT", "CPB")
 INFO: dict[str, Any] = {
     "country_code": "AT",
@@ -52,7 +54,7 @@ SESSION_AT = f"receiver/sessions/AT/CPB/{SESSION['id']}"
 
 @pytest.fixture
 async def town(database_url: str) -> AsyncIterator[Town]:
-    async with open_town(database_url, (*EVERYBODY, OTHER_HUB)) as opened:
+    async with open_town(database_url, (*EVERYBODY, OTHER_HUB, BILATERAL)) as opened:
         yield opened
 
 
@@ -111,7 +113,7 @@ async def test_only_a_hub_announces_anybody(town: Town) -> None:
     assert await announced(town) == {}
 
 
-@pytest.mark.parametrize("party", [CPO1.party, EMSP1.party, OURS, HUB])
+@pytest.mark.parametrize("party", [CPO1.party, EMSP1.party, OURS, HUB, BILATERAL.party])
 @pytest.mark.parametrize("role", ["CPO", "EMSP"])
 @pytest.mark.threat("TA-28")
 async def test_a_hub_takes_over_nobody_who_is_known_otherwise(

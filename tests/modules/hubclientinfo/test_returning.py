@@ -1,21 +1,34 @@
-"""What bills reaches a party behind a hub, whenever that hub tells that it is there."""
+"""What bills reaches a party once, by whatever way it is reached when."""
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from sqlmodel import delete, select
 
+from modules.cdrs.audit import audit
 from modules.hubclientinfo.learning import Learner
 from ocpi.directory import AnnouncedParty
+from ocpi.headers import Party
+from ocpi.parties import PlatformID
 from ocpi.push.hearing import hearings
 from ocpi.push.lanes import ParkedObject
 from ocpi.spec.document import encode
 from ocpi.testing import samples
 from tests.house import OWNER, codes_of
 from tests.modules.hubclientinfo.test_announcing import INFO, OTHER_HUB
-from tests.ocpi.hub.town import EVERYBODY, Town, open_town, pushing, success, until
+from tests.ocpi.hub.town import (
+    EMSP_SIDE,
+    EVERYBODY,
+    Member,
+    Town,
+    open_town,
+    pushing,
+    success,
+    until,
+)
 
 EMSP = {"country_code": "AT", "party_id": "EMB"}
 AT_HUB = "receiver/hubclientinfo/AT/EMB"
@@ -39,8 +52,8 @@ async def announce(town: Town, status: str, day: int) -> None:
     assert codes_of(await town.hub2.send("PUT", AT_HUB, {**INFO, **EMSP, **told}))[1] == 1000
 
 
-def told(town: Town) -> list[Any]:
-    return [each.document()["id"] for each in town.hub2.of("cdrs")]
+def told(town: Town, peer: str = "hub2") -> list[Any]:
+    return [each.document()["id"] for each in town.peers[peer].of("cdrs")]
 
 
 async def parked(town: Town) -> list[ParkedObject]:
@@ -110,3 +123,59 @@ async def test_a_party_that_is_announced_anew_gets_no_bill_that_was_accepted(tow
         await bill(town, "C2")
         await until(lambda: "C2" in told(town))
         assert told(town) == ["C1", "C2"]
+
+
+# The same eMSP twice: by a connection of its own to our CPO platform, and as a party of the hub.
+DIRECT = Member("direct", (("EMSP", Party("AT", "EMB")),), EMSP_SIDE, PlatformID.CPO)
+ROAMING = replace(DIRECT, name="roaming", platform=PlatformID.HUB)
+
+
+@pytest.fixture
+async def two_ways(database_url: str) -> AsyncIterator[Town]:
+    async with open_town(database_url, (DIRECT, ROAMING)) as opened:
+        yield opened
+
+
+async def end(town: Town, how: str) -> None:
+    if how == "suspended":
+        await town.admin.post("/admin/partners/direct/suspend")
+    else:
+        gone = await town.direct.http.delete("/ocpi/cpo/2.2.1/credentials")
+        assert codes_of(gone) == (200, 1000)
+
+
+@pytest.mark.req("CD-05", "CD-08", "CR-15")
+@pytest.mark.parametrize("how", ["suspended", "unregistered"])
+async def test_what_a_connection_leaves_untold_when_it_ends_the_hub_tells_and_nothing_twice(
+    two_ways: Town, how: str
+) -> None:
+    town = two_ways
+    async with pushing(town):
+        await bill(town, "C1")
+        await until(lambda: told(town, "direct") == ["C1"])
+        town.direct.answer = lambda _: success(status=500)
+        await bill(town, "C2")
+        await until(lambda: told(town, "direct")[:2] == ["C1", "C2"])
+        assert told(town, "roaming") == []
+        await end(town, how)
+        await until(lambda: told(town, "roaming") == ["C2"])
+        await bill(town, "C3")
+        await until(lambda: told(town, "roaming") == ["C2", "C3"])
+        assert (await audit(town.context, grace=0)).overdue == 0
+
+
+@pytest.mark.req("CD-05", "CD-08")
+async def test_what_the_hub_has_told_a_party_is_not_told_again_by_its_own_connection(
+    two_ways: Town,
+) -> None:
+    town = two_ways
+    await end(town, "suspended")
+    async with pushing(town):
+        await bill(town, "C1")
+        await until(lambda: told(town, "roaming") == ["C1"])
+        await town.admin.post("/admin/partners/direct/resume")
+        await bill(town, "C2")
+        await until(lambda: "C2" in told(town, "direct"))
+        await asyncio.sleep(0.3)
+    assert (told(town, "direct"), told(town, "roaming")) == (["C2"], ["C1"])
+    assert (await audit(town.context, grace=0)).overdue == 0

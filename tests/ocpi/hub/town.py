@@ -49,6 +49,7 @@ class Member:
     name: str
     roles: tuple[tuple[str, Party], ...]
     interfaces: tuple[tuple[str, str], ...]
+    platform: PlatformID = PlatformID.HUB
 
     @property
     def party(self) -> Party:
@@ -199,14 +200,14 @@ async def _join(context: Context, network: Network, app: ASGIApp, member: Member
     network.hosts[f"{member.name}.example"] = peer
     role, party = member.roles[0]
     partner_id = await add_partner(
-        context.database, member.name, peer.token, party, role=role, platform=PlatformID.HUB
+        context.database, member.name, peer.token, party, role=role, platform=member.platform
     )
     async with context.database.write() as db:
         partner = await db.get_one(Partner, partner_id)
         partner.token_out = context.seal.close(peer.token_out)
         partner.versions_url = f"{peer.url}/versions"
         for further, other in member.roles[1:]:
-            db.add(_role(partner_id, further, other))
+            db.add(_role(partner_id, member.platform, further, other))
         for interface, module in member.interfaces:
             url = f"{peer.url}/{interface.lower()}/{module}"
             db.add(
@@ -216,10 +217,10 @@ async def _join(context: Context, network: Network, app: ASGIApp, member: Member
     return peer
 
 
-def _role(partner_id: int, role: str, party: Party) -> Any:
+def _role(partner_id: int, platform: PlatformID, role: str, party: Party) -> Any:
     return PartnerRole(
         partner_id=partner_id,
-        platform=PlatformID.HUB.value,
+        platform=platform.value,
         role=role,
         party=party.key,
         country_code=party.country_code,
