@@ -257,7 +257,7 @@ async def test_who_is_silent_is_asked_whether_it_lives(town: Town) -> None:
     async with living(town, silence=0.2, again=0.05, probe=0.01, probe_cap=0.05):
         await until(lambda: len(asked) >= 2)
         assert asked == ["GET"] * len(asked)
-        assert told(town, "emsp2", "MSP") == ["CONNECTED"]
+        await until(lambda: told(town, "emsp2", "MSP") == ["CONNECTED"])
         del town.network.hosts["emsp1.example"]
         await until(lambda: told(town, "emsp2", "MSP")[-1] == "OFFLINE")
 
