@@ -93,7 +93,6 @@ def _others(town: Town, *names: str) -> list[Peer]:
         ("cpo1", "PATCH", "receiver/sessions/BE/BEC/S9", {"kwh": 1}),
         ("cpo1", "POST", "receiver/cdrs", {}),
         ("cpo1", "POST", "receiver/cdrs", {"cdr_token": "odd"}),
-        ("cpo1", "DELETE", "receiver/tariffs/BE/BEC/T1", None),
         ("emsp2", "POST", "receiver/commands/STOP_SESSION", {**CALLBACK, "session_id": "S1"}),
         ("emsp2", "PUT", "receiver/chargingprofiles/S1", {}),
         ("emsp1", "POST", "receiver/commands/START_SESSION", {**CALLBACK, "location_id": "NO"}),
