@@ -1,5 +1,6 @@
 """Agreements between parties of the hub, as staff make them; see ocpi.agreements."""
 
+import asyncio
 import re
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from ocpi.errors import UnknownObject
 from ocpi.messages import log
 from ocpi.parties import Partner, PartnerRole, PlatformID
 from ocpi.push.lanes import restart_lanes, rewind_lane
+from ocpi.push.parting import part
 from ocpi.spec.moments import format_moment, moment_of
 
 _PARTY = re.compile(r"[A-Za-z]{2}\*[A-Za-z0-9]{3}")
@@ -69,7 +71,8 @@ async def list_rules(context: Context) -> list[RuleView]:
 async def set_rule(context: Context, rule: Rule) -> RuleView:
     """Make a rule, or change it; who may hear more is told what it has missed.
 
-    Of what a rule withdraws nothing is sent once it is committed, but for what is in flight.
+    Who may not know a party any more is told that it is gone (HC-05). Of what a rule withdraws
+    nothing else is sent once it is committed, but for what is in flight.
     """
     async with context.database.write() as db:
         row = Agreement(
@@ -79,6 +82,7 @@ async def set_rule(context: Context, rule: Rule) -> RuleView:
             allowed=rule.allowed,
             created_at=await clock(db),
         )
+        await part(context, db, (row.from_party, row.to_party, row.module), said=row.allowed)
         await db.merge(row)
         if rule.allowed:
             await _tell_anew(db, row.from_party, row.to_party)
@@ -90,11 +94,13 @@ async def set_rule(context: Context, rule: Rule) -> RuleView:
 
 async def forget_rule(context: Context, from_party: str, to_party: str, module: str) -> None:
     """Take a rule back; raises ``UnknownObject`` where there is none."""
+    sender, receiver = from_party.lower(), to_party.lower()
     async with context.database.write() as db:
+        await part(context, db, (sender, receiver, module), said=None)
         gone = await db.exec(
             delete(Agreement).where(
-                col(Agreement.from_party) == from_party.lower(),
-                col(Agreement.to_party) == to_party.lower(),
+                col(Agreement.from_party) == sender,
+                col(Agreement.to_party) == receiver,
                 col(Agreement.module) == module,
             )
         )
@@ -103,13 +109,14 @@ async def forget_rule(context: Context, from_party: str, to_party: str, module: 
                 f"There is no agreement from {from_party} to {to_party} for {module}: "
                 "see `ocpi agreement list`."
             )
-        await _tell_anew(db, from_party.lower(), to_party.lower())
+        await _tell_anew(db, sender, receiver)
 
 
 async def _tell_anew(db: AsyncSession, *parties: str) -> None:
     """Have the partners of these parties told everything that they may hear now."""
     for partner_id in await _partners(db, *parties):
         await rewind_lane(db, partner_id, hopeful=False)
+        await asyncio.sleep(0)  # Of thousands, all at once would hold everything up.
 
 
 async def _partners(db: AsyncSession, *parties: str) -> list[int]:

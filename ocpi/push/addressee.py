@@ -13,6 +13,8 @@ from ocpi.context import Context
 from ocpi.directory import AnnouncedParty, Directory, Member, read_directory
 from ocpi.headers import Party, routing_headers
 from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, PlatformID, State
+from ocpi.push.feed import SyncObject
+from ocpi.push.lanes import HeldObject
 from ocpi.push.outcome import Kind
 from ocpi.settings import Settings
 from ocpi.sides import hearers
@@ -37,8 +39,9 @@ def told_partners(settings: Settings) -> tuple[ColumnElement[bool], ...]:
 _RECEIVES = ("HUB", "EMSP", "NSP", "OTHER", "SCSP", "NAP", "CPO")
 
 
+CLIENT_INFOS = "hubclientinfo"
 # What only the hub tells: on the other platform nobody else's objects are told on.
-_OF_HUB = frozenset({"tokens", "hubclientinfo"})
+_OF_HUB = frozenset({"tokens", CLIENT_INFOS})
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,8 @@ class Addressee:
     """What it may see of Locations and Tariffs."""
     elsewhere: frozenset[str] = frozenset()
     """Parties of the hub that our CPO platform reaches directly: what bills is told them there."""
+    parted: frozenset[str] = frozenset()
+    """Keys of parties that it was told of, may not know any more, and is to be told are gone."""
 
     @property
     def put_only(self) -> bool:
@@ -117,9 +122,8 @@ class Addressee:
         own, may = self._own, directory.agreements.may
         if any(each.party.key == owner for each in own):
             return ()
-        if module == "hubclientinfo":
-            seen = any(directory.agreements.knows(member.party.key, owner) for member in own)
-            return (None,) if seen else ()
+        if module == CLIENT_INFOS:
+            return (None,) if self._may_know(owner) or owner in self.parted else ()
         if audience is not None:
             told = owner in self.owners and audience in self.parties.keys() - self.elsewhere
             return (self.parties[audience],) if told and may(owner, audience, module) else ()
@@ -131,6 +135,14 @@ class Addressee:
         heard_by = (m.party for m in direct if m.role in hearing)
         allowed = {party.key: party for party in heard_by if may(owner, party.key, module)}
         return tuple(allowed.values())
+
+    def loses(self, module: str, owner: str) -> bool:
+        """Whether it is to be told that a party is gone that none of its own may know any more."""
+        return module == CLIENT_INFOS and owner in self.parted and not self._may_know(owner)
+
+    def _may_know(self, party: str) -> bool:
+        knows = None if self.directory is None else self.directory.agreements.knows
+        return knows is not None and any(knows(each.party.key, party) for each in self._own)
 
     @cached_property
     def _own(self) -> Sequence[Member]:
@@ -179,6 +191,14 @@ _DIRECT = (
     .join(Partner, col(Partner.id) == col(PartnerRole.partner_id))
     .where(*SERVED, col(PartnerRole.platform) == PlatformID.CPO.value)
 )
+_PARTED = (
+    select(col(SyncObject.owner))
+    .join(HeldObject, col(HeldObject.object_key) == col(SyncObject.key))
+    .where(
+        col(HeldObject.partner_id) == bindparam("partner_id"),
+        col(HeldObject.object_key).startswith(f"{CLIENT_INFOS}/"),
+    )
+)
 _ROLES = (
     select(col(PartnerRole.role), col(PartnerRole.country_code), col(PartnerRole.party_id))
     .where(col(PartnerRole.partner_id) == bindparam("partner_id"))
@@ -208,6 +228,7 @@ async def read_addressee(
     announced = await database.fetch("addressee.announced", _ANNOUNCED, this) if is_hub else ()
     parties = [Party(*codes) for _, *codes in (*roles, *announced)]
     at_hub = platform == PlatformID.HUB
+    parted = await database.fetch("addressee.parted", _PARTED, this) if at_hub else ()
     direct = await database.fetch("addressee.direct", _DIRECT, {}) if at_hub else ()
     options = decode(stored)
     target = Target(name, context.seal.open(sealed), raw_token=bool(options.get("raw_token")))
@@ -225,6 +246,7 @@ async def read_addressee(
         directory=await read_directory(database, context.settings) if at_hub else None,
         sight=read_sight(rules, mappings),
         elsewhere=frozenset(key for (key,) in direct),
+        parted=frozenset(owner for (owner,) in parted),
     )
 
 

@@ -1,5 +1,7 @@
 """What a partner with rules or mappings is told, and holds: what it must not see is taken back.
 
+So is the ClientInfo of a party that it may not know any more, see `ocpi.push.parting`.
+
 Each step is stored before the request that it is about, lest a crash leaves the partner with an
 object of which nobody knows.
 """
@@ -13,7 +15,7 @@ from sqlmodel import col
 from ocpi.database import Database
 from ocpi.push.feed import FeedRow, feed_key, read_key
 from ocpi.push.lanes import HeldObject, insert_into
-from ocpi.push.source import Ruled, Send, Source
+from ocpi.push.source import Ruled, Send, Source, Withdrawing
 from ocpi.sight import Sight
 
 _HELD = select(col(HeldObject.whole)).where(
@@ -24,7 +26,7 @@ _HELD = select(col(HeldObject.whole)).where(
 
 @dataclass(frozen=True)
 class Holding:
-    """One partner's side of it. Where it has no rules, nothing is asked or stored."""
+    """One partner's side of it. Of what it sees and has no rules for nothing is asked or stored."""
 
     database: Database
     partner_id: int
@@ -42,7 +44,7 @@ class Holding:
         self, source: Source, row: FeedRow, *, seen: bool, patch: bool
     ) -> Sequence[Send]:
         """The requests that tell an object, or take it back from a partner that may hold it."""
-        if not self.sight.of(row.module):
+        if seen and not self.sight.of(row.module):
             return await self.tells(source, row, patch=patch)
         whole = await self._whole(row)
         if seen:
@@ -51,7 +53,7 @@ class Holding:
             sends = await self.tells(source, row, patch=patch)
             # The last request tells all of it.
             return sends if whole else sends[-1:]
-        if whole is None or not isinstance(source, Ruled):
+        if whole is None or not isinstance(source, Withdrawing):
             return ()
         await self._store(row, whole=False)
         return self._mapped(source, row, await source.withdraws(self.database, row))
@@ -68,11 +70,9 @@ class Holding:
 
     async def settle(self, row: FeedRow, *, seen: bool) -> None:
         """The partner has taken what `sends` gave."""
-        if not self.sight.of(row.module):
-            return
         if not seen:
             await self._forget(row)
-        elif not await self._whole(row):
+        elif self.sight.of(row.module) and not await self._whole(row):
             await self._store(row, whole=True)
 
     async def _whole(self, row: FeedRow) -> bool | None:
@@ -90,11 +90,13 @@ class Holding:
             await db.exec(held.on_conflict_do_update(index_elements=names, set_={"whole": whole}))
 
     async def _forget(self, row: FeedRow) -> None:
+        """It was taken back; what it was told and lost again meanwhile is held whole, and stays."""
         async with self.database.write() as db:
             await db.exec(
                 delete(HeldObject).where(
                     col(HeldObject.partner_id) == self.partner_id,
                     col(HeldObject.object_key) == _key(row),
+                    col(HeldObject.whole).is_(False),
                 )
             )
 

@@ -122,7 +122,11 @@ class Receipt(SQLModel, table=True):
 
 
 class HeldObject(SQLModel, table=True):
-    """A partner that has rules was told this object, and must be told should they hide it."""
+    """An object that a partner was told, and must be told is gone once it may not see it.
+
+    Those of a partner with rules, see `ocpi.sight`, and the ClientInfos of parties that it may not
+    know any more, see `ocpi.push.parting`.
+    """
 
     __tablename__ = "held"
 

@@ -42,7 +42,16 @@ class Source(Protocol):
 
 
 @runtime_checkable
-class Ruled(Source, Protocol):
+class Withdrawing(Source, Protocol):
+    """The way of a module whose objects a partner may have to forget."""
+
+    async def withdraws(self, database: Database, row: FeedRow) -> Sequence[Send]:
+        """The requests that take an object back from a partner that must not see it any more."""
+        ...
+
+
+@runtime_checkable
+class Ruled(Withdrawing, Protocol):
     """The way of a module whose objects a partner's rules may hide, see `ocpi.sight`."""
 
     async def facts(self, database: Database, object_key: str) -> Facts | None:
@@ -51,8 +60,4 @@ class Ruled(Source, Protocol):
 
     def told(self, send: Send, row: FeedRow, mappings: Mappings) -> Send:
         """A request as it is sent to a partner with these mappings, see `ocpi.mappings`."""
-        ...
-
-    async def withdraws(self, database: Database, row: FeedRow) -> Sequence[Send]:
-        """The requests that take an object back from a partner that must not see it any more."""
         ...

@@ -150,7 +150,8 @@ class Teller:
         """
         holding = Holding(self._context.database, self._partner_id, self.addressee.sight)
         try:
-            seen = await holding.sees(self._sources[row.module], row)
+            lost = self.addressee.loses(row.module, row.owner)
+            seen = not lost and await holding.sees(self._sources[row.module], row)
             sends = await holding.sends(self._sources[row.module], row, seen=seen, patch=patch)
         except (*DATABASE_ERRORS, MemoryError):
             # That passes, and is no fault of the object's.

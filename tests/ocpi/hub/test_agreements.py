@@ -58,7 +58,7 @@ async def agree(
     assert answer.status_code == 200, answer.text
 
 
-async def part(town: Town, one: Party = BEC, other: Party = MSP) -> None:
+async def part(town: Town, one: Party | str = BEC, other: Party | str = MSP) -> None:
     """Let two parties have nothing to do with each other."""
     for sender, receiver in ((one, other), (other, one)):
         await agree(town, sender, receiver, allowed=False)

@@ -8,14 +8,18 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from modules.hubclientinfo.source import ClientInfoSource
+from modules.hubclientinfo.store import client_infos
 from modules.locations.own import patch_own, put_own
 from modules.locations.parts import Place
 from modules.locations.source import LocationSource
 from ocpi.database import Database
+from ocpi.headers import Party
 from ocpi.parties import Partner
-from ocpi.push.feed import SyncObject
+from ocpi.push.feed import Change, SyncObject, changed
 from ocpi.push.holding import Holding
 from ocpi.push.lanes import HeldObject
+from ocpi.push.reading import read_row
 from ocpi.sight import Sight, SightRule
 from ocpi.spec.document import decode
 from ocpi.testing import samples
@@ -127,3 +131,27 @@ async def test_until_it_has_arrived_it_is_told_whole_or_taken_back(
     else:
         await tell(database, row)
         assert await held(database) == [(KEY, True)]
+
+
+@pytest.mark.req("HC-05")
+async def test_who_is_parted_anew_is_told_again_though_the_first_time_is_only_settled_now(
+    database: Database,
+) -> None:
+    """As when a process that lost the lane meanwhile gets its answer late."""
+    async with database.write() as db:
+        bec = {"party_id": "BEC", "country_code": "BE", "role": "CPO", "status": "CONNECTED"}
+        info = {**bec, "last_updated": "2026-01-01T00:00:00.000Z"}
+        await client_infos.put(db, Party("BE", "BEC"), "CPO", info)
+        await changed(db, Change("hubclientinfo", "be*bec*cpo"))
+    row = await read_row(database, "hubclientinfo/be*bec*cpo")
+    assert row is not None
+    holding, source = Holding(database, 1, Sight()), ClientInfoSource()
+    for _ in range(2):
+        async with database.write() as db:
+            await db.merge(HeldObject(partner_id=1, object_key=row.key, whole=True))
+        await holding.settle(row, seen=False)
+        assert await held(database) == [(row.key, True)]
+        (gone,) = await holding.sends(source, row, seen=False, patch=False)
+        assert decode(gone.body or "")["status"] == "SUSPENDED"
+    await holding.settle(row, seen=False)
+    assert await holding.sends(source, row, seen=False, patch=False) == ()
