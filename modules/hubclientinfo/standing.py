@@ -5,32 +5,31 @@ process, is told once: the handshake, the check before live data, staff, the pus
 that a party is behind.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlmodel import col
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.hubclientinfo.store import MODULE, ClientInfoRow, client_infos
 from ocpi.context import Context
 from ocpi.crew import Repeated
-from ocpi.database import clock
+from ocpi.database import Database
 from ocpi.dating import later
 from ocpi.directory import MEMBERS
-from ocpi.editing import Document, object_key
+from ocpi.editing import Decision, Document, Edit, Written, object_key
 from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.parties import Partner, State
 from ocpi.push.breaker import is_away
-from ocpi.push.feed import Change, changed
+from ocpi.push.feed import Change, Stream
 from ocpi.push.lanes import PartnerLane
+from ocpi.push.writing import write
 from ocpi.spec.document import decode
 from ocpi.spec.hubclientinfo import ConnectionStatus
 
-# Few enough for a transaction that nobody waits for: a hub may announce thousands at once.
-_AT_ONCE = 50
 _MEMBERS = MEMBERS.subquery()
 _FACTS = (
     select(
@@ -126,11 +125,7 @@ def standings(facts: Sequence[Facts], told: Mapping[str, Document]) -> dict[str,
 async def bring_up_to_date(context: Context) -> int:
     """Tell every change of a standing; gives how many there were."""
     news = standings(await read_facts(context), await read_told(context))
-    keys = sorted(news)
-    for first in range(0, len(keys), _AT_ONCE):
-        async with context.database.write() as db:
-            for key in keys[first : first + _AT_ONCE]:
-                await _tell(db, news[key])
+    await asyncio.gather(*(_tell(context.database, news[key]) for key in sorted(news)))
     return len(news)
 
 
@@ -140,17 +135,21 @@ async def read_told(context: Context) -> dict[str, Document]:
     return {key: decode(body) for key, body in rows}
 
 
-async def _tell(db: AsyncSession, document: Document) -> None:
+async def _tell(database: Database, document: Document) -> None:
     """Store a ClientInfo with a later date than before (HC-08), and have others told (HC-04)."""
     party, role = Party(document["country_code"], document["party_id"]), document["role"]
-    before = await client_infos.lock(db, party, role)
-    if before is not None and before["status"] == document["status"]:
-        return  # Another process was faster.
-    stored = None if before is None else before["last_updated"]
-    dated = {**document, "last_updated": later(stored, await clock(db))}
-    await client_infos.put(db, party, role, dated)
-    await changed(db, Change(MODULE, object_key(party, role)))
-    log.info("client", party=str(party), role=role, status=document["status"])
+
+    def decide(stored: Document | None, now: int) -> Decision:
+        if stored is not None and stored["status"] == document["status"]:
+            return None, Written(stored, changed=False)  # Another process was faster.
+        date = later(None if stored is None else stored["last_updated"], now)
+        dated = {**document, "last_updated": date}
+        return dated, Written(dated, created=stored is None)
+
+    edit = Edit(party, role, decide, creates=True, dated_in=Stream.STATE)
+    written = await write(database, client_infos, edit, lambda _: Change(MODULE, edit.key))
+    if written.changed:
+        log.info("client", party=str(party), role=role, status=document["status"])
 
 
 class Standing(Repeated):

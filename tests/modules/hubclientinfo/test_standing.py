@@ -1,5 +1,6 @@
 """Who is connected to the hub: what partners read of it, and hear of every change."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -8,11 +9,21 @@ import httpx
 import pytest
 
 from credentials.registration import bind_roles, find_partner, keep_credentials
-from modules.hubclientinfo.standing import Facts, Standing, bring_up_to_date, standings, status_of
+from modules.hubclientinfo.standing import (
+    Facts,
+    Standing,
+    bring_up_to_date,
+    read_told,
+    standings,
+    status_of,
+)
 from ocpi.crew import on_duty
+from ocpi.database import clock, stamp
 from ocpi.headers import Party
 from ocpi.pulse import store_pulse
+from ocpi.push.feed import Stream
 from ocpi.spec.credentials import Credentials
+from ocpi.spec.moments import moment_of, parse_moment
 from ocpi.testing import samples
 from tests.house import HUB, codes_of, envelope_of
 from tests.ocpi.hub.town import EMSP1, Town, open_town, pushing, success, until
@@ -274,9 +285,16 @@ async def test_it_is_carried_on_after_a_restart_without_telling_anything_twice(t
     assert await bring_up_to_date(town.context) == 0
 
 
-async def test_many_are_told_in_short_transactions(
-    town: Town, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("modules.hubclientinfo.standing._AT_ONCE", 2)
-    assert await bring_up_to_date(town.context) == 5
-    assert len(await statuses(town)) == 4
+@pytest.mark.req("HC-08")
+async def test_it_is_dated_when_nobody_can_be_told_before_it(town: Town) -> None:
+    """Else a partner that lists by date misses what waits for another one's commit (IP-24)."""
+    async with town.context.database.write() as db:
+        await stamp(db, Stream.STATE, 0)
+        telling = asyncio.create_task(bring_up_to_date(town.context))
+        await asyncio.sleep(0.3)
+        freed = await clock(db)
+    assert await telling == 5
+    told = (await read_told(town.context)).values()
+    assert all(
+        parse_moment(each["last_updated"]) >= moment_of(freed // 1000 * 1000) for each in told
+    )
