@@ -113,7 +113,7 @@ def _read_envelope(content: bytes) -> tuple[int | None, str | None, Any]:
     if isinstance(code, str) and re.fullmatch(r"[0-9]{4}", code):
         code = int(code)
         forgive(Habit.ENVELOPE, "status_code")
-    if type(code) is not int:
+    if type(code) is not int or not 0 <= code <= 9999:
         return None, None, None
     if not isinstance(envelope.get("timestamp"), str):
         forgive(Habit.ENVELOPE, "timestamp")
