@@ -42,11 +42,14 @@ class Intake:
         taken = self.taken
         lines = await read_parked(self._database, self._partner_id, until)
         if taken != self.taken:
-            return  # What was read may be older than what is known here; it will be seen again.
+            # What was read may be older than what is known here. What is due will be seen again.
+            if until is None:
+                await self.load_parked()
+            return
         for key, order_key, stream, parking in lines:
             if stream is None:
                 # The whole object is told, so that nothing is left to tell of the part.
-                self._ledger.notes.unpark(key, parking.kind)
+                self._ledger.notes.unpark(key, parking)
                 self._note()
                 continue
             if parking.next_at is not None:

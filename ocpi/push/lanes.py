@@ -334,13 +334,11 @@ async def put_notes(db: AsyncSession, partner_id: int, notes: Notes) -> None:
     """Store what is parked, and forget what is not any more."""
     for key, parking in notes.parked.items():
         await _upsert(db, {"partner_id": partner_id, "object_key": key, **vars(parking)})
-    for key, why in notes.unparked.items():
-        forget = delete(ParkedObject).where(
-            col(ParkedObject.partner_id) == partner_id, col(ParkedObject.object_key) == key
-        )
+    for key, known in notes.unparked.items():
         # A `late` row that another worker wrote meanwhile asks for one more push.
-        known = why is Why.LATE
-        await db.exec(forget if known else forget.where(col(ParkedObject.kind) != Why.LATE))
+        told = or_(col(ParkedObject.kind) != Why.LATE, col(ParkedObject.next_at) == known.next_at)
+        this = col(ParkedObject.partner_id) == partner_id, col(ParkedObject.object_key) == key
+        await db.exec(delete(ParkedObject).where(*this, told))
 
 
 async def park_late(db: AsyncSession, partner_id: int, keys: Iterable[str]) -> None:

@@ -69,16 +69,16 @@ class Notes:
     """What happened since the last commit."""
 
     parked: dict[str, Parking] = field(default_factory=dict)
-    unparked: dict[str, Why] = field(default_factory=dict)
-    """Objects that are not parked any more, and why they were."""
+    unparked: dict[str, Parking] = field(default_factory=dict)
+    """Objects that are not parked any more, and how they were last."""
 
     def park(self, key: str, parking: Parking) -> None:
         self.unparked.pop(key, None)
         self.parked[key] = parking
 
-    def unpark(self, key: str, why: Why) -> None:
+    def unpark(self, key: str, parking: Parking) -> None:
         self.parked.pop(key, None)
-        self.unparked[key] = why
+        self.unparked[key] = parking
 
 
 class Ledger:
@@ -224,7 +224,7 @@ class Ledger:
             self.notes.park(entry.key, entry.parking)
         else:
             del self._parked[entry.key]
-            self.notes.unpark(entry.key, entry.parking.kind)
+            self.notes.unpark(entry.key, entry.parking)
 
     def _queue_behind(self, entry: Entry) -> None:
         """What came after it stays behind it: a CDR behind the end of its Session (IP-18)."""
@@ -292,10 +292,11 @@ class Ledger:
         entries = self._entries[stream]
         self._entries[stream] = {key: entry for key, entry in entries.items() if entry.busy}
         for key, entry in list(self._parked.items()):
-            failed = entry.parking is not None and entry.parking.kind is Why.TRANSIENT
+            parking = entry.parking
+            failed = parking if parking and parking.kind is Why.TRANSIENT else None
             if entry.stream is stream and failed and not entry.busy:
                 del self._parked[key]
-                self.notes.unpark(key, Why.TRANSIENT)
+                self.notes.unpark(key, failed)
         self.positions[stream] = max(self.positions[stream], upto)
 
     def take_notes(self) -> Notes:

@@ -15,11 +15,14 @@ from ocpi.push.lanes import (
     ParkedObject,
     PartnerLane,
     WorkerBeat,
+    park_late,
+    parking_of,
+    put_notes,
     release_orphans,
     rewind_lane,
     tell_again,
 )
-from ocpi.push.ledger import Why
+from ocpi.push.ledger import Notes, Why
 from tests.ocpi.push.faults import end_process, failing, until_not_behind, until_parked
 from tests.ocpi.push.simulated import Simulated
 from tests.ocpi.push.world import QUICK, World, until, until_found
@@ -204,6 +207,32 @@ async def test_a_cdr_is_not_posted_again_by_the_repair(world: World) -> None:
     await until_repaired(world)
     await until(lambda: len(partner.versions["a"]) == 2)
     assert len(partner.of("POST")) == 1
+
+
+async def test_what_is_to_be_told_again_stays_so_when_an_earlier_wish_was_fulfilled(
+    world: World,
+) -> None:
+    await world.add_partner("msp")
+    partner_id, key = world.ids["msp"], "locations/nl*tnm*a"
+
+    async def wish() -> ParkedObject:
+        async with world.database.write() as db:
+            await park_late(db, partner_id, [key])
+            return (await db.exec(select(ParkedObject))).one()
+
+    async def fulfil(row: ParkedObject) -> None:
+        notes = Notes()
+        notes.unpark(key, parking_of(row))
+        async with world.database.write() as db:
+            await put_notes(db, partner_id, notes)
+
+    earlier, later = await wish(), await wish()
+    await fulfil(earlier)
+    async with world.database.read() as db:
+        assert (await db.exec(select(ParkedObject.next_at))).one() == later.next_at
+    await fulfil(later)
+    async with world.database.read() as db:
+        assert (await db.exec(select(ParkedObject))).all() == []
 
 
 Cursors = dict[str, int]

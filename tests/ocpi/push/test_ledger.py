@@ -139,7 +139,10 @@ def test_a_parked_object_that_changed_during_a_try_stays_parked_and_due(ledger: 
     assert (ledger.watermark(STATE), ledger.notes.parked["a"].next_at) == (2, 0)
     assert pick(ledger, now) is entry
     ledger.complete(entry, 2, told=True)
-    assert (ledger.notes.parked, ledger.notes.unparked) == ({}, {"a": Why.TRANSIENT})
+    assert (ledger.notes.parked, ledger.notes.unparked) == (
+        {},
+        {"a": Parking(2, Why.TRANSIENT, next_at=0)},
+    )
 
 
 def test_what_is_known_here_is_newer_than_what_is_read_again(ledger: Ledger) -> None:
