@@ -233,7 +233,7 @@ class Lane:
             self._note()
             return
         patch = self._may_patch(entry, row)
-        told = await self._teller.tell(row, patch=patch, doubtful=entry.doubtful)
+        told = await self._teller.tell(row, patch=patch, doubt=entry.doubt)
         self._allowance.spend(self._watch.now(), told.requests - 1)
         self._weigh(told, cuts)
         await self._settle(entry, row, told)
@@ -270,6 +270,8 @@ class Lane:
         elif outcome.kind is Kind.THROTTLE:
             wait = self._allowance.pause(now, outcome.retry_after)
             self._ledger.release(entry)
+            if outcome.doubtful:
+                self._ledger.doubt(entry, maybe=True)
             self._log.info("push throttled", key=entry.key, seconds=wait)
         elif outcome.kind in (Kind.AUTH, Kind.GONE) and not self._is_own_fault(entry):
             await self._bar(entry, told, now)
@@ -311,8 +313,7 @@ class Lane:
         """Park the object, or keep it where it is as long as the breaker is not closed."""
         now = self._watch.now()
         self._last_error = outcome.sentence[:500]
-        self._ledger.doubt(entry)
-        entry.doubtful |= outcome.doubtful
+        self._ledger.doubt(entry, maybe=outcome.doubtful)
         if self._breaker.settled:
             parking = self._ledger.park(entry, row.seq, outcome, why, now)
             kind, attempts = parking.kind.value, parking.attempts

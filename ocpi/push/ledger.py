@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from ocpi.push.feed import Stream
-from ocpi.push.outcome import Outcome
+from ocpi.push.outcome import Doubt, Outcome
 from ocpi.push.pace import Pace, micros
 
 
@@ -56,8 +56,7 @@ class Entry:
     first: int | None
     """The oldest change not told, which holds the watermark back; None: it is parked."""
     parking: Parking | None = None
-    doubtful: bool = False
-    """The partner may have it from an earlier POST."""
+    doubt: Doubt = Doubt.NONE
     tried_at: int = 0
     barred_at: int = 0
     """When the partner last said on it that we are not let in, or that nobody is there."""
@@ -131,8 +130,8 @@ class Ledger:
         parked = self._parked.get(key)
         entry = parked or self._entries[stream].get(key)
         if entry is None:
-            doubtful = seq <= self._known[stream]
-            entry = Entry(key, order_key, stream, seq, seq, doubtful=doubtful)
+            doubt = Doubt.OLD if seq <= self._known[stream] else Doubt.NONE
+            entry = Entry(key, order_key, stream, seq, seq, doubt=doubt)
             self._entries[stream][key] = entry
         elif seq > entry.seq:
             entry.seq = seq
@@ -161,8 +160,7 @@ class Ledger:
                 self._entries[stream][key] = entry
             return
         entry.parking, entry.first = parking, None
-        entry.doubtful |= parking.doubtful
-        self.doubt(entry)
+        self.doubt(entry, maybe=parking.doubtful)
         self._parked[key] = entry
 
     def pick(self, now: int, *, trial: bool = False) -> Entry | None:
@@ -209,7 +207,7 @@ class Ledger:
         self.release(entry)
         if told:
             self._hold(entry.key, seq)
-        entry.doubtful = False
+        entry.doubt = Doubt.NONE
         if entry.seq > seq and entry.parking is None:
             entry.first = entry.seq
             self._queue_behind(entry)
@@ -239,8 +237,13 @@ class Ledger:
         if len(self._held) > self._pace.remembered:
             self._held.popitem(last=False)
 
-    def doubt(self, entry: Entry) -> None:
-        """What the partner holds of it is not known any more: no PATCH before the next success."""
+    def doubt(self, entry: Entry, *, maybe: bool = False) -> None:
+        """What the partner holds of it is not known any more: no PATCH before the next success.
+
+        `maybe` it took what failed.
+        """
+        if maybe:
+            entry.doubt = Doubt.FAILED
         self._held.pop(entry.key, None)
         self._held.pop(entry.order_key, None)
 
@@ -253,7 +256,6 @@ class Ledger:
         self._entries[entry.stream].pop(entry.key, None)
         before = entry.parking or Parking(entry.seq, why, None, first_failed_at=now)
         attempts = before.attempts + 1
-        entry.doubtful |= outcome.doubtful
         mortal = why is Why.REJECTED and entry.stream is Stream.STATE
         dead = mortal and attempts >= self._pace.deaths
         entry.parking = Parking(
@@ -261,7 +263,7 @@ class Ledger:
             kind=Why.DEAD if dead else why,
             next_at=None if dead else now + micros(self._pace.retry_in(attempts)),
             attempts=attempts,
-            doubtful=entry.doubtful,
+            doubtful=entry.doubt is Doubt.FAILED,
             http_status=outcome.http_status,
             status_code=outcome.status_code,
             error=outcome.sentence[:500],

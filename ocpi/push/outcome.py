@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from ocpi.client import ExchangeFailed
 from ocpi.reply import Reply
@@ -24,6 +24,14 @@ class Kind(StrEnum):
     THROTTLE = "throttle"  # It asks for a pause, or this process needs one.
     AUTH = "auth"  # It does not accept our token.
     GONE = "gone"  # It says that nobody lives there any more.
+
+
+class Doubt(IntEnum):
+    """Whether the partner may have a POST already."""
+
+    NONE = 0
+    OLD = 1  # It is older than the lane's claim, so that a former owner may have sent it.
+    FAILED = 2  # It was sent, and nothing said whether it was taken.
 
 
 @dataclass(frozen=True)
@@ -53,12 +61,12 @@ def judge(
     answer: Reply | ExchangeFailed,
     *,
     now: datetime,
-    doubtful: bool = False,
+    doubt: Doubt = Doubt.NONE,
     codes: Mapping[int, Kind] = {},
 ) -> Outcome:
     """What an answer to a request with this method means.
 
-    `doubtful`: an earlier request may have brought the same POST, so "exists" is good news.
+    With `doubt` an earlier request may have brought the same POST, so "exists" is good news.
     `codes` are those that mean something of its own to this partner, whatever OCPI says (IP-37).
     """
     if isinstance(answer, ExchangeFailed):
@@ -72,10 +80,11 @@ def judge(
     if own is not None:
         kind, maybe = own, own is Kind.PARTNER_FAULT
     else:
-        kind, maybe = _kind(method, answer, doubtful=doubtful)
+        kind, maybe = _kind(method, answer, doubt)
     wait = asked_wait(answer, now)
     if answer.http_status == 429 or (answer.http_status == 503 and wait is not None):
-        kind, maybe = Kind.THROTTLE, False
+        # A 503 may come from a gateway, behind which the request went on.
+        kind, maybe = Kind.THROTTLE, answer.http_status == 503
     return Outcome(
         kind,
         _sentence(answer),
@@ -86,23 +95,23 @@ def judge(
     )
 
 
-def _kind(method: str, reply: Reply, *, doubtful: bool) -> tuple[Kind, bool]:
+def _kind(method: str, reply: Reply, doubt: Doubt) -> tuple[Kind, bool]:
     """The kind, and whether the partner may have taken an object that failed."""
     http, code = reply.http_status, reply.status_code
     if http in (401, 403):
         return Kind.AUTH, False
     if 200 <= http < 300:
-        return _kind_of_success(method, reply, doubtful=doubtful)
+        return _kind_of_success(method, reply, doubt)
     if http == 410:
         return (Kind.DELIVERED if method == "DELETE" else Kind.GONE), False
     ours = 400 <= http < 500 and http not in (408, 425) and not 3000 <= (code or 0) < 5000
     if ours or http == 501:
         unknown = http == 404 or code in (2003, 2004)
-        return _kind_of_refusal(method, reply, unknown=unknown, doubtful=doubtful), False
+        return _kind_of_refusal(method, reply, doubt, unknown=unknown), False
     return Kind.PARTNER_FAULT, http >= 400
 
 
-def _kind_of_success(method: str, reply: Reply, *, doubtful: bool) -> tuple[Kind, bool]:
+def _kind_of_success(method: str, reply: Reply, doubt: Doubt) -> tuple[Kind, bool]:
     """HTTP says yes; the envelope decides (ST-14)."""
     code = reply.status_code
     if code is None:
@@ -112,33 +121,45 @@ def _kind_of_success(method: str, reply: Reply, *, doubtful: bool) -> tuple[Kind
         return Kind.DELIVERED, False
     if 2000 <= code < 3000:
         unknown = code in (2003, 2004)
-        return _kind_of_refusal(method, reply, unknown=unknown, doubtful=doubtful), False
+        return _kind_of_refusal(method, reply, doubt, unknown=unknown), False
     return Kind.PARTNER_FAULT, True
 
 
-def _kind_of_refusal(method: str, reply: Reply, *, unknown: bool, doubtful: bool) -> Kind:
+def _kind_of_refusal(method: str, reply: Reply, doubt: Doubt, *, unknown: bool) -> Kind:
     if method == "POST":
         text = f"{reply.status_message or ''} {reply.excerpt}"
-        exists = reply.http_status == 409 or _EXISTS.search(text) is not None
-        return Kind.DELIVERED if doubtful and exists else Kind.OBJECT_FAULT
+        # What was perhaps never sent may conflict with something else: a bill that counts as told
+        # and is not is lost, one that is parked is seen.
+        conflict = doubt is Doubt.FAILED and reply.http_status == 409
+        exists = conflict or _EXISTS.search(text) is not None
+        return Kind.DELIVERED if doubt and exists else Kind.OBJECT_FAULT
     if not unknown:
         return Kind.OBJECT_FAULT
     return Kind.DELIVERED if method == "DELETE" else Kind.UNKNOWN_OBJECT
 
 
 def asked_wait(reply: Reply, now: datetime) -> float | None:
-    """The seconds of a Retry-After header, within bounds; None: it says none (IP-38)."""
+    """The seconds of a Retry-After header, within bounds; None: it says none (IP-38).
+
+    A moment is one of the partner's clock, which Date tells.
+    """
     text = reply.headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,12}", text):
         seconds = float(text)
     else:
-        try:
-            moment = parsedate_to_datetime(text)
-        except (ValueError, OverflowError):
+        moment = _read_date(text)
+        if moment is None:
             return None
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        seconds = (aware - now).total_seconds()
+        seconds = (moment - (_read_date(reply.headers.get("date", "")) or now)).total_seconds()
     return min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT)
+
+
+def _read_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _sentence(reply: Reply) -> str:

@@ -22,7 +22,7 @@ from ocpi.push.addressee import SERVED, Addressee, read_addressee
 from ocpi.push.feed import FeedRow, SyncObject
 from ocpi.push.holding import Holding
 from ocpi.push.lanes import PartnerLane, Receipt
-from ocpi.push.outcome import Kind, Outcome, judge
+from ocpi.push.outcome import Doubt, Kind, Outcome, judge
 from ocpi.push.pace import Pace
 from ocpi.push.source import Send, Source
 from ocpi.push.watch import Watch
@@ -142,7 +142,7 @@ class Teller:
             self._read_at = float("-inf")
         raise NotOurs
 
-    async def tell(self, row: FeedRow, *, patch: bool, doubtful: bool) -> Told:
+    async def tell(self, row: FeedRow, *, patch: bool, doubt: Doubt) -> Told:
         """Tell an object as it is now, by the first of its requests that the partner understands.
 
         Where several of its parties must hear of it, each is told (RT-30), up to one that fails.
@@ -159,7 +159,7 @@ class Teller:
         except Exception as error:  # noqa: BLE001 - one bad object must not stop all others.
             return Told(Outcome(Kind.OBJECT_FAULT, f"It cannot be told: {error!r}"), sent=False)
         with self._context.tracing.pushing(self.addressee.target.name, row.module):
-            told = await self._tell_all(sends, row, doubtful=doubtful)
+            told = await self._tell_all(sends, row, doubt)
         if not seen and told.outcome.kind is Kind.UNKNOWN_OBJECT:
             # What a partner does not know need not be taken back.
             told = replace(told, outcome=replace(told.outcome, kind=Kind.DELIVERED))
@@ -167,23 +167,23 @@ class Teller:
             await holding.settle(row, seen=seen)
         return told
 
-    async def _tell_all(self, sends: Sequence[Send], row: FeedRow, *, doubtful: bool) -> Told:
+    async def _tell_all(self, sends: Sequence[Send], row: FeedRow, doubt: Doubt) -> Told:
         told = _NOTHING_TO_TELL
         for to in self.addressee.recipients(row.module, row.owner, row.audience):
-            last = await self._try_each(sends, row, to, doubtful=doubtful)
+            last = await self._try_each(sends, row, to, doubt)
             told = replace(last, requests=told.requests + last.requests)
             if told.outcome.kind is not Kind.DELIVERED:
                 break
         return told
 
     async def _try_each(
-        self, sends: Sequence[Send], row: FeedRow, to: Party | None, *, doubtful: bool
+        self, sends: Sequence[Send], row: FeedRow, to: Party | None, doubt: Doubt
     ) -> Told:
         told = _NOTHING_TO_TELL
         for send in sends:
             if send.method == "POST" and await self._has_receipt(row.key):
                 return _NOTHING_TO_TELL
-            last = await self._exchange(send, row, to, doubtful=doubtful)
+            last = await self._exchange(send, row, to, doubt)
             told = replace(last, requests=told.requests + last.requests)
             # A PATCH that is refused, for whatever reason, may succeed as a PUT (IP-40).
             refused = send.method == "PATCH" and told.outcome.kind is Kind.OBJECT_FAULT
@@ -194,9 +194,7 @@ class Teller:
     async def _has_receipt(self, key: str) -> bool:
         return bool(await self._context.database.fetch("teller.receipt", _RECEIPT, {"key": key}))
 
-    async def _exchange(
-        self, send: Send, row: FeedRow, to: Party | None, *, doubtful: bool
-    ) -> Told:
+    async def _exchange(self, send: Send, row: FeedRow, to: Party | None, doubt: Doubt) -> Told:
         addressee, newest = await self._admit(row.key)
         if to not in addressee.recipients(row.module, row.owner, row.audience):
             return _NOTHING_TO_TELL
@@ -210,7 +208,7 @@ class Teller:
             addressee, send.method, url, send.body, headers, row.correlation_id
         )
         now, codes = datetime.now(UTC), addressee.codes
-        outcome = judge(send.method, answer, now=now, doubtful=doubtful, codes=codes)
+        outcome = judge(send.method, answer, now=now, doubt=doubt, codes=codes)
         outcome = replace(outcome, sentence=redact(outcome.sentence, addressee.target.token))
         receipt = None
         if send.method == "POST" and outcome.kind is Kind.DELIVERED and isinstance(answer, Reply):
@@ -268,13 +266,12 @@ class Teller:
             return ExchangeFailed("protocol", f"{addressee.target.name}: {error!r}")
 
     def _receipt(self, key: str, url: str, reply: Reply) -> Receipt:
-        place = reply.headers.get("location")
         return Receipt(
             partner_id=self._partner_id,
             object_key=key,
             accepted_at=self._watch.now(),
             http_status=reply.http_status,
-            url=None if place is None else urljoin(url, place),
+            url=_place(url, reply.headers.get("location")),
             request_id=reply.request_id,
         )
 
@@ -288,3 +285,11 @@ class Teller:
         if outcome.kind is Kind.DELIVERED:
             return None
         return redact(outcome.sentence, addressee.target.token)
+
+
+def _place(url: str, location: str | None) -> str | None:
+    """Where the partner says that its copy is; None: it does not, or so that nobody can read it."""
+    try:
+        return None if location is None else urljoin(url, location)
+    except ValueError:
+        return None

@@ -89,7 +89,7 @@ class Simulated:
 
     def _take_cdr(self, body: Document) -> httpx.Response:
         if body in self.cdrs:
-            return envelope(2001, 409)
+            return envelope(2001, 409, "The CDR already exists")
         self.cdrs.append(body)
         answer = envelope(1000, 201)
         answer.headers["Location"] = f"/2.2.1/cdrs/{body['id']}"

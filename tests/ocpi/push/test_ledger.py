@@ -8,7 +8,7 @@ import pytest
 
 from ocpi.push.feed import Stream
 from ocpi.push.ledger import Entry, Ledger, Parking, Why
-from ocpi.push.outcome import Kind, Outcome
+from ocpi.push.outcome import Doubt, Kind, Outcome
 from ocpi.push.pace import Pace, micros
 
 PACE = Pace(jitter=0, batch=4, remembered=2)
@@ -239,4 +239,4 @@ def test_what_was_there_at_the_claim_may_have_been_sent_before() -> None:
     ledger = Ledger(PACE, {Stream.MONEY: 0, STATE: 0}, {Stream.MONEY: 1, STATE: 0})
     see(ledger, "old", 1, stream=Stream.MONEY)
     see(ledger, "new", 2, stream=Stream.MONEY)
-    assert [pick(ledger).doubtful, pick(ledger).doubtful] == [True, False]
+    assert [pick(ledger).doubt, pick(ledger).doubt] == [Doubt.OLD, Doubt.NONE]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ocpi.client import ExchangeFailed
-from ocpi.push.outcome import Kind, asked_wait, judge
+from ocpi.push.outcome import Doubt, Kind, asked_wait, judge
 from ocpi.reply import Reply
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -150,20 +150,24 @@ def test_a_process_without_a_connection_left_pauses_and_blames_nobody() -> None:
 
 
 @pytest.mark.parametrize(
-    ("http", "code", "text", "doubtful", "kind"),
+    ("http", "code", "text", "doubt", "kind"),
     [
-        (409, 2001, "?", True, Kind.DELIVERED),
-        (409, 2001, "?", False, Kind.OBJECT_FAULT),
-        (200, 2001, "CDR already exists", True, Kind.DELIVERED),
-        (400, 2000, "duplicate CDR", True, Kind.DELIVERED),
-        (200, 2001, "CDR already exists", False, Kind.OBJECT_FAULT),
-        (200, 2001, "The session does not exist", True, Kind.OBJECT_FAULT),
+        (409, 2001, "?", Doubt.FAILED, Kind.DELIVERED),
+        (409, 2001, "?", Doubt.OLD, Kind.OBJECT_FAULT),
+        (409, 2001, "The Session of this CDR is still ACTIVE", Doubt.OLD, Kind.OBJECT_FAULT),
+        (409, 2001, "?", Doubt.NONE, Kind.OBJECT_FAULT),
+        (409, 2001, "CDR already exists", Doubt.OLD, Kind.DELIVERED),
+        (200, 2001, "CDR already exists", Doubt.FAILED, Kind.DELIVERED),
+        (200, 2001, "CDR already exists", Doubt.OLD, Kind.DELIVERED),
+        (400, 2000, "duplicate CDR", Doubt.FAILED, Kind.DELIVERED),
+        (200, 2001, "CDR already exists", Doubt.NONE, Kind.OBJECT_FAULT),
+        (200, 2001, "The session does not exist", Doubt.FAILED, Kind.OBJECT_FAULT),
     ],
 )
 def test_a_cdr_that_exists_is_delivered_when_an_earlier_post_may_have_arrived(
-    http: int, code: int, text: str, *, doubtful: bool, kind: Kind
+    http: int, code: int, text: str, doubt: Doubt, kind: Kind
 ) -> None:
-    assert judge("POST", reply(http, code, text), now=NOW, doubtful=doubtful).kind is kind
+    assert judge("POST", reply(http, code, text), now=NOW, doubt=doubt).kind is kind
 
 
 @pytest.mark.parametrize(
@@ -186,6 +190,28 @@ def test_a_cdr_that_exists_is_delivered_when_an_earlier_post_may_have_arrived(
 def test_retry_after_is_read_within_bounds(text: str, seconds: float | None) -> None:
     assert asked_wait(reply(429, None, retry_after=text), NOW) == seconds
     assert judge("PUT", reply(429, None, retry_after=text), now=NOW).retry_after == seconds
+
+
+@pytest.mark.parametrize(
+    ("date", "seconds"),
+    [
+        ("Fri, 02 Jan 2026 04:04:05 GMT", 30),
+        ("Fri, 02 Jan 2026 02:04:05 GMT", 3600),
+        ("yesterday", 3600),
+        ("", 3600),
+    ],
+)
+@pytest.mark.pitfall("IP-38")
+def test_until_when_to_wait_is_read_by_the_partners_own_clock(date: str, seconds: float) -> None:
+    until = "Fri, 02 Jan 2026 04:04:35 GMT"
+    assert asked_wait(reply(429, None, retry_after=until, date=date), NOW) == seconds
+    assert asked_wait(reply(429, None, retry_after="7", date=date), NOW) == 7
+
+
+@pytest.mark.pitfall("IP-38")
+def test_what_a_503_asks_to_wait_for_may_have_arrived_behind_a_gateway() -> None:
+    assert judge("POST", reply(503, None, retry_after="7"), now=NOW).doubtful
+    assert not judge("POST", reply(429, None, retry_after="7"), now=NOW).doubtful
 
 
 @pytest.mark.pitfall("IP-38")
