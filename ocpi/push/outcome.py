@@ -168,6 +168,7 @@ def _sentence(reply: Reply) -> str:
     else:
         what = f"HTTP {reply.http_status}, OCPI {reply.status_code}"
     if 300 <= reply.http_status < 400:
-        what += f", a redirect to {reply.headers.get('location', 'nowhere')} that is not followed"
+        place = reply.headers.get("location", "nowhere")[:300]
+        what += f", a redirect to {place} that is not followed"
     said = " ".join((reply.status_message or reply.excerpt).replace("\x00", "").split())
     return f"{what}: {said[:300]}" if said else what

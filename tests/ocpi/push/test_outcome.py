@@ -231,6 +231,10 @@ def test_a_503_is_a_request_to_wait_only_when_it_says_how_long() -> None:
             reply(302, None, "", location="/elsewhere"),
             "HTTP 302 without an OCPI envelope, a redirect to /elsewhere that is not followed",
         ),
+        (
+            reply(302, None, "", location="/" * 8000),
+            f"HTTP 302 without an OCPI envelope, a redirect to {'/' * 300} that is not followed",
+        ),
     ],
 )
 def test_the_sentence_tells_staff_what_the_partner_said(answer: Reply, sentence: str) -> None:
