@@ -27,7 +27,9 @@ def is_away(stored: Any) -> bool:
 class Breaker:
     """Closed: the lane sends. Open: it asks for the partner's versions now and then, nothing else.
 
-    When that is answered, one object is tried (`trial`); when that succeeds the breaker closes.
+    When that is answered, one object is tried (`trial`); when that succeeds the breaker closes, and
+    when there is none to try. An object that is parked has failed before: that it fails again says
+    nothing new, and never opens it.
     """
 
     pace: Pace
@@ -39,11 +41,19 @@ class Breaker:
     failures: int = 0
     """Probes and trials that failed since it opened."""
     trial: bool = False
+    answered: bool = False
+    """The last probe was: the partner is there, whatever becomes of an object."""
     doubtful: bool = False
     """One object fails again and again: its fault, or the partner's?"""
     _row: int = 0
     _suspects: set[str] = field(default_factory=set)
     _rejections: dict[str, str] = field(default_factory=dict)
+    _barred: set[str] = field(default_factory=set)
+    """Modules on which it has just said that we are not let in, or that they are gone;"""
+    _forbidden: set[str] = field(default_factory=set)
+    """and those on which it had, before it took something else."""
+    _surplus: int = 0
+    """How many objects more it has refused than taken."""
 
     @classmethod
     def load(cls, pace: Pace, stored: Mapping[str, Any] | None, now: int) -> "Breaker":
@@ -72,8 +82,13 @@ class Breaker:
         return self.reason is None
 
     def succeed(self) -> bool:
-        """An object was delivered. Returns whether that closed the breaker."""
+        """An object was delivered. Returns whether that closed the breaker: a trial does."""
+        if self.open:
+            return False
         closed = self.reason is not None
+        self._forbidden |= self._barred
+        self._barred.clear()
+        self._surplus = 0 if closed else max(self._surplus - 1, 0)
         self.reason = self.sentence = None
         self.trial = self.doubtful = False
         self.failures = self._row = 0
@@ -81,28 +96,24 @@ class Breaker:
         self._rejections.clear()
         return closed
 
-    def fail(self, key: str, sentence: str, now: int) -> bool:
+    def fail(self, key: str, sentence: str, now: int, *, parked: bool = False) -> bool:
         """The partner failed on an object. Returns whether that opened the breaker."""
         self._row += 1
-        self._suspects.add(key)
+        if not parked:
+            self._suspects.add(key)
         several = len(self._suspects) > 1
         if self.trial or (self._row >= self.pace.faults and several):
             return self.trip("down", sentence, now)
         self.doubtful = self.reason is None and self._row >= self.pace.doubts and not several
         return False
 
-    def reject(self, key: str, alike: str, sentence: str, now: int, *, crowd: int) -> bool:
-        """The partner refused an object, `crowd` are parked. Returns whether that opened it."""
+    def reject(
+        self, key: str, alike: str, sentence: str, now: int, *, parked: bool = False
+    ) -> bool:
+        """The partner refused an object. Returns whether that opened the breaker."""
         self._row = 0
         self._suspects.clear()
-        self._rejections.pop(key, None)
-        self._rejections[key] = alike
-        if len(self._rejections) > self.pace.alike:
-            del self._rejections[next(iter(self._rejections))]
-        full = len(self._rejections) == self.pace.alike
-        if full and len(set(self._rejections.values())) == 1:
-            return self.trip("rejecting", sentence, now)
-        if crowd > self.pace.crowd:
+        if not parked and self._refuses_all(key, alike):
             return self.trip("rejecting", sentence, now)
         if self.trial and self.reason != "rejecting":
             # The partner is up and speaks OCPI: what is left is between it and the object.
@@ -110,6 +121,29 @@ class Breaker:
         elif self.trial:
             self.trip("rejecting", sentence, now)
         return False
+
+    def _refuses_all(self, key: str, alike: str) -> bool:
+        self._surplus += 1
+        self._rejections.pop(key, None)
+        self._rejections[key] = alike
+        if len(self._rejections) > self.pace.alike:
+            del self._rejections[next(iter(self._rejections))]
+        full = len(self._rejections) == self.pace.alike
+        same = full and len(set(self._rejections.values())) == 1
+        return same or self._surplus > self.pace.crowd
+
+    def bar(self, module: str, reason: str, sentence: str, now: int) -> bool:
+        """The partner does not let us in, or is gone, by an object of this module. As `trip`."""
+        self._barred.add(module)
+        return self.trip(reason, sentence, now)
+
+    def forbids(self, module: str) -> bool:
+        """That we are not let in is about this module alone, or less: others were taken since.
+
+        While that is in doubt again it is no sign that we are.
+        """
+        doubted = self.reason in ("auth", "gone")
+        return module in self._forbidden and not doubted
 
     def trip(self, reason: str, sentence: str, now: int) -> bool:
         """Open, or stay open after a trial that failed. Returns whether the reason is new."""
@@ -130,11 +164,16 @@ class Breaker:
 
         Every fourth failed probe an object is tried all the same: versions may be what is broken.
         """
-        if failure is None or (self.reason != "auth" and self.failures % 4 == 3):
-            self.trial = True
-            return
+        self.answered = failure is None
+        self.sentence = failure or self.sentence
+        self.trial = self.answered or (self.reason != "auth" and self.failures % 4 == 3)
+        if not self.trial:
+            self.wait_on(now)
+
+    def wait_on(self, now: int) -> None:
+        """Neither a probe nor a trial has shown that the partner is back."""
+        self.trial = False
         self.failures += 1
-        self.sentence = failure
         self._wait(now)
 
     def hurry(self, now: int) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -61,7 +62,8 @@ class Lane:
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._parked_due = False
-        self._probing = Probing(self._teller, self._breaker, watch, pace, self._note)
+        heard = partial(context.pulse.heard, lane.partner_id)
+        self._probing = Probing(self._teller, self._breaker, watch, pace, self._note, heard)
         self._intake = Intake(
             context.database, self._ledger, self._teller, pace, watch, self.partner_id, self._note
         )
@@ -164,18 +166,33 @@ class Lane:
             self._parked_due = False
             await self._intake.load_parked(until=now)
         await self._intake.read()
-        trial = self._breaker.trial
-        while self._may_send(now) and (entry := self._ledger.pick(now, trial=trial)):
+        while self._may_send(now):
+            entry = self._pick(now)
+            if entry is None:
+                break
             self._allowance.spend(now)
             self._watch.budget.take(self._ledger.busy)
             self._start(self._send(entry))
-        if trial and not self._ledger.busy:
-            self._count_success()
 
     def _may_send(self, now: int) -> bool:
         busy = self._ledger.busy
         free = busy < self._permits.count and self._watch.budget.allows(busy)
-        return free and now >= self._allowance.next_at() and not self.stopping
+        may = not self.stopping and not self._breaker.open
+        return free and may and now >= self._allowance.next_at()
+
+    def _pick(self, now: int) -> Entry | None:
+        """What to send next; a trial that finds nothing to send ends here."""
+        breaker = self._breaker
+        if breaker.trial:
+            entry = self._ledger.pick_for_trial(now, answered=breaker.answered)
+            if entry is not None or self._ledger.busy:
+                return entry
+            if not breaker.answered:
+                breaker.wait_on(now)
+                self._note()
+                return None
+            self._count_success()
+        return self._ledger.pick(now)
 
     async def _rest(self, now: int) -> None:
         """Wait until there may be something to do, for all that was not yet so at the last step.
@@ -263,6 +280,9 @@ class Lane:
     async def _settle(self, entry: Entry, row: FeedRow, told: Told) -> None:
         """Draw the consequences of an outcome."""
         now, outcome = self._watch.now(), told.outcome
+        parked = entry.parking is not None
+        # A hub answers so for one receiver, and may reach all others.
+        absent = row.audience is not None and outcome.status_code in (4001, 4002, 4003)
         if told.sent:
             self._sent.add(entry.key)
         if outcome.kind is Kind.DELIVERED:
@@ -275,8 +295,8 @@ class Lane:
             self._log.info("push throttled", key=entry.key, seconds=wait)
         elif outcome.kind in (Kind.AUTH, Kind.GONE) and not self._is_own_fault(entry):
             await self._bar(entry, told, now)
-        elif outcome.kind is Kind.PARTNER_FAULT:
-            opened = self._breaker.fail(entry.key, outcome.sentence, now)
+        elif outcome.kind is Kind.PARTNER_FAULT and not absent:
+            opened = self._breaker.fail(entry.key, outcome.sentence, now, parked=parked)
             self._fail(entry, row, outcome, Why.TRANSIENT, opened=opened)
             if self._breaker.doubtful and not self._probing.busy:
                 self._start(self._probing.ask_again())
@@ -285,14 +305,16 @@ class Lane:
             # Without an answer it is our own object that cannot be told.
             opened = outcome.http_status is not None and self._breaker.reject(
                 entry.key,
-                f"{outcome.http_status}/{outcome.status_code}",
+                # Alike are refusals by the partner itself.
+                entry.key if absent else f"{outcome.http_status}/{outcome.status_code}",
                 outcome.sentence,
                 now,
-                crowd=self._ledger.parked,
+                parked=parked,
             )
             if reason is not None and self._breaker.settled:
                 self._resume(reason)
-            self._fail(entry, row, outcome, Why.REJECTED, opened=opened)
+            why = Why.TRANSIENT if absent else Why.REJECTED
+            self._fail(entry, row, outcome, why, opened=opened)
         self._note()
 
     def _deliver(self, entry: Entry, row: FeedRow, told: Told, now: int) -> None:
@@ -314,7 +336,7 @@ class Lane:
         now = self._watch.now()
         self._last_error = outcome.sentence[:500]
         self._ledger.doubt(entry, maybe=outcome.doubtful)
-        if self._breaker.settled:
+        if self._breaker.settled or (why is Why.REJECTED and outcome.http_status is None):
             parking = self._ledger.park(entry, row.seq, outcome, why, now)
             kind, attempts = parking.kind.value, parking.attempts
             self._log.info(
@@ -326,7 +348,7 @@ class Lane:
                 error=outcome.sentence,
             )
             return
-        self._ledger.release(entry)
+        self._ledger.blame(entry, now)
         if opened:
             self._probing.log_stop()
         else:
@@ -335,25 +357,25 @@ class Lane:
     async def _bar(self, entry: Entry, told: Told, now: int) -> None:
         """The partner does not let us in, or nobody is there: no object is to blame for that."""
         changed = told.outcome.kind is Kind.AUTH and await self._teller.token() != told.sealed
-        self._ledger.release(entry)
         self._ledger.doubt(entry)
         if changed:
+            self._ledger.release(entry)
             return  # The next try presents the new credentials.
-        entry.barred_at = now
+        self._ledger.blame(entry, now)
         self._last_error = told.outcome.sentence[:500]
-        if self._breaker.trip(told.outcome.kind.value, told.outcome.sentence, now):
+        kind, sentence = told.outcome.kind.value, told.outcome.sentence
+        if self._breaker.bar(entry.module, kind, sentence, now):
             self._probing.log_stop()
 
     def _is_own_fault(self, entry: Entry) -> bool:
-        """The partner said so to this object before, and has taken others since."""
-        parking = entry.parking
-        if parking is not None and parking.http_status in (401, 403, 410):
-            return True
-        return 0 < entry.barred_at < (self._last_success_at or 0)
+        """The partner said so to this object, or its module, before, and has taken others since."""
+        said = None if entry.parking is None else entry.parking.http_status
+        return said in (401, 403, 410) or self._breaker.forbids(entry.module)
 
     def _count_success(self) -> None:
         """The partner does as it should; if the breaker was open, it is closed now."""
         reason = self._breaker.reason
+        self._probing.forgive()
         if self._breaker.succeed():
             self._resume(reason)
 
@@ -362,7 +384,7 @@ class Lane:
         self._probing.forgive()
         if reason in ("down", "gone") and self._teller.addressee.catches_up:
             self._ledger.pass_over(Stream.STATE, self._watch.heads[Stream.STATE])
-        self._ledger.hurry(self._watch.now(), rejected=reason != "down")
+        self._ledger.hurry(self._watch.now())
         self._note()
         self._log.info("push resumed", after=reason)
 

@@ -43,6 +43,10 @@ class Parking:
         """It may be tried by then; None: ever, by itself."""
         return self.next_at is not None and (until is None or self.next_at <= until)
 
+    def is_blameless(self, doubts: int) -> bool:
+        """It waits because the partner failed: not as often that it would be its own fault."""
+        return self.kind in (Why.TRANSIENT, Why.LATE) and self.attempts < doubts
+
 
 @dataclass
 class Entry:
@@ -58,9 +62,11 @@ class Entry:
     parking: Parking | None = None
     doubt: Doubt = Doubt.NONE
     tried_at: int = 0
-    barred_at: int = 0
-    """When the partner last said on it that we are not let in, or that nobody is there."""
     busy: bool = False
+
+    @property
+    def module(self) -> str:
+        return self.key.partition("/")[0]
 
 
 @dataclass
@@ -92,15 +98,12 @@ class Ledger:
         self._parked: dict[str, Entry] = {}
         self._busy: set[str] = set()
         self._held: OrderedDict[str, int] = OrderedDict()
+        self._blamed: dict[str, int] = {}
+        """When an object of a module was last why nothing is sent."""
         self.notes = Notes()
 
     def __len__(self) -> int:
         return len(self._parked) + sum(len(entries) for entries in self._entries.values())
-
-    @property
-    def parked(self) -> int:
-        """How many objects are parked."""
-        return len(self._parked)
 
     @property
     def busy(self) -> int:
@@ -163,19 +166,35 @@ class Ledger:
         self.doubt(entry, maybe=parking.doubtful)
         self._parked[key] = entry
 
-    def pick(self, now: int, *, trial: bool = False) -> Entry | None:
-        """The object to send next, marked busy: due parked ones, then money, then state.
+    def pick(self, now: int) -> Entry | None:
+        """The object to send next, marked busy: due parked ones, then money, then state."""
+        return self._take(next(self._free(now), None), now)
 
-        For a trial it is the one that was not tried for longest, so that no object can keep the
-        breaker open for all others.
+    def pick_for_trial(self, now: int, *, answered: bool) -> Entry | None:
+        """The object that shall show whether the partner is back, marked busy.
+
+        What it has refused, or failed on again and again, would show nothing. Only where its
+        versions were not `answered` such a one is better than none, when it is due.
         """
-        candidates = self._candidates(None if trial else now)
-        free = (entry for entry in candidates if entry.order_key not in self._busy)
-        chosen = min(_leading(free), key=_last_tried, default=None) if trial else next(free, None)
-        if chosen is not None:
-            chosen.busy, chosen.tried_at = True, now
-            self._busy.add(chosen.order_key)
-        return chosen
+        free = list(_leading(self._free(None)))
+        doubts = self._pace.doubts
+        witnesses = [e for e in free if e.parking is None or e.parking.is_blameless(doubts)]
+        if not witnesses and not answered:
+            witnesses = [e for e in free if e.parking is None or e.parking.is_due(now)]
+        return self._take(min(witnesses, key=self._last_blamed, default=None), now)
+
+    def _last_blamed(self, entry: Entry) -> tuple[int, int]:
+        """So that neither a module nor an object can keep the breaker open for all others."""
+        return self._blamed.get(entry.module, 0), entry.tried_at
+
+    def _free(self, until: int | None) -> Iterator[Entry]:
+        return (e for e in self._candidates(until) if e.order_key not in self._busy)
+
+    def _take(self, entry: Entry | None, now: int) -> Entry | None:
+        if entry is not None:
+            entry.busy, entry.tried_at = True, now
+            self._busy.add(entry.order_key)
+        return entry
 
     def _candidates(self, until: int | None) -> Iterator[Entry]:
         """What may be sent, with the parked objects that are due until then; None: all of them."""
@@ -197,6 +216,11 @@ class Ledger:
             self._entries[entry.stream].pop(entry.key)
             self._entries[entry.stream][entry.key] = entry
             self._queue_behind(entry)
+
+    def blame(self, entry: Entry, now: int) -> None:
+        """Nothing is sent because of it, or still not: the next trial prefers another module."""
+        self.release(entry)
+        self._blamed[entry.module] = now
 
     def complete(self, entry: Entry, seq: int, *, told: bool, again_at: int | None = None) -> None:
         """Everything up to `seq` of it is told, or need not be.
@@ -276,11 +300,11 @@ class Ledger:
             self._revive(entry, now)
         return entry.parking
 
-    def hurry(self, now: int, *, rejected: bool) -> None:
-        """The partner is back: what waited because of it, perhaps the rejected too, is due."""
+    def hurry(self, now: int) -> None:
+        """The partner is back: what waited because of it is due, not what fails by itself."""
         for entry in self._parked.values():
             parking = entry.parking
-            if parking is None or (parking.kind is Why.REJECTED and not rejected):
+            if parking is None or not parking.is_blameless(self._pace.doubts):
                 continue
             if parking.next_at is not None:
                 parking.next_at = min(parking.next_at, now)

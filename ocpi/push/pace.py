@@ -72,7 +72,7 @@ class Pace:
     alike: int = 20
     """Objects rejected alike in a row that open the breaker."""
     crowd: int = 1000
-    """Parked objects beyond which a rejection opens the breaker."""
+    """How many objects more a partner may refuse than it takes until the breaker opens."""
     probe: float = 2.0
     probe_cap: float = 300.0
     probe_cap_later: float = 900.0
@@ -80,6 +80,7 @@ class Pace:
     """How long a breaker is open until it probes with the later cap."""
     auth: float = 900.0
     gone: float = 86400.0
+    """The longest waits where the partner does not accept our token, or says that it is gone."""
     silence: float = 300.0
     """How long a partner may be silent until it is asked for its versions (HC-14)."""
     misses: int = 2
@@ -114,9 +115,8 @@ class Pace:
 
     def probe_in(self, reason: str, failures: int, open_for: float) -> float:
         """How long an open breaker waits for its next probe."""
-        if reason in ("auth", "gone"):
-            fixed = self.auth if reason == "auth" else self.gone
-            return fixed * random.uniform(1 - self.jitter, 1 + self.jitter)  # noqa: S311 - no secret.
-        cap = self.probe_cap if open_for < self.later else self.probe_cap_later
+        later = self.probe_cap if open_for < self.later else self.probe_cap_later
+        # One object or module that is forbidden, or gone, looks the same: it is soon seen.
+        cap = {"auth": self.auth, "gone": self.gone}.get(reason, later)
         # Full jitter: partners that came down together must not be asked together.
         return random.uniform(0, min(cap, self.probe * 2 ** min(failures, 30)))  # noqa: S311 - no secret.

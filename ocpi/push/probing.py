@@ -13,9 +13,15 @@ class Probing:
     """One lane's questions for its partner's versions, of which one at a time is asked."""
 
     def __init__(
-        self, teller: Teller, breaker: Breaker, watch: Watch, pace: Pace, note: Callable[[], None]
+        self,
+        teller: Teller,
+        breaker: Breaker,
+        watch: Watch,
+        pace: Pace,
+        note: Callable[[], None],
+        heard: Callable[[], None],
     ) -> None:
-        """`note` is called when there is something to store."""
+        """`note` is called when there is something to store, `heard` when the partner lives."""
         self.busy = False
         self.log: Any = None
         """The lane's log, bound to its partner."""
@@ -24,6 +30,7 @@ class Probing:
         self._watch = watch
         self._pace = pace
         self._note = note
+        self._heard = heard
         self._alive_at = watch.now()
         self._ask_at = 0
         self._misses = 0
@@ -39,6 +46,9 @@ class Probing:
         now = self._watch.now()
         self._failures = failures
         self._forgiven = min(self._forgiven, failures)
+        if 0 < failures == self._forgiven:
+            # Until that is stored, or the lane's next owner would hold them against the partner.
+            self._heard()
         if alive_at > self._alive_at:
             self._alive_at, self._misses = alive_at, 0
             if self._breaker.open:
@@ -49,7 +59,7 @@ class Probing:
         return silent and now >= self._ask_at and self._breaker.settled and not self.busy
 
     def forgive(self) -> None:
-        """The partner is back: what failed before does not count any more."""
+        """The partner does as it should: what failed before does not count any more."""
         self._forgiven = self._failures
         self._alive_at = self._watch.now()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ocpi.push.breaker import Breaker
 from ocpi.push.pace import Pace, micros
 
@@ -42,18 +44,49 @@ def test_failures_of_one_object_only_raise_a_doubt() -> None:
 def test_twenty_objects_rejected_alike_open_it() -> None:
     breaker = Breaker(PACE)
     for number in range(19):
-        assert not breaker.reject(str(number), "404/2000", "why", NOW, crowd=number)
-    assert not breaker.reject("18", "404/2000", "the same object again", NOW, crowd=19)
-    assert breaker.reject("19", "404/2000", "why", NOW, crowd=19)
+        assert not breaker.reject(str(number), "404/2000", "why", NOW)
+    assert not breaker.reject("18", "404/2000", "the same object again", NOW)
+    assert breaker.reject("19", "404/2000", "why", NOW)
     assert breaker.reason == "rejecting"
 
 
-def test_rejections_that_differ_do_not_open_it_unless_there_are_too_many() -> None:
+def refuse(breaker: Breaker, count: int, *, parked: bool = False) -> int:
+    """Have objects refused in two ways, until that opens it; gives how many were."""
+    for number in range(count):
+        if breaker.reject(str(number), f"400/200{number % 2}", "why", NOW, parked=parked):
+            return number + 1
+    return 0
+
+
+def test_rejections_that_differ_open_it_when_there_are_a_thousand_more_than_successes() -> None:
     breaker = Breaker(PACE)
-    for number in range(60):
-        alike = f"400/200{number % 2}"
-        assert not breaker.reject(str(number), alike, "why", NOW, crowd=number)
-    assert breaker.reject("60", "400/2000", "why", NOW, crowd=1001)
+    assert refuse(breaker, 1500) == 1001
+    assert breaker.reason == "rejecting"
+    breaker.probed(NOW, None)
+    assert breaker.succeed()
+    # From here on it counts anew, so that not every one that follows opens it.
+    assert refuse(breaker, 1500) == 1001
+
+
+def test_who_takes_more_than_it_refuses_is_never_stopped_for_that() -> None:
+    breaker = Breaker(PACE)
+    for _ in range(5000):
+        assert not refuse(breaker, 2)
+        breaker.succeed()
+        breaker.succeed()
+    assert refuse(breaker, 1500) == 1001
+
+
+def test_what_is_refused_again_or_failed_on_again_does_not_open_it() -> None:
+    breaker = Breaker(PACE)
+    for number in range(2000):
+        assert not breaker.reject(str(number), "400/2001", "why", NOW, parked=True)
+    for key in "abcdefghij":
+        assert not breaker.fail(key, "why", NOW, parked=True)
+    # Whether it is the objects or the partner, its versions tell.
+    assert breaker.doubtful
+    assert not breaker.fail("x", "why", NOW)
+    assert breaker.fail("y", "why", NOW)
 
 
 def test_probes_become_rarer_and_never_end() -> None:
@@ -96,22 +129,65 @@ def test_every_fourth_probe_that_fails_is_followed_by_an_object_all_the_same() -
     assert trials == [False, False, False, True, False, False, False, True]
 
 
+@pytest.mark.parametrize(("reason", "longest"), [("auth", 900), ("gone", 86400)])
+def test_who_lets_us_in_no_more_is_asked_soon_then_more_and_more_seldom(
+    reason: str, longest: int
+) -> None:
+    waits = []
+    for _ in range(100):
+        breaker = opened(reason)
+        waits.append((breaker.next_probe_at - NOW) / 1e6)
+    assert max(waits) <= 2
+    waits.clear()
+    breaker.failures = 20
+    for _ in range(100):
+        breaker.failures += 1 + (breaker.failures % 4 == 2)  # Not the fourth one's turn.
+        breaker.probed(NOW, "still")
+        waits.append((breaker.next_probe_at - NOW) / 1e6)
+    assert longest / 2 < max(waits) <= longest
+
+
+def test_a_trial_with_nothing_to_try_waits_on_unless_versions_were_answered() -> None:
+    breaker = opened("down")
+    for _ in range(4):
+        breaker.probed(NOW, "why")
+    assert (breaker.trial, breaker.answered) == (True, False)
+    breaker.wait_on(NOW)
+    assert (breaker.open, breaker.failures) == (True, 4)
+    breaker.probed(NOW, None)
+    assert (breaker.trial, breaker.answered) == (True, True)
+
+
+def test_a_module_is_forbidden_once_something_was_taken_after_it_was() -> None:
+    breaker = Breaker(PACE)
+    assert breaker.bar("cdrs", "auth", "why", NOW)
+    # What was in flight then shows nothing: the token may have been revoked between the two.
+    assert not breaker.succeed()
+    assert (breaker.open, breaker.forbids("cdrs")) == (True, False)
+    breaker.probed(NOW, None)
+    assert breaker.succeed()
+    assert (breaker.forbids("cdrs"), breaker.forbids("locations")) == (True, False)
+    # Where nothing is let in it is not what shows that something is.
+    breaker.bar("locations", "auth", "why", NOW)
+    breaker.probed(NOW, None)
+    assert not breaker.forbids("cdrs")
+
+
 def test_no_object_is_sent_with_a_token_that_is_not_accepted() -> None:
     breaker = opened("auth")
     for _ in range(10):
         breaker.probed(NOW, "why")
         assert breaker.open
-    assert breaker.next_probe_at == NOW + micros(900)
 
 
 def test_a_rejection_shows_that_a_partner_is_up_unless_it_rejects_everything() -> None:
     breaker = opened("down")
     breaker.probed(NOW, None)
-    assert not breaker.reject("a", "400/2001", "why", NOW, crowd=0)
+    assert not breaker.reject("a", "400/2001", "why", NOW)
     assert breaker.settled
     breaker = opened("rejecting")
     breaker.probed(NOW, None)
-    assert not breaker.reject("a", "400/2001", "why", NOW, crowd=0)
+    assert not breaker.reject("a", "400/2001", "why", NOW)
     assert breaker.open
 
 

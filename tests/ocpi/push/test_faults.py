@@ -230,17 +230,19 @@ async def test_one_object_that_is_forbidden_does_not_stop_the_lane_for_good(worl
     await until_state(world, "active")
 
 
-async def test_a_partner_that_is_gone_is_asked_again_a_day_later(world: World) -> None:
+async def test_a_partner_that_is_gone_is_asked_less_and_less(world: World) -> None:
     partner = await world.add_partner("msp")
-    partner.misbehave = failing(2000, 410)  # type: ignore[assignment]
+    partner.misbehave = failing(2000, 410, probes=True)  # type: ignore[assignment]
     world.add_worker(pace=replace(QUICK, gone=3600, in_flight=1, most_in_flight=1))
-    await world.put_location("a")
-    await world.put_location("b")
-    status = await until_state(world, "stopped")
-    assert status.next_probe_at is not None
-    assert status.stopped_at is not None
-    assert (status.next_probe_at - status.stopped_at).total_seconds() > 2000
-    assert len(partner.requests) == 1
+    await world.put_locations(20)
+    await until_state(world, "stopped")
+    await asyncio.sleep(1)
+    status = await status_of(world)
+    assert (status.state, status.parked) == ("stopped", {})
+    assert status.reason is not None
+    assert status.reason.startswith("The partner says that its address is gone for good.")
+    # Each wait is up to twice as long as the one before.
+    assert 2 <= len(partner.requests) <= 15
 
 
 async def test_html_is_no_success(world: World) -> None:

@@ -160,7 +160,7 @@ def test_what_is_known_here_is_newer_than_what_is_read_again(ledger: Ledger) -> 
     ledger.load("b", "b", STATE, Parking(2, Why.LATE, NOW))
     assert busy.parking is None
     ledger.complete(busy, 2, told=True)
-    assert ledger.parked == 1
+    assert len(ledger) == 1
 
 
 def test_a_late_row_has_an_object_told_whole(ledger: Ledger) -> None:
@@ -179,7 +179,7 @@ def test_in_a_trial_what_was_not_tried_for_longest_goes_first(ledger: Ledger) ->
     see(ledger, "c", 3)
     tried = []
     for turn in range(1, 7):
-        entry = ledger.pick(NOW + turn, trial=True)
+        entry = ledger.pick_for_trial(NOW + turn, answered=True)
         assert entry is not None
         tried.append(entry.key)
         ledger.release(entry)
@@ -193,7 +193,7 @@ def test_a_session_that_could_not_be_told_stays_before_its_cdr(
     see(ledger, "s", 1, stream=Stream.MONEY)
     see(ledger, "s/cdr", 2, stream=Stream.MONEY)
     ledger.release(pick(ledger))
-    entry = ledger.pick(NOW + 1, trial=trial)
+    entry = ledger.pick_for_trial(NOW + 1, answered=True) if trial else ledger.pick(NOW + 1)
     assert entry is not None
     assert entry.key == "s"
 
@@ -204,23 +204,61 @@ def test_a_session_that_the_partner_fails_on_does_not_keep_its_cdr_from_the_tria
     see(ledger, "s", 1, stream=Stream.MONEY)
     ledger.park(pick(ledger), 1, REFUSED, Why.TRANSIENT, NOW)
     see(ledger, "s/cdr", 2, stream=Stream.MONEY)
-    entry = ledger.pick(NOW + 1, trial=True)
+    entry = ledger.pick_for_trial(NOW + 1, answered=True)
     assert entry is not None
     assert entry.key == "s/cdr"
 
 
-def test_when_the_partner_is_back_nothing_waits_any_longer(ledger: Ledger) -> None:
-    see(ledger, "a", 1)
-    ledger.park(pick(ledger), 1, REFUSED, Why.TRANSIENT, NOW)
+def test_when_the_partner_is_back_what_waited_for_it_is_due_and_nothing_else(
+    ledger: Ledger,
+) -> None:
+    for seq, (key, why, times) in enumerate(
+        [("a", Why.TRANSIENT, 2), ("b", Why.REJECTED, 1), ("poison", Why.TRANSIENT, 3)], 1
+    ):
+        see(ledger, key, seq)
+        entry = pick(ledger)
+        for _ in range(times):
+            ledger.park(entry, seq, REFUSED, why, NOW)
     assert (ledger.pick(NOW), ledger.next_due()) == (None, NOW + micros(5))
-    see(ledger, "b", 2)
-    ledger.park(pick(ledger), 2, REFUSED, Why.REJECTED, NOW)
-    ledger.hurry(NOW, rejected=False)
-    assert ledger.next_due() == NOW
+    ledger.take_notes()
+    ledger.hurry(NOW)
+    assert list(ledger.notes.parked) == ["a"]
     assert pick(ledger).key == "a"
     assert ledger.pick(NOW) is None
-    ledger.hurry(NOW, rejected=True)
-    assert pick(ledger).key == "b"
+
+
+def test_in_a_trial_is_nothing_that_was_refused_or_failed_again_and_again(
+    ledger: Ledger,
+) -> None:
+    for seq, (key, why, times) in enumerate(
+        [("no", Why.REJECTED, 1), ("poison", Why.TRANSIENT, 3), ("away", Why.TRANSIENT, 2)], 1
+    ):
+        see(ledger, key, seq)
+        entry = pick(ledger)
+        for _ in range(times):
+            ledger.park(entry, seq, REFUSED, why, NOW)
+    later = NOW + micros(86400)
+    first = ledger.pick_for_trial(later, answered=False)
+    assert first is not None
+    assert first.key == "away"
+    assert ledger.pick_for_trial(later, answered=True) is None
+    # Better than none where there is no other way to see whether the partner is back.
+    assert ledger.pick_for_trial(NOW, answered=False) is None
+    second = ledger.pick_for_trial(later, answered=False)
+    assert second is not None
+    assert second.key in ("no", "poison")
+
+
+def test_a_trial_prefers_a_module_that_is_not_why_nothing_is_sent(ledger: Ledger) -> None:
+    for seq, key in enumerate(("cdrs/1", "cdrs/2", "locations/1"), 1):
+        ledger.see(key, key, STATE, seq, NOW)
+    tried = []
+    for turn in range(4):
+        entry = pick(ledger) if turn == 0 else ledger.pick_for_trial(NOW + turn, answered=True)
+        assert entry is not None
+        tried.append(entry.key)
+        ledger.blame(entry, NOW + turn)
+    assert tried == ["cdrs/1", "locations/1", "cdrs/2", "locations/1"]
 
 
 def test_memory_is_bounded(ledger: Ledger) -> None:
