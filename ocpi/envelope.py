@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from ocpi.database import DATABASE_ERRORS, DEFECTS
+from ocpi.database import DATABASE_ERRORS, is_defect
 from ocpi.errors import Crash, OCPIError, Overloaded
 from ocpi.spec.document import encode
 from ocpi.spec.moments import format_moment
@@ -92,7 +92,7 @@ def _answer(body: bytes, status: int, headers: Mapping[str, str] | None = None) 
 def may_pass(error: Exception) -> bool:
     """Whether it may succeed later: the database restarts, its disk is full, or memory is short."""
     passing = (*DATABASE_ERRORS, MemoryError)
-    return isinstance(error, passing) and not isinstance(error, DEFECTS)
+    return isinstance(error, passing) and not is_defect(error)
 
 
 def unexpected(error: Exception) -> Response:

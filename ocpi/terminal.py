@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from ocpi.database import DATABASE_ERRORS, DEFECTS
+from ocpi.database import DATABASE_ERRORS, is_defect
 from ocpi.errors import OCPIError
 from ocpi.messages import plain, set_up_logging
 from ocpi.sealing import WrongKey
@@ -44,7 +44,7 @@ def run(action: Coroutine[Any, Any, T]) -> T:
     except _EXPECTED as error:
         sentence = str(error)
     except DATABASE_ERRORS as error:
-        if isinstance(error, DEFECTS):
+        if is_defect(error):
             raise
         sentence = _of_database(error)
     except SystemExit as ended:

@@ -1,7 +1,7 @@
 """One partner's lane: reads what it is behind on, tells it, and keeps account of that."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Hashable, Mapping
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from ocpi.push.intake import Intake
 from ocpi.push.lanes import PartnerLane, Progress, Receipt
 from ocpi.push.ledger import Entry, Ledger, Why
 from ocpi.push.outcome import Kind, Outcome
-from ocpi.push.pace import Pace
+from ocpi.push.pace import Pace, micros
 from ocpi.push.permits import Permits
 from ocpi.push.probing import Probing
 from ocpi.push.reading import read_row
@@ -43,8 +43,8 @@ class Lane:
         self.changed = False
         """There is something to store."""
         self.stopping = False
-        self.dropped = False
-        """What it notes is not to be trusted any more."""
+        self.dropped = self.crashed = False
+        """What it notes is not to be trusted any more; by a mistake, which may happen again."""
         self._database = context.database
         self._pace = pace
         self._watch = watch
@@ -56,7 +56,8 @@ class Lane:
         self._ledger = Ledger(pace, positions, watch.heads)
         self._last_success_at = lane.last_success_at
         self._last_error = lane.last_error
-        self._again_at = lane.again_at or 0
+        # A clock that was set back must not make it later than what is in flight can arrive.
+        self._again_at = min(lane.again_at or 0, watch.now() + micros(pace.exchange))
         self._receipts: list[Receipt] = []
         self._sent: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -99,9 +100,9 @@ class Lane:
         self.stopping = self._intake.stopping = True
         self._wake.set()
 
-    def drop(self) -> None:
+    def drop(self, *, crashed: bool = False) -> None:
         """Stop, and have the lane taken up again from what is stored."""
-        self.dropped = True
+        self.dropped, self.crashed = True, self.crashed or crashed
         self.stop()
 
     def look(self, sealed: str, next_at: int | None, alive_at: int, failures: int) -> None:
@@ -156,7 +157,7 @@ class Lane:
         if self._breaker.open:
             self._permits.restart()
             waiting = self._probing.busy or self._ledger.busy
-            if now >= self._breaker.next_probe_at and not waiting:
+            if now >= self._probe_at and not waiting:
                 self._start(self._probing.probe())
             return
         self._allowance.per_minute = self._teller.addressee.pushes_per_minute
@@ -173,6 +174,11 @@ class Lane:
             self._allowance.spend(now)
             self._watch.budget.take(self._ledger.busy)
             self._start(self._send(entry))
+
+    @property
+    def _probe_at(self) -> int:
+        """When to probe: not before what a dead owner had tried has arrived, or never will."""
+        return max(self._breaker.next_probe_at, self._again_at)
 
     def _may_send(self, now: int) -> bool:
         busy = self._ledger.busy
@@ -201,7 +207,7 @@ class Lane:
         """
         if self._breaker.open:
             waiting = self._probing.busy or self._ledger.busy
-            until = None if waiting else self._breaker.next_probe_at
+            until = None if waiting else self._probe_at
         elif now < self._allowance.next_at():
             until = self._allowance.next_at()
         else:
@@ -252,17 +258,18 @@ class Lane:
         patch = self._may_patch(entry, row)
         told = await self._teller.tell(row, patch=patch, doubt=entry.doubt)
         self._allowance.spend(self._watch.now(), told.requests - 1)
-        self._weigh(told, cuts)
+        self._weigh(told, cuts, (row.module, patch, row.deleted))
         await self._settle(entry, row, told)
 
-    def _weigh(self, told: Told, cuts: int) -> None:
-        """See what an answer says of how many requests the partner can take."""
+    def _weigh(self, told: Told, cuts: int, kind: Hashable) -> None:
+        """See what an answer to a kind of request says of how many the partner can take."""
         outcome = told.outcome
         if outcome.kind is Kind.THROTTLE or outcome.late:
             self._permits.strained(cuts)
         elif outcome.kind in (Kind.DELIVERED, Kind.OBJECT_FAULT) and told.seconds:
-            # A refusal is an answer too: it had the time to look.
-            self._permits.answered(told.seconds, cuts)
+            # A refusal is an answer too, but what it takes is not what the work takes.
+            worked = outcome.kind is Kind.DELIVERED
+            self._permits.answered(told.seconds, cuts, kind if worked else None)
 
     def _concerns(self, row: FeedRow) -> bool:
         return self._teller.addressee.concerns(row.module, row.owner, row.audience)

@@ -58,7 +58,7 @@ class PartnerLane(SQLModel, table=True):
     last_success_at: int | None = Field(default=None, sa_type=BigInteger)
     last_error: str | None = None
     again_at: int | None = Field(default=None, sa_type=BigInteger)
-    """When nothing that a dead owner sent can arrive any more, see `release_orphans`."""
+    """When nothing that a dead owner sent can arrive any more, see `ocpi.push.orphans`."""
     again_from: dict[str, int] | None = Field(
         default=None, sa_column=Column(JSON(none_as_null=True))
     )
@@ -224,39 +224,20 @@ async def rewind_lane(
 
 async def restart_lanes(db: AsyncSession, partner_ids: Iterable[int]) -> None:
     """Have lanes taken up anew from what is stored: nothing is sent any more as it was before."""
-    these = update(PartnerLane).where(col(PartnerLane.partner_id).in_(list(partner_ids)))
-    await db.exec(these.values(epoch=col(PartnerLane.epoch) + 1))
+    these = col(PartnerLane.partner_id).in_(list(partner_ids))
+    await lock_lanes(db, these)
+    await db.exec(update(PartnerLane).where(these).values(epoch=col(PartnerLane.epoch) + 1))
     db.info["stamped"] = True
+
+
+async def lock_lanes(db: AsyncSession, which: ColumnElement[bool]) -> None:
+    """Lock lanes one after the other by their ids, as all do who lock several of them."""
+    these = select(col(PartnerLane.partner_id)).where(which)
+    await db.exec(these.order_by(col(PartnerLane.partner_id)).with_for_update())
 
 
 def _set_back(cursors: Mapping[str, int], to: Mapping[str, int]) -> dict[str, int]:
     return {stream: min(seq, to.get(stream, 0)) for stream, seq in cursors.items()}
-
-
-async def release_orphans(db: AsyncSession, again_at: int) -> None:
-    """Give the lanes of dead workers free.
-
-    What their owner had in flight may still arrive, after what the next one tells of the same
-    objects, and a partner that ignores `last_updated` would keep the older state. Those objects
-    are parked, or lie behind the cursors as they are now. So what is parked is told again at that
-    moment by the lane, and the rest by setting the lane back, see `tell_again`.
-    """
-    orphan = col(PartnerLane.owner).not_in(select(col(WorkerBeat.id)))
-    waiting = (
-        select(col(ParkedObject.object_key))
-        .where(
-            col(ParkedObject.partner_id) == col(PartnerLane.partner_id),
-            col(ParkedObject.next_at).is_not(None),
-        )
-        .exists()
-    )
-    # One that was stopped had nothing in flight, and its partner may not want to hear it all.
-    going = col(PartnerLane.breaker).is_(None)
-    doubtful = update(PartnerLane).where(orphan, going, or_(waiting, *map(is_behind, Stream)))
-    # A lane whose owners die one after the other is set back to where the first one was.
-    first = func.coalesce(col(PartnerLane.again_from), col(PartnerLane.cursors))
-    await db.exec(doubtful.values(again_at=again_at, again_from=first))
-    await db.exec(update(PartnerLane).where(orphan).values(owner=None))
 
 
 def is_behind(stream: Stream) -> ColumnElement[bool]:
@@ -266,17 +247,10 @@ def is_behind(stream: Stream) -> ColumnElement[bool]:
     return func.coalesce(cursor, 0) < head
 
 
-async def tell_again(db: AsyncSession, now: int) -> None:
-    """Set lanes back for which the time has come, see `release_orphans`."""
-    due = update(PartnerLane).where(col(PartnerLane.again_at) <= now)
-    back = {"cursors": col(PartnerLane.again_from), "epoch": col(PartnerLane.epoch) + 1}
-    await db.exec(due.values(**back, again_at=None, again_from=None))
-
-
 async def close_lane(db: AsyncSession, partner_id: int) -> None:
     """Stop telling a partner, in the caller's transaction; receipts stay as proofs."""
-    await db.exec(delete(ParkedObject).where(col(ParkedObject.partner_id) == partner_id))
     await db.exec(delete(PartnerLane).where(col(PartnerLane.partner_id) == partner_id))
+    await db.exec(delete(ParkedObject).where(col(ParkedObject.partner_id) == partner_id))
     db.info["stamped"] = True
 
 

@@ -4,14 +4,18 @@ The watermark of a stream is the number up to which the partner has heard everyt
 parked. Only that is stored, so whatever is lost with this memory is read again.
 """
 
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import chain
 
 from ocpi.push.feed import Stream
 from ocpi.push.outcome import Doubt, Outcome
 from ocpi.push.pace import Pace, micros
+from ocpi.push.queueing import Queue
+
+_IN_TURN = (Stream.MONEY, Stream.STATE)
 
 
 class Why(StrEnum):
@@ -39,9 +43,9 @@ class Parking:
     error: str | None = None
     first_failed_at: int = 0
 
-    def is_due(self, until: int | None) -> bool:
-        """It may be tried by then; None: ever, by itself."""
-        return self.next_at is not None and (until is None or self.next_at <= until)
+    def is_due(self, until: int) -> bool:
+        """It may be tried by then."""
+        return self.next_at is not None and self.next_at <= until
 
     def is_blameless(self, doubts: int) -> bool:
         """It waits because the partner failed: not as often that it would be its own fault."""
@@ -97,6 +101,12 @@ class Ledger:
         self._entries: dict[Stream, dict[str, Entry]] = {stream: {} for stream in Stream}
         self._parked: dict[str, Entry] = {}
         self._busy: set[str] = set()
+        self._later, self._due = Queue(), Queue()
+        """Parked objects by when they are due, and those that are by when they were last tried."""
+        self._behind: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
+        """Those that are due, by what is in flight that they must not be sent beside."""
+        self._was_parked = False
+        """What was picked last was parked."""
         self._held: OrderedDict[str, int] = OrderedDict()
         self._blamed: dict[str, int] = {}
         """When an object of a module was last why nothing is sent."""
@@ -149,7 +159,23 @@ class Ledger:
         parking.next_at = soon if parking.next_at is None else min(parking.next_at, soon)
         if parking.kind in (Why.REJECTED, Why.DEAD, Why.DROPPED):
             parking.kind, parking.attempts = Why.REJECTED, 0
-        self.notes.park(entry.key, parking)
+        self._note_parked(entry)
+
+    def _note_parked(self, entry: Entry) -> None:
+        """Its parking has changed."""
+        assert entry.parking is not None
+        self.notes.park(entry.key, entry.parking)
+        self._wait(entry)
+
+    def _wait(self, entry: Entry) -> None:
+        """Give a parked object its place among those that wait; what is in flight has none."""
+        self._leave(entry)
+        if entry.parking and entry.parking.next_at is not None and not entry.busy:
+            self._later.put(entry.key, entry.parking.next_at)
+
+    def _leave(self, entry: Entry) -> None:
+        self._later.remove(entry.key)
+        self._due.remove(entry.key)
 
     def load(self, key: str, order_key: str, stream: Stream, parking: Parking) -> None:
         """Take a row of `parked`, unless what is known here is newer."""
@@ -165,10 +191,14 @@ class Ledger:
         entry.parking, entry.first = parking, None
         self.doubt(entry, maybe=parking.doubtful)
         self._parked[key] = entry
+        self._wait(entry)
 
     def pick(self, now: int) -> Entry | None:
-        """The object to send next, marked busy: due parked ones, then money, then state."""
-        return self._take(next(self._free(now), None), now)
+        """The object to send next, marked busy: due parked ones, then money, then state.
+
+        Of many parked ones each is followed by one of money, which would wait for all else.
+        """
+        return self._take(self._pick_next(now), now)
 
     def pick_for_trial(self, now: int, *, answered: bool) -> Entry | None:
         """The object that shall show whether the partner is back, marked busy.
@@ -176,7 +206,9 @@ class Ledger:
         What it has refused, or failed on again and again, would show nothing. Only where its
         versions were not `answered` such a one is better than none, when it is due.
         """
-        free = list(_leading(self._free(None)))
+        parked = (e for e in self._parked.values() if e.parking and e.parking.next_at is not None)
+        fresh = (self._entries[stream].values() for stream in _IN_TURN)
+        free = list(_leading(self._free(chain(sorted(parked, key=_last_tried), *fresh))))
         doubts = self._pace.doubts
         witnesses = [e for e in free if e.parking is None or e.parking.is_blameless(doubts)]
         if not witnesses and not answered:
@@ -187,31 +219,49 @@ class Ledger:
         """So that neither a module nor an object can keep the breaker open for all others."""
         return self._blamed.get(entry.module, 0), entry.tried_at
 
-    def _free(self, until: int | None) -> Iterator[Entry]:
-        return (e for e in self._candidates(until) if e.order_key not in self._busy)
-
     def _take(self, entry: Entry | None, now: int) -> Entry | None:
         if entry is not None:
             entry.busy, entry.tried_at = True, now
             self._busy.add(entry.order_key)
+            self._was_parked = entry.parking is not None
+            self._leave(entry)
         return entry
 
-    def _candidates(self, until: int | None) -> Iterator[Entry]:
-        """What may be sent, with the parked objects that are due until then; None: all of them."""
-        due = [e for e in self._parked.values() if e.parking and e.parking.is_due(until)]
-        yield from sorted(due, key=_last_tried)
-        for stream in (Stream.MONEY, Stream.STATE):
-            yield from self._entries[stream].values()
+    def _pick_next(self, now: int) -> Entry | None:
+        money, state = (next(self._free(self._entries[s].values()), None) for s in _IN_TURN)
+        if money is not None and self._was_parked:
+            return money
+        return self._first_due(now) or money or state
+
+    def _free(self, entries: Iterable[Entry]) -> Iterator[Entry]:
+        return (entry for entry in entries if entry.order_key not in self._busy)
+
+    def _first_due(self, now: int) -> Entry | None:
+        """Of the parked objects that are due the one that was not tried for longest."""
+        while (later := self._later.first()) and later[0] <= now:
+            entry = self._parked[later[1]]
+            self._later.remove(entry.key)
+            self._due.put(entry.key, entry.tried_at)
+        while due := self._due.first():
+            entry = self._parked[due[1]]
+            if entry.order_key not in self._busy:
+                return entry
+            self._due.remove(entry.key)
+            self._behind[entry.order_key][entry.key] = entry
+        return None
 
     def next_due(self) -> int | None:
-        """When the next parked object is due."""
-        waits = (e.parking.next_at for e in self._parked.values() if e.parking and not e.busy)
-        return min((at for at in waits if at is not None), default=None)
+        """When the next parked object is due, of those that were not so at the last pick."""
+        later = self._later.first()
+        return None if later is None else later[0]
 
     def release(self, entry: Entry) -> None:
         """It was not told, and that is not its fault: others are tried before it."""
         entry.busy = False
         self._busy.discard(entry.order_key)
+        for waiting in (entry, *self._behind.pop(entry.order_key, {}).values()):
+            if self._parked.get(waiting.key) is waiting:
+                self._wait(waiting)
         if entry.parking is None:
             self._entries[entry.stream].pop(entry.key)
             self._entries[entry.stream][entry.key] = entry
@@ -238,15 +288,19 @@ class Ledger:
         elif entry.seq > seq:
             # It stays parked, but due: the watermark has passed its change and must not go back.
             entry.parking = Parking(entry.seq, Why.TRANSIENT, next_at=0)
-            self.notes.park(entry.key, entry.parking)
+            self._note_parked(entry)
         elif entry.parking is None:
             del self._entries[entry.stream][entry.key]
         elif again_at is not None:
             entry.parking = replace(entry.parking, seq=seq, kind=Why.LATE, next_at=again_at)
-            self.notes.park(entry.key, entry.parking)
+            self._note_parked(entry)
         else:
-            del self._parked[entry.key]
-            self.notes.unpark(entry.key, entry.parking)
+            self._unpark(entry, entry.parking)
+
+    def _unpark(self, entry: Entry, parking: Parking) -> None:
+        del self._parked[entry.key]
+        self._leave(entry)
+        self.notes.unpark(entry.key, parking)
 
     def _queue_behind(self, entry: Entry) -> None:
         """What came after it stays behind it: a CDR behind the end of its Session (IP-18)."""
@@ -295,7 +349,7 @@ class Ledger:
         )
         entry.first = None
         self._parked[entry.key] = entry
-        self.notes.park(entry.key, entry.parking)
+        self._note_parked(entry)
         if entry.seq > seq:
             self._revive(entry, now)
         return entry.parking
@@ -308,7 +362,7 @@ class Ledger:
                 continue
             if parking.next_at is not None:
                 parking.next_at = min(parking.next_at, now)
-                self.notes.park(entry.key, parking)
+                self._note_parked(entry)
 
     def pass_over(self, stream: Stream, upto: int) -> None:
         """Leave untold what has changed in a stream, and what the partner failed on.
@@ -317,12 +371,11 @@ class Ledger:
         """
         entries = self._entries[stream]
         self._entries[stream] = {key: entry for key, entry in entries.items() if entry.busy}
-        for key, entry in list(self._parked.items()):
+        for entry in list(self._parked.values()):
             parking = entry.parking
             failed = parking if parking and parking.kind is Why.TRANSIENT else None
             if entry.stream is stream and failed and not entry.busy:
-                del self._parked[key]
-                self.notes.unpark(key, failed)
+                self._unpark(entry, failed)
         self.positions[stream] = max(self.positions[stream], upto)
 
     def take_notes(self) -> Notes:

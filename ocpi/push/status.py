@@ -9,6 +9,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock
+from ocpi.directory import AnnouncedParty
 from ocpi.parties import (
     OurParty,
     Partner,
@@ -20,7 +21,14 @@ from ocpi.parties import (
 )
 from ocpi.push.breaker import REASONS
 from ocpi.push.feed import Stream, SyncObject
-from ocpi.push.lanes import ParkedObject, PartnerLane, Receipt, restart_lanes, rewind_lane
+from ocpi.push.lanes import (
+    ParkedObject,
+    PartnerLane,
+    Receipt,
+    lock_lanes,
+    restart_lanes,
+    rewind_lane,
+)
 from ocpi.push.ledger import Why
 from ocpi.spec.moments import moment_of
 
@@ -139,20 +147,31 @@ async def receipt_count(db: AsyncSession, name: str) -> int:
 
 def _ahead(lane: PartnerLane, partner: Partner) -> Sequence[ColumnElement[bool]]:
     """What the rows of the feed are like that lie before a partner."""
+    at_hub = literal(partner.platform == PlatformID.HUB)
     owners = union_all(
         select(col(OurParty.party)).where(col(OurParty.platform) == PlatformID.CPO.value),
         # Of the hub all others, too; what they may not hear their lanes have passed at once.
         select(col(PartnerRole.party)).where(
             col(PartnerRole.platform) == PlatformID.HUB.value,
             col(PartnerRole.partner_id) != lane.partner_id,
-            literal(partner.platform == PlatformID.HUB),
+            at_hub,
+        ),
+        select(col(AnnouncedParty.party))
+        .join(Partner, col(Partner.id) == col(AnnouncedParty.partner_id))
+        .where(
+            col(Partner.platform) == PlatformID.HUB.value,
+            col(AnnouncedParty.partner_id) != lane.partner_id,
+            at_hub,
         ),
     )
     modules = select(col(PartnerEndpoint.identifier)).where(
         col(PartnerEndpoint.partner_id) == lane.partner_id,
         col(PartnerEndpoint.role) == "RECEIVER",
     )
-    parties = select(col(PartnerRole.party)).where(col(PartnerRole.partner_id) == lane.partner_id)
+    parties = union_all(
+        select(col(PartnerRole.party)).where(col(PartnerRole.partner_id) == lane.partner_id),
+        select(col(AnnouncedParty.party)).where(col(AnnouncedParty.partner_id) == lane.partner_id),
+    )
     ahead = or_(
         *(
             (col(SyncObject.stream) == stream) & (col(SyncObject.seq) > lane.cursors.get(stream, 0))
@@ -186,6 +205,8 @@ async def retry(db: AsyncSession, partner_id: int, key: str | None = None) -> in
 
     What was dropped lives again only when it is named.
     """
+    # The lane first, as whoever stores its progress has it.
+    await lock_lanes(db, col(PartnerLane.partner_id) == partner_id)
     wanted = col(ParkedObject.partner_id) == partner_id
     if key is None:
         wanted &= col(ParkedObject.kind) != Why.DROPPED

@@ -2,9 +2,8 @@
 
 import asyncio
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
-from operator import attrgetter
 
 import structlog
 from sqlalchemy import (
@@ -27,22 +26,16 @@ from ocpi.push.lane import Lane
 from ocpi.push.lanes import (
     SLICE,
     PartnerLane,
-    Progress,
     WorkerBeat,
     counts_query,
     lanes_query,
-    lock_held,
-    park_late,
-    put_notes,
-    put_progress,
-    put_receipts,
-    release_orphans,
-    tell_again,
 )
 from ocpi.push.marks import mark_feed
+from ocpi.push.orphans import release_orphans, tell_again
 from ocpi.push.pace import Pace, boottime, micros
 from ocpi.push.process import is_dead, own_process
 from ocpi.push.source import Source
+from ocpi.push.storing import Storing
 from ocpi.push.watch import Watch
 
 log = structlog.get_logger()
@@ -65,13 +58,12 @@ class Worker:
         self._lanes_query, self._counts = lanes_query(self._told), counts_query(self._told)
         self._lanes: dict[int, Lane] = {}
         self._watch = Watch(self._pace, self._lanes)
+        self._storing = Storing(self._database, self._watch, self._lanes)
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._leftovers: list[tuple[int, Progress]] = []
         self._stopping = asyncio.Event()
         self._ended = asyncio.Event()
         self._ended.set()
         self._look_at = 0.0
-        self._committing = asyncio.Lock()
 
     async def run(self) -> None:
         """Keep partners up to date until stopped or cancelled, whatever the database does."""
@@ -146,12 +138,12 @@ class Worker:
 
         Gives whether something else than the feed has changed meanwhile.
         """
-        seen, unheard, last = set[int](), False, 0
+        seen, unheard, last = dict[int, str | None](), False, 0
         while True:
             given = {"me": self._watch.id, "after": last}
             rows = await self._database.fetch("worker.lanes", self._lanes_query, given)
             for partner_id, owner, epoch, *state in rows:
-                seen.add(partner_id)
+                seen[partner_id] = owner
                 lane = self._lanes.get(partner_id)
                 if lane is not None and (owner, epoch) != (self._watch.id, lane.epoch):
                     lane.stop()
@@ -165,10 +157,11 @@ class Worker:
             if partner_id not in seen:
                 lane.stop()
         # Lanes of ours that nobody drives were dropped; free ones were handed back or are new.
-        if seen - self._lanes.keys():
-            room = await self._fair_share() - len(self._lanes)
-            if room > 0:
-                await self._claim(room)
+        if idle := seen.keys() - self._lanes.keys():
+            room = max(await self._fair_share() - len(self._lanes), 0)
+            ours = sum(seen[partner_id] is not None for partner_id in idle)
+            if room or ours:
+                await self._claim(room, ours)
         return unheard
 
     async def _listen(self) -> bool:
@@ -207,8 +200,9 @@ class Worker:
             now = await clock(db)
             await db.merge(WorkerBeat(id=self._watch.id, beat_at=now, process=own_process()))
             await self._bury(db, now)
-            await tell_again(db, now)
-            await release_orphans(db, again_at=now + micros(self._pace.exchange))
+            landing = micros(self._pace.exchange)
+            await tell_again(db, now, landing)
+            await release_orphans(db, again_at=now + landing)
             await mark_feed(db)
         self._watch.beaten(began)
         driven = [lane for lane in self._lanes.values() if not lane.stopping]
@@ -230,10 +224,14 @@ class Worker:
         lanes, workers = rows[0]
         return -(-int(lanes) // max(int(workers), 1))
 
-    async def _claim(self, room: int) -> None:
-        """Take free lanes, as many as there is room for."""
+    async def _claim(self, room: int, ours: int = 0) -> None:
+        """Take lanes that nobody drives, as many as there is room for: ours first.
+
+        Of so many of ours those for which there is none are given free, for others to take.
+        """
+        driven = list(self._lanes)
         # Proofs of what dropped lanes delivered come first, or they would be delivered again.
-        await self._commit()
+        await self._storing.commit()
         me = self._watch.id
         async with self._database.write() as db:
             found = await db.exec(
@@ -242,16 +240,19 @@ class Worker:
                 .where(
                     *self._told,
                     or_(col(PartnerLane.owner).is_(None), col(PartnerLane.owner) == me),
-                    col(PartnerLane.partner_id).not_in(list(self._lanes)),
+                    col(PartnerLane.partner_id).not_in(driven),
                 )
-                .order_by(col(PartnerLane.partner_id))
-                .limit(room)
+                .order_by(col(PartnerLane.owner).is_(None), col(PartnerLane.partner_id))
+                .limit(max(room, ours))
                 .with_for_update(skip_locked=True, of=PartnerLane)
             )
-            claimed = found.all()
+            idle = found.all()
+            claimed = idle[:room]
+            for lane in idle:
+                lane.owner = None
             for lane in claimed:
                 lane.owner, lane.epoch = me, lane.epoch + 1
-                db.add(lane)
+            db.add_all(idle)
         # Heads that are older than the cursors would look like a database that was set back.
         await self._read_heads()
         for row in claimed:
@@ -264,11 +265,10 @@ class Worker:
 
     async def _keep(self, lane: Lane) -> None:
         """Drive a lane to its end; then give it free, or have it taken up again."""
-        pause = self._pace.recover
         try:
             await lane.run()
             if not lane.dropped:
-                await self._commit(release=lane)
+                await self._storing.commit(release=lane)
         except (*DATABASE_ERRORS, MemoryError) as error:
             log.warning("push: a lane is dropped", partner_id=lane.partner_id, error=repr(error))
             lane.drop()
@@ -276,13 +276,11 @@ class Worker:
             # As text: a renderer that shows local variables would show tokens.
             trace = "".join(traceback.format_exception(error))
             log.error("push: a lane crashed", partner_id=lane.partner_id, trace=trace)  # noqa: TRY400
-            lane.drop()
-            pause = self._pace.crash
+            lane.drop(crashed=True)
         finally:
             if lane.dropped:
-                self._leftovers.append((lane.partner_id, lane.take()))
-                self._watch.noted.set()
-                await self._pause(pause)
+                self._storing.leave(lane.partner_id, lane.take())
+                await self._pause(self._pace.crash if lane.crashed else self._pace.recover)
             del self._lanes[lane.partner_id], self._tasks[lane.partner_id]
             self._look_at = 0.0
             self._database.changed.set()
@@ -297,54 +295,12 @@ class Worker:
             self._watch.noted.clear()
             self._watch.urgent.clear()
             try:
-                await self._commit()
+                await self._storing.commit()
             except Exception as error:  # noqa: BLE001 - the worker outlives whatever fails.
                 log.warning("push: nothing could be stored", error=repr(error))
                 self._drop_lanes()
                 self._watch.noted.set()
                 await asyncio.sleep(self._pace.recover)
-
-    async def _commit(self, *, release: Lane | None = None) -> None:
-        """Store what lanes have noted, or the last of a lane that ends.
-
-        A lane that turns out not to be ours any more is stopped. What it told, and what lanes told
-        that were dropped, is told again by whoever has them now.
-        """
-        async with self._committing:
-            # In one order, as whoever rewinds several of them takes their locks.
-            lanes = [release] if release else sorted(self._noted(), key=attrgetter("partner_id"))
-            taken = [(lane, lane.take()) for lane in lanes]
-            left, self._leftovers = self._leftovers, []
-            if not taken and not left:
-                return
-            try:
-                async with self._database.write() as db:
-                    for lane, progress in await self._store(db, taken, release=release is not None):
-                        lane.stop()
-                        await _repair(db, lane.partner_id, progress)
-                    for partner_id, progress in left:
-                        await _repair(db, partner_id, progress)
-                for lane in lanes:
-                    lane.stored()
-            except BaseException:
-                self._leftovers += [*left, *((lane.partner_id, told) for lane, told in taken)]
-                raise
-
-    def _noted(self) -> list[Lane]:
-        return [lane for lane in self._lanes.values() if lane.changed and not lane.dropped]
-
-    async def _store(
-        self, db: AsyncSession, taken: Sequence[tuple[Lane, Progress]], *, release: bool
-    ) -> list[tuple[Lane, Progress]]:
-        """Store what lanes have noted; gives those that are not ours any more, and were not."""
-        held = await lock_held(db, self._watch.id, [lane.partner_id for lane, _ in taken])
-        ours = {lane for lane, _ in taken if held.get(lane.partner_id) == (lane.epoch, lane.server)}
-        told = {lane.partner_id: progress for lane, progress in taken if lane in ours}
-        await put_progress(db, None if release else self._watch.id, told)
-        for partner_id, progress in told.items():
-            await put_receipts(db, progress.receipts)
-            await put_notes(db, partner_id, progress.notes)
-        return [each for each in taken if each[0] not in ours]
 
     def _drop_lanes(self) -> None:
         """Forget what is in memory: after a failure, only the database knows how things stand."""
@@ -358,7 +314,7 @@ class Worker:
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=self._pace.exchange + self._pace.slack)
         try:
-            await self._commit()
+            await self._storing.commit()
             async with self._database.write() as db:
                 # One that was set back meanwhile is still ours; one that goes on has to be doubted.
                 ended = col(PartnerLane.partner_id).not_in(list(self._lanes))
@@ -368,11 +324,3 @@ class Worker:
                 db.info["stamped"] = True  # So that the commit wakes those who take the lanes.
         except DATABASE_ERRORS as error:
             log.warning("push: stopped without handing back", error=repr(error))
-
-
-async def _repair(db: AsyncSession, partner_id: int, progress: Progress) -> None:
-    """Keep the proofs of a lane that was lost or dropped, and have its objects sent again."""
-    if await db.get(Partner, partner_id, with_for_update=True) is None:
-        return
-    await put_receipts(db, progress.receipts)
-    await park_late(db, partner_id, sorted(progress.sent))

@@ -11,6 +11,7 @@ from sqlmodel import col, select
 
 from ocpi.push.lane import Lane
 from ocpi.push.lanes import PartnerLane
+from ocpi.push.storing import put_held
 from ocpi.push.worker import Worker
 from tests.chaos.scale import SCALE
 from tests.ocpi.push.world import World, a_world
@@ -34,7 +35,7 @@ class Contender(Worker):
         """Store progress as the owner at that epoch; gives whether it was accepted."""
         progress = replace(lane.take(), cursors={"state": cursor})
         async with self._database.write() as db:
-            return not await self._store(db, [(lane, progress)], release=release)
+            return not await put_held(db, self._watch.id, [(lane, progress)], release=release)
 
 
 async def cursor_of(world: World) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from sqlalchemy import bindparam
@@ -10,6 +11,7 @@ from sqlmodel import col, select
 
 from modules.tariffs.store import TariffRow
 from ocpi.database import Database, clock, stamp
+from ocpi.envelope import may_pass
 from ocpi.push.feed import head
 from tests.house import open_database
 
@@ -70,6 +72,16 @@ async def test_a_block_that_raises_leaves_nothing(each_database: Database) -> No
     assert not each_database.changed.is_set()
     async with each_database.read() as db:
         assert await head(db, "state") == 0
+
+
+@pytest.mark.parametrize("wrong", [{"position": 2**70}, {"position": 1, "body": "\ud800"}])
+async def test_a_value_that_no_column_takes_is_not_to_be_tried_again(
+    each_database: Database, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(Exception) as raised:  # noqa: PT011 - each driver has its own.
+        async with each_database.write() as db:
+            db.add(TariffRow(**tariff_row(1).model_dump() | wrong))
+    assert not may_pass(raised.value)
 
 
 async def test_a_prepared_read_takes_its_parameters_each_time(each_database: Database) -> None:

@@ -68,6 +68,7 @@ def test_no_message_breaks_the_envelope(message: str) -> None:
         (MemoryError(), 503, "5"),
         (asyncpg.UniqueViolationError("duplicate key"), 500, None),
         (sqlite3.IntegrityError("NOT NULL constraint failed"), 500, None),
+        (asyncpg.exceptions.InvalidTextRepresentationError("a"), 500, None),
         (RuntimeError(), 500, None),
     ],
 )

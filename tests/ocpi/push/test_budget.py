@@ -42,7 +42,7 @@ def answers(places: int, hang_from: float) -> list[int]:
             permits[lane].strained(cuts)
         else:
             told[lane] += 1
-            permits[lane].answered(ANSWER, cuts)
+            permits[lane].answered(ANSWER, cuts, "PUT")
         send(lane, now)
     return told
 

@@ -18,12 +18,19 @@ from ocpi.push.lanes import (
     park_late,
     parking_of,
     put_notes,
-    release_orphans,
+    restart_lanes,
     rewind_lane,
-    tell_again,
 )
 from ocpi.push.ledger import Notes, Why
-from tests.ocpi.push.faults import end_process, failing, until_not_behind, until_parked
+from ocpi.push.orphans import release_orphans, tell_again
+from tests.ocpi.push.faults import (
+    end_process,
+    failing,
+    status_of,
+    until_not_behind,
+    until_parked,
+    until_state,
+)
 from tests.ocpi.push.simulated import Simulated
 from tests.ocpi.push.world import QUICK, World, until, until_found
 
@@ -265,6 +272,54 @@ async def test_who_rewinds_a_lane_does_not_lose_by_its_repair(
     assert found == expected
 
 
+async def test_a_trial_whose_request_lands_late_is_waited_for(world: World) -> None:
+    partner = await world.add_partner("msp")
+    worker = world.add_worker(pace=PACE)
+    await world.put_location("a")
+    await world.until_told(partner)
+    partner.misbehave = failing(3000, 500, probes=True)  # type: ignore[assignment]
+    for name in "bcdefg":
+        await world.put_location(name)
+    await until_state(world, "stopped")
+    landing = keeping(partner)
+    await landing.arrived.wait()
+    # Its trial is under way as it dies.
+    await end_process(world, worker)
+    partner.misbehave = None
+    for name in "bcdefg":
+        await world.put_location(name)
+    sent = len(partner.requests)
+    world.add_worker(pace=PACE)
+    await until_taken(world)
+    await asyncio.sleep(0.3)
+    assert len(partner.requests) == sent
+    assert (await status_of(world)).state == "stopped"
+    await landing.land(world)
+    async with world.database.write() as db:
+        await restart_lanes(db, world.ids.values())
+    await world.until_told()
+
+
+@pytest.mark.parametrize("owned", [True, False])
+async def test_a_clock_that_was_set_back_does_not_delay_the_repair(
+    world: World, *, owned: bool
+) -> None:
+    partner = await world.add_partner("msp")
+    await world.put_location("a")
+    await world.put_location("b")
+    if owned:
+        world.add_worker()
+        await world.until_told(partner)
+    async with world.database.write() as db:
+        hours = await clock(db) + 10**11
+        lanes = update(PartnerLane).values(again_at=hours, again_from={"money": 0, "state": 0})
+        await db.exec(lanes)
+    if not owned:
+        world.add_worker()
+    await until(lambda: partner.versions.get("a") == [1, 1])
+    await until_repaired(world)
+
+
 async def test_only_lanes_of_the_dead_are_set_back(world: World) -> None:
     await world.add_partner("msp")
     await world.put_location("a")
@@ -279,13 +334,13 @@ async def test_only_lanes_of_the_dead_are_set_back(world: World) -> None:
         await db.exec(update(PartnerLane).values(owner="dead"))
         await release_orphans(db, again_at=10)
         await db.exec(update(PartnerLane).values(cursors={"money": 0, "state": 1}))
-        await tell_again(db, now=9)
+        await tell_again(db, now=9, longest=10)
     async with world.database.write() as db:
         row = (await db.exec(select(PartnerLane))).one()
         assert (row.owner, row.again_at, row.again_from) == (None, 10, {"money": 0, "state": 0})
         epoch = row.epoch
         db.expire_all()
-        await tell_again(db, now=10)
+        await tell_again(db, now=10, longest=10)
         await db.refresh(row)
         assert (row.epoch, row.again_at, row.again_from) == (epoch + 1, None, None)
         assert row.cursors == {"money": 0, "state": 0}

@@ -209,6 +209,19 @@ def test_a_session_that_the_partner_fails_on_does_not_keep_its_cdr_from_the_tria
     assert entry.key == "s/cdr"
 
 
+def test_parked_objects_that_belong_together_are_tried_one_by_one(ledger: Ledger) -> None:
+    for seq, key in enumerate(("loc/1", "loc/2", "loc/3"), 1):
+        see(ledger, key, seq)
+        ledger.park(pick(ledger), seq, REFUSED, Why.REJECTED, NOW)
+    later, tried = NOW + micros(3600), []
+    for _ in range(3):
+        entry = pick(ledger, later)
+        assert ledger.pick(later) is None
+        tried.append(entry.key)
+        ledger.complete(entry, entry.seq, told=True)
+    assert tried == ["loc/1", "loc/2", "loc/3"]
+
+
 def test_when_the_partner_is_back_what_waited_for_it_is_due_and_nothing_else(
     ledger: Ledger,
 ) -> None:
@@ -259,6 +272,16 @@ def test_a_trial_prefers_a_module_that_is_not_why_nothing_is_sent(ledger: Ledger
         tried.append(entry.key)
         ledger.blame(entry, NOW + turn)
     assert tried == ["cdrs/1", "locations/1", "cdrs/2", "locations/1"]
+
+
+def test_money_does_not_wait_for_all_that_is_parked(ledger: Ledger) -> None:
+    for seq in range(1, 11):
+        see(ledger, f"old{seq}", seq, stream=Stream.MONEY)
+        ledger.park(pick(ledger), seq, REFUSED, Why.REJECTED, NOW)
+    for seq in range(11, 14):
+        see(ledger, f"new{seq}", seq, stream=Stream.MONEY)
+    later = NOW + micros(3600)
+    assert [pick(ledger, later).key[:3] for _ in range(8)] == ["old", "new"] * 3 + ["old"] * 2
 
 
 def test_memory_is_bounded(ledger: Ledger) -> None:

@@ -23,13 +23,13 @@ def started() -> Permits:
 def grown(to: int) -> Permits:
     permits = started()
     while permits.count < to:
-        permits.answered(FAST, permits.cuts)
+        permits.answered(FAST, permits.cuts, "PUT")
     return permits
 
 
 def answer(permits: Permits, *seconds: float) -> int:
     for each in seconds:
-        permits.answered(each, permits.cuts)
+        permits.answered(each, permits.cuts, "PUT")
     return permits.count
 
 
@@ -71,13 +71,40 @@ def test_the_floor_is_what_the_partner_takes_for_one_request_at_a_time() -> None
     assert [answer(permits, *[SLOW] * permits.count) for _ in range(3)] == [2, 3, 4]
 
 
+@pytest.mark.parametrize("kind", [None, "PATCH"], ids=["refusals", "another kind"])
+def test_quick_answers_of_another_kind_slow_nothing(kind: str | None) -> None:
+    permits = Permits(Pace())
+    counts = []
+    for number in range(10_000):
+        seconds = 0.005 if number % 20 == 0 else 0.3
+        permits.answered(seconds, permits.cuts, kind if seconds < 0.1 else "PUT")
+        counts.append(permits.count)
+    assert sum(counts) / len(counts) > 55
+
+
+def test_refusals_do_not_hide_that_all_else_is_slow() -> None:
+    permits = grown(4)
+    permits.answered(0.01, permits.cuts, None)
+    assert answer(permits, *[SLOW] * 3) == 2
+
+
+def test_of_each_kind_the_answers_are_compared_with_its_own() -> None:
+    permits = grown(4)
+    for seconds, kind in [(2.0, "big"), (FAST, "PUT"), (2.0, "big"), (FAST, "PUT")]:
+        permits.answered(seconds, permits.cuts, kind)
+    assert permits.count == 5
+    for seconds, kind in [(SLOW, "PUT")] * 3 + [(8.1, "big")] * 2:
+        permits.answered(seconds, permits.cuts, kind)
+    assert permits.count < 5
+
+
 def test_strain_halves_them_once_for_all_that_were_in_flight() -> None:
     permits = grown(8)
     before = permits.cuts
     for _ in range(8):
         permits.strained(before)
     assert permits.count == 4
-    permits.answered(FAST, before)
+    permits.answered(FAST, before, "PUT")
     assert answer(permits, *[FAST] * 3) == 4
     assert answer(permits, FAST) == 5
 
@@ -122,7 +149,7 @@ def test_whatever_happens_there_is_one_and_never_more_than_the_cap(
     for what, seconds in happenings:
         before, cuts = permits.count, permits.cuts
         if what == "answered":
-            permits.answered(seconds, cuts)
+            permits.answered(seconds, cuts, "PUT")
         elif what == "strained":
             permits.strained(cuts)
         else:

@@ -13,7 +13,7 @@ from typing import Any
 
 import asyncpg
 import httpx
-from sqlalchemy import Executable, update
+from sqlalchemy import Executable, delete, update
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 from sqlmodel import col, select
@@ -21,8 +21,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import Database, clock
 from ocpi.push.lane import Lane
-from ocpi.push.lanes import PartnerLane, WorkerBeat, rewind_lane
+from ocpi.push.lanes import PartnerLane, WorkerBeat, restart_lanes, rewind_lane
 from ocpi.push.process import is_dead, own_process, process_of
+from ocpi.push.storing import put_held
 from ocpi.push.worker import Worker
 from tests.ocpi.push.faults import end_process
 from tests.ocpi.push.world import QUICK, World, a_world, until, until_found
@@ -71,6 +72,30 @@ async def test_workers_share_the_lanes_and_take_over_those_of_the_dead(
     assert await owners(world) == {None: 5}
     async with world.database.read() as db:
         assert (await db.exec(select(WorkerBeat))).all() == []
+
+
+async def test_lanes_that_are_taken_up_anew_as_a_worker_joins_are_shared_with_it(
+    world: World,
+) -> None:
+    for number in range(6):
+        await world.add_partner(f"p{number}")
+    world.add_worker(own_database=True, pace=PATIENT)
+    await until_shared(world, 6)
+    async with world.database.write() as db:
+        await restart_lanes(db, world.ids.values())
+        db.add(WorkerBeat(id="joining", beat_at=await clock(db)))
+    # Its share is three from now on.
+    await until_found(lambda: free_lanes(world))
+    async with world.database.write() as db:
+        await db.exec(delete(WorkerBeat).where(col(WorkerBeat.id) == "joining"))
+    world.add_worker(own_database=True, pace=PATIENT)
+    await until_shared(world, 3, 3)
+    await world.put_location("a")
+    await world.until_told()
+
+
+async def free_lanes(world: World) -> bool:
+    return (await owners(world))[None] == 3
 
 
 async def test_lanes_are_told_by_one_worker_at_a_time(world: World) -> None:
@@ -271,7 +296,7 @@ class Holder(Worker):
         """Store the progress of all at once; gives those that were not ours any more."""
         told = [(lane, replace(lane.take(), cursors={"state": cursor})) for lane in lanes]
         async with self._database.write() as db:
-            lost = await self._store(db, told, release=False)
+            lost = await put_held(db, self._watch.id, told)
         return [lane.partner_id for lane, _ in lost]
 
 
