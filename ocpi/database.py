@@ -11,13 +11,7 @@ from typing import Any, Protocol
 import asyncpg
 from sqlalchemy import Executable, bindparam, event, func, select, text
 from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import (
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    ProgrammingError,
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.sql.elements import ClauseElement
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -50,21 +44,6 @@ DATABASE_ERRORS = (
     asyncpg.InternalClientError,
     OSError,
 )
-
-# Those of them by which it says that a statement is wrong: to try again would not help.
-DEFECTS = (
-    *(IntegrityError, ProgrammingError, DataError),
-    *(sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError),
-    *(asyncpg.IntegrityConstraintViolationError, asyncpg.SyntaxOrAccessError, asyncpg.DataError),
-)
-
-
-def is_defect(error: BaseException) -> bool:
-    """Whether a statement is wrong, or a value that it was given: to try again would not help."""
-    # What asyncpg says of values is none of SQLAlchemy's own errors, and stands behind one.
-    said = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig else None
-    return any(isinstance(each, (*DEFECTS, ValueError)) for each in (error, said))
-
 
 _BUSY = ("locked", "busy", "deadlock", "lock timeout", "could not serialize")
 

@@ -8,7 +8,8 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from ocpi.database import DATABASE_ERRORS, is_defect
+from ocpi.database import DATABASE_ERRORS
+from ocpi.defects import is_defect
 from ocpi.errors import Crash, OCPIError, Overloaded
 from ocpi.spec.document import encode
 from ocpi.spec.moments import format_moment

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from ocpi.database import DATABASE_ERRORS, is_defect
+from ocpi.database import DATABASE_ERRORS
+from ocpi.defects import is_defect
 from ocpi.errors import OCPIError
 from ocpi.messages import plain, set_up_logging
 from ocpi.sealing import WrongKey
