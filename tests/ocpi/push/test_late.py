@@ -320,6 +320,17 @@ async def test_a_clock_that_was_set_back_does_not_delay_the_repair(
     await until_repaired(world)
 
 
+async def test_a_clock_that_was_set_back_does_not_delay_the_trial(world: World) -> None:
+    await world.add_partner("msp")
+    await world.put_location("a")
+    async with world.database.write() as db:
+        down = {"reason": "down", "sentence": "", "opened_at": 0, "next_probe_at": 0, "failures": 0}
+        hours = await clock(db) + 10**11
+        await db.exec(update(PartnerLane).values(again_at=hours, breaker=down))
+    world.add_worker()
+    await world.until_told()
+
+
 async def test_only_lanes_of_the_dead_are_set_back(world: World) -> None:
     await world.add_partner("msp")
     await world.put_location("a")
