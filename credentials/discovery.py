@@ -59,7 +59,9 @@ async def discover(
     else:
         with context.hearing(target.name):
             details_url = _details_url(data, url)
-        _stay_home(context, details_url, url, approved)
+        # Whoever asks at a URL that must not be called is told the reason.
+        for place in foreign_places([details_url], url, approved):
+            raise Elsewhere("The version details lie", place)
         data = await ask(context, target, "GET", details_url, correlation_id=correlation_id)
     with context.hearing(target.name):
         if remarks:
@@ -77,17 +79,6 @@ async def discover(
             f"approved (`ocpi partner approve {target.name}`)."
         )
     return Offer(endpoints, tuple(remarks))
-
-
-def _stay_home(context: Context, details_url: str, url: str, approved: Collection[str]) -> None:
-    """Raises ``Unusable`` before the token is taken to where nobody has approved it."""
-    try:
-        check_url(details_url, allow_private=context.settings.allow_private_networks)
-    except EgressRefused:
-        # Whoever asks there is told the reason.
-        return
-    for place in foreign_places([details_url], url, approved):
-        raise Elsewhere("The version details lie", place)
 
 
 def _details_url(data: Any, url: str) -> str:

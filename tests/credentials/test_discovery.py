@@ -89,8 +89,17 @@ UNUSABLE: list[tuple[str, httpx.Response | Exception, int, str]] = [
         envelope([{"version": "2.2.1", "url": "http://169.254.169.254/latest"}]),
         3001,
         (
-            "GET http://169.254.169.254/latest: 169.254.169.254: "
-            "the address 169.254.169.254 is not allowed."
+            "The version details lie at 169.254.169.254, which is not the host of the versions URL "
+            "and was not approved by the operator."
+        ),
+    ),
+    (
+        "GET /versions",
+        envelope([{"version": "2.2.1", "url": "http://user@emsp.test/2.2.1"}]),
+        3001,
+        (
+            "GET http://user@emsp.test/2.2.1: emsp.test: "
+            "a URL with user information is not allowed."
         ),
     ),
     (

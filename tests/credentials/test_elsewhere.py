@@ -157,13 +157,15 @@ async def test_endpoints_that_are_swapped_later_are_not_called(
     )
 
 
+# A URL of OCPI has 255 characters; we call longer ones as well.
+@pytest.mark.parametrize("query", ["", f"?{300 * 'x'}"])
 @pytest.mark.threat("TA-27")
 async def test_no_token_is_taken_to_version_details_elsewhere(
-    house: House, puppet: Puppet, network: Network
+    house: House, puppet: Puppet, network: Network, query: str
 ) -> None:
     network.hosts["other.test"] = puppet
     puppet.answers["GET /versions"] = envelope(
-        [{"version": "2.2.1", "url": "http://other.test/2.2.1"}]
+        [{"version": "2.2.1", "url": f"http://other.test/2.2.1{query}"}]
     )
     token = (await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])).token
     refused = (await house.credentials("POST", token, credentials())).json()
@@ -178,7 +180,7 @@ async def test_no_token_is_taken_to_version_details_elsewhere(
     # Staff may approve a host before the partner names it.
     await approve(house.context, "acme", ["other.test"])
     assert (await house.credentials("POST", token, credentials())).json()["status_code"] == 1000
-    assert network.requests[-1] == "GET http://other.test/2.2.1"
+    assert network.requests[-1] == f"GET http://other.test/2.2.1{query}"
 
 
 def wish(**over: Any) -> NewConnection:
