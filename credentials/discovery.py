@@ -117,7 +117,11 @@ def _endpoints(
             remarks.append(f"{key[0]} {key[1]} is listed twice; the first URL was taken.")
             continue
         try:
-            check_url(endpoint.url, allow_private=context.settings.allow_private_networks)
+            check_url(
+                endpoint.url,
+                allow_private=context.settings.allow_private_networks,
+                ports=context.settings.partner_port_numbers,
+            )
         except EgressRefused as error:
             raise Unusable(
                 f"The endpoint {key[0]} {key[1]} cannot be called: {error.reason}."

@@ -180,6 +180,29 @@ async def test_a_relative_endpoint_is_no_use(house: House, puppet: Puppet) -> No
     assert "endpoints.1.url" in answer.json()["status_message"]
 
 
+@pytest.mark.threat("TA-01")
+async def test_endpoints_may_have_the_ports_that_partners_may_have_and_no_others(
+    house: House, puppet: Puppet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house.context.settings, "allow_private_networks", False)
+    monkeypatch.setattr(house.context.settings, "partner_ports", "443,8443")
+    token = (await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])).token
+    said = []
+    for port in (8444, 8443):
+        there = {**ENDPOINTS[0], "url": f"https://emsp.test:{port}/credentials"}
+        puppet.answers["GET /2.2.1"] = details(there)
+        answer = (await house.credentials("POST", token, credentials())).json()
+        said.append((answer["status_code"], answer.get("status_message")))
+    assert said == [
+        (
+            3001,
+            "The endpoint credentials RECEIVER cannot be called: emsp.test: "
+            "port 8444 is not allowed.",
+        ),
+        (1000, None),
+    ]
+
+
 @pytest.mark.pitfall("IP-03")
 async def test_the_details_url_in_place_of_the_versions_url_is_used_and_noted(
     house: House, puppet: Puppet
