@@ -7,7 +7,7 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_fixed
 from ocpi.client import ExchangeFailed, Target
 from ocpi.context import Context
 from ocpi.errors import PeerUnusable
-from ocpi.reply import Reply
+from ocpi.reply import Reply, redact
 
 # Seconds for reading what a partner offers, while one that registers waits for our answer, and for
 # the exchange itself, in which the partner reads what we offer.
@@ -48,13 +48,17 @@ async def ask(
     url: str,
     *,
     body: str | None = None,
+    secret: str = "",
     correlation_id: str | None = None,
 ) -> Any:
-    """The `data` of a successful answer; raises ``Unusable`` with the precise reason."""
+    """The `data` of a successful answer; raises ``Unusable`` with the precise reason.
+
+    The reason does not tell the `secret` that is in the body, should the partner repeat it (TA-09).
+    """
     reply = await exchange(context, target, method, url, body=body, correlation_id=correlation_id)
     if not reply.success():
         raise Unusable(
-            f"{method} {url} {describe(reply)}.",
+            f"{method} {url} {describe(reply, secret)}.",
             their_status=reply.http_status,
             unclear=method != "GET" and _is_unclear(reply),
         )
@@ -110,12 +114,13 @@ async def _send(
     )
 
 
-def describe(reply: Reply) -> str:
+def describe(reply: Reply, secret: str = "") -> str:
     """What is wrong with an answer that is no success, to follow method and URL."""
     if 300 <= reply.http_status < 400:
         return f"redirects with HTTP {reply.http_status}, and redirects are not followed"
     if reply.status_code is not None:
-        said = f": {reply.status_message[:200].rstrip('.')}" if reply.status_message else ""
+        message = redact(reply.status_message or "", secret)[:200].rstrip(".")
+        said = f": {message}" if message else ""
         return f"answers HTTP {reply.http_status} with status_code {reply.status_code}{said}"
     page = reply.excerpt.lstrip().startswith("<")
     if not 200 <= reply.http_status < 300:
@@ -126,5 +131,15 @@ def describe(reply: Reply) -> str:
 
 
 def _is_unclear(reply: Reply) -> bool:
-    """An envelope or a 4xx says that nothing was done; a gateway's 504 or a web page does not."""
-    return reply.status_code is None and not 300 <= reply.http_status < 500
+    """Whether what was asked may have been done all the same.
+
+    A refusal says that it was not: a code 2xxx or 3001 to 3003, or without OCPI a 3xx or 4xx. 3000
+    is what a platform answers in whose code something broke, be it after its commit; a 5xx is a
+    gateway's as well.
+    """
+    code = reply.status_code
+    if reply.http_status >= 500:
+        return True
+    if code is None:
+        return reply.http_status < 300
+    return not (2000 <= code < 3000 or 3001 <= code <= 3003)

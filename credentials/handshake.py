@@ -155,7 +155,7 @@ async def _introduce(
 ) -> Credentials:
     """Send our credentials and get theirs."""
     body = await present(context, platform, token_in)
-    data = await ask(context, target, method, url, body=body)
+    data = await ask(context, target, method, url, body=body, secret=token_in)
     try:
         with context.hearing(target.name):
             return read(Credentials, data)

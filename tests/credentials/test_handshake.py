@@ -285,7 +285,15 @@ ROTATIONS = [
     (httpx.Response(504, text="<html>Gateway timeout"), True),
     (HTML, True),
     (envelope({"token": ""}), True),
+    (envelope(None, 3000), True),
+    (envelope(None, 3099), True),
+    (httpx.Response(500, json={"status_code": 3000, "status_message": "Internal error"}), True),
+    (httpx.Response(502, json={"status_code": 2000, "status_message": "no"}), True),
+    (httpx.Response(404, json={"status_code": 2000, "status_message": "no"}), False),
+    (envelope(None, 2001, "no"), False),
     (envelope(None, 3001, "no"), False),
+    (envelope(None, 3003, "no"), False),
+    (httpx.Response(307, headers={"location": "/"}), False),
     (httpx.Response(405), False),
     (httpx.ConnectError("gone"), False),
 ]
@@ -321,6 +329,28 @@ async def test_a_rotation_that_fails_locks_nobody_out(
     newest = puppet.bodies[-1]["token"]
     assert (await house.request("GET", "/versions", newest)).status_code == 200
     assert [row.used_at is not None for row in await house.tokens()] == [True]
+
+
+@pytest.mark.threat("TA-09")
+async def test_a_token_that_the_partner_repeats_shows_nowhere(
+    house: House, puppet: Puppet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await handshake.connect(house.context, wish())
+
+    async def repeat() -> None:
+        # Where the sentence is cut a part of a token would be left.
+        said = f"{'x' * 150} {puppet.bodies[-1]['token']}"
+        puppet.answers["PUT /credentials"] = envelope(None, 3000, said)
+
+    puppet.before["PUT /credentials"] = repeat
+
+    with pytest.raises(PeerUnusable, match=r"x \[token\]\. The partner may have") as refused:
+        await handshake.rotate(house.context, "acme")
+
+    token = puppet.bodies[-1]["token"]
+    shown = [refused.value.message, (await show_partner(house.context, "acme")).note or ""]
+    assert [text for text in [*shown, *capsys.readouterr()] if token[:20] in text] == []
+    assert (await house.request("GET", "/versions", token)).status_code == 200
 
 
 @pytest.mark.threat("TA-27")
