@@ -12,7 +12,7 @@ from ocpi.context import Context
 from ocpi.egress import EgressRefused, check_url
 from ocpi.errors import EndpointsMissing, VersionUnsupported
 from ocpi.forgiving import Habit, forgive, read
-from ocpi.homes import foreign_places
+from ocpi.homes import foreign_places, home_of
 from ocpi.messages import log
 from ocpi.parties import VERSION
 from ocpi.spec.reading import problems
@@ -41,12 +41,14 @@ async def discover(
     url: str,
     *,
     approved: Collection[str] = (),
+    known: str | None = None,
     correlation_id: str | None = None,
 ) -> Offer:
     """Read versions and details, for exactly 2.2.1, never by order of the list (IP-29, TA-27).
 
     A URL that answers with the details themselves is taken as well (IP-03, PD-11). Details that are
-    neither at home nor at an `approved` place are not asked for.
+    neither at home nor at an `approved` place are not asked for. `known` is the versions URL of a
+    partner that is registered already.
     Raises ``PeerUnusable``, ``VersionUnsupported`` or ``EndpointsMissing``.
     """
     data = await ask(context, target, "GET", url, correlation_id=correlation_id)
@@ -72,7 +74,10 @@ async def discover(
                 f"GET {details_url} answers with the details of version {details.version}."
             )
         endpoints = _endpoints(context, details, target.name, remarks)
-    places = foreign_places(endpoints.values(), url, approved)
+    home = home_of(known, url, approved)
+    if home != url:
+        remarks.append(f"It says that its versions URL is {url} from now on.")
+    places = foreign_places([url, *endpoints.values()], home, approved)
     if places:
         remarks.append(
             f"{', '.join(places)} is not the host of the versions URL: what lies there has to be "

@@ -4,7 +4,6 @@ What a caller may do is told by its token alone: a registration token may POST, 
 and DELETE, since the first use of such a token retires the registration token (AT-09).
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter
@@ -127,12 +126,15 @@ async def _exchange(
     """POST and PUT differ only in who may send them (AT-12)."""
     try:
         credentials = _read(body)
-        target, approved = await _target(context, caller, credentials)
+        partner = await _partner_of(context, caller, credentials)
+        options = read_options(partner.options)
         offer = await discover(
             context,
-            target,
+            # With the token of the body (AT-11).
+            Target(caller.name, credentials.token, options.raw_token),
             credentials.url,
-            approved=approved,
+            approved=options.hosts,
+            known=None if caller.registration else partner.versions_url,
             correlation_id=ids.correlation_id,
         )
         token = await accept(context, caller, credentials, offer)
@@ -151,17 +153,11 @@ def _read(body: dict[str, Any]) -> Credentials:
         raise InvalidParameters(problems(error)) from None
 
 
-async def _target(
-    context: Context, caller: Caller, credentials: Credentials
-) -> tuple[Target, Sequence[str]]:
-    """How to call back: with the token of the body (AT-11), and only for roles of its own.
-
-    Also the hosts beside its own that are approved.
-    """
+async def _partner_of(context: Context, caller: Caller, credentials: Credentials) -> Partner:
+    """The caller as it is before the exchange; it must present only roles of its own."""
     async with context.database.read() as db:
         await check_roles(db, caller.partner_id, credentials)
         partner = await db.get(Partner, caller.partner_id)
-        if partner is None:
-            raise NotAuthenticated
-        options = read_options(partner.options)
-    return Target(caller.name, credentials.token, options.raw_token), options.hosts
+    if partner is None:
+        raise NotAuthenticated
+    return partner

@@ -180,7 +180,7 @@ async def _conclude(
             row.versions_url = url
             await bind_roles(db, row, presented_roles(theirs))
             await keep_credentials(context, db, row, theirs)
-            await keep_endpoints(db, row, offer)
+            await keep_endpoints(db, row, offer, url)
             await open_lane(db, row.key)
     except Exception:
         await _send_delete(context, replace(target, token=theirs.token), offer.credentials_url)

@@ -23,7 +23,7 @@ from ocpi.errors import (
     UnknownObject,
 )
 from ocpi.headers import Party
-from ocpi.homes import foreign_places
+from ocpi.homes import foreign_places, home_of
 from ocpi.parties import (
     Caller,
     IssuedToken,
@@ -41,6 +41,9 @@ from ocpi.spec.reading import dump
 
 # Microseconds for which a registration token is good (TA-11).
 REGISTRATION_LIFE = 7 * 24 * 3600 * 1_000_000
+# As what the versions URL of a partner is kept that has moved to where nobody has approved it,
+# among its endpoints that are there; no endpoint has this role.
+VERSIONS = ("versions", "URL")
 
 
 async def find_partner(db: AsyncSession, name: str, *, lock: bool = False) -> Partner:
@@ -168,7 +171,8 @@ async def accept(context: Context, caller: Caller, credentials: Credentials, off
     """Take the credentials that a partner POSTs or PUTs, and issue its new token (CR-06, CR-10).
 
     After a POST the new token is the only one that waits for its first use. After a PUT older
-    tokens stay good until the new one is used, so nobody is locked out (AT-08).
+    tokens stay good until the new one is used, so nobody is locked out (AT-08), and a versions URL
+    on another host waits for approval like all that lies there (TA-27).
     """
     async with context.database.write() as db:
         partner = await db.get(Partner, caller.partner_id, with_for_update={"key_share": True})
@@ -178,9 +182,9 @@ async def accept(context: Context, caller: Caller, credentials: Credentials, off
         if caller.registration:
             await _drop_unused(db, partner)
             partner.state = State.ISSUED
-        partner.versions_url = credentials.url
+            partner.versions_url = credentials.url
         grown = await keep_credentials(context, db, partner, credentials)
-        moved = await keep_endpoints(db, partner, offer)
+        moved = await keep_endpoints(db, partner, offer, credentials.url)
         if grown or moved or caller.registration:
             await open_lane(db, partner.key)
         return await issue_token(db, partner)
@@ -228,14 +232,19 @@ async def keep_credentials(
     return grown
 
 
-async def keep_endpoints(db: AsyncSession, partner: Partner, offer: Offer) -> bool:
+async def keep_endpoints(
+    db: AsyncSession, partner: Partner, offer: Offer, versions_url: str | None = None
+) -> bool:
     """Replace the partner's endpoints, and note what is remarkable; gives whether any changed.
 
-    Those that are neither at home nor at an approved place are kept, and not called (TA-27).
+    Those that are neither at home nor at an approved place are kept, and not called (TA-27). So is
+    the `versions_url` that the partner names; where it names none, one that waits goes on waiting.
     """
     if offer.remarks:
         partner.note = " ".join(offer.remarks)
-    return await _set_endpoints(db, partner, offer.endpoints)
+    waiting = await endpoints_of(db, partner.key, WithheldEndpoint)
+    named = versions_url or waiting.get(VERSIONS) or partner.versions_url or ""
+    return await _set_endpoints(db, partner, {**offer.endpoints, VERSIONS: named})
 
 
 async def sort_endpoints(db: AsyncSession, partner: Partner) -> bool:
@@ -262,8 +271,13 @@ async def _set_endpoints(
     before = await endpoints_of(db, partner.key, PartnerEndpoint)
     for table in (PartnerEndpoint, WithheldEndpoint):
         await db.exec(delete(table).where(col(table.partner_id) == partner.key))
-    home, approved = partner.versions_url or "", read_options(partner.options).hosts
+    approved = read_options(partner.options).hosts
+    if VERSIONS in endpoints:
+        partner.versions_url = home_of(partner.versions_url, endpoints[VERSIONS], approved)
+    home = partner.versions_url or ""
     for (identifier, role), url in endpoints.items():
+        if (identifier, role) == VERSIONS and url == home:
+            continue
         table = WithheldEndpoint if foreign_places([url], home, approved) else PartnerEndpoint
         db.add(table(partner_id=partner.key, identifier=identifier, role=role, url=url))
     await db.flush()

@@ -26,3 +26,12 @@ def foreign_places(urls: Iterable[str], home: str, approved: Collection[str]) ->
     """The places, each once, that are neither at home nor approved."""
     places = {foreign_place(url, home) for url in urls}
     return sorted(place for place in places if place is not None and place not in approved)
+
+
+def home_of(known: str | None, named: str, approved: Collection[str]) -> str:
+    """The versions URL that counts of a partner that names one, and was at home at `known`.
+
+    Who holds its token may name any. So it moves to a host that is not `known` to be its own, or
+    below that, once somebody has approved the host.
+    """
+    return known if known and foreign_places([named], known, approved) else named

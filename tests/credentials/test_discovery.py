@@ -97,10 +97,7 @@ UNUSABLE: list[tuple[str, httpx.Response | Exception, int, str]] = [
         "GET /versions",
         envelope([{"version": "2.2.1", "url": "http://user@emsp.test/2.2.1"}]),
         3001,
-        (
-            "GET http://user@emsp.test/2.2.1: emsp.test: "
-            "a URL with user information is not allowed."
-        ),
+        ("GET http://user@emsp.test/2.2.1: emsp.test: a URL with user information is not allowed."),
     ),
     (
         "GET /versions",
@@ -196,8 +193,10 @@ async def test_endpoints_may_have_the_ports_that_partners_may_have_and_no_others
     assert said == [
         (
             3001,
-            "The endpoint credentials RECEIVER cannot be called: emsp.test: "
-            "port 8444 is not allowed.",
+            (
+                "The endpoint credentials RECEIVER cannot be called: emsp.test: "
+                "port 8444 is not allowed."
+            ),
         ),
         (1000, None),
     ]

@@ -13,6 +13,7 @@ from credentials import handshake
 from credentials.forms import NewConnection
 from credentials.partners import add_partner, approve, reissue, remove, set_options, show_partner
 from ocpi.alarms.conditions import withheld_endpoints
+from ocpi.callbacks import lies_with
 from ocpi.errors import Conflict, InvalidParameters, PeerUnusable
 from ocpi.homes import foreign_place, foreign_places
 from ocpi.parties import Partner, PartnerEndpoint, PlatformID, State, WithheldEndpoint
@@ -225,6 +226,128 @@ async def test_a_partner_whose_credentials_endpoint_is_withheld_can_still_be_rem
     async with house.context.database.read() as db:
         assert (await db.exec(select(Partner))).all() == []
     assert await urls(house, WithheldEndpoint) == []
+
+
+MOVED = "http://other.test/versions"
+
+
+@pytest.fixture
+def moved(puppet: Puppet, network: Network) -> Puppet:
+    """Give a partner all of which is at other.test as well."""
+    network.hosts["other.test"] = puppet
+    return puppet
+
+
+def move(puppet: Puppet, *endpoints: dict[str, str]) -> None:
+    """Have what the partner offers lie at other.test, but for these endpoints."""
+    puppet.answers["GET /versions"] = envelope(
+        [{"version": "2.2.1", "url": "http://other.test/2.2.1"}]
+    )
+    there = [{**each, "url": each["url"].replace("emsp", "other")} for each in ENDPOINTS]
+    puppet.answers["GET /2.2.1"] = details(*endpoints, *there[len(endpoints) :])
+
+
+@pytest.mark.threat("TA-27")
+@pytest.mark.pitfall("IP-02")
+async def test_a_partner_moves_to_another_host_once_that_is_approved(
+    any_house: House, moved: Puppet, network: Network
+) -> None:
+    house = any_house
+    old = await register(house, network)
+    await house.request("GET", "/versions", old)
+    move(moved)
+
+    answer = (await house.credentials("PUT", old, credentials("new-token", MOVED))).json()
+
+    assert answer["status_code"] == 1000
+    shown = await show_partner(house.context, "acme")
+    assert (shown.versions_url, shown.endpoints) == ("http://emsp.test/versions", [])
+    assert [(each.identifier, each.role, each.url, each.place) for each in shown.withheld] == [
+        ("credentials", "RECEIVER", "http://other.test/credentials", "other.test"),
+        ("locations", "RECEIVER", "http://other.test/locations", "other.test"),
+        ("versions", "URL", MOVED, "other.test"),
+    ]
+    assert shown.note == (
+        f"It says that its versions URL is {MOVED} from now on. other.test is not the host of the "
+        "versions URL: what lies there has to be approved (`ocpi partner approve acme`)."
+    )
+    (alarm,) = await withheld_endpoints(house.context)
+    assert "endpoints at other.test" in alarm.sentence
+    assert not await lies_with(house.context.database, 1, "http://other.test/result")
+    with pytest.raises(Conflict, match="lies where nobody has approved it"):
+        await handshake.rotate(house.context, "acme")
+    # We were there to read, with the token that is meant for there, and for nothing else.
+    assert moved.seen[-2:] == [("GET /versions", "new-token"), ("GET /2.2.1", "new-token")]
+    assert [each for each in network.requests if "other.test" in each] == [
+        f"GET {MOVED}",
+        "GET http://other.test/2.2.1",
+    ]
+
+    approved = await approve(house.context, "acme", ["other.test"])
+
+    assert (approved.versions_url, approved.withheld) == (MOVED, [])
+    assert await urls(house, PartnerEndpoint) == [
+        "http://other.test/credentials",
+        "http://other.test/locations",
+    ]
+    assert await lies_with(house.context.database, 1, "http://other.test/result")
+    assert await withheld_endpoints(house.context) == []
+    assert await handshake.rotate(house.context, "acme") == []
+
+
+@pytest.mark.threat("TA-27")
+async def test_a_versions_url_that_waits_is_forgotten_only_when_the_partner_names_another(
+    house: House, moved: Puppet, network: Network
+) -> None:
+    token = await register(house, network)
+    move(moved, ENDPOINTS[0])
+    token = (await house.credentials("PUT", token, credentials("t", MOVED))).json()["data"]["token"]
+    moved.answers.clear()
+
+    await handshake.rotate(house.context, "acme")
+
+    assert moved.seen[-1][0] == "GET /2.2.1"
+    assert network.requests[-1] == "GET http://emsp.test/2.2.1"
+    assert await urls(house, WithheldEndpoint) == [MOVED]
+    await house.credentials("PUT", token, credentials())
+    assert await urls(house, WithheldEndpoint) == []
+    assert (await show_partner(house.context, "acme")).versions_url == "http://emsp.test/versions"
+
+
+@pytest.mark.threat("TA-27")
+@pytest.mark.parametrize("host", ["other.test", "eu.emsp.test"])
+async def test_a_partner_moves_at_once_to_a_host_that_is_approved_or_below_its_own(
+    house: House, puppet: Puppet, network: Network, host: str
+) -> None:
+    network.hosts[host] = puppet
+    token = await register(house, network)
+    await approve(house.context, "acme", ["other.test"])
+    puppet.answers["GET /versions"] = envelope(
+        [{"version": "2.2.1", "url": f"http://{host}/2.2.1"}]
+    )
+    puppet.answers["GET /2.2.1"] = details({**ENDPOINTS[0], "url": f"http://{host}/credentials"})
+
+    await house.credentials("PUT", token, credentials(url=f"http://{host}/versions"))
+
+    shown = await show_partner(house.context, "acme")
+    assert (shown.versions_url, shown.withheld) == (f"http://{host}/versions", [])
+    assert shown.note is None
+    assert await urls(house, PartnerEndpoint) == [f"http://{host}/credentials"]
+
+
+@pytest.mark.threat("TA-27")
+async def test_no_endpoint_passes_for_the_versions_url(
+    house: House, puppet: Puppet, network: Network
+) -> None:
+    token = await register(house, network)
+    await house.request("GET", "/versions", token)
+    false = {"identifier": "versions", "role": "URL", "url": "http://emsp.test/false"}
+    puppet.answers["GET /2.2.1"] = details(ENDPOINTS[0], false)
+
+    await handshake.rotate(house.context, "acme")
+
+    assert await urls(house, PartnerEndpoint) == HOME
+    assert (await show_partner(house.context, "acme")).versions_url == "http://emsp.test/versions"
 
 
 @pytest.mark.threat("TA-27")
