@@ -137,7 +137,7 @@ async def _exchange(
             known=None if caller.registration else partner.versions_url,
             correlation_id=ids.correlation_id,
         )
-        token = await accept(context, caller, credentials, offer)
+        token = await accept(context, caller, credentials, offer, partner.token_out)
     except OCPIError as error:
         log.warning("credentials refused", partner=caller.name, why=error.message)
         await note(context, caller.partner_id, f"Refused with {error.status_code}: {error.message}")

@@ -229,13 +229,20 @@ async def _settle(context: Context, partner: Partner, token_in: str, error: Unus
 async def _replace_tokens(
     context: Context, partner: Partner, token_in: str, theirs: Credentials
 ) -> list[str]:
-    """The exchange succeeded: the next use of the new token retires the old one."""
+    """The exchange succeeded: the next use of the new token retires the old one.
+
+    Where the partner has exchanged tokens meanwhile, too, those of its exchange stay: they may have
+    been used, and then the partner no longer knows what it answered to ours.
+    """
     async with context.database.write() as db:
         row = await find_partner(db, partner.name, lock=True)
-        issued = await db.get(IssuedToken, hash_token(token_in))
-        if issued is None:
+        if row.token_out is None:
             raise Conflict(f"The partner {partner.name} unregistered meanwhile.")
-        issued.used_at = None
+        issued = await db.get(IssuedToken, hash_token(token_in))
+        if issued is not None:
+            issued.used_at = None
+        if issued is None or row.token_out != partner.token_out:
+            return [f"{partner.name} exchanged new tokens with us meanwhile: those are kept."]
         remarks = []
         try:
             await check_roles(db, row.key, theirs)

@@ -20,6 +20,7 @@ from ocpi.errors import (
     Conflict,
     InvalidParameters,
     NotAuthenticated,
+    PeerUnusable,
     UnknownObject,
 )
 from ocpi.headers import Party
@@ -167,12 +168,19 @@ async def check_roles(db: AsyncSession, partner_id: int, credentials: Credential
         )
 
 
-async def accept(context: Context, caller: Caller, credentials: Credentials, offer: Offer) -> str:
+async def accept(
+    context: Context,
+    caller: Caller,
+    credentials: Credentials,
+    offer: Offer,
+    before: str | None,
+) -> str:
     """Take the credentials that a partner POSTs or PUTs, and issue its new token (CR-06, CR-10).
 
     After a POST the new token is the only one that waits for its first use. After a PUT older
     tokens stay good until the new one is used, so nobody is locked out (AT-08), and a versions URL
-    on another host waits for approval like all that lies there (TA-27).
+    on another host waits for approval like all that lies there (TA-27). It is refused where the
+    partner's token is not any more, sealed, the one from `before` the call-back.
     """
     async with context.database.write() as db:
         partner = await db.get(Partner, caller.partner_id, with_for_update={"key_share": True})
@@ -183,6 +191,10 @@ async def accept(context: Context, caller: Caller, credentials: Credentials, off
             await _drop_unused(db, partner)
             partner.state = State.ISSUED
             partner.versions_url = credentials.url
+        elif partner.token_out != before:
+            # Another exchange with it has ended meanwhile, and which is the later one only the
+            # partner knows, which repeats its own.
+            raise PeerUnusable("Other credentials were exchanged meanwhile: send yours again.")
         grown = await keep_credentials(context, db, partner, credentials)
         moved = await keep_endpoints(db, partner, offer, credentials.url)
         if grown or moved or caller.registration:

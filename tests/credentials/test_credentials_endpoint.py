@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from sqlmodel import select, update
 
+from credentials import handshake
 from credentials.partners import add_partner, reissue, set_options, show_partner, suspend
 from ocpi.headers import Party
 from ocpi.parties import IssuedToken, PartnerEndpoint, PlatformID, State
@@ -230,6 +231,31 @@ async def test_a_put_that_fails_changes_nothing(house: House, puppet: Puppet) ->
     after = await show_partner(house.context, "acme")
     assert after.model_copy(update={"note": None}) == before
     assert len(await house.tokens()) == 1
+
+
+@pytest.mark.req("CR-14")
+async def test_a_put_within_which_we_exchange_tokens_is_refused_and_may_come_again(
+    any_house: House, puppet: Puppet
+) -> None:
+    house = any_house
+    old = (await tokens_at(house, "confirmed"))["C"]
+
+    async def rotate() -> None:
+        puppet.before.clear()
+        await handshake.rotate(house.context, "acme")
+
+    puppet.before["GET /2.2.1"] = rotate
+
+    answer = await house.credentials("PUT", old, credentials("token-b2"))
+
+    assert (answer.json()["status_code"], answer.json()["status_message"]) == (
+        3001,
+        "Other credentials were exchanged meanwhile: send yours again.",
+    )
+    await handshake.refresh(house.context, "acme")
+    assert puppet.seen[-1] == ("GET /2.2.1", "theirs")
+    again = await house.credentials("PUT", old, credentials("token-b2"))
+    assert again.json()["status_code"] == 1000
 
 
 @pytest.mark.req("CR-15")

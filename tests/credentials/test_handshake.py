@@ -1,5 +1,6 @@
 """Us as the one that asks: connecting, new tokens, and leaving."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import httpx
@@ -329,6 +330,66 @@ async def test_a_rotation_that_fails_locks_nobody_out(
     newest = puppet.bodies[-1]["token"]
     assert (await house.request("GET", "/versions", newest)).status_code == 200
     assert [row.used_at is not None for row in await house.tokens()] == [True]
+
+
+@pytest.mark.req("CR-14")
+@pytest.mark.parametrize("used", [True, False])
+async def test_of_a_rotation_and_an_exchange_of_the_partner_within_it_that_one_counts(
+    house: House, puppet: Puppet, *, used: bool
+) -> None:
+    await handshake.connect(house.context, wish())
+    old = puppet.bodies[-1]["token"]
+    await house.request("GET", "/versions", old)
+    new: list[str] = []
+
+    async def exchange() -> None:
+        answer = await house.credentials("PUT", old, credentials("of-the-put"))
+        new.append(answer.json()["data"]["token"])
+        if used:
+            await house.request("GET", "/versions", new[0])
+
+    puppet.before["PUT /credentials"] = exchange
+
+    remarks = await handshake.rotate(house.context, "acme")
+
+    assert remarks == ["acme exchanged new tokens with us meanwhile: those are kept."]
+    assert await token_out(house) == "of-the-put"
+    assert puppet.seen[-1] == ("GET /2.2.1", "of-the-put")
+    taken = new[0] if used else puppet.bodies[-1]["token"]
+    assert (await house.request("GET", "/versions", taken)).status_code == 200
+    assert (await house.request("GET", "/versions", old)).status_code == 401
+
+
+async def test_a_rotation_within_which_the_partner_unregisters_says_so(
+    house: House, puppet: Puppet
+) -> None:
+    await handshake.connect(house.context, wish())
+    old = puppet.bodies[-1]["token"]
+
+    async def leave() -> None:
+        await house.credentials("DELETE", old)
+
+    puppet.before["PUT /credentials"] = leave
+    with pytest.raises(Conflict, match="The partner acme unregistered meanwhile"):
+        await handshake.rotate(house.context, "acme")
+
+
+@pytest.mark.req("CR-14")
+async def test_rotations_of_both_sides_at_once_lock_nobody_out(
+    any_house: House, away: House
+) -> None:
+    house = any_house
+    offered = await add_partner(away.context, "home", PlatformID.CPO, [("CPO", Party("NL", "CPO"))])
+    await handshake.connect(house.context, wish(offered.versions_url, offered.token))
+    for _ in range(5):
+        ends = await asyncio.gather(
+            handshake.rotate(house.context, "acme"),
+            handshake.rotate(away.context, "home"),
+            return_exceptions=True,
+        )
+        assert {type(end) for end in ends} <= {list, PeerUnusable}
+        assert (await house.request("GET", "/versions", await token_out(away))).status_code == 200
+        assert (await away.request("GET", "/versions", await token_out(house))).status_code == 200
 
 
 @pytest.mark.threat("TA-09")
