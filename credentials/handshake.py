@@ -82,17 +82,20 @@ async def refresh(context: Context, name: str) -> list[str]:
     This is also the first use of the token that it gave us, which tells it that we have it.
     """
     async with context.database.read() as db:
-        partner = await find_partner(db, name)
-        target, approved = _target_of(context, partner), read_options(partner.options).hosts
+        asked = await find_partner(db, name)
+        target, approved = _target_of(context, asked), read_options(asked.options).hosts
     try:
-        offer = await discover(context, target, partner.versions_url or "", approved=approved)
+        offer = await discover(context, target, asked.versions_url or "", approved=approved)
     except OCPIError as error:
         remark = f"The endpoints could not be read with the new token: {error.message}"
-        await note(context, partner.key, remark)
+        await note(context, asked.key, remark)
         return [remark]
     async with context.database.write() as db:
         partner = await find_partner(db, name, lock=True)
-        if partner.token_out is not None and await keep_endpoints(db, partner, offer):
+        if (partner.versions_url, partner.token_out) != (asked.versions_url, asked.token_out):
+            # What the partner has said meanwhile, by a PUT or DELETE, is newer than what was read.
+            return []
+        if await keep_endpoints(db, partner, offer):
             await open_lane(db, partner.key)
     return list(offer.remarks)
 

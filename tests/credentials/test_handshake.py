@@ -16,6 +16,7 @@ from ocpi.parties import Partner, PlatformID, State
 from ocpi.push.lanes import PartnerLane
 from tests.credentials.network import (
     EMSP,
+    ENDPOINTS,
     House,
     Network,
     Puppet,
@@ -433,6 +434,28 @@ async def test_a_rotation_whose_endpoints_cannot_be_read_keeps_the_old_ones(
     after = await show_partner(house.context, "acme")
     assert after.endpoints == before.endpoints
     assert after.note == remarks[0]
+
+
+async def test_endpoints_that_were_read_do_not_replace_those_of_a_put_meanwhile(
+    any_house: House, puppet: Puppet
+) -> None:
+    house = any_house
+    await handshake.connect(house.context, wish())
+    token = puppet.bodies[-1]["token"]
+
+    async def change() -> None:
+        puppet.before.clear()
+        newer = {**ENDPOINTS[0], "url": "http://emsp.test/newer"}
+        puppet.answers["GET /2.2.1"] = envelope({"version": "2.2.1", "endpoints": [newer]})
+        await house.credentials("PUT", token, credentials())
+        puppet.answers.clear()
+
+    puppet.before["GET /2.2.1"] = change
+
+    assert await handshake.refresh(house.context, "acme") == []
+
+    shown = await show_partner(house.context, "acme")
+    assert [each.url for each in shown.endpoints] == ["http://emsp.test/newer"]
 
 
 @pytest.mark.threat("TA-04")
