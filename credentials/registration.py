@@ -312,8 +312,12 @@ async def retire(db: AsyncSession, partner: Partner) -> None:
 
 async def note(context: Context, partner_id: int, sentence: str) -> None:
     """Write down for staff what a handshake came to."""
+    # A partner that is refused the same again and again must not have every process read anew what
+    # it keeps of partners.
+    news = col(Partner.note).is_distinct_from(sentence)
+    these = update(Partner).where(col(Partner.id) == partner_id, news)
     async with context.database.write() as db:
-        await db.exec(update(Partner).where(col(Partner.id) == partner_id).values(note=sentence))
+        await db.exec(these.values(note=sentence))
 
 
 async def roles_of(db: AsyncSession, partner_id: int) -> Sequence[PartnerRole]:

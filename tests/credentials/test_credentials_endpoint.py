@@ -9,6 +9,7 @@ from sqlmodel import select, update
 from credentials import handshake
 from credentials.partners import add_partner, reissue, set_options, show_partner, suspend
 from ocpi.headers import Party
+from ocpi.kept import Edition
 from ocpi.parties import IssuedToken, PartnerEndpoint, PlatformID, State
 from ocpi.push.lanes import PartnerLane
 from tests.credentials.network import EMSP, House, Puppet, credentials, envelope
@@ -231,6 +232,25 @@ async def test_a_put_that_fails_changes_nothing(house: House, puppet: Puppet) ->
     after = await show_partner(house.context, "acme")
     assert after.model_copy(update={"note": None}) == before
     assert len(await house.tokens()) == 1
+
+
+@pytest.mark.parametrize("stage", ["offered", "confirmed"])
+async def test_who_is_refused_the_same_again_changes_nothing_that_is_kept(
+    any_house: House, puppet: Puppet, stage: str
+) -> None:
+    house = any_house
+    token = list((await tokens_at(house, stage)).values())[-1]
+    method = "POST" if stage == "offered" else "PUT"
+    puppet.answers["GET /versions"] = envelope(None, 2000, "no")
+    editions = []
+    for _ in range(3):
+        await house.credentials(method, token, credentials())
+        async with house.context.database.read() as db:
+            editions.append((await db.exec(select(Edition.word))).one())
+    assert editions[1] == editions[2]
+    puppet.answers["GET /versions"] = envelope(None, 2000, "never")
+    await house.credentials(method, token, credentials())
+    assert "never" in str((await show_partner(house.context, "acme")).note)
 
 
 @pytest.mark.req("CR-14")
