@@ -31,3 +31,12 @@ async def any_house(database_url: str, network: Network) -> AsyncIterator[House]
     """Give our service on each database."""
     async with open_house(database_url, network) as opened:
         yield opened
+
+
+@pytest.fixture
+async def away(tmp_path_factory: pytest.TempPathFactory, network: Network) -> AsyncIterator[House]:
+    """Give a second installation of ours, which is the partner."""
+    folder = tmp_path_factory.mktemp("away")
+    url = f"sqlite+aiosqlite:///{folder}/ocpi.sqlite"
+    async with open_house(url, network, "away.test", "AWY") as opened:
+        yield opened

@@ -23,7 +23,7 @@ from ocpi.database import Database
 from ocpi.envelope import failure, ok, unexpected
 from ocpi.errors import OCPIError
 from ocpi.headers import Party
-from ocpi.parties import IssuedToken, PlatformID
+from ocpi.parties import IssuedToken, Partner, PlatformID
 from ocpi.route import Front
 from ocpi.sealing import Seal
 from ocpi.settings import Settings
@@ -72,6 +72,13 @@ class House:
         async with self.context.database.read() as db:
             found = await db.exec(select(IssuedToken))
             return list(found.all())
+
+    async def token_out(self) -> str:
+        """Give the token that our only partner gave us."""
+        async with self.context.database.read() as db:
+            partner = (await db.exec(select(Partner))).one()
+        assert partner.token_out is not None
+        return self.context.seal.open(partner.token_out)
 
 
 def authorization(token: str) -> str:

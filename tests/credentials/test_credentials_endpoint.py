@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from sqlmodel import select, update
 
-from credentials import handshake
 from credentials.partners import add_partner, reissue, set_options, show_partner, suspend
 from ocpi.headers import Party
 from ocpi.kept import Edition
@@ -171,29 +170,6 @@ async def test_of_eight_posts_at_once_one_token_remains(any_house: House, puppet
     assert len(puppet.seen) == 16
 
 
-@pytest.mark.req("CR-09")
-async def test_a_post_that_is_overtaken_by_the_use_of_an_earlier_token_is_refused(
-    any_house: House, puppet: Puppet
-) -> None:
-    house = any_house
-    tokens = await tokens_at(house, "issued")
-    called_back = asyncio.Event()
-    used = asyncio.Event()
-
-    async def wait_meanwhile() -> None:
-        called_back.set()
-        await used.wait()
-
-    puppet.before["GET /2.2.1"] = wait_meanwhile
-    late = asyncio.create_task(house.credentials("POST", tokens["A"], credentials()))
-    await called_back.wait()
-    await house.request("GET", "/versions", tokens["C"])
-    used.set()
-
-    assert (await late).status_code == 405
-    assert (await house.request("GET", "/versions", tokens["C"])).status_code == 200
-
-
 @pytest.mark.req("CR-10", "CR-12", "CR-14", "VE-13")
 @pytest.mark.pitfall("IP-02")
 async def test_a_put_changes_token_and_endpoints_and_the_old_token_lives_until_the_new_is_used(
@@ -251,31 +227,6 @@ async def test_who_is_refused_the_same_again_changes_nothing_that_is_kept(
     puppet.answers["GET /versions"] = envelope(None, 2000, "never")
     await house.credentials(method, token, credentials())
     assert "never" in str((await show_partner(house.context, "acme")).note)
-
-
-@pytest.mark.req("CR-14")
-async def test_a_put_within_which_we_exchange_tokens_is_refused_and_may_come_again(
-    any_house: House, puppet: Puppet
-) -> None:
-    house = any_house
-    old = (await tokens_at(house, "confirmed"))["C"]
-
-    async def rotate() -> None:
-        puppet.before.clear()
-        await handshake.rotate(house.context, "acme")
-
-    puppet.before["GET /2.2.1"] = rotate
-
-    answer = await house.credentials("PUT", old, credentials("token-b2"))
-
-    assert (answer.json()["status_code"], answer.json()["status_message"]) == (
-        3001,
-        "Other credentials were exchanged meanwhile: send yours again.",
-    )
-    await handshake.refresh(house.context, "acme")
-    assert puppet.seen[-1] == ("GET /2.2.1", "theirs")
-    again = await house.credentials("PUT", old, credentials("token-b2"))
-    assert again.json()["status_code"] == 1000
 
 
 @pytest.mark.req("CR-15")

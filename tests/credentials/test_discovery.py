@@ -3,7 +3,10 @@
 import httpx
 import pytest
 
+from credentials import handshake
+from credentials.forms import NewConnection
 from credentials.partners import add_partner, show_partner
+from ocpi.errors import PeerUnusable
 from ocpi.parties import PlatformID, State
 from tests.credentials.network import EMSP, ENDPOINTS, House, Puppet, credentials, envelope
 
@@ -266,3 +269,28 @@ async def test_a_connection_that_fails_is_tried_three_times(house: House, puppet
     await house.credentials("POST", token, credentials())
 
     assert [asked for asked, _ in puppet.seen] == 3 * ["GET /versions"]
+
+
+@pytest.mark.threat("TA-09")
+async def test_a_token_that_the_partner_repeats_shows_nowhere(
+    house: House, puppet: Puppet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await handshake.connect(
+        house.context,
+        NewConnection(name="acme", versions_url="http://emsp.test/versions", token="token-a"),
+    )
+
+    async def repeat() -> None:
+        # Where the sentence is cut a part of a token would be left.
+        said = f"{'x' * 150} {puppet.bodies[-1]['token']}"
+        puppet.answers["PUT /credentials"] = envelope(None, 3000, said)
+
+    puppet.before["PUT /credentials"] = repeat
+
+    with pytest.raises(PeerUnusable, match=r"x \[token\]\. The partner may have") as refused:
+        await handshake.rotate(house.context, "acme")
+
+    token = puppet.bodies[-1]["token"]
+    shown = [refused.value.message, (await show_partner(house.context, "acme")).note or ""]
+    assert [text for text in [*shown, *capsys.readouterr()] if token[:20] in text] == []
+    assert (await house.request("GET", "/versions", token)).status_code == 200
