@@ -1,7 +1,7 @@
 """One partner's lane: reads what it is behind on, tells it, and keeps account of that."""
 
 import asyncio
-from collections.abc import Coroutine, Hashable, Mapping
+from collections.abc import Coroutine, Mapping
 from functools import partial
 from typing import Any
 
@@ -258,18 +258,9 @@ class Lane:
         patch = self._may_patch(entry, row)
         told = await self._teller.tell(row, patch=patch, doubt=entry.doubt)
         self._allowance.spend(self._watch.now(), told.requests - 1)
-        self._weigh(told, cuts, (row.module, patch, row.deleted))
+        kind = (row.module, patch, row.deleted)
+        self._permits.weigh(told.outcome, told.seconds, cuts, kind)
         await self._settle(entry, row, told)
-
-    def _weigh(self, told: Told, cuts: int, kind: Hashable) -> None:
-        """See what an answer to a kind of request says of how many the partner can take."""
-        outcome = told.outcome
-        if outcome.kind is Kind.THROTTLE or outcome.late:
-            self._permits.strained(cuts)
-        elif outcome.kind in (Kind.DELIVERED, Kind.OBJECT_FAULT) and told.seconds:
-            # A refusal is an answer too, but what it takes is not what the work takes.
-            worked = outcome.kind is Kind.DELIVERED
-            self._permits.answered(told.seconds, cuts, kind if worked else None)
 
     def _concerns(self, row: FeedRow) -> bool:
         return self._teller.addressee.concerns(row.module, row.owner, row.audience)
@@ -303,14 +294,16 @@ class Lane:
         elif outcome.kind in (Kind.AUTH, Kind.GONE) and not self._is_own_fault(entry):
             await self._bar(entry, told, now)
         elif outcome.kind is Kind.PARTNER_FAULT and not absent:
+            own = self._breaker.trial and self._breaker.answered
             opened = self._breaker.fail(entry.key, outcome.sentence, now, parked=parked)
-            self._fail(entry, row, outcome, Why.TRANSIENT, opened=opened)
+            self._fail(entry, row, outcome, Why.TRANSIENT, opened=opened, own=own)
             if self._breaker.doubtful and not self._probing.busy:
                 self._start(self._probing.ask_again())
         else:
             reason = self._breaker.reason
             # Without an answer it is our own object that cannot be told.
-            opened = outcome.http_status is not None and self._breaker.reject(
+            own = outcome.http_status is None
+            opened = not own and self._breaker.reject(
                 entry.key,
                 # Alike are refusals by the partner itself.
                 entry.key if absent else f"{outcome.http_status}/{outcome.status_code}",
@@ -321,7 +314,7 @@ class Lane:
             if reason is not None and self._breaker.settled:
                 self._resume(reason)
             why = Why.TRANSIENT if absent else Why.REJECTED
-            self._fail(entry, row, outcome, why, opened=opened)
+            self._fail(entry, row, outcome, why, opened=opened, own=own)
         self._note()
 
     def _deliver(self, entry: Entry, row: FeedRow, told: Told, now: int) -> None:
@@ -337,13 +330,18 @@ class Lane:
             self._count_success()
 
     def _fail(
-        self, entry: Entry, row: FeedRow, outcome: Outcome, why: Why, *, opened: bool
+        self, entry: Entry, row: FeedRow, outcome: Outcome, why: Why, *, opened: bool, own: bool
     ) -> None:
-        """Park the object, or keep it where it is as long as the breaker is not closed."""
+        """Park the object, or keep it where it is as long as the breaker is not closed.
+
+        It is parked then, too, where it may be its `own` fault: with each failure more likely so.
+        """
         now = self._watch.now()
         self._last_error = outcome.sentence[:500]
         self._ledger.doubt(entry, maybe=outcome.doubtful)
-        if self._breaker.settled or (why is Why.REJECTED and outcome.http_status is None):
+        if not self._breaker.settled:
+            self._ledger.blame(entry, now)
+        if self._breaker.settled or own:
             parking = self._ledger.park(entry, row.seq, outcome, why, now)
             kind, attempts = parking.kind.value, parking.attempts
             self._log.info(
@@ -355,7 +353,6 @@ class Lane:
                 error=outcome.sentence,
             )
             return
-        self._ledger.blame(entry, now)
         if opened:
             self._probing.log_stop()
         else:

@@ -5,6 +5,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from math import ceil, inf
 
+from ocpi.push.outcome import Kind, Outcome
 from ocpi.push.pace import Pace
 
 # Of so many answers, the newest, one in twenty may be slow.
@@ -33,6 +34,14 @@ class Permits:
 
     def __post_init__(self) -> None:
         self.count = min(self.pace.in_flight, self.pace.most_in_flight)
+
+    def weigh(self, outcome: Outcome, seconds: float, cuts: int, kind: Hashable) -> None:
+        """See what came of a request of some kind, which was sent after so many cuts."""
+        if outcome.kind is Kind.THROTTLE or outcome.late:
+            self.strained(cuts)
+        elif outcome.kind in (Kind.DELIVERED, Kind.OBJECT_FAULT) and seconds:
+            # A refusal is an answer too, but what it takes is not what the work takes.
+            self.answered(seconds, cuts, kind if outcome.kind is Kind.DELIVERED else None)
 
     def answered(self, seconds: float, cuts: int, kind: Hashable) -> None:
         """A request that was sent after so many cuts had a proper answer after that long.
