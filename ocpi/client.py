@@ -201,8 +201,9 @@ class Client:
             kind, why = explain(error)
             # Nothing is chained: aiohttp's errors hold the request, and with it the token.
             raise ExchangeFailed(kind, f"{target.name}: {why}", ids.request_id) from None
-        safe = {name: value for name, value in answer.headers if _SAFE_VALUE.fullmatch(value)}
-        return RawReply(answer.status, safe, answer.body, monotonic() - started, ids)
+        return RawReply(
+            answer.status, _usable(answer.headers), answer.body, monotonic() - started, ids
+        )
 
     def _note(
         self,
@@ -345,6 +346,13 @@ def _headers(
         names = [name for name, value in headers.items() if not _SAFE_VALUE.fullmatch(value)]
         raise Broken("refused", f"the value of {names[0]} cannot stand in a header")
     return headers
+
+
+def _usable(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """An answer's headers; a Link is kept whatever it holds, for without it a list would end."""
+    return {
+        name: value for name, value in headers if name == "link" or _SAFE_VALUE.fullmatch(value)
+    }
 
 
 def _authorization(target: Target) -> dict[str, str]:

@@ -6,6 +6,7 @@ _LONGEST_HEADER = 8192
 _BLANKS = re.compile(r"[ \t]*+")
 _SEPARATORS = re.compile(r"[ \t,]*+")
 _TARGET = re.compile(r"<([^>]*+)>")
+_PRINTABLE = re.compile(r"[\x20-\x7e]*+")
 _NAME = re.compile(r"[^ \t;,=\"<>]++")
 _BARE = re.compile(r"[^ \t;,\"]*+")
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"')
@@ -14,9 +15,10 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"')
 def next_link(header: str) -> str | None:
     """The target of the first link whose relations include `next`, as it stands (PG-10).
 
-    Links may be several and `rel` unquoted (IP-23). A header that cannot be read raises
-    ``ValueError``: taking it for the last page would pass off half a list as the whole. No byte is
-    looked at more than a few times, whatever the header holds (TA-29).
+    Links may be several and `rel` unquoted (IP-23), and a title may be in any script. A header that
+    cannot be read, or a target with characters that no URL has, raises ``ValueError``: taking it
+    for the last page would pass off half a list as the whole. No byte is looked at more than a few
+    times, whatever the header holds (TA-29).
     """
     if len(header) > _LONGEST_HEADER:
         raise ValueError(f"the Link header is longer than {_LONGEST_HEADER} bytes")
@@ -27,9 +29,15 @@ def next_link(header: str) -> str | None:
             raise ValueError("a link of the Link header does not begin with <URL>")
         relations, position = _read_relations(header, target.end())
         if "next" in relations:
-            return target[1].strip()
+            return _readable(target[1].strip())
         position = _past(_SEPARATORS, header, position)
     return None
+
+
+def _readable(url: str) -> str:
+    if not _PRINTABLE.fullmatch(url):
+        raise ValueError("the next URL of the Link header is not printable ASCII")
+    return url
 
 
 def _read_relations(header: str, position: int) -> tuple[list[str], int]:

@@ -30,8 +30,9 @@ class Reply:
     """What came back, judged by nobody yet.
 
     What stands in the envelope is None where there is no envelope. `headers` have lower-case names,
-    and only those whose values are printable ASCII are there. `excerpt` is the begin of `body` as
-    text, `elapsed` in seconds. What a partner wrote is not shown by repr: it may hold tokens.
+    and only those whose values are printable ASCII are there, and `link`, see `next_link`.
+    `excerpt` is the begin of `body` as text, `elapsed` in seconds. What a partner wrote is not
+    shown by repr: it may hold tokens.
     """
 
     http_status: int

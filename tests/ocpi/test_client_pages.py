@@ -117,6 +117,30 @@ async def test_an_unreadable_link_header_ends_the_crawl_with_a_failure() -> None
 
 
 @pytest.mark.pitfall("IP-23")
+@pytest.mark.parametrize(
+    "link", ['<?b>;\trel="next"', '<?b>; rel="next"; title="nächste"', '<?b>; rel="next"; x=\x07']
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+async def test_a_list_does_not_end_at_a_link_with_unusual_characters(
+    link: str, encoding: str
+) -> None:
+    headers = [(b"Link", link.encode(encoding))]
+    first = httpx.Response(200, json={"status_code": 1000, "data": [1]}, headers=headers)
+    _, client = serving({PATH: first, f"{PATH}?b": page([2])})
+    assert await crawl(client) == ([[1], [2]], None)
+
+
+@pytest.mark.pitfall("IP-23")
+@pytest.mark.parametrize("link", ['<?bä>; rel="next"', '<?\tb>; rel="next"', "ä"])
+async def test_a_link_to_what_is_no_url_ends_the_crawl_with_a_failure(link: str) -> None:
+    headers = [(b"Link", link.encode())]
+    first = httpx.Response(200, json={"status_code": 1000, "data": [1]}, headers=headers)
+    requests, client = serving({PATH: first})
+    seen, failure = await crawl(client)
+    assert (seen, failure and failure.kind, len(requests)) == ([[1]], "protocol", 1)
+
+
+@pytest.mark.pitfall("IP-23")
 async def test_a_circle_of_links_ends_the_crawl_with_a_failure() -> None:
     requests, client = serving({PATH: page([1], "?b"), f"{PATH}?b": page([2], LIST)})
     seen, failure = await crawl(client)

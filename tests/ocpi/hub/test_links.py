@@ -246,10 +246,18 @@ async def test_a_link_to_where_a_partner_no_longer_lives_is_not_followed(town: T
     )
 
 
-@pytest.mark.parametrize("link", ['<https://evil.example/x>; rel="next"', "nonsense"])
+@pytest.mark.parametrize(
+    "link",
+    [
+        '<https://evil.example/x>; rel="next"',
+        "nonsense",
+        '<https://cpo1.example/ä>; rel="next"',
+        '<https://evil.example/x>;\trel="next"; title="nächste"',
+    ],
+)
 @pytest.mark.pitfall("IP-45")
 async def test_a_page_that_leads_astray_is_an_error_and_no_end(town: Town, link: str) -> None:
-    town.cpo1.answer = lambda _: success([], headers={"link": link})
+    town.cpo1.answer = lambda _: success([], headers={"link": link.encode()})
     answer = await town.emsp1.send("GET", "sender/locations", to=CPO1.party)
     assert codes_of(answer) == (200, 4000)
 
