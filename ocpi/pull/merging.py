@@ -11,8 +11,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import Database
 from ocpi.editing import Document, Written, object_key
+from ocpi.errors import InvalidParameters
 from ocpi.forgiving import Habit, forgive, read
 from ocpi.headers import Party
+from ocpi.messages import log
 from ocpi.pull.issuers import TheirList
 from ocpi.pull.pullable import Pullable
 from ocpi.push.feed import Change, changed, created
@@ -60,20 +62,31 @@ def read_page(
         if key is not None:
             page.keys.add(key)
         try:
-            document = dump(read(pullable.store.model, each))
-        except ValidationError as error:
-            page.refused.append(f"{_name(pullable, each, position)}: {problems(error)}")
-            forgive(Habit.BAD_OBJECT, f"{pullable.kind} {_dotted_places(error)}")
-            continue
-        owner = Party(document["country_code"], document["party_id"])
-        if owner.key not in parties:
-            said = f"{owner} is no party of this partner"
-            page.refused.append(f"{_name(pullable, each, position)}: {said}")
+            owner, document = _judge(pullable, each, parties)
+        except InvalidParameters as error:
+            page.refused.append(f"{_name(pullable, each, position)}: {error}")
             continue
         key = object_key(owner, pullable.store.identify(document))
         page.keys.add(key)
         _keep_newest(page.found[owner.key], key, document)
     return page
+
+
+def _judge(pullable: Pullable, each: Any, parties: Collection[str]) -> tuple[Party, Document]:
+    """Whose object it is, and its document; raises ``InvalidParameters`` for what is unusable."""
+    try:
+        document = dump(read(pullable.store.model, each))
+    except ValidationError as error:
+        forgive(Habit.BAD_OBJECT, f"{pullable.kind} {_dotted_places(error)}")
+        raise InvalidParameters(problems(error)) from None
+    owner = Party(document["country_code"], document["party_id"])
+    if owner.key not in parties:
+        raise InvalidParameters(f"{owner} is no party of this partner")
+    identifier = pullable.store.identify(document)
+    if any(document[name] != value for name, value in pullable.store.named(identifier).items()):
+        # With an asterisk in its type a Token has another one's key.
+        raise InvalidParameters(f"{identifier} is ambiguous")
+    return owner, document
 
 
 def _key(store: Store[Any], each: Any) -> str | None:
@@ -119,7 +132,8 @@ async def _merge_one(
     pullable, store = listed.pullable, listed.pullable.store
     edits = [store.putting(owner, store.identify(each), each) for each in documents.values()]
     async with database.write() as db:
-        fates = dict(zip(documents, map(_fate, await store.write(db, edits)), strict=True))
+        outcomes = dict(zip(documents, await store.write(db, edits), strict=True))
+        fates = {key: _fate(key, outcome) for key, outcome in outcomes.items()}
         if listed.told:
             changes = [key for key, fate in fates.items() if fate is Fate.CHANGED]
             new = [key for key, fate in fates.items() if fate is Fate.NEW]
@@ -127,9 +141,11 @@ async def _merge_one(
     return Counter(fates.values())
 
 
-def _fate(outcome: Written | Exception) -> Fate:
+def _fate(key: str, outcome: Written | Exception) -> Fate:
     if isinstance(outcome, Exception):
-        raise outcome
+        # The others of the page are none the worse (TR-23).
+        log.warning("object not stored", key=key, error=repr(outcome))
+        return Fate.REFUSED
     if outcome.created:
         return Fate.NEW
     return Fate.CHANGED if outcome.changed else Fate.UNCHANGED

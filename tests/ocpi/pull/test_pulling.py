@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col
 
-from modules.tokens.store import find_tokens
+from modules.tokens.store import find_tokens, tokens
 from ocpi.catalogue import PULLABLES
 from ocpi.database import Database
-from ocpi.errors import Conflict, PeerUnusable, UnknownObject
+from ocpi.errors import Conflict, InvalidParameters, PeerUnusable, UnknownObject
 from ocpi.headers import Party
 from ocpi.pull.issuers import TheirList, read_lists
 from ocpi.pull.merging import Found, PageRead, merge, read_page
@@ -155,6 +155,36 @@ async def test_bad_objects_are_passed_over_one_by_one(each_world: World) -> None
     sync = await each_world.sync()
     assert sync is not None
     assert sync.note == "All Tokens: 2 new, 8 refused."
+
+
+@pytest.mark.req("TR-23")
+async def test_a_token_with_an_asterisk_in_its_type_spoils_no_other(each_world: World) -> None:
+    await each_world.add_emsp()
+    each_world.serve("acme", [token(uid="A*B"), token(uid="C", type="X*Y"), token(uid="D")])
+    pulled = await pull(each_world)
+    assert (pulled.problem, counts(pulled)) == (None, {"new": 2, "refused": 1})
+    assert pulled.refused == ["Token C: C*X*Y is ambiguous"]
+    assert await stored(each_world) == [token(uid="A*B"), token(uid="D")]
+
+
+@pytest.mark.req("TR-23")
+async def test_an_object_that_cannot_be_stored_spoils_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.add_emsp()
+    await world.store(token(uid="A"), token(uid="B"))
+    theirs = [token(uid=uid, last_updated=T1) for uid in "ABC"]
+
+    def settle(stored: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
+        if stored["uid"] == "A":
+            raise InvalidParameters
+        return document
+
+    monkeypatch.setattr(tokens, "settled", settle)
+    world.serve("acme", theirs)
+    pulled = await pull(world)
+    assert (pulled.problem, counts(pulled)) == (None, {"new": 1, "changed": 1, "refused": 1})
+    assert await stored(world) == [token(uid="A"), *theirs[1:]]
 
 
 async def test_of_many_bad_objects_the_first_are_told(world: World) -> None:
