@@ -6,10 +6,12 @@ from sqlalchemy import func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from modules.hubclientinfo.store import MODULE
 from ocpi.directory import AnnouncedParty
 from ocpi.errors import ClientError, Conflict, InvalidParameters
 from ocpi.headers import Party
 from ocpi.parties import OurParty, Partner, PartnerRole
+from ocpi.pull import syncs
 from ocpi.push.returning import tell_newcomer, tell_returned
 from ocpi.spec.hubclientinfo import ClientInfo, ConnectionStatus
 from ocpi.spec.moments import microseconds, parse_moment
@@ -51,13 +53,18 @@ async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
         )
         await db.flush()
         await tell_newcomer(db, partner_id, party.key)
+        await syncs.ask_anew(db, partner_id, save=MODULE, soon=True)
         return True
     if moment >= row.last_updated:
         is_back = info.status == ConnectionStatus.CONNECTED != row.status
+        was_refused = row.status != ConnectionStatus.OFFLINE
         row.status, row.last_updated = str(info.status), moment
         await db.flush()
         if is_back:
             await tell_returned(db, partner_id, party.key)
+            # What has changed while it was offline may be listed late, under old dates; but who
+            # comes and goes must not have everything read each time.
+            await syncs.ask_anew(db, partner_id, save=MODULE, soon=was_refused)
     return False
 
 

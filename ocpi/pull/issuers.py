@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BindParameter, Executable, and_, bindparam, select
+from sqlalchemy import BindParameter, Executable, and_, bindparam, or_, select
 from sqlmodel import col
 
 from ocpi.client import Target
@@ -52,7 +52,13 @@ _ANNOUNCED = select(
     col(AnnouncedParty.party),
     col(AnnouncedParty.country_code),
     col(AnnouncedParty.party_id),
-).where(col(AnnouncedParty.status) == ConnectionStatus.CONNECTED.value)
+    col(AnnouncedParty.status),
+).where(
+    or_(
+        col(AnnouncedParty.status) == ConnectionStatus.CONNECTED.value,
+        col(AnnouncedParty.status) == ConnectionStatus.OFFLINE.value,
+    )
+)
 
 
 @cache
@@ -84,6 +90,8 @@ class Issuer:
     options: Mapping[str, Any]
     announced: Mapping[str, Party] = field(default_factory=dict)
     """The parties behind a hub that are connected to it, by key."""
+    offline: Mapping[str, Party] = field(default_factory=dict)
+    """Those that are not now; they speak for themselves no less."""
 
     @property
     def parties(self) -> dict[str, Party]:
@@ -103,6 +111,11 @@ class Issuer:
 def parties_of(issuer: Issuer) -> dict[str, Party]:
     """The parties that a partner speaks for, by key: a hub for those that it announced (AT-36)."""
     return {**issuer.announced, **issuer.parties}
+
+
+def owners_of(issuer: Issuer) -> dict[str, Party]:
+    """The parties whose objects a partner may list, by key: who is offline still has some."""
+    return {**issuer.offline, **parties_of(issuer)}
 
 
 @dataclass(frozen=True)
@@ -179,22 +192,28 @@ async def _announced_by(
 
 
 def _issuers(context: Context, rows: Rows, announcements: Rows) -> list[Issuer]:
-    announced: dict[int, dict[str, Party]] = defaultdict(dict)
-    for partner_id, key, *codes in announcements:
-        announced[partner_id][key] = Party(*codes)
+    announced: dict[tuple[int, str], dict[str, Party]] = defaultdict(dict)
+    for partner_id, key, *codes, status in announcements:
+        announced[partner_id, status][key] = Party(*codes)
     grouped: dict[int, list[Sequence[Any]]] = defaultdict(list)
     for row in rows:
         grouped[row[0]].append(row)
     found = []
     for partner_id, its_rows in grouped.items():
         try:
-            found.append(_issuer(context, its_rows, announced[partner_id]))
+            found.append(
+                replace(
+                    _issuer(context, its_rows),
+                    announced=announced[partner_id, ConnectionStatus.CONNECTED.value],
+                    offline=announced[partner_id, ConnectionStatus.OFFLINE.value],
+                )
+            )
         except WrongKey as error:
             log.warning("a partner cannot be asked", partner=its_rows[0][1], error=str(error))
     return found
 
 
-def _issuer(context: Context, rows: Rows, announced: Mapping[str, Party]) -> Issuer:
+def _issuer(context: Context, rows: Rows) -> Issuer:
     partner_id, name, sealed, stored, platform = rows[0][:5]
     options = decode(stored)
     return Issuer(
@@ -205,7 +224,6 @@ def _issuer(context: Context, rows: Rows, announced: Mapping[str, Party]) -> Iss
         roles=list(dict.fromkeys(PartyRole(row[7], Party(*row[8:])) for row in rows)),
         lists={row[5]: row[6] for row in rows if row[5] is not None},
         options=options,
-        announced=announced,
     )
 
 

@@ -15,7 +15,7 @@ from ocpi.messages import log
 from ocpi.parties import our_parties
 from ocpi.pull import syncs
 from ocpi.pull.absence import mark_absent, read_present
-from ocpi.pull.issuers import Issuer, TheirList, lists_of, parties_of, read_issuers
+from ocpi.pull.issuers import Issuer, TheirList, lists_of, owners_of, parties_of, read_issuers
 from ocpi.pull.merging import Fate, merge, read_page
 from ocpi.pull.pullable import Pullable, Pullables
 from ocpi.reply import Reply
@@ -91,7 +91,7 @@ async def pull(context: Context, listed: TheirList, *, full: bool = False) -> Pu
         sync, started = await syncs.begin(db, listed.key)
     since = None if full else sync.since(started)
     pulled = Pulled(listed.pullable, full=since is None)
-    crawl = _Crawl(context, listed, parties_of(listed.issuer), pulled)
+    crawl = _Crawl(context, listed, owners_of(listed.issuer), pulled)
     try:
         for party in listed.asked:
             await crawl.run(party, since)
@@ -132,8 +132,10 @@ class _Crawl:
         """Read a party's list to its end; raises what tells why it was not."""
         database, pullable = self.context.database, self.listed.pullable
         if since is None:
-            # A hub is asked for all of them at once, any other party for what it owns.
-            owners = self.parties.values() if party == self.listed.issuer.hub else [party]
+            # A hub is asked for all of them at once, any other party for what it owns. What it has
+            # of those that are offline it may leave out.
+            issuer = self.listed.issuer
+            owners = parties_of(issuer).values() if party == issuer.hub else [party]
             self.missing = await read_present(database, pullable, owners)
         ours = await our_parties(database, self.listed.issuer.platform)
         dates = {} if since is None else {"date_from": format_moment(moment_of(since))}

@@ -4,7 +4,17 @@ import random
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ColumnElement, ForeignKey, or_, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    case,
+    func,
+    or_,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -38,7 +48,10 @@ class PartnerSync(SQLModel, table=True):
     next_at: int = Field(default=0, sa_type=BigInteger)
     """When some process pulls next; taken by an update that only one can make."""
     full_at: int | None = Field(default=None, sa_type=BigInteger)
-    """When the last complete crawl of everything began, by our clock."""
+    """When the last complete crawl of everything began, by our clock; 0: there was none yet.
+
+    None: everything must be asked for by a pull that has not begun, see `ask_anew`.
+    """
     synced_at: int | None = Field(default=None, sa_type=BigInteger)
     """When the last complete crawl began: the next one asks for what changed since."""
     note: str | None = None
@@ -75,19 +88,39 @@ async def catch_up(db: AsyncSession) -> None:
     now = await clock(db)
     await db.exec(
         update(PartnerSync)
-        # Where a lease runs, somebody is at it, and may have extended it while this waited for it.
         .where(
             or_(col(PartnerSync.synced_at).is_(None), col(PartnerSync.synced_at) < now - OVERLAP),
-            col(PartnerSync.next_at) > now + LEASE + MINUTE,
+            _waits(now),
         )
         .values(next_at=now)
     )
 
 
+async def ask_anew(db: AsyncSession, partner_id: int, *, save: str, soon: bool) -> None:
+    """Have the next pull of each of a partner's lists, `save` one, ask for everything.
+
+    Who is new behind it has objects that were passed over, and do not change for that. With `soon`
+    they are due now. A pull that is under way does not count as the next one, see `finish`.
+    """
+    now = await clock(db)
+    due = {"next_at": case((_waits(now), now), else_=col(PartnerSync.next_at))} if soon else {}
+    await db.exec(
+        update(PartnerSync)
+        .where(col(PartnerSync.partner_id) == partner_id, col(PartnerSync.module) != save)
+        .values(full_at=None, **due)
+    )
+
+
+def _waits(now: int) -> ColumnElement[bool]:
+    """Whether nobody is at it: a lease may have been extended while who asks waited for the row."""
+    return col(PartnerSync.next_at) > now + LEASE + MINUTE
+
+
 async def begin(db: AsyncSession, key: Key) -> tuple[PartnerSync, int]:
     """How far the copy is, and the time; nobody else begins for a while."""
     await _ensure(db, [key])
-    await extend(db, key)
+    begun = func.coalesce(col(PartnerSync.full_at), 0)
+    await _set(db, key, next_at=await clock(db) + LEASE, full_at=begun)
     return await db.get_one(PartnerSync, key), await clock(db)
 
 
@@ -102,13 +135,15 @@ async def finish(
     """Note what a pull came to; `since` is when it began, None when it was not complete.
 
     The next one is due after about `interval` microseconds: partners must not all be asked at
-    once (TR-18).
+    once (TR-18). But where everything was asked for meanwhile, it is due at once.
     """
     wait = min(interval, RETRY) if since is None else interval
     splayed = int(wait * random.uniform(1, 1.2))  # noqa: S311 - no secret.
-    values: dict[str, Any] = {"note": note, "next_at": await clock(db) + splayed}
+    now, is_begun = await clock(db), col(PartnerSync.full_at).is_not(None)
+    due = case((is_begun, now + splayed), else_=now)
+    values: dict[str, Any] = {"note": note, "next_at": due}
     if since is not None:
-        values |= {"synced_at": since} | ({"full_at": since} if full else {})
+        values |= {"synced_at": since} | ({"full_at": case((is_begun, since))} if full else {})
     await _set(db, key, **values)
 
 
