@@ -118,13 +118,16 @@ def list_queries(table: Table, *given: str) -> ListQueries:
 async def read_page(
     database: Database, table: Table, paging: Paging, given: Mapping[str, Any]
 ) -> tuple[Rows, int]:
-    """The page's rows, text and position first, and how many match what is `given` in all."""
+    """The page's rows, text and position first, and how many match what is `given` in all.
+
+    One row more than the page may have tells that the list goes on.
+    """
     offset, placed = paging.offset, dict(given)
     if paging.after is not None:
         offset, placed["after"] = 0, paging.after
     if offset >= DEEPEST:
         return (), await _count(database, table, given)
-    window = {**placed, "limit": paging.limit, "offset": offset}
+    window = {**placed, "limit": paging.limit + 1, "offset": offset}
     shape = (table, *placed)
     queries = list_queries(*shape)
     # Of one owner's objects there is an index in the order of the page, see `list_queries`.

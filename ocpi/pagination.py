@@ -39,6 +39,8 @@ class Page:
     total: int
     last: int = 0
     """The position of its last object, behind which the next page begins."""
+    goes_on: bool = False
+    """Whether there is an object behind that."""
 
 
 def read_paging(query: Mapping[str, str], *, cap: int) -> Paging:
@@ -85,10 +87,9 @@ def page_headers(
     first hundred thousand takes longer each time.
     """
     headers = {"X-Total-Count": str(page.total), "X-Limit": str(cap)}
-    shown = len(page.bodies)
-    following = paging.offset + shown
     # Where some that were shown have been deleted since, the count tells nothing of what is left.
-    if shown and (following < page.total or (following > page.total and shown == paging.limit)):
+    if page.goes_on:
+        following = paging.offset + len(page.bodies)
         dates = f"{urlencode(filters)}&" if filters else ""
         query = f"{dates}offset={following}&limit={paging.limit}&after={page.last}"
         headers["Link"] = f'<{url}?{query}>; rel="next"'

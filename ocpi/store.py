@@ -114,7 +114,10 @@ class Store(Generic[Row]):
             return Page((), 0)
         given = list_parameters(paging, owners, audience or (), sight=sight)
         rows, total = await read_page(database, self._columns, paging, given)
-        return Page([self._told(row[0], sight) for row in rows], total, rows[-1][1] if rows else 0)
+        shown = rows[: paging.limit]
+        bodies = [self._told(row[0], sight) for row in shown]
+        last = shown[-1][1] if shown else 0
+        return Page(bodies, total, last, goes_on=len(rows) > len(shown))
 
     async def text(
         self,

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from sqlalchemy import Executable, delete, insert, text
@@ -12,9 +13,11 @@ from modules.locations.store import LocationRow, locations
 from modules.sessions.store import sessions
 from ocpi.database import Database
 from ocpi.headers import Party
+from ocpi.links import next_link
 from ocpi.listqueries import list_queries
 from ocpi.migrate import downgrade, upgrade
-from ocpi.pagination import Paging
+from ocpi.pagination import Paging, page_headers, read_paging
+from ocpi.spec.document import decode
 from ocpi.testing import samples
 from tests.house import open_database
 
@@ -177,6 +180,28 @@ async def test_every_page_tells_how_many_there_are(
     assert (len(page.bodies), page.total) == (shown, ROWS // 2)
     first = [_body(2 * (offset + n) + 1).encode() for n in range(shown)]
     assert list(page.bodies) == first
+
+
+@pytest.mark.req("PG-05", "PG-09")
+@pytest.mark.parametrize("date_from", [None, 0])
+async def test_a_crawl_misses_nothing_when_what_it_has_shown_is_deleted(
+    database: Database, date_from: int | None
+) -> None:
+    """Of 25 objects ten are shown, and five of those deleted: ten more are twenty, as are left."""
+    shown: list[int] = []
+    url: str | None = "https://cpo.example/locations?limit=10"
+    async with database.write() as db:
+        await db.exec(delete(LocationRow).where(col(LocationRow.position) > 50))
+    while url is not None:
+        query = dict(parse_qsl(urlsplit(url).query))
+        paging = replace(read_paging(query, cap=10), date_from=date_from)
+        page = await locations.page(database, paging, [OWNER])
+        shown += [int(decode(body)["id"][1:]) for body in page.bodies]
+        async with database.write() as db:
+            await db.exec(delete(LocationRow).where(col(LocationRow.position) < 10))
+        headers = page_headers("https://cpo.example/locations", {}, paging, page, cap=10)
+        url = next_link(headers.get("Link", ""))
+    assert shown == [*range(1, 50, 2)]
 
 
 async def test_an_object_counts_for_whomever_it_concerns_now(database_url: str) -> None:
