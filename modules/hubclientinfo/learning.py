@@ -130,5 +130,5 @@ class Learner(Repeated):
         if not hubs:
             return
         async with self._context.database.write() as db:
-            due = await syncs.take_due(db, hubs.keys())
+            due = await syncs.take_due(db, hubs.keys(), syncs.AT_ONCE)
         await asyncio.gather(*(learn(self._context, hubs[key]) for key in due))

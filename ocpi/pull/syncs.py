@@ -16,7 +16,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Field, SQLModel, col
+from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock
@@ -29,6 +29,8 @@ OVERLAP = 10 * MINUTE
 FULL_EVERY = 7 * 24 * HOUR
 # How long one process has a list to itself; each page that is stored extends it.
 LEASE = 10 * MINUTE
+# A process reads so many lists at once: a page may take ten megabytes until it is merged.
+AT_ONCE = 8
 # After a pull that failed, in place of the whole interval.
 RETRY = HOUR
 
@@ -46,7 +48,7 @@ class PartnerSync(SQLModel, table=True):
     )
     module: str = Field(primary_key=True)
     next_at: int = Field(default=0, sa_type=BigInteger)
-    """When some process pulls next; taken by an update that only one can make."""
+    """When some process pulls next; only one takes it, see `take_due`."""
     full_at: int | None = Field(default=None, sa_type=BigInteger)
     """When the last complete crawl of everything began, by our clock; 0: there was none yet.
 
@@ -68,19 +70,25 @@ def _one_of(keys: Collection[Key]) -> ColumnElement[bool]:
     return tuple_(col(PartnerSync.partner_id), col(PartnerSync.module)).in_(keys)
 
 
-async def take_due(db: AsyncSession, keys: Collection[Key]) -> set[Key]:
-    """Those of the lists that are to be pulled now, and by nobody else for a while."""
+async def take_due(db: AsyncSession, keys: Collection[Key], most: int) -> set[Key]:
+    """Of the lists up to so many that are to be pulled now, and by nobody else for a while.
+
+    Who takes more than it begins at once keeps them from other processes until the lease ends.
+    """
     if not keys:
         return set()
     await _ensure(db, keys)
     now = await clock(db)
-    taken = await db.exec(
-        update(PartnerSync)
+    due = await db.exec(
+        select(PartnerSync.partner_id, PartnerSync.module)
         .where(_one_of(keys), col(PartnerSync.next_at) <= now)
-        .values(next_at=now + LEASE)
-        .returning(col(PartnerSync.partner_id), col(PartnerSync.module))
+        .order_by(col(PartnerSync.next_at))
+        .limit(most)
+        .with_for_update(skip_locked=True)
     )
-    return {(partner_id, module) for partner_id, module in taken}
+    taken = {(partner_id, module) for partner_id, module in due}
+    await db.exec(update(PartnerSync).where(_one_of(taken)).values(next_at=now + LEASE))
+    return taken
 
 
 async def catch_up(db: AsyncSession) -> None:

@@ -17,7 +17,7 @@ from ocpi.headers import Party
 from ocpi.parties import PlatformID
 from ocpi.pull import syncs
 from ocpi.pull.puller import Puller
-from ocpi.pull.syncs import HOUR, LEASE, PartnerSync
+from ocpi.pull.syncs import AT_ONCE, HOUR, LEASE, PartnerSync
 from ocpi.spec.document import encode
 from ocpi.testing.emsp import Rule
 from tests.house import RECEIVING
@@ -39,9 +39,9 @@ async def each_world(database_url: str) -> AsyncIterator[World]:
 
 
 @asynccontextmanager
-async def pulling(world: World, count: int = 1) -> AsyncIterator[None]:
+async def pulling(world: World, count: int = 1, look: float = 0.02) -> AsyncIterator[None]:
     """So many processes' pullers run while the block does."""
-    pullers = [Puller(world.context, PULLABLES, look=0.02) for _ in range(count)]
+    pullers = [Puller(world.context, PULLABLES, look=look) for _ in range(count)]
     running = [asyncio.create_task(each.run()) for each in pullers]
     try:
         yield
@@ -153,6 +153,35 @@ async def test_a_slow_partner_delays_no_other_and_is_dropped_at_the_end(world: W
     assert row is not None
     assert (row.note, row.synced_at) == (None, None)
     assert 0 < row.next_at - await now(world) <= LEASE
+
+
+async def test_a_process_pulls_a_few_lists_at_once_and_leaves_the_others_to_be_taken(
+    each_world: World,
+) -> None:
+    """As soon as one has ended the next one has its turn."""
+    ended = asyncio.Semaphore(0)
+    asked: list[str] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.host)
+        await ended.acquire()
+        return httpx.Response(200, content=encode({"status_code": 1000, "data": []}))
+
+    names = [f"emsp{number:02}" for number in range(AT_ONCE + 3)]
+    for number, name in enumerate(names):
+        await each_world.add_emsp(name, [Party("DE", f"{number:03}")])
+        each_world.network.hosts[f"{name}.test"] = httpx.MockTransport(answer)
+    async with pulling(each_world, look=60):
+        await until(lambda: len(asked) == AT_ONCE)
+        await asyncio.sleep(0.2)
+        assert len(asked) == AT_ONCE
+        rows = [await each_world.sync(name) for name in names]
+        assert [row.next_at for row in rows if row is not None].count(0) == 3
+        async with pulling(each_world):
+            await until(lambda: len(asked) == AT_ONCE + 3)
+        await change(each_world, next_at=0)
+        ended.release()
+        await until(lambda: len(asked) == AT_ONCE + 4)
 
 
 async def test_each_list_of_a_partner_is_one_process_at_a_time(database_url: str) -> None:
