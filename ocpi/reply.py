@@ -45,6 +45,7 @@ class Reply:
     body: bytes = field(default=b"", repr=False)
     request_id: str = ""
     correlation_id: str = ""
+    timestamp: str | None = field(default=None, repr=False)
 
     def success(self) -> bool:
         """HTTP 2xx and an envelope that says 1xxx: one alone is a failure (ST-14, IP-06)."""
@@ -78,7 +79,7 @@ def read_reply(raw: RawReply, token: str = "") -> Reply:
 
     What is meant for people does not tell the `token` that the request presented (TA-09).
     """
-    code, message, data = _read_envelope(raw.body)
+    code, message, data, timestamp = _read_envelope(raw.body)
     if code is not None and "x-request-id" not in raw.headers:
         forgive(Habit.NO_IDS_BACK, f"HTTP {raw.http_status}")
     if not raw.body.strip():
@@ -94,11 +95,12 @@ def read_reply(raw: RawReply, token: str = "") -> Reply:
         body=raw.body,
         request_id=raw.ids.request_id,
         correlation_id=raw.ids.correlation_id,
+        timestamp=timestamp,
     )
 
 
-def _read_envelope(content: bytes) -> tuple[int | None, str | None, Any]:
-    """Code, message and data; without a readable code it is no envelope (IP-43)."""
+def _read_envelope(content: bytes) -> tuple[int | None, str | None, Any, str | None]:
+    """Code, message, data and timestamp; without a readable code it is no envelope (IP-43)."""
     try:
         envelope = decode(content)
     except DoubledKey as error:
@@ -107,16 +109,21 @@ def _read_envelope(content: bytes) -> tuple[int | None, str | None, Any]:
         envelope = error.value
         forgive(Habit.ENVELOPE, str(error))
     except ValueError:
-        return None, None, None
+        return None, None, None, None
     if not isinstance(envelope, dict):
-        return None, None, None
+        return None, None, None, None
     code = envelope.get("status_code")
     if isinstance(code, str) and re.fullmatch(r"[0-9]{4}", code):
         code = int(code)
         forgive(Habit.ENVELOPE, "status_code")
     if type(code) is not int or not 0 <= code <= 9999:
-        return None, None, None
-    if not isinstance(envelope.get("timestamp"), str):
+        return None, None, None, None
+    timestamp = _text(envelope, "timestamp")
+    if timestamp is None:
         forgive(Habit.ENVELOPE, "timestamp")
-    message = envelope.get("status_message")
-    return code, message if isinstance(message, str) else None, envelope.get("data")
+    return code, _text(envelope, "status_message"), envelope.get("data"), timestamp
+
+
+def _text(envelope: dict[str, Any], name: str) -> str | None:
+    text = envelope.get(name)
+    return text if isinstance(text, str) else None

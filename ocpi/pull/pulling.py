@@ -19,11 +19,13 @@ from ocpi.pull.issuers import Issuer, TheirList, lists_of, owners_of, parties_of
 from ocpi.pull.merging import Fate, merge, read_page
 from ocpi.pull.pullable import Pullable, Pullables
 from ocpi.reply import Reply
-from ocpi.spec.moments import format_moment, moment_of
+from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
 
 # More than most serve at once; they cut it to what they like (PG-04).
 PAGE = 500
 _SHOWN = 20
+# Who is slower than any time zone shows no clock: it may be an example that was copied.
+_SLOWEST = 24 * syncs.HOUR
 
 
 @dataclass
@@ -91,7 +93,7 @@ async def pull(context: Context, listed: TheirList, *, full: bool = False) -> Pu
         sync, started = await syncs.begin(db, listed.key)
     since = None if full else sync.since(started)
     pulled = Pulled(listed.pullable, full=since is None)
-    crawl = _Crawl(context, listed, owners_of(listed.issuer), pulled)
+    crawl = _Crawl(context, listed, owners_of(listed.issuer), pulled, started)
     try:
         for party in listed.asked:
             await crawl.run(party, since)
@@ -102,7 +104,7 @@ async def pull(context: Context, listed: TheirList, *, full: bool = False) -> Pu
     except Exception as error:  # noqa: BLE001 - whatever failed, the pull ends, with its note.
         log.warning("a pull failed", partner=listed.name, error=repr(error))
         pulled.problem = f"it failed here, with {type(error).__name__}."
-    await _finish(context, listed, pulled, started)
+    await _finish(context, listed, pulled, crawl.started)
     return pulled
 
 
@@ -116,6 +118,15 @@ async def _finish(context: Context, listed: TheirList, pulled: Pulled, started: 
     log.info("pulled", partner=listed.name, note=note)
 
 
+def _earlier(moment: int, timestamp: str | None) -> int:
+    """A moment, or a partner's timestamp that is clearly earlier and may be its clock's."""
+    try:
+        theirs = microseconds(parse_moment(timestamp or ""))
+    except ValueError:
+        return moment
+    return theirs if moment - _SLOWEST < theirs < moment - syncs.MINUTE else moment
+
+
 @dataclass
 class _Crawl:
     """The way through a partner's list, party by party and page by page."""
@@ -125,6 +136,8 @@ class _Crawl:
     parties: Mapping[str, Party]
     """Whose objects the partner may list."""
     pulled: Pulled
+    started: int
+    """When it began, by the partner's clock where that is slower: changes are dated by that."""
     missing: dict[str, int] = field(default_factory=dict)
     """What is stored and was not met yet, of those who must list it now; see `read_present`."""
 
@@ -160,6 +173,7 @@ class _Crawl:
             raise _Unusable(f"{name} answered {said}.")
         if not isinstance(reply.data, list):
             raise _Unusable(f"{name} answered with something else than a list.")
+        self.started = _earlier(self.started, reply.timestamp)
         # A partner may send far more than it was asked for.
         for first in range(0, len(reply.data), PAGE):
             await self._take_slice(reply.data[first : first + PAGE], first)

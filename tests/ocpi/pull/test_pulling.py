@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -20,7 +21,7 @@ from ocpi.pull.merging import Found, PageRead, merge, read_page
 from ocpi.pull.pulling import Pulled
 from ocpi.pull.syncs import FULL_EVERY, OVERLAP, PartnerSync
 from ocpi.spec.document import encode
-from ocpi.spec.moments import microseconds, parse_moment
+from ocpi.spec.moments import format_moment, microseconds, parse_moment
 from ocpi.testing.emsp import Match, MockEMSP, Rule
 from tests.ocpi.pull.world import ABC, World, open_world, token
 
@@ -118,6 +119,26 @@ async def test_the_next_pull_asks_for_what_changed_since_with_an_overlap(world: 
     assert second.synced_at > first.synced_at
     await pull(world, full=True)
     assert "date_from" not in queries(emsp)[2]
+
+
+@pytest.mark.pitfall("IP-24")
+@pytest.mark.parametrize(
+    ("slow", "believed"), [(timedelta(hours=3), True), (timedelta(days=300), False), (None, False)]
+)
+async def test_a_partner_whose_clock_is_slow_is_asked_by_its_clock(
+    world: World, slow: timedelta | None, *, believed: bool
+) -> None:
+    """It dates a change of today before our last pull; who knows no time is asked by ours."""
+    await world.add_emsp()
+    began = datetime.now(UTC)
+    timestamp = "now" if slow is None else format_moment(began - slow)
+    body = encode({"status_code": 1000, "data": [], "timestamp": timestamp})
+    asked = world.serve("acme", body.encode())
+    await pull(world)
+    await pull(world)
+    since = parse_moment(parse_qs(asked[1].url.query.decode())["date_from"][0])
+    expected = began - (slow if slow is not None and believed else timedelta())
+    assert abs(expected - timedelta(microseconds=OVERLAP) - since) < timedelta(minutes=1)
 
 
 @pytest.mark.pitfall("IP-24")
