@@ -72,7 +72,7 @@ async def learn(context: Context, issuer: Issuer) -> Learned:
         if learned.problem is None:
             learned.gone = await withdraw_others(db, issuer.partner_id, learned.named, now)
         note = learned.sentence()
-        await syncs.finish(db, key, note, hours * syncs.HOUR, since=since, full=True)
+        await syncs.finish(db, key, note, hours * syncs.HOUR, began=now, since=since, full=True)
     log.info("parties learned", partner=issuer.target.name, note=note)
     return learned
 

@@ -104,17 +104,21 @@ async def pull(context: Context, listed: TheirList, *, full: bool = False) -> Pu
     except Exception as error:  # noqa: BLE001 - whatever failed, the pull ends, with its note.
         log.warning("a pull failed", partner=listed.name, error=repr(error))
         pulled.problem = f"it failed here, with {type(error).__name__}."
-    await _finish(context, listed, pulled, crawl.started)
+    await _finish(context, listed, pulled, started, crawl.started)
     return pulled
 
 
-async def _finish(context: Context, listed: TheirList, pulled: Pulled, started: int) -> None:
+async def _finish(
+    context: Context, listed: TheirList, pulled: Pulled, began: int, by_theirs: int
+) -> None:
     note = pulled.sentence()
     # Where nothing is scheduled, the moment of the next pull means nothing.
     interval = (context.settings.pull_hours or 1) * syncs.HOUR
-    since = started if pulled.problem is None else None
+    since = by_theirs if pulled.problem is None else None
     async with context.database.write() as db:
-        await syncs.finish(db, listed.key, note, interval, since=since, full=pulled.full)
+        await syncs.finish(
+            db, listed.key, note, interval, began=began, since=since, full=pulled.full
+        )
     log.info("pulled", partner=listed.name, note=note)
 
 

@@ -31,8 +31,9 @@ FULL_EVERY = 7 * 24 * HOUR
 LEASE = 10 * MINUTE
 # A process reads so many lists at once: a page may take ten megabytes until it is merged.
 AT_ONCE = 8
-# After a pull that failed, in place of the whole interval.
+# After a pull that failed, in place of the whole interval; or so many times as long as it took.
 RETRY = HOUR
+RESTS = 10
 
 Key = tuple[int, str]
 """A partner's id and a module."""
@@ -137,17 +138,26 @@ async def extend(db: AsyncSession, key: Key) -> None:
     await _set(db, key, next_at=await clock(db) + LEASE)
 
 
-async def finish(
-    db: AsyncSession, key: Key, note: str, interval: int, *, since: int | None, full: bool
+async def finish(  # noqa: PLR0913 - Each is a fact of its own, by name.
+    db: AsyncSession,
+    key: Key,
+    note: str,
+    interval: int,
+    *,
+    began: int,
+    since: int | None,
+    full: bool,
 ) -> None:
-    """Note what a pull came to; `since` is when it began, None when it was not complete.
+    """Note what a pull that began at a moment came to.
 
-    The next one is due after about `interval` microseconds: partners must not all be asked at
-    once (TR-18). But where everything was asked for meanwhile, it is due at once.
+    The next one asks for changes `since` then; None when it was not complete. It is due after about
+    `interval` microseconds: partners must not all be asked at once (TR-18). But where everything
+    was asked for meanwhile, it is due at once.
     """
-    wait = min(interval, RETRY) if since is None else interval
-    splayed = int(wait * random.uniform(1, 1.2))  # noqa: S311 - no secret.
     now, is_begun = await clock(db), col(PartnerSync.full_at).is_not(None)
+    # What fails after ten thousand pages would else be read again and again.
+    again = min(interval, max(RETRY, RESTS * (now - began)))
+    splayed = int((again if since is None else interval) * random.uniform(1, 1.2))  # noqa: S311 - no secret.
     due = case((is_begun, now + splayed), else_=now)
     values: dict[str, Any] = {"note": note, "next_at": due}
     if since is not None:

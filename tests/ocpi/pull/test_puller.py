@@ -16,8 +16,9 @@ from ocpi.database import clock
 from ocpi.headers import Party
 from ocpi.parties import PlatformID
 from ocpi.pull import syncs
+from ocpi.pull.issuers import read_lists
 from ocpi.pull.puller import Puller
-from ocpi.pull.syncs import AT_ONCE, HOUR, LEASE, PartnerSync
+from ocpi.pull.syncs import AT_ONCE, HOUR, LEASE, MINUTE, PartnerSync
 from ocpi.spec.document import encode
 from ocpi.testing.emsp import Rule
 from tests.house import RECEIVING
@@ -140,6 +141,24 @@ async def test_a_partner_that_fails_is_tried_again_in_an_hour(world: World) -> N
         row.note == "All Tokens: none. Not complete: acme answered HTTP 500 with status code 3000."
     )
     assert 0.9 * HOUR < row.next_at - await now(world) < 1.3 * HOUR
+
+
+@pytest.mark.parametrize(
+    ("took", "wait"), [(MINUTE, HOUR), (12 * MINUTE, 2 * HOUR), (2 * HOUR, 6 * HOUR)]
+)
+async def test_a_pull_that_failed_late_is_not_soon_begun_again(
+    world: World, took: int, wait: int
+) -> None:
+    """A list of more pages than are read was read from the start each hour."""
+    await world.add_emsp()
+    (listed,) = await read_lists(world.context, PULLABLES)
+    async with world.context.database.write() as db:
+        _, started = await syncs.begin(db, listed.key)
+        began = started - took
+        await syncs.finish(db, listed.key, "", 6 * HOUR, began=began, since=None, full=True)
+    row = await world.sync()
+    assert row is not None
+    assert wait <= row.next_at - started < 1.21 * wait
 
 
 async def test_a_slow_partner_delays_no_other_and_is_dropped_at_the_end(world: World) -> None:
