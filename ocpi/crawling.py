@@ -1,5 +1,6 @@
 """From page to page of a list, as far as it can be trusted."""
 
+import re
 from collections.abc import Collection, Mapping
 from urllib.parse import urlencode, urljoin
 
@@ -9,6 +10,7 @@ from ocpi.forgiving import Habit, forgive
 from ocpi.links import next_link
 from ocpi.reply import Reply
 
+_COUNT = re.compile(r"[0-9]{1,18}")
 MOST_PAGES = 10_000
 MOST_EMPTY_PAGES = 3
 
@@ -47,3 +49,13 @@ def next_page(
     if empty >= MOST_EMPTY_PAGES:
         raise Broken("protocol", f"{empty} pages in a row are empty and the list goes on")
     return following
+
+
+def is_short(reply: Reply, met: int) -> bool:
+    """Whether a list that has ended with this page should, by its own count, have more objects.
+
+    The count may be the one that is wrong (IP-23): what was met is worth as much as ever, but what
+    was not met may be there all the same.
+    """
+    count = reply.headers.get("x-total-count", "")
+    return _COUNT.fullmatch(count) is not None and int(count) > met

@@ -90,6 +90,19 @@ async def _require_room(db: AsyncSession, partner_id: int) -> None:
         raise ClientError(f"A hub may announce {MOST_BEHIND_ONE} parties here, and no more.")
 
 
+async def has_parties(db: AsyncSession, partner_id: int) -> bool:
+    """Whether a hub has announced anybody who is not SUSPENDED."""
+    found = await db.exec(
+        select(AnnouncedParty.party)
+        .where(
+            AnnouncedParty.partner_id == partner_id,
+            AnnouncedParty.status != ConnectionStatus.SUSPENDED.value,
+        )
+        .limit(1)
+    )
+    return found.first() is not None
+
+
 async def withdraw_others(
     db: AsyncSession, partner_id: int, named: Collection[str], asked_at: int
 ) -> int:

@@ -7,12 +7,17 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from modules.hubclientinfo.announcing import MOST_BEHIND_ONE, announce, withdraw_others
+from modules.hubclientinfo.announcing import (
+    MOST_BEHIND_ONE,
+    announce,
+    has_parties,
+    withdraw_others,
+)
 from modules.hubclientinfo.store import MODULE
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context
+from ocpi.crawling import is_short
 from ocpi.crew import Repeated
-from ocpi.database import clock
 from ocpi.errors import OCPIError
 from ocpi.forgiving import read
 from ocpi.headers import Party
@@ -39,6 +44,10 @@ class Learned:
     """How many entries the list has, whatever they are worth."""
     refused: list[str] = field(default_factory=list)
     gone: int = 0
+    short: bool = False
+    """Whether the list tells of more parties than it has: then none is gone."""
+    doubted: bool = False
+    """Whether the list is empty though parties were behind it: it is read once more first."""
     problem: str | None = None
     """Why the list was not read whole; None when it was."""
 
@@ -47,6 +56,10 @@ class Learned:
         told = f"{len(self.named)} parties are behind it, {self.gone} are gone."
         if self.refused:
             told += f" {len(self.refused)} were refused, the first: {self.refused[0]}"
+        if self.doubted:
+            told += " Nobody at all is in the list, which is believed the second time only."
+        if self.short:
+            told += " Its X-Total-Count tells of more, so none counts as gone."
         return f"{told} Not complete: {self.problem}" if self.problem else told
 
 
@@ -54,8 +67,7 @@ async def learn(context: Context, issuer: Issuer) -> Learned:
     """Read a hub's whole list of parties (HC-03); what fails is noted, not raised."""
     key = (issuer.partner_id, MODULE)
     async with context.database.write() as db:
-        await syncs.begin(db, key)
-        now = await clock(db)
+        sync, now = await syncs.begin(db, key)
     learned = Learned()
     try:
         # Nobody else reads it for as long as the lease lasts, and no other hub waits longer.
@@ -66,15 +78,34 @@ async def learn(context: Context, issuer: Issuer) -> Learned:
     except Exception as error:  # noqa: BLE001 - one hub's list must not stop those of others.
         log.warning("a list of parties failed", partner=issuer.target.name, error=repr(error))
         learned.problem = f"it failed here, with {type(error).__name__}."
-    hours = context.settings.pull_hours or DAY_HOURS
-    since = now if learned.problem is None else None
-    async with context.database.write() as db:
-        if learned.problem is None:
-            learned.gone = await withdraw_others(db, issuer.partner_id, learned.named, now)
-        note = learned.sentence()
-        await syncs.finish(db, key, note, hours * syncs.HOUR, began=now, since=since, full=True)
-    log.info("parties learned", partner=issuer.target.name, note=note)
+    # The last one that was read was not believed, see below.
+    is_second = sync.synced_at is not None and sync.synced_at != sync.full_at
+    await _finish(context, issuer, learned, now, is_second=is_second)
     return learned
+
+
+async def _finish(
+    context: Context, issuer: Issuer, learned: Learned, began: int, *, is_second: bool
+) -> None:
+    """Suspend who is gone, and note it. A list that is empty is believed the second time only."""
+    hours = context.settings.pull_hours or DAY_HOURS
+    interval = hours * syncs.HOUR
+    async with context.database.write() as db:
+        if learned.problem is None and not learned.met and not is_second:
+            learned.doubted = await has_parties(db, issuer.partner_id)
+        if learned.problem is None and not learned.short and not learned.doubted:
+            learned.gone = await withdraw_others(db, issuer.partner_id, learned.named, began)
+        note = learned.sentence()
+        await syncs.finish(
+            db,
+            (issuer.partner_id, MODULE),
+            note,
+            min(syncs.RETRY, interval) if learned.doubted else interval,
+            began=began,
+            since=began if learned.problem is None else None,
+            full=not learned.doubted,
+        )
+    log.info("parties learned", partner=issuer.target.name, note=note)
 
 
 class _Unusable(Exception):
@@ -87,6 +118,7 @@ async def _crawl(context: Context, issuer: Issuer, learned: Learned, now: str) -
             said = f"HTTP {reply.http_status} with status code {reply.status_code}"
             raise _Unusable(f"{issuer.target.name} answered {said}")
         learned.met += len(reply.data)
+        learned.short = is_short(reply, learned.met)
         if learned.met > MOST_BEHIND_ONE:
             raise _Unusable(f"{issuer.target.name} lists more than {MOST_BEHIND_ONE} parties")
         for first in range(0, len(reply.data), _AT_ONCE):

@@ -8,6 +8,7 @@ from typing import Any
 
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context
+from ocpi.crawling import is_short
 from ocpi.errors import Conflict, PeerUnusable, UnknownObject
 from ocpi.forgiving import Habit, forgive
 from ocpi.headers import Party, routing_headers
@@ -37,6 +38,8 @@ class Pulled:
     counts: Counter[Fate] = field(default_factory=Counter)
     gone: int = 0
     """How many objects were in it before, and are not any more; found by a full pull alone."""
+    short: bool = False
+    """Whether it tells of more objects than it has: then none is gone."""
     refused: list[str] = field(default_factory=list)
     """Why objects were passed over; the first of them only."""
     problem: str | None = None
@@ -49,6 +52,8 @@ class Pulled:
         told = f"{asked} {self.pullable.kind}s: {', '.join(parts) or 'none'}."
         if self.gone:
             told += f" {self.gone} {'is' if self.gone == 1 else 'are'} gone."
+        if self.short:
+            told += " Its X-Total-Count tells of more, so none counts as gone."
         return f"{told} Not complete: {self.problem}" if self.problem else told
 
 
@@ -156,6 +161,7 @@ class _Crawl:
             self.missing = await read_present(database, pullable, owners)
         ours = await our_parties(database, self.listed.issuer.platform)
         dates = {} if since is None else {"date_from": format_moment(moment_of(since))}
+        met, is_whole = 0, True
         async for reply in self.context.client.pages(
             self.listed.issuer.target,
             self.listed.url,
@@ -163,12 +169,23 @@ class _Crawl:
             headers=routing_headers(party, ours[0] if ours else None),
         ):
             await self._take_page(reply)
-        if since is None:
-            gone = await mark_absent(database, pullable.store, self.missing)
-            self.pulled.gone += gone
-            with self.context.hearing(self.listed.issuer.target.name):
-                for _ in range(gone):
-                    forgive(Habit.VANISHED, pullable.kind)
+            met += len(reply.data)
+            is_whole = not is_short(reply, met)
+        if since is not None:
+            return
+        if is_whole:
+            await self._mark()
+        else:
+            self.pulled.short = True
+
+    async def _mark(self) -> None:
+        """Mark what a whole list was without."""
+        database, pullable = self.context.database, self.listed.pullable
+        gone = await mark_absent(database, pullable.store, self.missing)
+        self.pulled.gone += gone
+        with self.context.hearing(self.listed.issuer.target.name):
+            for _ in range(gone):
+                forgive(Habit.VANISHED, pullable.kind)
 
     async def _take_page(self, reply: Reply) -> None:
         name = self.listed.name

@@ -138,7 +138,7 @@ async def extend(db: AsyncSession, key: Key) -> None:
     await _set(db, key, next_at=await clock(db) + LEASE)
 
 
-async def finish(  # noqa: PLR0913 - Each is a fact of its own, by name.
+async def finish(
     db: AsyncSession,
     key: Key,
     note: str,

@@ -232,20 +232,47 @@ async def test_the_whole_list_is_read_and_who_is_not_in_it_is_suspended(town: To
 @pytest.mark.req("HC-03", "HC-09")
 async def test_who_is_in_the_list_again_is_connected_again(town: Town) -> None:
     """Its date is that of its last change at the hub, which is older than its absence."""
-    lists: list[Any] = [[INFO], [], [INFO]]
+    other = {**INFO, "party_id": "CPC"}
+    lists: list[Any] = [[INFO, other], [other], [INFO, other]]
     town.hub2.answer = lambda _: success(lists.pop(0))
     for status in ("CONNECTED", "SUSPENDED", "CONNECTED"):
         await due(town)
         await Learner(town.context).turn()
+        assert await announced(town) == {"CPO AT*CPB": status, "CPO AT*CPC": "CONNECTED"}
+
+
+@pytest.mark.req("HC-03")
+async def test_a_list_that_is_empty_all_at_once_is_believed_the_second_time(town: Town) -> None:
+    lists: list[Any] = [[], [INFO], [], [INFO], [], [], []]
+    town.hub2.answer = lambda _: success(lists.pop(0))
+    await town.hub2.send("PUT", AT_HUB, INFO)
+    for status in (*["CONNECTED"] * 5, "SUSPENDED", "SUSPENDED"):
+        await due(town)
+        await Learner(town.context).turn()
         assert await announced(town) == {"CPO AT*CPB": status}
+    assert lists == []
+
+
+@pytest.mark.req("HC-03")
+@pytest.mark.pitfall("IP-23")
+async def test_a_list_that_counts_more_than_it_has_suspends_nobody(town: Town) -> None:
+    await town.hub2.send("PUT", AT_HUB, INFO)
+    other = [{**INFO, "party_id": "CPC"}]
+    headers: dict[str, str] = {}
+    town.hub2.answer = lambda _: success(other, headers=headers)
+    for count, status in (("2", "CONNECTED"), ("many", "SUSPENDED")):
+        headers["x-total-count"] = count
+        await due(town)
+        await Learner(town.context).turn()
+        assert await announced(town) == {"CPO AT*CPB": status, "CPO AT*CPC": "CONNECTED"}
 
 
 async def test_who_is_announced_while_the_list_is_read_stays(town: Town) -> None:
     late = {**INFO, "last_updated": "2100-01-01T00:00:00Z"}
     await town.hub2.send("PUT", AT_HUB, late)
-    town.hub2.answer = lambda _: success([])
+    town.hub2.answer = lambda _: success([{**INFO, "party_id": "CPC"}])
     await Learner(town.context).turn()
-    assert await announced(town) == {"CPO AT*CPB": "CONNECTED"}
+    assert await announced(town) == {"CPO AT*CPB": "CONNECTED", "CPO AT*CPC": "CONNECTED"}
 
 
 @pytest.mark.threat("TA-28")

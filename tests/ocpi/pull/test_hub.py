@@ -263,6 +263,29 @@ async def test_nothing_is_gone_from_a_list_that_breaks_off(world: World) -> None
     assert await absent(world, locations) == []
 
 
+@pytest.mark.pitfall("IP-19", "IP-23")
+async def test_nothing_is_gone_from_a_list_that_counts_more_than_it_has(world: World) -> None:
+    """Its end may be missing, or the count is wrong: what was met is taken all the same."""
+    await add_partner(world, locations=[location("L1"), location("L2")])
+    await world.pull()
+    body = encode({"status_code": 1000, "data": [location("L1")]})
+    headers: dict[str, str] = {}
+    world.serve("acme", lambda _: httpx.Response(200, headers=headers, content=body))
+    for count in ("2", "1000"):
+        headers["X-Total-Count"] = count
+        assert told(await world.pull(full=True)) == [
+            "All Locations: 1 unchanged. Its X-Total-Count tells of more, so none counts as gone."
+        ]
+    assert await absent(world, locations) == []
+    sync = await world.sync("acme", "locations")
+    assert sync is not None
+    assert sync.full_at == sync.synced_at
+    for count in ("9" * 5000, "nonsense", "1", "0"):
+        headers["X-Total-Count"] = count
+        assert "Its X-Total-Count" not in told(await world.pull(full=True))[0]
+    assert await absent(world, locations) == ["de*cpa*l2"]
+
+
 async def test_what_is_listed_badly_or_pushed_meanwhile_is_not_gone(world: World) -> None:
     await add_partner(world, locations=[location(each) for each in ("L1", "L2", "L3")])
     await world.pull()
