@@ -39,7 +39,7 @@ SEED = int(os.environ.get("CHAOS_SEED", "4"))
 SCALE = (
     Scale(
         kills=50,
-        longest=270,
+        longest=200,
         restarts=5,
         lost=100,
         freezes=3,
