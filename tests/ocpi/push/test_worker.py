@@ -65,7 +65,8 @@ async def test_a_change_during_the_push_of_its_predecessor_is_told_after_it(
         await go_on.wait()
 
     partner.misbehave = hold
-    world.add_worker()
+    # The request that is held must not be given up meanwhile.
+    world.add_worker(pace=replace(QUICK, exchange=5, lease=20))
     await world.put_location("a", "1")
     await arrived.wait()
     await world.change_evse("a", "1", "a")
