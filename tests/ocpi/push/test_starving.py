@@ -138,6 +138,21 @@ async def test_objects_that_fail_again_and_again_keep_nothing_from_a_partner_tha
     await until_state(world, "active")
 
 
+async def test_objects_that_alone_are_left_do_not_keep_a_partner_stopped_that_is_there(
+    world: World,
+) -> None:
+    """By turns each of them would be the trial, and fail, for ever."""
+    partner = await world.add_partner("msp")
+    partner.misbehave = failing(3000, 500, only="poison")  # type: ignore[assignment]
+    for number in range(2):
+        await world.put_location(f"poison{number}")
+    await went_down(world)
+    world.add_worker(pace=PATIENT)
+    await until_state(world, "active")
+    rows = (await parked(world)).values()
+    assert [row.attempts for row in rows] == [PATIENT.doubts] * 2
+
+
 async def test_a_receiver_that_a_hub_does_not_reach_delays_no_other(world: World) -> None:
     partner = await a_hub(world, dead="CONNECTED", live="CONNECTED")
     world.add_worker(pace=PATIENT)
