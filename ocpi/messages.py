@@ -1,12 +1,15 @@
 """Log lines: one per exchange in either direction among them, without secrets."""
 
+import asyncio
 import logging
 import re
 import sys
+import threading
 import unicodedata
 from collections.abc import MutableMapping
 from contextvars import ContextVar
-from typing import Any
+from functools import partial
+from typing import Any, TextIO
 
 import msgspec
 import structlog
@@ -82,9 +85,56 @@ def set_up_logging(level: str) -> None:
             *renderers,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        # Each line is one write, which is flushed: a crash loses none.
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=partial(_same, _Lines(sys.stderr)),
     )
+
+
+def _same(lines: "_Lines", *_names: object) -> "_Lines":
+    return lines
+
+
+class _Lines:
+    """Writes lines once a turn of the event loop: a write for each took a tenth of a request.
+
+    What is a warning or worse is written at once, so that no crash loses it.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._lines: list[str] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        """The one that is about to write; one that has ended meanwhile will not."""
+        self._lock = threading.Lock()
+
+    def info(self, line: str) -> None:
+        """Have a line written soon, where no event loop runs now."""
+        with self._lock:
+            self._lines.append(line)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._write()
+            return
+        if self._loop is not loop:
+            self._loop = loop
+            loop.call_soon(self._write)
+
+    debug = info
+
+    def warning(self, line: str) -> None:
+        """Write a line now, behind those that wait."""
+        with self._lock:
+            self._lines.append(line)
+        self._write()
+
+    error = critical = warning
+
+    def _write(self) -> None:
+        with self._lock:
+            lines, self._lines, self._loop = self._lines, [], None
+            if lines:
+                self._file.write("\n".join((*lines, "")))
+                self._file.flush()
 
 
 def _without_uids(

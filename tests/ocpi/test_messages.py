@@ -27,7 +27,9 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     log_plainly()
 
 
-def lines(written: io.StringIO) -> list[dict[str, str]]:
+async def lines(written: io.StringIO) -> list[dict[str, str]]:
+    """Those of the turns of the loop so far."""
+    await asyncio.sleep(0)
     return [json.loads(line) for line in written.getvalue().splitlines()]
 
 
@@ -44,7 +46,7 @@ async def test_every_line_of_a_request_bears_its_ids(
         async with calling(service.app, headers) as partner:
             await partner.get("/ocpi/cpo/2.2.1/sender/locations")
         await service.admin.get("/admin/push", headers={"X-Request-ID": "r-2"})
-    found = lines(written)
+    found = await lines(written)
     assert [each["event"] for each in found] == [
         *("in the midst of it", "crash", "message in", "admin"),
     ]
@@ -64,8 +66,53 @@ async def test_ids_are_those_of_the_message_and_of_no_other(
         log.info("before")
     await asyncio.gather(*(asyncio.create_task(push(name)) for name in ("r-1", "r-2")))
     log.info("after")
-    before, one, two, after = lines(written)
+    before, one, two, after = await lines(written)
     assert before["request_id"] == "r-0"
     assert (one["request_id"], one["correlation_id"]) == ("r-1", "for r-1")
     assert two["request_id"] == "r-2"
     assert "request_id" not in after
+
+
+def events(written: io.StringIO) -> list[str]:
+    return [json.loads(line)["event"] for line in written.getvalue().splitlines()]
+
+
+async def test_the_lines_of_one_turn_of_the_loop_are_written_together_and_in_order(
+    written: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writes: list[str] = []
+    monkeypatch.setattr(written, "write", writes.append)
+    log.info("one")
+    log.debug("two")
+    assert writes == []
+    await asyncio.sleep(0)
+    assert ["one" in each and "two" in each for each in writes] == [True]
+
+
+async def test_an_error_is_written_at_once_behind_what_waits(written: io.StringIO) -> None:
+    log.info("before")
+    log.error("it failed")
+    assert events(written) == ["before", "it failed"]
+    log.info("after")
+    await asyncio.sleep(0)
+    assert events(written) == ["before", "it failed", "after"]
+
+
+def test_no_line_waits_for_a_loop_that_has_ended(written: io.StringIO) -> None:
+    async def stop() -> None:
+        log.info("at the end")
+        asyncio.get_running_loop().stop()
+
+    loop = asyncio.new_event_loop()
+    loop.create_task(stop())
+    loop.call_soon(log.info, "in its last turn")
+    loop.run_forever()
+    loop.close()
+
+    async def later() -> None:
+        log.info("in another loop")
+
+    asyncio.run(later())
+    log.info("in none")
+    told = ["at the end", "in its last turn", "in another loop", "in none"]
+    assert events(written) == told
