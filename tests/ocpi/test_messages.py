@@ -99,12 +99,9 @@ async def test_an_error_is_written_at_once_behind_what_waits(written: io.StringI
 
 
 def test_no_line_waits_for_a_loop_that_has_ended(written: io.StringIO) -> None:
-    async def stop() -> None:
-        log.info("at the end")
-        asyncio.get_running_loop().stop()
-
     loop = asyncio.new_event_loop()
-    loop.create_task(stop())
+    loop.call_soon(log.info, "at the end")
+    loop.call_soon(loop.stop)
     loop.call_soon(log.info, "in its last turn")
     loop.run_forever()
     loop.close()
