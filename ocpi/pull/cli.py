@@ -1,15 +1,16 @@
 """The command `ocpi partner sync`."""
 
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ocpi.messages import plain
 from ocpi.opening import open_context
 from ocpi.pull.admin import pulled_view
+from ocpi.pull.asking import Pulled
 from ocpi.pull.pullable import Pullables
-from ocpi.pull.pulling import Pulled, sync_partner
+from ocpi.pull.pulling import sync_partner
 from ocpi.terminal import AsJSON, print_json, print_table, run
 
 _COLUMNS = ("module", "full", "new", "changed", "unchanged", "refused", "gone")
@@ -36,9 +37,20 @@ def sync_command(pullables: Pullables) -> Callable[..., None]:
         if as_json:
             print_json(views)
             return
-        print_table(_COLUMNS, [[view[column] for column in _COLUMNS] for view in views])
+        print_table(_COLUMNS, [row for view in views for row in _rows(view)])
         for view in views:
+            for each in view["parties"]:
+                if each["problem"]:
+                    typer.echo(plain(f"{view['module']} for {each['party']}: {each['problem']}"))
             for reason in view["reasons"]:
                 typer.echo(plain(reason))
 
     return sync
+
+
+def _rows(view: dict[str, Any]) -> list[list[Any]]:
+    """A list as it was pulled, and what each of several parties of ours was shown of it."""
+    told = [view]
+    if len(view["parties"]) > 1:
+        told += [{**each, "module": f"for {each['party']}", "gone": ""} for each in view["parties"]]
+    return [[each[column] for column in _COLUMNS] for each in told]

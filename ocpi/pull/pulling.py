@@ -13,48 +13,21 @@ from ocpi.errors import Conflict, PeerUnusable, UnknownObject
 from ocpi.forgiving import Habit, forgive
 from ocpi.headers import Party, routing_headers
 from ocpi.messages import log
-from ocpi.parties import our_parties
-from ocpi.pull import syncs
+from ocpi.pull import asking, syncs
 from ocpi.pull.absence import mark_absent, read_present
+from ocpi.pull.asking import SHOWN, Asked, Pulled
 from ocpi.pull.issuers import Issuer, TheirList, lists_of, owners_of, parties_of, read_issuers
 from ocpi.pull.merging import Fate, merge, read_page
-from ocpi.pull.pullable import Pullable, Pullables
+from ocpi.pull.pullable import Pullables
 from ocpi.reply import Reply
 from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
 
 # More than most serve at once; they cut it to what they like (PG-04).
 PAGE = 500
-_SHOWN = 20
 # Who is slower than any time zone shows no clock: it may be an example that was copied.
 _SLOWEST = 24 * syncs.HOUR
-
-
-@dataclass
-class Pulled:
-    """What pulling a list came to."""
-
-    pullable: Pullable
-    full: bool
-    counts: Counter[Fate] = field(default_factory=Counter)
-    gone: int = 0
-    """How many objects were in it before, and are not any more; found by a full pull alone."""
-    short: bool = False
-    """Whether it tells of more objects than it has: then none is gone."""
-    refused: list[str] = field(default_factory=list)
-    """Why objects were passed over; the first of them only."""
-    problem: str | None = None
-    """Why the list was not read whole; None when it was."""
-
-    def sentence(self) -> str:
-        """For staff."""
-        parts = [f"{self.counts[fate]} {fate}" for fate in Fate if self.counts[fate]]
-        asked = "All" if self.full else "Recent"
-        told = f"{asked} {self.pullable.kind}s: {', '.join(parts) or 'none'}."
-        if self.gone:
-            told += f" {self.gone} {'is' if self.gone == 1 else 'are'} gone."
-        if self.short:
-            told += " Its X-Total-Count tells of more, so none counts as gone."
-        return f"{told} Not complete: {self.problem}" if self.problem else told
+# HTTP says with these that it is to be tried again.
+_NOT_NOW = (408, 425, 429)
 
 
 class _Unusable(Exception):
@@ -75,7 +48,7 @@ async def sync_partner(
         kinds = " or ".join(f"{each.kind}s" for each in pullables[issuer.platform])
         raise Conflict(f"{name} offers no list of {kinds}.")
     pulled = [await pull(context, each, full=full) for each in lists]
-    if any(each.problem is not None for each in pulled):
+    if not all(each.is_complete for each in pulled):
         raise PeerUnusable(" ".join(each.sentence() for each in pulled))
     return pulled
 
@@ -95,22 +68,23 @@ async def pull(context: Context, listed: TheirList, *, full: bool = False) -> Pu
     while a page is awaited.
     """
     async with context.database.write() as db:
-        sync, started = await syncs.begin(db, listed.key)
-    since = None if full else sync.since(started)
-    pulled = Pulled(listed.pullable, full=since is None)
+        asked, started = await asking.begin(db, listed, full=full)
+    pulled = Pulled(listed.pullable, asked)
     crawl = _Crawl(context, listed, owners_of(listed.issuer), pulled, started)
     try:
         for party in listed.asked:
-            await crawl.run(party, since)
-    except ExchangeFailed as error:
-        pulled.problem = f"{error.sentence}."
-    except _Unusable as error:
-        pulled.problem = str(error)
+            await crawl.run(party)
     except Exception as error:  # noqa: BLE001 - whatever failed, the pull ends, with its note.
-        log.warning("a pull failed", partner=listed.name, error=repr(error))
-        pulled.problem = f"it failed here, with {type(error).__name__}."
+        why = _failed_here(listed, error)
+        for each in asked:
+            each.problem = each.problem or why
     await _finish(context, listed, pulled, started, crawl.started)
     return pulled
+
+
+def _failed_here(listed: TheirList, error: Exception) -> str:
+    log.warning("a pull failed", partner=listed.name, error=repr(error))
+    return f"it failed here, with {type(error).__name__}."
 
 
 async def _finish(
@@ -119,12 +93,21 @@ async def _finish(
     note = pulled.sentence()
     # Where nothing is scheduled, the moment of the next pull means nothing.
     interval = (context.settings.pull_hours or 1) * syncs.HOUR
-    since = by_theirs if pulled.problem is None else None
+    since = by_theirs if pulled.is_complete else None
     async with context.database.write() as db:
         await syncs.finish(
             db, listed.key, note, interval, began=began, since=since, full=pulled.full
         )
+        for each in pulled.asked:
+            await asking.finish(db, listed, each, by_theirs)
     log.info("pulled", partner=listed.name, note=note)
+
+
+def _refuses(reply: Reply) -> bool:
+    """Whether it says that there is nothing for who asks, and not that it cannot tell now."""
+    if reply.http_status in _NOT_NOW:
+        return False
+    return 400 <= reply.http_status < 500 or 2000 <= (reply.status_code or 0) < 3000
 
 
 def _earlier(moment: int, timestamp: str | None) -> int:
@@ -150,33 +133,56 @@ class _Crawl:
     missing: dict[str, int] = field(default_factory=dict)
     """What is stored and was not met yet, of those who must list it now; see `read_present`."""
 
-    async def run(self, party: Party, since: int | None) -> None:
-        """Read a party's list to its end; raises what tells why it was not."""
-        database, pullable = self.context.database, self.listed.pullable
-        if since is None:
+    async def run(self, party: Party) -> None:
+        """Read a party's list to its end, in each name that it is asked for in."""
+        asked = self.pulled.asked
+        if self.pulled.full:
             # A hub is asked for all of them at once, any other party for what it owns. What it has
             # of those that are offline it may leave out.
             issuer = self.listed.issuer
             owners = parties_of(issuer).values() if party == issuer.hub else [party]
+            database, pullable = self.context.database, self.listed.pullable
             self.missing = await read_present(database, pullable, owners)
-        ours = await our_parties(database, self.listed.issuer.platform)
+        whole = [await self._try(party, each) for each in asked]
+        # What one party of ours does not see another one may; but who was not shown a list for
+        # long has none.
+        told = zip(whole, asked, strict=True)
+        settled = all(done or (each.problem and not each.known) for done, each in told)
+        if self.pulled.full and any(whole) and settled:
+            await self._mark()
+
+    async def _try(self, party: Party, asked: Asked) -> bool:
+        """Read it in one name; gives whether it was all. What fails is noted, not raised."""
+        if asked.problem is not None:
+            return False
+        try:
+            return await self._read(party, asked)
+        except ExchangeFailed as error:
+            asked.problem = f"{error.sentence}."
+        except _Unusable as error:
+            asked.problem = str(error)
+        except Exception as error:  # noqa: BLE001 - another party's list may do better.
+            asked.problem = _failed_here(self.listed, error)
+        # Many parties may each wait long for nothing.
+        await self._go_on()
+        return False
+
+    async def _read(self, party: Party, asked: Asked) -> bool:
+        since = asked.since
         dates = {} if since is None else {"date_from": format_moment(moment_of(since))}
-        met, is_whole = 0, True
+        met, is_whole, is_first = 0, True, True
         async for reply in self.context.client.pages(
             self.listed.issuer.target,
             self.listed.url,
             params={**dates, "limit": str(PAGE)},
-            headers=routing_headers(party, ours[0] if ours else None),
+            headers=routing_headers(party, asked.ours),
         ):
-            await self._take_page(reply)
+            asked.turned_away = is_first and _refuses(reply)
+            await self._take_page(asked, reply)
             met += len(reply.data)
-            is_whole = not is_short(reply, met)
-        if since is not None:
-            return
-        if is_whole:
-            await self._mark()
-        else:
-            self.pulled.short = True
+            is_whole, is_first = not is_short(reply, met), False
+        asked.short = asked.short or (asked.full and not is_whole)
+        return is_whole
 
     async def _mark(self) -> None:
         """Mark what a whole list was without."""
@@ -187,7 +193,7 @@ class _Crawl:
             for _ in range(gone):
                 forgive(Habit.VANISHED, pullable.kind)
 
-    async def _take_page(self, reply: Reply) -> None:
+    async def _take_page(self, asked: Asked, reply: Reply) -> None:
         name = self.listed.name
         if not reply.success():
             said = f"HTTP {reply.http_status} with status code {reply.status_code}"
@@ -197,20 +203,22 @@ class _Crawl:
         self.started = _earlier(self.started, reply.timestamp)
         # A partner may send far more than it was asked for.
         for first in range(0, len(reply.data), PAGE):
-            await self._take_slice(reply.data[first : first + PAGE], first)
+            await self._take_slice(asked, reply.data[first : first + PAGE], first)
             await asyncio.sleep(0)  # Whoever else waits for the loop has a turn.
+        await self._go_on()
+
+    async def _go_on(self) -> None:
         async with self.context.database.write() as db:
             await syncs.extend(db, self.listed.key)
 
-    async def _take_slice(self, data: Sequence[Any], first: int) -> None:
-        pulled = self.pulled
+    async def _take_slice(self, asked: Asked, data: Sequence[Any], first: int) -> None:
         with self.context.hearing(self.listed.issuer.target.name):
             page = read_page(self.listed.pullable, data, self.parties.keys(), first)
-        for reason in page.refused[: _SHOWN - len(pulled.refused)]:
+        for reason in page.refused[: SHOWN - len(asked.refused)]:
             log.warning("object passed over", partner=self.listed.name, reason=reason)
-            pulled.refused.append(reason)
+            asked.refused.append(reason)
         for key in page.keys:
             self.missing.pop(key, None)
-        pulled.counts += Counter({Fate.REFUSED: len(page.refused)})
+        asked.counts += Counter({Fate.REFUSED: len(page.refused)})
         database = self.context.database
-        pulled.counts += await merge(database, self.listed, page.found, self.parties)
+        asked.counts += await merge(database, self.listed, page.found, self.parties)

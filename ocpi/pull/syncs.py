@@ -1,7 +1,7 @@
 """How far our copy of a partner's list is, and when it is brought up to date again."""
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -39,7 +39,25 @@ Key = tuple[int, str]
 """A partner's id and a module."""
 
 
-class PartnerSync(SQLModel, table=True):
+class _Copy(SQLModel):
+    """How far something of a partner's is copied here."""
+
+    full_at: int | None = Field(default=None, sa_type=BigInteger)
+    """When the last complete crawl of everything began, by our clock; 0: there was none yet.
+
+    None: everything must be asked for by a pull that has not begun, see `ask_anew`.
+    """
+    synced_at: int | None = Field(default=None, sa_type=BigInteger)
+    """When the last complete crawl began: the next one asks for what changed since."""
+
+    def since(self, now: int) -> int | None:
+        """From when on changes are asked for; None when it is time for everything."""
+        if self.synced_at is None or self.full_at is None or self.full_at <= now - FULL_EVERY:
+            return None
+        return self.synced_at - OVERLAP
+
+
+class PartnerSync(_Copy, table=True):
     """One partner's list of one module."""
 
     __tablename__ = "partner_sync"
@@ -50,21 +68,22 @@ class PartnerSync(SQLModel, table=True):
     module: str = Field(primary_key=True)
     next_at: int = Field(default=0, sa_type=BigInteger)
     """When some process pulls next; only one takes it, see `take_due`."""
-    full_at: int | None = Field(default=None, sa_type=BigInteger)
-    """When the last complete crawl of everything began, by our clock; 0: there was none yet.
-
-    None: everything must be asked for by a pull that has not begun, see `ask_anew`.
-    """
-    synced_at: int | None = Field(default=None, sa_type=BigInteger)
-    """When the last complete crawl began: the next one asks for what changed since."""
     note: str | None = None
     """What the last pull came to, in a sentence for staff."""
 
-    def since(self, now: int) -> int | None:
-        """From when on changes are asked for; None when it is time for everything."""
-        if self.synced_at is None or self.full_at is None or self.full_at <= now - FULL_EVERY:
-            return None
-        return self.synced_at - OVERLAP
+
+class PartySync(_Copy, table=True):
+    """What a hub lists of one module for one party of ours; all are pulled together."""
+
+    __tablename__ = "party_sync"
+
+    partner_id: int = Field(
+        sa_column=Column(ForeignKey("partner.id", ondelete="CASCADE"), primary_key=True)
+    )
+    module: str = Field(primary_key=True)
+    our_party_id: int = Field(
+        sa_column=Column(ForeignKey("our_party.id", ondelete="CASCADE"), primary_key=True)
+    )
 
 
 def _one_of(keys: Collection[Key]) -> ColumnElement[bool]:
@@ -113,11 +132,13 @@ async def ask_anew(db: AsyncSession, partner_id: int, *, save: str, soon: bool) 
     """
     now = await clock(db)
     due = {"next_at": case((_waits(now), now), else_=col(PartnerSync.next_at))} if soon else {}
-    await db.exec(
-        update(PartnerSync)
-        .where(col(PartnerSync.partner_id) == partner_id, col(PartnerSync.module) != save)
-        .values(full_at=None, **due)
-    )
+    changes: tuple[tuple[type[Any], dict[str, Any]], ...] = ((PartnerSync, due), (PartySync, {}))
+    for table, values in changes:
+        await db.exec(
+            update(table)
+            .where(table.partner_id == partner_id, table.module != save)
+            .values(full_at=None, **values)
+        )
 
 
 def _waits(now: int) -> ColumnElement[bool]:
@@ -165,11 +186,63 @@ async def finish(
     await _set(db, key, **values)
 
 
+async def begin_for(
+    db: AsyncSession, key: Key, parties: Sequence[int], *, full: bool
+) -> tuple[list[tuple[PartySync, int | None]], int]:
+    """How far a hub's list is copied for each of these parties of ours, and the time; see `begin`.
+
+    Each comes with the moment since which changes are asked for. Once a week everything is asked
+    for in the name of all, since only all lists together show what is gone; one that is new, or
+    whose list was not read whole then, is caught up with alone.
+    """
+    await _insert(db, PartySync, [{**_named(key), "our_party_id": each} for each in parties])
+    _, now = await begin(db, key)
+    found = await db.exec(
+        select(PartySync)
+        .where(*_of(key), col(PartySync.our_party_id).in_(parties))
+        .order_by(col(PartySync.our_party_id))
+    )
+    copies = found.all()
+    full = full or any(each.full_at and each.full_at <= now - FULL_EVERY for each in copies)
+    begun = [(each, None if full else each.since(now)) for each in copies]
+    for each, since in begun:
+        if since is None:
+            # Until it is read whole; see `ask_anew` for who asks for more meanwhile.
+            each.full_at = 0
+    return begun, now
+
+
+async def finish_for(
+    db: AsyncSession, key: Key, our_party_id: int, *, since: int | None, full: bool
+) -> None:
+    """Note since when changes are asked for in the name of a party of ours; None: everything is."""
+    full_at = col(PartySync.full_at)
+    values: dict[str, Any] = {"full_at": case((full_at.is_not(None), since or 0))} if full else {}
+    if since is not None:
+        values["synced_at"] = since
+    await db.exec(
+        update(PartySync)
+        .where(*_of(key), col(PartySync.our_party_id) == our_party_id)
+        .values(**values)
+    )
+
+
+def _of(key: Key) -> tuple[ColumnElement[bool], ...]:
+    return col(PartySync.partner_id) == key[0], col(PartySync.module) == key[1]
+
+
+def _named(key: Key) -> dict[str, Any]:
+    return dict(zip(("partner_id", "module"), key, strict=True))
+
+
 async def _set(db: AsyncSession, key: Key, **values: Any) -> None:
     await db.exec(update(PartnerSync).where(_one_of([key])).values(**values))
 
 
 async def _ensure(db: AsyncSession, keys: Collection[Key]) -> None:
+    await _insert(db, PartnerSync, [{**_named(key), "next_at": 0} for key in keys])
+
+
+async def _insert(db: AsyncSession, table: type[_Copy], rows: Sequence[dict[str, Any]]) -> None:
     insert = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
-    rows = [{"partner_id": partner, "module": module, "next_at": 0} for partner, module in keys]
-    await db.exec(insert(PartnerSync).values(rows).on_conflict_do_nothing())
+    await db.exec(insert(table).values(rows).on_conflict_do_nothing())

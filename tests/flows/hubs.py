@@ -110,21 +110,18 @@ class Hub:
 
 
 @asynccontextmanager
-async def a_hub(database_url: str, party: Address = ("NL", "HUB")) -> AsyncIterator[Hub]:
-    """A hub whose pages hold two objects, and which has no CPO party of its own."""
+async def a_service(database_url: str, **over: Any) -> AsyncIterator[tuple[str, httpx.AsyncClient]]:
+    """The service with some settings: where it is, and its admin API."""
     base_url = f"http://127.0.0.1:{free_port()}"
     settings = Settings.model_validate(
         {
             "base_url": base_url,
             "database_url": database_url,
-            "hub_country_code": party[0],
-            "hub_party_id": party[1],
-            "hub_name": f"Hub {party[1]}",
             "secret_key": SECRET,
             "admin_token": ADMIN_TOKEN,
             "allow_private_networks": True,
-            "page_limit": 2,
             "log_level": "WARNING",
+            **over,
         }
     )
     async with (
@@ -136,6 +133,18 @@ async def a_hub(database_url: str, party: Address = ("NL", "HUB")) -> AsyncItera
             timeout=30,
         ) as admin,
     ):
+        yield base_url, admin
+
+
+@asynccontextmanager
+async def a_hub(database_url: str, party: Address = ("NL", "HUB")) -> AsyncIterator[Hub]:
+    """A hub whose pages hold two objects, and which has no CPO party of its own."""
+    named = {
+        "hub_country_code": party[0],
+        "hub_party_id": party[1],
+        "hub_name": f"Hub {party[1]}",
+    }
+    async with a_service(database_url, page_limit=2, **named) as (base_url, admin):
         yield Hub(party, base_url, admin)
 
 

@@ -1,6 +1,7 @@
 """The migrations lead to the schema that the tables describe, and back."""
 
 import asyncio
+from typing import Any
 
 import pytest
 from alembic import command
@@ -18,8 +19,8 @@ from ocpi.editing import Document
 from ocpi.headers import Party
 from ocpi.migrate import configuration, downgrade, upgrade
 from ocpi.pagination import Paging
-from ocpi.parties import Partner, PartnerEndpoint
-from ocpi.pull.syncs import PartnerSync
+from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, PlatformID, our_party
+from ocpi.pull.syncs import PartnerSync, PartySync
 from ocpi.spec.document import decode, encode
 from ocpi.testing import samples
 
@@ -85,6 +86,54 @@ async def test_what_was_pulled_of_tokens_is_remembered_both_ways(empty_database_
     async with database.read() as db:
         kept = (await db.exec(select(PartnerSync))).one()
     assert kept == PartnerSync(partner_id=1, module="tokens", next_at=3, full_at=1, synced_at=2)
+    await database.close()
+
+
+async def test_what_was_pulled_of_a_hub_was_for_our_oldest_party_both_ways(
+    empty_database_url: str,
+) -> None:
+    database = Database(empty_database_url)
+    await upgrade(database)
+    cpo, hub = PlatformID.CPO, Party("BE", "HBB")
+    async with database.write() as db:
+        for each in (Party("NL", "HUB"), Party("NL", "ONE"), Party("NL", "TWO")):
+            platform = PlatformID.HUB if each.party_id == "HUB" else cpo
+            db.add(our_party(platform, each, {"name": "Us"}))
+            await db.flush()
+        for number, name in enumerate(("hub", "plain"), start=1):
+            db.add(Partner(id=number, name=name, platform=cpo, state="confirmed", created_at=0))
+            await db.flush()
+            for module in ("tokens", "hubclientinfo"):
+                row: dict[str, Any] = {
+                    "partner_id": number,
+                    "module": module,
+                    "full_at": 7,
+                    "synced_at": 8,
+                }
+                db.add(PartnerSync(**row))
+        role: dict[str, Any] = {
+            "role": "HUB",
+            "party": hub.key,
+            "country_code": "BE",
+            "party_id": "HBB",
+        }
+        db.add(PartnerRole(partner_id=1, platform=cpo, **role))
+        for number in (2, 3):
+            row = {"our_party_id": number, "full_at": number, "synced_at": number + 10}
+            db.add(PartySync(partner_id=1, module="tokens", **row))
+    await downgrade(database, "0020")
+    query = text("SELECT partner_id, module, full_at, synced_at FROM partner_sync ORDER BY 1, 2")
+    assert [tuple(row) for row in await database.fetch("old", query, {})] == [
+        (1, "hubclientinfo", 7, 8),
+        (1, "tokens", 2, 12),
+        (2, "hubclientinfo", 7, 8),
+        (2, "tokens", 7, 8),
+    ]
+    await upgrade(database)
+    async with database.read() as db:
+        kept = (await db.exec(select(PartySync))).one()
+    oldest: dict[str, Any] = {"partner_id": 1, "module": "tokens", "our_party_id": 2}
+    assert kept == PartySync(**oldest, full_at=2, synced_at=12)
     await database.close()
 
 

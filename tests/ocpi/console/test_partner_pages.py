@@ -1,6 +1,7 @@
 """One partner's page: what it shows, and what staff do to the partner."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlmodel import select
@@ -8,8 +9,10 @@ from sqlmodel import select
 from credentials.forms import NewConnection
 from credentials.handshake import connect
 from credentials.partners import show_partner
-from ocpi.parties import Partner, State
+from ocpi.headers import Party
+from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, State
 from tests.credentials.network import ENDPOINTS, Puppet, envelope
+from tests.house import add_party
 from tests.ocpi.console.browsing import Console
 
 SHINY = "/console/partners/shiny"
@@ -183,6 +186,32 @@ async def test_an_operator_pulls_a_partners_lists(console: Console, shiny: Puppe
     answer = await console.operator.post(f"{SHINY}/sync", full="yes")
     assert answer.status_code == 200
     assert "<td>tokens</td><td>all</td>" in answer.text
+
+
+async def test_an_operator_sees_what_a_hub_showed_each_of_our_parties(
+    console: Console, shiny: Puppet
+) -> None:
+    await add_party(console.context.database, Party("NL", "TWO"))
+    async with console.context.database.write() as db:
+        partner = (await db.exec(select(Partner))).one()
+        hub: dict[str, Any] = {
+            "role": "HUB",
+            "party": "be*hbb",
+            "country_code": "BE",
+            "party_id": "HBB",
+        }
+        db.add(PartnerRole(partner_id=partner.key, platform=partner.platform, **hub))
+        url = {"identifier": "tokens", "role": "SENDER", "url": "http://emsp.test/tokens"}
+        db.add(PartnerEndpoint(partner_id=partner.key, **url))
+    answers = iter([envelope([]), envelope(status_code=2001, message="who?")])
+
+    async def answer_next() -> None:
+        shiny.answers["GET /tokens"] = next(answers)
+
+    shiny.before["GET /tokens"] = answer_next
+    page = (await console.operator.post(f"{SHINY}/sync")).text
+    assert "<td>for NL*TWO</td><td>all</td>" in page
+    assert "tokens for NL*TWO: shiny answered HTTP 200 with status code 2001." in page
 
 
 @pytest.mark.usefixtures("shiny")

@@ -23,7 +23,7 @@ async def sync(world: World, name: str = "acme", query: str = "") -> tuple[int, 
 
 def pulled(**over: Any) -> list[dict[str, Any]]:
     counts = {"new": 0, "changed": 0, "unchanged": 0, "refused": 0, "gone": 0}
-    return [{"module": "tokens", "full": True, **counts, "reasons": [], **over}]
+    return [{"module": "tokens", "full": True, **counts, "reasons": [], "parties": [], **over}]
 
 
 @pytest.mark.req("TK-13", "TR-23")

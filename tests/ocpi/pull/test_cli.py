@@ -5,6 +5,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from sqlmodel import select
@@ -13,11 +14,11 @@ from typer.testing import CliRunner
 from ocpi.cli import app
 from ocpi.headers import Party
 from ocpi.opening import open_context
-from ocpi.parties import Partner, PartnerEndpoint
+from ocpi.parties import Partner, PartnerEndpoint, PartnerRole
 from ocpi.testing import samples
-from ocpi.testing.emsp import MockEMSP, running
+from ocpi.testing.emsp import MockEMSP, Rule, running
 from ocpi.testing.mock.state import Peer, Standing
-from tests.house import add_partner
+from tests.house import add_partner, add_party
 from tests.plainlog import log_plainly
 
 
@@ -112,5 +113,39 @@ def test_a_pull_tells_what_it_brought() -> None:
         )
         code, stdout, _ = run("acme", "--full", "--json")
     counts = {"new": 0, "changed": 0, "unchanged": 1, "refused": 0, "gone": 0}
-    told = {"module": "tokens", "full": True, **counts, "reasons": []}
+    told = {"module": "tokens", "full": True, **counts, "reasons": [], "parties": []}
     assert (code, json.loads(stdout)) == (0, [told])
+
+
+async def _become_hub() -> None:
+    async with open_context() as context:
+        await add_party(context.database, Party("NL", "TWO"))
+        async with context.database.write() as db:
+            partner = (await db.exec(select(Partner))).one()
+            hub: dict[str, Any] = {
+                "role": "HUB",
+                "party": "de*msp",
+                "country_code": "DE",
+                "party_id": "MSP",
+            }
+            db.add(PartnerRole(partner_id=partner.key, platform=partner.platform, **hub))
+
+
+def test_a_pull_from_a_hub_tells_what_each_party_was_shown_and_why_not() -> None:
+    with emsp_at_home() as emsp:
+        emsp.issue_token(samples.token(uid="NEW"))
+        asyncio.run(_offer(emsp.url("sender", "tokens")))
+        asyncio.run(_become_hub())
+        code, stdout, _ = run("acme")
+        assert (code, [line.split() for line in stdout.splitlines()[1:]]) == (
+            0,
+            [
+                ["tokens", "True", "1", "0", "1", "0", "0"],
+                ["for", "NL*TNM", "True", "1", "0", "0", "0"],
+                ["for", "NL*TWO", "True", "0", "0", "1", "0"],
+            ],
+        )
+        emsp.rules.append(Rule("status", http_status=403, times=1))
+        code, stdout, _ = run("acme")
+    assert code == 0
+    assert "tokens for NL*TNM: acme answered HTTP 403" in stdout

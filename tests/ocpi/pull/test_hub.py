@@ -15,7 +15,7 @@ from ocpi.editing import Document
 from ocpi.errors import PeerUnusable
 from ocpi.headers import Party
 from ocpi.parties import PlatformID
-from ocpi.pull.pulling import Pulled
+from ocpi.pull.asking import Pulled
 from ocpi.pull.syncs import OVERLAP
 from ocpi.push.feed import SyncObject
 from ocpi.spec.document import decode, encode

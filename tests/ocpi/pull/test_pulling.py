@@ -16,9 +16,9 @@ from ocpi.catalogue import PULLABLES
 from ocpi.database import Database
 from ocpi.errors import Conflict, InvalidParameters, PeerUnusable, UnknownObject
 from ocpi.headers import Party
+from ocpi.pull.asking import Pulled
 from ocpi.pull.issuers import TheirList, read_lists
 from ocpi.pull.merging import Found, PageRead, merge, read_page
-from ocpi.pull.pulling import Pulled
 from ocpi.pull.syncs import FULL_EVERY, OVERLAP, PartnerSync
 from ocpi.spec.document import encode
 from ocpi.spec.moments import format_moment, microseconds, parse_moment
@@ -182,7 +182,7 @@ async def test_a_token_with_an_asterisk_in_its_type_spoils_no_other(each_world: 
     await each_world.add_emsp()
     each_world.serve("acme", [token(uid="A*B"), token(uid="C", type="X*Y"), token(uid="D")])
     pulled = await pull(each_world)
-    assert (pulled.problem, counts(pulled)) == (None, {"new": 2, "refused": 1})
+    assert (pulled.is_complete, counts(pulled)) == (True, {"new": 2, "refused": 1})
     assert pulled.refused == ["Token C: C*X*Y is ambiguous"]
     assert await stored(each_world) == [token(uid="A*B"), token(uid="D")]
 

@@ -18,7 +18,8 @@ from ocpi.client import Client
 from ocpi.context import Context
 from ocpi.headers import Party
 from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, PlatformID
-from ocpi.pull.pulling import Pulled, sync_partner
+from ocpi.pull.asking import Pulled
+from ocpi.pull.pulling import sync_partner
 from ocpi.pull.syncs import PartnerSync
 from ocpi.spec.document import encode
 from ocpi.testing import samples
