@@ -77,6 +77,11 @@ class Breaker:
         return self.reason is not None and not self.trial
 
     @property
+    def away(self) -> bool:
+        """Others hear that the partner is OFFLINE."""
+        return self.reason in AWAY
+
+    @property
     def settled(self) -> bool:
         """It is closed, so a failure counts against its object."""
         return self.reason is None

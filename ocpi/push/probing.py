@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ocpi.push.breaker import REASONS, Breaker
+from ocpi.push.outcome import Kind, Outcome
 from ocpi.push.pace import Pace, micros
 from ocpi.push.teller import Teller
 from ocpi.push.watch import Watch
@@ -53,13 +54,13 @@ class Probing:
             self._alive_at, self._misses = alive_at, 0
             if self._breaker.open:
                 self._breaker.hurry(now)
-        if failures - self._forgiven >= self._pace.unreached and self._breaker.settled:
+        if failures - self._forgiven >= self._pace.unreached and not self._breaker.away:
             self._trip("What was carried to it did not reach it.")
         silent = now - self._alive_at > micros(self._pace.silence)
         return silent and now >= self._ask_at and self._breaker.settled and not self.busy
 
     def forgive(self) -> None:
-        """The partner does as it should: what failed before does not count any more."""
+        """The partner is there: what failed before does not count any more."""
         self._forgiven = self._failures
         self._alive_at = self._watch.now()
 
@@ -70,26 +71,40 @@ class Probing:
         if failure is None:
             self._alive_at, self._misses = now, 0
             return
-        self._misses += 1
         self._ask_at = now + micros(self._pace.again)
-        if self._misses >= self._pace.misses and self._breaker.settled:
-            self._trip(failure)
+        self._miss(failure.sentence)
 
     async def probe(self) -> None:
-        """Ask whether the partner is back, while the breaker is open."""
+        """Ask whether the partner is back, while the breaker is open.
+
+        Who refuses everything is there; it may go away all the same, and others must hear of that
+        (HC-15). Versions that are refused as well are no sign of it.
+        """
         failure = await self._ask()
-        self._breaker.probed(self._watch.now(), failure)
+        now, sentence = self._watch.now(), None if failure is None else failure.sentence
+        self._breaker.probed(now, sentence)
         self._note()
-        if failure is None:
+        if sentence is None:
+            self.forgive()
             self.log.info("push probe answered")
         else:
-            self.log.info("push probe failed", error=failure, failures=self._breaker.failures)
+            self.log.info("push probe failed", error=sentence, failures=self._breaker.failures)
+        if failure is None or failure.kind is not Kind.PARTNER_FAULT:
+            self._misses = 0
+        elif not self._breaker.away:
+            self._breaker.hurry(now + micros(self._pace.again))
+            self._miss(failure.sentence)
+
+    def _miss(self, failure: str) -> None:
+        self._misses += 1
+        if self._misses >= self._pace.misses and not self._breaker.away:
+            self._trip(failure)
 
     async def ask_again(self) -> None:
         """One object fails again and again: if the partner answers otherwise, it is the object."""
         failure = await self._ask()
         if failure is not None and self._breaker.doubtful:
-            self._trip(failure)
+            self._trip(failure.sentence)
         self._breaker.doubtful = False
 
     def log_stop(self) -> None:
@@ -104,7 +119,7 @@ class Probing:
         self._note()
         self.log_stop()
 
-    async def _ask(self) -> str | None:
+    async def _ask(self) -> Outcome | None:
         self.busy = True
         try:
             return await self._teller.probe()

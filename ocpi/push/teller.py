@@ -275,8 +275,8 @@ class Teller:
             request_id=reply.request_id,
         )
 
-    async def probe(self) -> str | None:
-        """Ask for the partner's versions, which changes nothing there. Returns why that failed."""
+    async def probe(self) -> Outcome | None:
+        """Ask for the partner's versions, which changes nothing there. Returns how that failed."""
         addressee, _ = await self._admit("")
         if addressee.versions_url is None:
             return None
@@ -284,7 +284,7 @@ class Teller:
         outcome = judge("GET", answer, now=datetime.now(UTC), codes=addressee.codes)
         if outcome.kind is Kind.DELIVERED:
             return None
-        return redact(outcome.sentence, addressee.target.token)
+        return replace(outcome, sentence=redact(outcome.sentence, addressee.target.token))
 
 
 def _place(url: str, location: str | None) -> str | None:

@@ -1,0 +1,117 @@
+"""A partner that refuses everything is there, and stops being so like any other."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+
+import httpx
+import pytest
+from sqlalchemy import update
+
+from ocpi.push.lanes import PartnerLane, restart_lanes
+from ocpi.push.status import LaneStatus
+from tests.ocpi.push.faults import failing, status_of, until_state
+from tests.ocpi.push.simulated import Simulated, envelope
+from tests.ocpi.push.test_starving import relays_failed
+from tests.ocpi.push.world import QUICK, World, until, until_found
+
+# What is refused waits for longer than any test does.
+PATIENT = replace(QUICK, retries=(3600,))
+
+
+async def dead(_request: httpx.Request) -> httpx.Response:
+    """Do not answer, as nobody listens there any more."""
+    raise httpx.ConnectError("Connection refused")
+
+
+async def refused_everything(world: World) -> None:
+    """Have a lane believe that its partner refuses everything."""
+    breaker = {"reason": "rejecting", "sentence": "x", "opened_at": 0, "failures": 0}
+    async with world.database.write() as db:
+        lanes = update(PartnerLane).values(breaker={**breaker, "next_probe_at": 0})
+        await db.exec(lanes)
+        await restart_lanes(db, world.ids.values())
+
+
+async def until_reason(world: World, start: str) -> LaneStatus:
+    async def look() -> LaneStatus | None:
+        status = await status_of(world)
+        return status if (status.reason or "").startswith(start) else None
+
+    found = await until_found(look)
+    assert found is not None
+    return found
+
+
+@pytest.mark.req("HC-15")
+async def test_who_dies_while_it_refuses_everything_is_down(world: World) -> None:
+    partner = await world.add_partner("msp")
+    await refused_everything(world)
+    partner.misbehave = dead
+    world.add_worker(pace=PATIENT)
+    status = await until_reason(world, "The partner does not answer")
+    assert (status.reason or "").endswith("msp: no connection")
+    # Nothing was there to be tried.
+    assert partner.pushes == []
+    partner.misbehave = None
+    await until_state(world, "active")
+
+
+@pytest.mark.req("HC-15")
+async def test_relays_show_that_it_is_down_before_the_next_probe(world: World) -> None:
+    partner = await world.add_partner("msp")
+    partner.misbehave = failing(2001, 400)  # type: ignore[assignment]
+    world.add_worker(pace=replace(PATIENT, probe=3600, probe_cap=3600))
+    await world.put_locations(25)
+    await until_reason(world, "The partner rejects everything")
+    partner.misbehave = dead
+    asked = len(partner.requests)
+    await relays_failed(world)
+    await until_reason(world, "The partner does not answer")
+    assert len(partner.requests) == asked
+
+
+async def turns(partner: Simulated, number: int) -> None:
+    reached = len(partner.of("GET")) + number
+    await until(lambda: len(partner.of("GET")) >= reached)
+
+
+@pytest.mark.parametrize("versions", ["lost now and then", "refused as well"])
+async def test_it_is_not_down_for_one_answer_that_is_lost_or_for_versions_that_are_refused(
+    world: World, versions: str
+) -> None:
+    partner = await world.add_partner("msp")
+    asked = count()
+
+    async def answer(request: httpx.Request) -> httpx.Response | None:
+        if request.method != "GET" or versions == "refused as well":
+            return envelope(2001, 404)
+        return await dead(request) if next(asked) % 2 else None
+
+    partner.misbehave = answer
+    world.add_worker(pace=PATIENT)
+    await world.put_locations(25)
+    await until_reason(world, "The partner rejects everything")
+    reasons = set()
+    for _ in range(12):
+        await turns(partner, 1)
+        reasons.add(((await status_of(world)).reason or "")[:30])
+    assert reasons == {"The partner rejects everything"[:30]}
+
+
+async def test_who_was_reached_by_nothing_and_answers_is_not_held_to_be_down_for_it_again(
+    world: World,
+) -> None:
+    partner = await world.add_partner("msp")
+    partner.misbehave = failing(2001, 400)  # type: ignore[assignment]
+    world.add_worker(pace=PATIENT)
+    await world.put_locations(25)
+    await until_reason(world, "The partner rejects everything")
+    await relays_failed(world)
+    await turns(partner, 3)
+    for _ in range(10):
+        await turns(partner, 1)
+        assert (await status_of(world)).reason == (
+            "The partner rejects everything, in the same way. HTTP 400, OCPI 2001: As asked"
+        )
