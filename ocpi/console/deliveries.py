@@ -12,7 +12,6 @@ from ocpi.console.access import Operator, Viewer
 from ocpi.console.frame import go, page, status_of
 from ocpi.context import Context
 from ocpi.errors import InvalidParameters
-from ocpi.push.ledger import Why
 from ocpi.push.operating import (
     drop_parked,
     list_parked,
@@ -20,6 +19,7 @@ from ocpi.push.operating import (
     retry_parked,
     rewind_partner,
 )
+from ocpi.push.parking import Why
 from ocpi.push.status import lane_status, pending_objects
 from ocpi.push.verifying import MODULES, Verification, Wanted, verify
 from ocpi.request import Here

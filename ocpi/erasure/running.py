@@ -15,7 +15,7 @@ from ocpi.errands import Errand
 from ocpi.parties import OurParty, Partner, PartnerRole
 from ocpi.push.feed import SyncObject, feed_key
 from ocpi.push.lanes import ParkedObject, PartnerLane, Receipt
-from ocpi.push.ledger import Why
+from ocpi.push.parking import Why
 
 LOST = 7 * 24 * 3600 * 1_000_000
 """A partner's Session of which nothing was heard for so long, in microseconds, is over."""

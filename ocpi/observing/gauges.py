@@ -16,8 +16,8 @@ from ocpi.parties import Partner, State
 from ocpi.push.breaker import REASONS
 from ocpi.push.feed import FeedHead, Stream
 from ocpi.push.lanes import ParkedObject, PartnerLane, WorkerBeat
-from ocpi.push.ledger import Why
 from ocpi.push.marks import FeedMark
+from ocpi.push.parking import Why
 from ocpi.tolerances import PartnerTolerance
 
 SECOND = 1_000_000

@@ -13,9 +13,10 @@ from ocpi.push.breaker import Breaker
 from ocpi.push.feed import FeedRow, Stream
 from ocpi.push.intake import Intake
 from ocpi.push.lanes import PartnerLane, Progress, Receipt
-from ocpi.push.ledger import Entry, Ledger, Why
+from ocpi.push.ledger import Entry, Ledger
 from ocpi.push.outcome import Kind, Outcome
 from ocpi.push.pace import Pace, micros
+from ocpi.push.parking import Why
 from ocpi.push.permits import Permits
 from ocpi.push.probing import Probing
 from ocpi.push.reading import read_row

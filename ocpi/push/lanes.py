@@ -31,7 +31,7 @@ from ocpi.ownwords import Server
 from ocpi.parties import Partner
 from ocpi.pulse import PartnerPulse
 from ocpi.push.feed import FeedHead, Stream
-from ocpi.push.ledger import Notes, Parking, Why
+from ocpi.push.parking import Notes, Parking, Why
 
 
 def _of_partner() -> Column[int]:

@@ -9,7 +9,7 @@ from sqlmodel import col
 from ocpi.database import Database
 from ocpi.push.feed import PlainObject, Stream, SyncObject
 from ocpi.push.lanes import ParkedObject, parking_of
-from ocpi.push.ledger import Parking
+from ocpi.push.parking import Parking
 
 _PAGE = (
     select(

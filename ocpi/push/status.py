@@ -29,7 +29,7 @@ from ocpi.push.lanes import (
     restart_lanes,
     rewind_lane,
 )
-from ocpi.push.ledger import Why
+from ocpi.push.parking import Why
 from ocpi.spec.moments import moment_of
 
 
@@ -45,7 +45,7 @@ class LaneStatus:
     oldest: str | None
     """The object whose change has waited longest among them."""
     parked: Mapping[str, int] = field(default_factory=dict)
-    """How many objects are parked, by kind, see `ocpi.push.ledger.Why`."""
+    """How many objects are parked, by kind, see `ocpi.push.parking.Why`."""
     reason: str | None = None
     """Why nothing is sent, and what the partner last answered."""
     stopped_at: datetime | None = None

@@ -23,7 +23,7 @@ from ocpi.journal.table import MessageRow
 from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, PlatformID, State
 from ocpi.push.feed import Change, Stream, changed
 from ocpi.push.lanes import ParkedObject, PartnerLane
-from ocpi.push.ledger import Why
+from ocpi.push.parking import Why
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.store import Store

@@ -13,7 +13,7 @@ from ocpi.database import clock
 from ocpi.headers import Party
 from ocpi.parties import Partner
 from ocpi.push.lanes import ParkedObject, PartnerLane
-from ocpi.push.ledger import Why
+from ocpi.push.parking import Why
 from ocpi.testing.samples import location
 from tests.credentials.network import Puppet, envelope
 from tests.ocpi.console.browsing import Console

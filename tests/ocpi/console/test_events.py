@@ -15,7 +15,7 @@ from ocpi.console.events import state_of
 from ocpi.database import DATABASE_ERRORS
 from ocpi.parties import Partner
 from ocpi.push.lanes import ParkedObject, open_lane
-from ocpi.push.ledger import Why
+from ocpi.push.parking import Why
 from ocpi.spec.document import decode, encode
 from ocpi.testing import samples
 from ocpi.testing.serving import serving

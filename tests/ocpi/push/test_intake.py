@@ -12,7 +12,8 @@ from ocpi.push import intake
 from ocpi.push.feed import Stream
 from ocpi.push.intake import Intake
 from ocpi.push.lanes import ParkedObject
-from ocpi.push.ledger import Ledger, Why
+from ocpi.push.ledger import Ledger
+from ocpi.push.parking import Why
 from ocpi.push.reading import Line, ParkedLine, read_page, read_parked
 from ocpi.push.watch import Watch
 from tests.ocpi.push.world import QUICK, World

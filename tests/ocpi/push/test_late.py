@@ -21,8 +21,8 @@ from ocpi.push.lanes import (
     restart_lanes,
     rewind_lane,
 )
-from ocpi.push.ledger import Notes, Why
 from ocpi.push.orphans import release_orphans, tell_again
+from ocpi.push.parking import Notes, Why
 from tests.ocpi.push.faults import (
     end_process,
     failing,

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from ocpi.push.feed import Stream
-from ocpi.push.ledger import Entry, Ledger, Parking, Why
+from ocpi.push.ledger import Entry, Ledger
 from ocpi.push.outcome import Doubt, Kind, Outcome
 from ocpi.push.pace import Pace, micros
+from ocpi.push.parking import Parking, Why
 
 PACE = Pace(jitter=0, batch=4, remembered=2)
 NOW = 1_000_000_000

@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from ocpi.parties import Partner
 from ocpi.push.lane import Lane
 from ocpi.push.lanes import PartnerLane, Progress, Receipt
-from ocpi.push.ledger import Notes
+from ocpi.push.parking import Notes
 from ocpi.push.storing import Storing
 from ocpi.push.watch import Watch
 from tests.ocpi.push.world import QUICK, World, a_world, until_found

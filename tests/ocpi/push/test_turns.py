@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from ocpi.push.feed import Stream
-from ocpi.push.ledger import Entry, Ledger, Parking, Why
+from ocpi.push.ledger import Entry, Ledger
 from ocpi.push.outcome import Kind, Outcome
 from ocpi.push.pace import micros
+from ocpi.push.parking import Parking, Why
 from ocpi.push.queueing import Queue
 from tests.ocpi.push.world import QUICK
 
