@@ -143,9 +143,9 @@ class Ledger:
         self._wait(entry)
 
     def pick(self, now: int) -> Entry | None:
-        """The object to send next, marked busy: due parked ones, then money, then state.
+        """The object to send next, marked busy: by turns parked ones that are due and new ones.
 
-        Of many parked ones each is followed by one of money, which would wait for all else.
+        Of the new ones money goes first. Neither kind waits for thousands of the other.
         """
         return self._take(self._pick_next(now), now)
 
@@ -177,10 +177,11 @@ class Ledger:
         return entry
 
     def _pick_next(self, now: int) -> Entry | None:
-        money, state = (next(self._free(self._entries[s].values()), None) for s in _IN_TURN)
-        if money is not None and self._was_parked:
-            return money
-        return self._first_due(now) or money or state
+        fresh = chain.from_iterable(self._entries[stream].values() for stream in _IN_TURN)
+        new = next(self._free(fresh), None)
+        if new is not None and self._was_parked:
+            return new
+        return self._first_due(now) or new
 
     def _free(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         return (entry for entry in entries if entry.order_key not in self._busy)

@@ -275,12 +275,13 @@ def test_a_trial_prefers_a_module_that_is_not_why_nothing_is_sent(ledger: Ledger
     assert tried == ["cdrs/1", "locations/1", "cdrs/2", "locations/1"]
 
 
-def test_money_does_not_wait_for_all_that_is_parked(ledger: Ledger) -> None:
+@pytest.mark.parametrize("stream", Stream)
+def test_what_is_new_does_not_wait_for_all_that_is_parked(ledger: Ledger, stream: Stream) -> None:
     for seq in range(1, 11):
-        see(ledger, f"old{seq}", seq, stream=Stream.MONEY)
+        see(ledger, f"old{seq}", seq, stream=stream)
         ledger.park(pick(ledger), seq, REFUSED, Why.REJECTED, NOW)
     for seq in range(11, 14):
-        see(ledger, f"new{seq}", seq, stream=Stream.MONEY)
+        see(ledger, f"new{seq}", seq, stream=stream)
     later = NOW + micros(3600)
     assert [pick(ledger, later).key[:3] for _ in range(8)] == ["old", "new"] * 3 + ["old"] * 2
 

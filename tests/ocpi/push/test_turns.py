@@ -90,7 +90,8 @@ class Turns(RuleBasedStateMachine):
         money, state = (
             self.free(self.ledger.fresh(stream))[:1] for stream in (Stream.MONEY, Stream.STATE)
         )
-        return (money or parked or state) if self.was_parked else (parked or money or state)
+        new = money or state
+        return (new or parked) if self.was_parked else (parked or new)
 
     def free(self, entries: Iterable[Entry]) -> list[Entry]:
         flying = {each.order_key for each in self.flying}
