@@ -256,7 +256,7 @@ class Lane:
             self._allowance.spend(self._watch.now(), -1)
             self._note()
             return
-        patch = self._may_patch(entry, row)
+        patch = not self._teller.addressee.put_only and self._ledger.may_patch(entry, row)
         told = await self._teller.tell(row, patch=patch, doubt=entry.doubt)
         self._allowance.spend(self._watch.now(), told.requests - 1)
         kind = (row.module, patch, row.deleted)
@@ -265,16 +265,6 @@ class Lane:
 
     def _concerns(self, row: FeedRow) -> bool:
         return self._teller.addressee.concerns(row.module, row.owner, row.audience)
-
-    def _may_patch(self, entry: Entry, row: FeedRow) -> bool:
-        """The partner is known to hold exactly the state before the newest change.
-
-        That the watermark has passed `prev_seq` would not tell: the object may have moved on in the
-        feed before it was read there.
-        """
-        held = max(self._ledger.holds(row.key), self._ledger.holds(row.order_key))
-        usable = row.patch is not None and entry.parking is None and row.prev_seq != 0
-        return usable and held >= row.prev_seq and not self._teller.addressee.put_only
 
     async def _settle(self, entry: Entry, row: FeedRow, told: Told) -> None:
         """Draw the consequences of an outcome."""
@@ -316,6 +306,8 @@ class Lane:
                 self._resume(reason)
             why = Why.TRANSIENT if absent else Why.REJECTED
             self._fail(entry, row, outcome, why, opened=opened, own=own)
+        if outcome.doubtful and not told.sent:
+            self._ledger.keep_doubt(entry, outcome.sentence, now)
         self._note()
 
     def _deliver(self, entry: Entry, row: FeedRow, told: Told, now: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from ocpi.push.feed import Stream
+from ocpi.push.feed import FeedRow, Stream
 from ocpi.push.outcome import Doubt, Outcome
 from ocpi.push.pace import Pace, micros
 from ocpi.push.parking import Notes, Parking, Why
@@ -72,6 +72,16 @@ class Ledger:
     def holds(self, key: str) -> int:
         """The newest change of an object that this partner is known to hold."""
         return self._held.get(key, 0)
+
+    def may_patch(self, entry: Entry, row: FeedRow) -> bool:
+        """The partner is known to hold exactly the state before the newest change.
+
+        That the watermark has passed `prev_seq` would not tell: the object may have moved on in the
+        feed before it was read there.
+        """
+        held = max(self.holds(row.key), self.holds(row.order_key))
+        usable = row.patch is not None and entry.parking is None and row.prev_seq != 0
+        return usable and held >= row.prev_seq
 
     def hungry(self, stream: Stream) -> bool:
         """Half of the room for this stream is free, so that reading on is worth a query."""
@@ -275,18 +285,28 @@ class Ledger:
         self._held.pop(entry.key, None)
         self._held.pop(entry.order_key, None)
 
+    def keep_doubt(self, entry: Entry, error: str, now: int) -> None:
+        """What was POSTed may have arrived, which must outlive this process: it is parked.
+
+        For nothing else: it is due at once, and what fails so again is not counted against it.
+        """
+        parking = entry.parking or Parking(
+            entry.seq, Why.TRANSIENT, now, attempts=1, error=error[:500], first_failed_at=now
+        )
+        if not parking.doubtful:
+            self._put_aside(entry, replace(parking, doubtful=True))
+
     def park(self, entry: Entry, seq: int, outcome: Outcome, why: Why, now: int) -> Parking:
         """Put it aside until its next try; it does not hold the watermark back any more.
 
         `seq` is the change that was tried: a newer one that came in meanwhile is tried soon.
         """
         self.release(entry)
-        self._entries[entry.stream].pop(entry.key, None)
         before = entry.parking or Parking(entry.seq, why, None, first_failed_at=now)
         attempts = before.attempts + 1
         mortal = why is Why.REJECTED and entry.stream is Stream.STATE
         dead = mortal and attempts >= self._pace.deaths
-        entry.parking = Parking(
+        parking = Parking(
             seq=entry.seq,
             kind=Why.DEAD if dead else why,
             next_at=None if dead else now + micros(self._pace.retry_in(attempts)),
@@ -297,12 +317,16 @@ class Ledger:
             error=outcome.sentence[:500],
             first_failed_at=before.first_failed_at or now,
         )
-        entry.first = None
-        self._parked[entry.key] = entry
-        self._note_parked(entry)
+        self._put_aside(entry, parking)
         if entry.seq > seq:
             self._revive(entry, now)
-        return entry.parking
+        return parking
+
+    def _put_aside(self, entry: Entry, parking: Parking) -> None:
+        self._entries[entry.stream].pop(entry.key, None)
+        entry.parking, entry.first = parking, None
+        self._parked[entry.key] = entry
+        self._note_parked(entry)
 
     def hurry(self, now: int) -> None:
         """The partner is back: what waited because of it is due, not what fails by itself."""

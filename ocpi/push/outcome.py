@@ -30,8 +30,8 @@ class Doubt(IntEnum):
     """Whether the partner may have a POST already."""
 
     NONE = 0
-    OLD = 1  # It is older than the lane's claim, so that a former owner may have sent it.
-    FAILED = 2  # It was sent, and nothing said whether it was taken.
+    OLD = 1  # It is older than the lane's claim: an owner that died may have been sending it.
+    FAILED = 2  # It was sent, and nothing said whether it was taken; that is stored.
 
 
 @dataclass(frozen=True)
