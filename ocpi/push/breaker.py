@@ -28,8 +28,9 @@ class Breaker:
     """Closed: the lane sends. Open: it asks for the partner's versions now and then, nothing else.
 
     When that is answered, one object is tried (`trial`); when that succeeds the breaker closes, and
-    when there is none to try. An object that is parked has failed before: that it fails again says
-    nothing new, and never opens it.
+    when there is none to try. Of who rejects everything any object is tried, see `Intake.sample`:
+    those whose turn it is may be all that it rejects. An object that is parked has failed before:
+    that it fails again says nothing new, and never opens it.
     """
 
     pace: Pace
@@ -54,6 +55,8 @@ class Breaker:
     """and those on which it had, before it took something else."""
     _surplus: int = 0
     """How many objects more it has refused than taken."""
+    _lenient: int = 0
+    """It refused all alike and then took something: so many taken in a row end what follows."""
 
     @classmethod
     def load(cls, pace: Pace, stored: Mapping[str, Any] | None, now: int) -> "Breaker":
@@ -86,11 +89,13 @@ class Breaker:
         """It is closed, so a failure counts against its object."""
         return self.reason is None
 
-    def succeed(self) -> bool:
-        """An object was delivered. Returns whether that closed the breaker: a trial does."""
+    def succeed(self, *, taken: bool = True) -> bool:
+        """An object was `taken`, or there is none. Returns whether that closed it: a trial does."""
         if self.open:
             return False
         closed = self.reason is not None
+        selective = taken and self.reason == "rejecting"
+        self._lenient = self.pace.alike if selective else max(self._lenient - 1, 0)
         self._forbidden |= self._barred
         self._barred.clear()
         self._surplus = 0 if closed else max(self._surplus - 1, 0)
@@ -135,6 +140,9 @@ class Breaker:
             del self._rejections[next(iter(self._rejections))]
         full = len(self._rejections) == self.pace.alike
         same = full and len(set(self._rejections.values())) == 1
+        if self._lenient:
+            # It refuses not everything but much alike, by which all else must not be kept from it.
+            self._lenient, same = self.pace.alike, False
         return same or self._surplus > self.pace.crowd
 
     def bar(self, module: str, reason: str, sentence: str, now: int) -> bool:

@@ -1,13 +1,14 @@
 """What comes into a lane's ledger: the feed, page by page, and what is parked."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from random import random
 
 from ocpi.database import Database
 from ocpi.push.feed import Stream
 from ocpi.push.ledger import Ledger
 from ocpi.push.pace import Pace, micros
-from ocpi.push.reading import Line, read_page, read_parked
+from ocpi.push.reading import Line, read_order, read_page, read_parked
 from ocpi.push.teller import Teller
 from ocpi.push.watch import Watch
 
@@ -68,6 +69,33 @@ class Intake:
             while self.behind(stream) and self._ledger.hungry(stream) and not self.stopping:
                 await self._read_page(stream)
                 await asyncio.sleep(0)
+
+    async def sample(self) -> None:
+        """Have the next trial take any object that is not told, and not the one whose turn it is.
+
+        Those that a partner refuses alike may be all that there is room for in memory. It is as
+        likely one of the newest ten as of the ninety before, or the nine hundred before these: what
+        lies behind them is found after a few trials, be it much or little.
+        """
+        heads = self._watch.heads
+        behind = {stream: heads[stream] - self._ledger.watermark(stream) for stream in Stream}
+        for stream in (stream for stream in Stream if behind[stream] > 0):
+            at = heads[stream] - int(behind[stream] ** random())  # noqa: S311 - no secret.
+            page = await read_page(self._database, stream, at, self._pace.page)
+            if found := next(self._untold(page), None):
+                # What it is to be told after comes first (IP-18).
+                low = self._ledger.watermark(stream)
+                order = await read_order(self._database, stream, low, found.order_key)
+                first = next(self._untold(order), found)
+                now = self._watch.now()
+                self._ledger.read_ahead(first.key, first.order_key, stream, first.seq, now)
+
+    def _untold(self, lines: Sequence[Line]) -> Iterator[Line]:
+        concerns, is_told = self._teller.addressee.concerns, self._ledger.is_told
+        for line in lines:
+            meant = concerns(line.module, line.owner, line.audience)
+            if meant and not is_told(line.key, line.seq):
+                yield line
 
     async def _share_page(self, stream: Stream, at: int, head: int) -> Sequence[Line]:
         """A page, read once for all lanes of this worker that want it at the same moment.

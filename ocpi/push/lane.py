@@ -168,6 +168,8 @@ class Lane:
             self._parked_due = False
             await self._intake.load_parked(until=now)
         await self._intake.read()
+        if self._breaker.trial and self._breaker.reason == "rejecting" and not self._ledger.busy:
+            await self._intake.sample()
         while self._may_send(now):
             entry = self._pick(now)
             if entry is None:
@@ -198,7 +200,7 @@ class Lane:
                 breaker.wait_on(now)
                 self._note()
                 return None
-            self._count_success()
+            self._count_success(taken=False)
         return self._ledger.pick(now)
 
     async def _rest(self, now: int) -> None:
@@ -369,11 +371,11 @@ class Lane:
         said = None if entry.parking is None else entry.parking.http_status
         return said in (401, 403, 410) or self._breaker.forbids(entry.module)
 
-    def _count_success(self) -> None:
+    def _count_success(self, *, taken: bool = True) -> None:
         """The partner does as it should; if the breaker was open, it is closed now."""
         reason = self._breaker.reason
         self._probing.forgive()
-        if self._breaker.succeed():
+        if self._breaker.succeed(taken=taken):
             self._resume(reason)
 
     def _resume(self, reason: str | None) -> None:

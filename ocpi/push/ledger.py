@@ -93,7 +93,8 @@ class Ledger:
     def watermark(self, stream: Stream) -> int:
         """The number up to which nothing is left to tell."""
         firsts = (e.first for e in self._entries[stream].values() if e.first is not None)
-        return min(firsts, default=self.positions[stream] + 1) - 1
+        # What was read ahead does not say that all before it is told.
+        return min(chain(firsts, [self.positions[stream] + 1])) - 1
 
     def see(self, key: str, order_key: str, stream: Stream, seq: int, now: int) -> None:
         """Take a change from the feed that this partner must hear of."""
@@ -109,6 +110,22 @@ class Ledger:
             entry.seq = seq
             if parked is not None and not entry.busy:
                 self._revive(parked, now)
+
+    def is_told(self, key: str, seq: int) -> bool:
+        """Nothing of a change is left to tell but what is parked."""
+        return key in self._parked or self.holds(key) >= seq
+
+    def read_ahead(self, key: str, order_key: str, stream: Stream, seq: int, now: int) -> None:
+        """Have the next trial take this one of all new ones of its module, wherever it lies.
+
+        What was read ahead for a former one is read again in its turn, and not kept until then.
+        """
+        entries, position = self._entries[stream], self.positions[stream]
+        for other in [each for each in entries.values() if each.seq > position and not each.busy]:
+            del entries[other.key]
+        self.see(key, order_key, stream, seq, now)
+        if entry := entries.get(key):
+            entry.tried_at = -1
 
     def _revive(self, entry: Entry, now: int) -> None:
         """A parked object changed: what was refused may be accepted now."""

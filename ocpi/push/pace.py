@@ -70,7 +70,7 @@ class Pace:
     doubts: int = 3
     """Partner-faults in a row, all of one object, after which the partner's versions are read."""
     alike: int = 20
-    """Objects rejected alike in a row that open the breaker."""
+    """Objects rejected alike in a row that open the breaker, unless it is lenient."""
     crowd: int = 1000
     """How many objects more a partner may refuse than it takes until the breaker opens."""
     probe: float = 2.0

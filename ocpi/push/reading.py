@@ -24,6 +24,7 @@ _PAGE = (
     .order_by(col(SyncObject.seq))
     .limit(bindparam("limit"))
 )
+_ORDER = _PAGE.where(col(SyncObject.order_key) == bindparam("order_key"))
 _ROW = select(*(getattr(SyncObject, name) for name in PlainObject._fields)).where(
     col(SyncObject.key) == bindparam("key")
 )
@@ -65,6 +66,14 @@ async def read_page(database: Database, stream: Stream, after: int, limit: int) 
     """What changed in a stream after a number, oldest change first."""
     given = {"stream": stream.value, "after": after, "limit": limit}
     return [Line(*row) for row in await database.fetch("push.page", _PAGE, given)]
+
+
+async def read_order(
+    database: Database, stream: Stream, after: int, order_key: str
+) -> Sequence[Line]:
+    """A page of what changed after a number among objects that are sent one after the other."""
+    given = {"stream": stream.value, "after": after, "order_key": order_key, "limit": 100}
+    return [Line(*row) for row in await database.fetch("push.order", _ORDER, given)]
 
 
 async def read_row(database: Database, key: str) -> PlainObject | None:

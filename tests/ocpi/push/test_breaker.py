@@ -68,6 +68,40 @@ def test_rejections_that_differ_open_it_when_there_are_a_thousand_more_than_succ
     assert refuse(breaker, 1500) == 1001
 
 
+def test_who_took_something_between_refusals_alike_is_not_held_to_refuse_everything() -> None:
+    def alike(count: int) -> int:
+        keys = range(count)
+        return sum(breaker.reject(str(key), "400/2001", "why", NOW) for key in keys)
+
+    breaker = Breaker(PACE)
+    assert alike(20) == 1
+    breaker.probed(NOW, None)
+    assert breaker.succeed()
+    assert alike(19) == 0
+    breaker.succeed()
+    # They are refused, all of them, up to the thousand that nobody may refuse.
+    assert alike(982) == 0
+    assert alike(1) == 1
+    assert breaker.reason == "rejecting"
+
+
+def test_after_twenty_in_a_row_that_were_taken_refusals_alike_open_it_as_before() -> None:
+    breaker = opened("rejecting")
+    breaker.probed(NOW, None)
+    for _ in range(21):
+        breaker.succeed()
+    keys = range(20)
+    assert [breaker.reject(str(key), "400/2001", "why", NOW) for key in keys][-1]
+
+
+def test_a_trial_that_finds_nothing_to_try_makes_it_no_more_lenient() -> None:
+    breaker = opened("rejecting")
+    breaker.probed(NOW, None)
+    assert breaker.succeed(taken=False)
+    keys = range(20)
+    assert [breaker.reject(str(key), "400/2001", "why", NOW) for key in keys][-1]
+
+
 def test_who_takes_more_than_it_refuses_is_never_stopped_for_that() -> None:
     breaker = Breaker(PACE)
     for _ in range(5000):

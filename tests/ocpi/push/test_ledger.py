@@ -275,6 +275,27 @@ def test_a_trial_prefers_a_module_that_is_not_why_nothing_is_sent(ledger: Ledger
     assert tried == ["cdrs/1", "locations/1", "cdrs/2", "locations/1"]
 
 
+def test_what_was_read_ahead_is_the_next_trial_and_says_nothing_of_what_lies_before_it(
+    ledger: Ledger,
+) -> None:
+    see(ledger, "a", 1)
+    ledger.read_ahead("y", "y", STATE, 8, NOW)
+    ledger.read_ahead("z", "z", STATE, 9, NOW)
+    # Of those that no trial took none is kept.
+    assert len(ledger) == 2
+    trial = ledger.pick_for_trial(NOW, answered=True)
+    assert trial is not None
+    assert (trial.key, ledger.watermark(STATE)) == ("z", 0)
+    ledger.blame(trial, NOW)
+    ledger.complete(pick(ledger), 1, told=True)
+    assert ledger.watermark(STATE) == 1
+    # What it holds already is not told again when its turn comes.
+    ledger.complete(pick(ledger), 9, told=True)
+    assert (ledger.watermark(STATE), ledger.is_told("z", 9)) == (1, True)
+    see(ledger, "z", 9)
+    assert (ledger.pick(NOW), ledger.watermark(STATE)) == (None, 9)
+
+
 @pytest.mark.parametrize("stream", Stream)
 def test_what_is_new_does_not_wait_for_all_that_is_parked(ledger: Ledger, stream: Stream) -> None:
     for seq in range(1, 11):

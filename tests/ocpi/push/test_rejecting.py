@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from itertools import count
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import insert, update
 
+from ocpi.push import intake
+from ocpi.push.feed import Change, Stream, changed
 from ocpi.push.lanes import PartnerLane, restart_lanes
 from ocpi.push.status import LaneStatus
-from tests.ocpi.push.faults import failing, status_of, until_state
+from tests.ocpi.push.faults import failing, parked, status_of, until_not_behind, until_state
 from tests.ocpi.push.simulated import Simulated, envelope
 from tests.ocpi.push.test_starving import relays_failed
-from tests.ocpi.push.world import QUICK, World, until, until_found
+from tests.ocpi.push.world import OWNER, QUICK, THINGS, World, until, until_found
 
 # What is refused waits for longer than any test does.
 PATIENT = replace(QUICK, retries=(3600,))
@@ -115,3 +118,60 @@ async def test_who_was_reached_by_nothing_and_answers_is_not_held_to_be_down_for
         assert (await status_of(world)).reason == (
             "The partner rejects everything, in the same way. HTTP 400, OCPI 2001: As asked"
         )
+
+
+async def test_what_lies_behind_many_that_are_refused_alike_is_told_after_few_probes(
+    world: World,
+) -> None:
+    """They fill the lane's memory, so that it would never read on."""
+    partner = await world.add_partner("msp")
+    partner.misbehave = failing(2001, 400, only="/bad")  # type: ignore[assignment]
+    for number in range(300):
+        await world.put_location(f"bad{number}")
+    await world.put_locations(50)
+    world.add_worker(pace=replace(PATIENT, crowd=100))
+    await until_not_behind(world)
+    await until_state(world, "active")
+    assert len(partner.locations) == 50
+    assert len(partner.of("GET")) < 50
+    assert (await status_of(world)).parked == {"rejected": 300}
+
+
+async def test_of_who_refuses_everything_nothing_more_is_parked_however_often_it_is_asked(
+    world: World,
+) -> None:
+    partner = await world.add_partner("msp")
+    partner.misbehave = failing(2001, 400)  # type: ignore[assignment]
+    await world.put_locations(300)
+    world.add_worker(pace=PATIENT)
+    await until_reason(world, "The partner rejects everything")
+    before, refused = len(await parked(world)), len(partner.pushes)
+    await turns(partner, 40)
+    assert len(await parked(world)) == before < PATIENT.alike
+    assert len(partner.pushes) - refused <= 42 + PATIENT.in_flight
+    assert len({push.path for push in partner.pushes}) > PATIENT.batch
+    partner.misbehave = None
+    await until_not_behind(world)
+    assert len(partner.locations) == 300 - before
+
+
+@pytest.mark.pitfall("IP-18")
+async def test_a_cdr_is_not_told_before_its_session_because_others_are_refused(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The newest of all is what is tried.
+    monkeypatch.setattr(intake, "random", lambda: 0.0)
+    partner = await world.add_partner("msp")
+    partner.misbehave = failing(2001, 400, only="/bad")  # type: ignore[assignment]
+    bad = [Change("locations", f"{OWNER}*bad{number}", stream=Stream.MONEY) for number in range(60)]
+    session = Change("locations", f"{OWNER}*session", stream=Stream.MONEY)
+    cdr = Change("cdrs", f"{OWNER}*cdr", stream=Stream.MONEY, behind=session.key)
+    async with world.database.write() as db:
+        for change in (*bad, session, cdr):
+            body = json.dumps({"id": change.key, "version": 1, "evses": {}})
+            await db.exec(insert(THINGS).values(key=change.key, body=body))
+        await changed(db, *bad, session, cdr)
+    world.add_worker(pace=PATIENT)
+    await until(lambda: len(partner.cdrs) == 1)
+    taken = [push.method for push in partner.pushes if "bad" not in push.path]
+    assert taken == ["PUT", "POST"]
