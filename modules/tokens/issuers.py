@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from sqlalchemy import bindparam, literal, select, union
 from sqlmodel import col
@@ -15,6 +16,9 @@ from ocpi.errands import Errand
 from ocpi.headers import Party
 from ocpi.parties import PartnerRole, PlatformID, options_of
 from ocpi.pull.issuers import Issuer, read_issuers, read_some_issuers
+
+MOST_BY_NAME = 50
+"""Parties behind a hub that are asked about one card, if the hub itself may not be asked."""
 
 _CONCERNED = union(
     select(col(Errand.partner_id), literal(value=True)).where(
@@ -71,7 +75,7 @@ async def _good_for(context: Context, owner: Party, issuers: Sequence[Issuer]) -
         announced = {
             key: party for key, party in issuer.announced.items() if _agree(agreements, key, owner)
         }
-        if roles:
+        if roles or announced:
             found.append(replace(issuer, roles=roles, announced=announced))
     return [*found, *own]
 
@@ -90,11 +94,13 @@ def url_of(issuer: Issuer) -> str | None:
 def emsps_of(issuer: Issuer) -> Sequence[Party]:
     """Those of its parties that can be asked about a Token: an answer is one of them's alone.
 
-    A hub is asked as such: it knows whose the Token is.
+    A hub is asked as such: it knows whose the Token is. Where agreements leave only parties behind
+    it, these are asked one by one, so that the question comes to none that it is not meant for.
     """
     if issuer.hub is not None:
         return [issuer.hub]
-    return issuer.playing("EMSP") or list(issuer.parties.values())[:1]
+    own = issuer.playing("EMSP") or list(issuer.parties.values())[:1]
+    return [*own, *islice(issuer.announced.values(), MOST_BY_NAME)]
 
 
 def allows_unasked(issuer: Issuer) -> bool:
