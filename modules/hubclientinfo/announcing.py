@@ -1,6 +1,6 @@
 """What other hubs tell of the parties behind them, and how far they are believed (TA-28)."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import func, update
 from sqlmodel import col, select
@@ -26,18 +26,18 @@ async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
     """Store what a hub tells of a party; gives whether it is new. What is older is left alone.
 
     Raises ``Conflict`` for a party that is known otherwise, in whatever role and on whichever
-    platform: a hub cannot take it over, and have drivers charge at its cost (TA-28). Raises
-    ``InvalidParameters`` for codes that are none: with an asterisk in them they would be the
-    beginning of another party's keys.
+    platform: a hub cannot take it over, and have drivers charge at its cost (TA-28). One that
+    another hub says is SUSPENDED may come back behind this one. Raises ``InvalidParameters`` for
+    codes that are none: with an asterisk in them they would be the beginning of another party's
+    keys.
     """
     for broken in owner_rules(info.country_code, info.party_id):
         raise InvalidParameters(broken)
     await db.get(Partner, partner_id, with_for_update={"key_share": True})
     party, role = Party(info.country_code, info.party_id), str(info.role)
-    if await _is_known_otherwise(db, partner_id, party):
-        raise Conflict(f"{party} is known here by another connection.")
+    known = await _claim(db, partner_id, party, leaving=info.status == ConnectionStatus.SUSPENDED)
     moment = microseconds(parse_moment(dump(info)["last_updated"]))
-    row = await db.get(AnnouncedParty, (partner_id, role, party.key))
+    row = known.get(role)
     if row is None:
         await _require_room(db, partner_id)
         db.add(
@@ -68,13 +68,31 @@ async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
     return False
 
 
-async def _is_known_otherwise(db: AsyncSession, partner_id: int, party: Party) -> bool:
+async def _claim(
+    db: AsyncSession, partner_id: int, party: Party, *, leaving: bool
+) -> dict[str, AnnouncedParty]:
+    """What a hub has told of a party that is its own to speak of, by role; ``Conflict`` if not.
+
+    What other hubs told is forgotten with that, unless it is leaving this one as well. Of two that
+    it goes to at once the one that waits for the other's lock then finds what that one has stored.
+    """
+    told = select(AnnouncedParty).where(AnnouncedParty.party == party.key)
+    in_order = told.order_by(col(AnnouncedParty.partner_id), col(AnnouncedParty.role))
+    await db.exec(in_order.with_for_update())
+    rows = (await db.exec(told.execution_options(populate_existing=True))).all()
+    others = [each for each in rows if each.partner_id != partner_id]
+    alive = any(each.status != ConnectionStatus.SUSPENDED for each in others)
+    if alive or await _has_own_connection(db, party):
+        raise Conflict(f"{party} is known here by another connection.")
+    for each in () if leaving else others:
+        await db.delete(each)
+    return {each.role: each for each in rows if each.partner_id == partner_id}
+
+
+async def _has_own_connection(db: AsyncSession, party: Party) -> bool:
     direct = select(PartnerRole.id).where(PartnerRole.party == party.key)
     ours = select(OurParty.id).where(OurParty.party == party.key)
-    behind = select(AnnouncedParty.party).where(
-        AnnouncedParty.party == party.key, AnnouncedParty.partner_id != partner_id
-    )
-    for query in (direct, ours, behind):
+    for query in (direct, ours):
         if (await db.exec(query)).first() is not None:
             return True
     return False

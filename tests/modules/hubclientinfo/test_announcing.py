@@ -1,5 +1,6 @@
 """Partners that are hubs themselves: whom they announce, and what those may do."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
@@ -14,7 +15,7 @@ from modules.hubclientinfo.learning import Learner
 from modules.hubclientinfo.standing import bring_up_to_date
 from ocpi.directory import AnnouncedParty
 from ocpi.headers import Party
-from ocpi.parties import PlatformID
+from ocpi.parties import Partner, PlatformID
 from ocpi.pull.syncs import PartnerSync
 from ocpi.testing import samples
 from tests.house import HUB, OURS, codes_of, envelope_of
@@ -39,6 +40,7 @@ OTHER_HUB = Member(
 )
 # Known by a connection to our CPO platform: its Tokens are good at our stations.
 BILATERAL = Member("bilateral", (("EMSP", Party("AT", "MSB")),), EMSP_SIDE, PlatformID.CPO)
+THIRD_HUB = Member("hub3", (("HUB", Party("CH", "HUB")),), OTHER_HUB.interfaces)
 BEHIND = Party("AT", "CPB")
 INFO: dict[str, Any] = {
     "country_code": "AT",
@@ -62,6 +64,14 @@ async def announced(town: Town) -> dict[str, str]:
     async with town.context.database.read() as db:
         rows = (await db.exec(select(AnnouncedParty))).all()
     return {f"{row.role} {row.country_code}*{row.party_id}": row.status for row in rows}
+
+
+async def rows(town: Town) -> list[tuple[str, str, str]]:
+    """Give which partner says what of whom: its name, the role, the status."""
+    async with town.context.database.read() as db:
+        columns = (col(Partner.name), col(AnnouncedParty.role), col(AnnouncedParty.status))
+        query = select(*columns).where(col(Partner.id) == col(AnnouncedParty.partner_id))
+        return sorted((await db.exec(query)).all())
 
 
 @pytest.mark.pitfall("IP-44")
@@ -149,6 +159,48 @@ async def test_who_registers_is_behind_a_hub_no_longer(town: Town) -> None:
     assert await announced(town) == {}
     refused = await town.hub2.send("PUT", SESSION_AT, SESSION, to=EMSP1.party, sender=BEHIND)
     assert codes_of(refused) == (200, 2001)
+
+
+@pytest.mark.threat("TA-28")
+@pytest.mark.req("HC-04", "HC-09", "HC-12")
+async def test_a_party_goes_from_one_hub_to_another_once_the_first_one_says_that_it_left(
+    database_url: str,
+) -> None:
+    gone, later = {**INFO, "status": "SUSPENDED"}, {**INFO, "last_updated": "2026-03-01T00:00:00Z"}
+    async with open_town(database_url, (CPO1, EMSP1, OTHER_HUB, THIRD_HUB)) as town:
+        await town.hub2.send("PUT", AT_HUB, {**INFO, "role": "EMSP"})
+        await town.hub2.send("PUT", AT_HUB, INFO)
+        for role in ("CPO", "EMSP"):  # In whatever role it is still there, it is the first one's.
+            assert codes_of(await town.hub3.send("PUT", AT_HUB, later)) == (409, 2001)
+            await town.hub2.send("PUT", AT_HUB, {**gone, "role": role})
+        assert codes_of(await town.hub3.send("PUT", AT_HUB, gone)) == (201, 1000)
+        assert len(await rows(town)) == 3
+        for new, old in ((town.hub3, town.hub2), (town.hub2, town.hub3)):
+            answer = await new.send("PUT", AT_HUB, {**later, "role": "EMSP"})
+            assert codes_of(answer)[1] == 1000
+            assert {(name, status) for name, _, status in await rows(town)} >= {
+                (new.member.name, "CONNECTED")
+            }
+            assert old.member.name not in {name for name, *_ in await rows(town)}
+            assert codes_of(await old.send("PUT", AT_HUB, later)) == (409, 2001)
+            asked = await town.cpo1.send("GET", "sender/tokens", to=BEHIND)
+            assert codes_of(asked) == (200, 1000)
+            assert [each.routing[0] for each in new.of("tokens")] == [BEHIND]
+            await new.send("PUT", AT_HUB, {**later, "role": "EMSP", "status": "SUSPENDED"})
+
+
+@pytest.mark.threat("TA-28")
+async def test_of_two_hubs_that_a_party_goes_to_at_once_one_comes_first(
+    postgres_url: str,
+) -> None:
+    async with open_town(postgres_url, (OTHER_HUB, THIRD_HUB)) as town:
+        await town.hub2.send("PUT", AT_HUB, {**INFO, "status": "SUSPENDED"})
+        for _ in range(5):
+            claims = [peer.send("PUT", AT_HUB, INFO) for peer in (town.hub2, town.hub3)]
+            answers = await asyncio.gather(*claims)
+            assert sorted(codes_of(each)[0] for each in answers)[-1] == 409
+            ((holder, *_),) = await rows(town)
+            await town.peers[holder].send("PUT", AT_HUB, {**INFO, "status": "SUSPENDED"})
 
 
 @pytest.mark.req("RT-10", "RT-08", "HC-09")
