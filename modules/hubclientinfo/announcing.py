@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import func, update
+from sqlalchemy import func, tuple_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -20,6 +20,9 @@ from ocpi.spec.rules import owner_rules
 
 MOST_BEHIND_ONE = 5000
 """Parties that one hub may announce."""
+
+RoleKey = tuple[str, str]
+"""A role and the key of the party that plays it (AT-48)."""
 
 
 async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
@@ -122,11 +125,11 @@ async def has_parties(db: AsyncSession, partner_id: int) -> bool:
 
 
 async def withdraw_others(
-    db: AsyncSession, partner_id: int, named: Collection[str], asked_at: int
+    db: AsyncSession, partner_id: int, named: Collection[RoleKey], asked_at: int
 ) -> int:
-    """Suspend those whom a hub's whole list does not name any more (HC-03); gives how many.
+    """Suspend the roles that a hub's whole list does not name any more (HC-03); gives how many.
 
-    `named` are the keys of parties, those that were refused among them. Who is newer than the
+    `named` are those that it does name, also of parties that were refused. What is newer than the
     list, which was asked for at `asked_at`, is left alone; and dates stay the hub's own, so that
     who is back in a later list is believed to be.
     """
@@ -134,7 +137,7 @@ async def withdraw_others(
         update(AnnouncedParty)
         .where(
             col(AnnouncedParty.partner_id) == partner_id,
-            col(AnnouncedParty.party).not_in(named),
+            tuple_(col(AnnouncedParty.role), col(AnnouncedParty.party)).not_in(named),
             col(AnnouncedParty.last_updated) < asked_at,
             col(AnnouncedParty.status) != ConnectionStatus.SUSPENDED.value,
         )

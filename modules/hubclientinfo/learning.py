@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from modules.hubclientinfo.announcing import (
     MOST_BEHIND_ONE,
+    RoleKey,
     announce,
     has_parties,
     withdraw_others,
@@ -38,8 +39,8 @@ _AT_ONCE = 200
 class Learned:
     """What reading a hub's list came to."""
 
-    named: set[str] = field(default_factory=set)
-    """The keys of all parties in the list."""
+    named: set[RoleKey] = field(default_factory=set)
+    """All that is in the list."""
     met: int = 0
     """How many entries the list has, whatever they are worth."""
     refused: list[str] = field(default_factory=list)
@@ -53,7 +54,8 @@ class Learned:
 
     def sentence(self) -> str:
         """For staff."""
-        told = f"{len(self.named)} parties are behind it, {self.gone} are gone."
+        parties = len({party for _, party in self.named})
+        told = f"{parties} parties are behind it, {self.gone} are gone."
         if self.refused:
             told += f" {len(self.refused)} were refused, the first: {self.refused[0]}"
         if self.doubted:
@@ -133,7 +135,7 @@ async def _take(
             try:
                 with context.hearing(issuer.target.name):
                     info = read(ClientInfo, {"last_updated": now, **each})
-                learned.named.add(Party(info.country_code, info.party_id).key)
+                learned.named.add((str(info.role), Party(info.country_code, info.party_id).key))
                 await announce(db, issuer.partner_id, info)
             except (ValidationError, OCPIError, TypeError) as error:
                 learned.refused.append(_why(error))

@@ -281,6 +281,17 @@ async def test_the_whole_list_is_read_and_who_is_not_in_it_is_suspended(town: To
     assert await announced(town) == {"CPO AT*CPB": "OFFLINE", "EMSP AT*CPC": "SUSPENDED"}
 
 
+@pytest.mark.req("HC-03")
+async def test_a_role_that_is_not_in_the_list_is_suspended_though_its_party_is(town: Town) -> None:
+    other = {**INFO, "role": "EMSP"}
+    lists: list[Any] = [[INFO, other], [other], [INFO, other]]
+    town.hub2.answer = lambda _: success(lists.pop(0))
+    for status in ("CONNECTED", "SUSPENDED", "CONNECTED"):
+        await due(town)
+        await Learner(town.context).turn()
+        assert await announced(town) == {"CPO AT*CPB": status, "EMSP AT*CPB": "CONNECTED"}
+
+
 @pytest.mark.req("HC-03", "HC-09")
 async def test_who_is_in_the_list_again_is_connected_again(town: Town) -> None:
     """Its date is that of its last change at the hub, which is older than its absence."""
