@@ -38,7 +38,8 @@ async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
         raise InvalidParameters(broken)
     await db.get(Partner, partner_id, with_for_update={"key_share": True})
     party, role = Party(info.country_code, info.party_id), str(info.role)
-    known = await _claim(db, partner_id, party, leaving=info.status == ConnectionStatus.SUSPENDED)
+    status = _read_status(info)
+    known = await _claim(db, partner_id, party, leaving=status is ConnectionStatus.SUSPENDED)
     moment = microseconds(parse_moment(dump(info)["last_updated"]))
     row = known.get(role)
     if row is None:
@@ -50,7 +51,7 @@ async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
                 party=party.key,
                 country_code=party.country_code,
                 party_id=party.party_id,
-                status=str(info.status),
+                status=status.value,
                 last_updated=moment,
             )
         )
@@ -59,9 +60,9 @@ async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
         await syncs.ask_anew(db, partner_id, save=MODULE, soon=True)
         return True
     if moment >= row.last_updated:
-        is_back = info.status == ConnectionStatus.CONNECTED != row.status
+        is_back = status == ConnectionStatus.CONNECTED != row.status
         was_refused = row.status != ConnectionStatus.OFFLINE
-        row.status, row.last_updated = str(info.status), moment
+        row.status, row.last_updated = status.value, moment
         await db.flush()
         if is_back:
             await tell_returned(db, partner_id, party.key)
@@ -69,6 +70,12 @@ async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
             # comes and goes must not have everything read each time.
             await syncs.ask_anew(db, partner_id, save=MODULE, soon=was_refused)
     return False
+
+
+def _read_status(info: ClientInfo) -> ConnectionStatus:
+    """How a party stands; by a word that is none of OCPI's nothing is carried to it, or from it."""
+    word = str(info.status).upper()
+    return ConnectionStatus.__members__.get(word, ConnectionStatus.OFFLINE)
 
 
 async def _claim(

@@ -84,9 +84,9 @@ def status_of(facts: Facts) -> ConnectionStatus:
         return ConnectionStatus.PLANNED
     if is_away(facts.breaker):
         return ConnectionStatus.OFFLINE
-    if facts.announced in set(ConnectionStatus):
-        return ConnectionStatus(facts.announced)
-    return ConnectionStatus.CONNECTED
+    if facts.announced is None:
+        return ConnectionStatus.CONNECTED
+    return ConnectionStatus.__members__.get(facts.announced, ConnectionStatus.OFFLINE)
 
 
 async def read_facts(context: Context) -> list[Facts]:

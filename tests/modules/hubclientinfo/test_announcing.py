@@ -227,6 +227,23 @@ async def test_who_is_not_connected_to_its_hub_is_not_reached(town: Town, status
     assert codes_of(refused) == (200, 2001)
 
 
+@pytest.mark.parametrize(
+    ("word", "status", "code"),
+    [("connected", "CONNECTED", 1000), ("Suspended", "SUSPENDED", 4003), ("GONE", "OFFLINE", 4003)],
+)
+@pytest.mark.req("HC-09", "HC-10")
+async def test_others_are_told_what_holds_for_messages_whatever_word_a_hub_has_for_it(
+    town: Town, word: str, status: str, code: int
+) -> None:
+    await town.hub2.send("PUT", AT_HUB, {**INFO, "status": word})
+    assert envelope_of(await town.hub2.send("GET", AT_HUB))["data"]["status"] == status
+    await bring_up_to_date(town.context)
+    infos = envelope_of(await town.emsp1.send("GET", "sender/hubclientinfo"))["data"]
+    assert [each["status"] for each in infos if each["party_id"] == "CPB"] == [status]
+    answer = await town.emsp1.send("GET", "sender/locations/L1", to=BEHIND)
+    assert codes_of(answer) == (200, code)
+
+
 async def test_a_message_is_not_sent_back_to_the_hub_that_it_came_from(town: Town) -> None:
     await town.hub2.send("PUT", AT_HUB, INFO)
     answer = await town.hub2.send("GET", "sender/locations", to=BEHIND)

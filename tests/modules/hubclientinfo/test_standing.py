@@ -81,7 +81,7 @@ def told(town: Town, peer: str, party_id: str) -> list[str]:
         ({"state": "confirmed", "breaker": '{"reason": "auth"}'}, "OFFLINE"),
         ({"state": "confirmed", "breaker": '{"reason": "rejecting"}'}, "CONNECTED"),
         ({"state": "confirmed", "announced": "OFFLINE"}, "OFFLINE"),
-        ({"state": "confirmed", "announced": "WHATEVER"}, "CONNECTED"),
+        ({"state": "confirmed", "announced": "WHATEVER"}, "OFFLINE"),
         (
             {"state": "confirmed", "announced": "CONNECTED", "breaker": '{"reason": "gone"}'},
             "OFFLINE",
