@@ -1,6 +1,6 @@
 """What other hubs tell of the parties behind them, and how far they are believed (TA-28)."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 from sqlalchemy import func, tuple_, update
 from sqlmodel import col, select

@@ -76,17 +76,22 @@ class Facts(NamedTuple):
 
 def status_of(facts: Facts) -> ConnectionStatus:
     """How a party stands (HC-09 to HC-12): as its connection does, or worse."""
+    connection = _connection(facts)
+    if facts.announced is None:
+        return connection
+    told = ConnectionStatus.__members__.get(facts.announced, ConnectionStatus.OFFLINE)
+    # OCPI lists them so that a later one is worse.
+    return max(connection, told, key=list(ConnectionStatus).index)
+
+
+def _connection(facts: Facts) -> ConnectionStatus:
     if facts.partner_id is None:
         return ConnectionStatus.CONNECTED
     if facts.suspended or facts.state == State.UNREGISTERED:
         return ConnectionStatus.SUSPENDED
     if facts.state == State.OFFERED or not (facts.presented and facts.checked):
         return ConnectionStatus.PLANNED
-    if is_away(facts.breaker):
-        return ConnectionStatus.OFFLINE
-    if facts.announced is None:
-        return ConnectionStatus.CONNECTED
-    return ConnectionStatus.__members__.get(facts.announced, ConnectionStatus.OFFLINE)
+    return ConnectionStatus.OFFLINE if is_away(facts.breaker) else ConnectionStatus.CONNECTED
 
 
 async def read_facts(context: Context) -> list[Facts]:

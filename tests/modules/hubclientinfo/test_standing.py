@@ -86,6 +86,13 @@ def told(town: Town, peer: str, party_id: str) -> list[str]:
             {"state": "confirmed", "announced": "CONNECTED", "breaker": '{"reason": "gone"}'},
             "OFFLINE",
         ),
+        # That a hub is away says nothing better of whom it has told to be gone.
+        *(
+            ({"state": "confirmed", "announced": told, "breaker": '{"reason": "down"}'}, told)
+            for told in ("OFFLINE", "PLANNED", "SUSPENDED")
+        ),
+        ({"state": "confirmed", "checked": False, "announced": "SUSPENDED"}, "SUSPENDED"),
+        ({"state": "unregistered", "announced": "PLANNED"}, "SUSPENDED"),
     ],
 )
 def test_a_party_stands_as_its_connection_does(facts: dict[str, Any], status: str) -> None:
