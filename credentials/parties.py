@@ -24,6 +24,10 @@ async def add_party(
         holder = await holder_of(db, row.role, row.party)
         if holder is not None:
             raise Conflict(f"{row.role} {party} is a party of the partner {holder}.")
+        if await _is_hub_and_party(db, row):
+            raise Conflict(
+                f"{party} would be the hub and one of its parties: see `ocpi hub parties`."
+            )
         db.add(row)
     return _view(row)
 
@@ -86,6 +90,16 @@ async def _find(db: AsyncSession, row: OurParty) -> OurParty | None:
         )
     )
     return found.one_or_none()
+
+
+async def _is_hub_and_party(db: AsyncSession, row: OurParty) -> bool:
+    """Whether the hub would have the codes of a party, whose messages would be for all then."""
+    if row.platform != PlatformID.HUB:
+        return await is_ours(db, "HUB", row.party)
+    at_hub = select(PartnerRole.id).where(
+        PartnerRole.platform == PlatformID.HUB, PartnerRole.party == row.party
+    )
+    return await is_ours(db, "CPO", row.party) or (await db.exec(at_hub)).first() is not None
 
 
 def _row(platform: PlatformID, party: Party, name: str, website: str | None = None) -> OurParty:

@@ -31,6 +31,7 @@ from ocpi.parties import (
     Partner,
     PartnerEndpoint,
     PartnerRole,
+    PlatformID,
     State,
     WithheldEndpoint,
 )
@@ -134,6 +135,8 @@ async def bind_roles(
     for (role, _), party in distinct.items():
         if await is_ours(db, role, party.key):
             raise Conflict(f"{role} {party} is a party of our own.")
+        if partner.platform == PlatformID.HUB and await is_ours(db, "HUB", party.key):
+            raise Conflict(f"{party} is our hub itself: what is sent to it is for all.")
         holder = await holder_of(db, role, party.key, platform=partner.platform)
         if holder is not None:
             raise Conflict(f"{role} {party} is a party of the partner {holder} already.")

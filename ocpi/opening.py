@@ -4,19 +4,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import select
+from sqlmodel import col, select
 
 from ocpi.certificates import Certificates
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS, Database
 from ocpi.directory import hub_party
+from ocpi.errors import Conflict
 from ocpi.headers import Party
 from ocpi.journal.notes import Notes
 from ocpi.journal.writing import NOT_STORED, store_notes
 from ocpi.messages import log
 from ocpi.metrics import Metrics
 from ocpi.migrate import upgrade
-from ocpi.parties import OurParty, PlatformID, our_party
+from ocpi.parties import OurParty, Partner, PartnerRole, PlatformID, our_party
 from ocpi.sealing import Seal
 from ocpi.settings import Settings
 from ocpi.tolerances import store_tolerances
@@ -78,7 +79,32 @@ async def ensure_parties(context: Context) -> None:
         await _ensure(context, PlatformID.CPO, party, settings.name)
     hub = hub_party(settings)
     if hub is not None:
+        await _require_codes_of_its_own(context, hub)
         await _ensure(context, PlatformID.HUB, hub, settings.hub_name)
+
+
+async def _require_codes_of_its_own(context: Context, hub: Party) -> None:
+    """Raises ``Conflict`` where what is sent to a party could not be told from what is for all.
+
+    A hub that has been there before stays: whoever was bound to its codes then can be removed.
+    """
+    ours = select(OurParty.platform).where(OurParty.party == hub.key)
+    member = (
+        select(Partner.name)
+        .join(PartnerRole, col(PartnerRole.partner_id) == col(Partner.id))
+        .where(PartnerRole.platform == PlatformID.HUB, PartnerRole.party == hub.key)
+    )
+    async with context.database.read() as db:
+        platforms = set((await db.exec(ours)).all())
+        name = (await db.exec(member)).first()
+    holder = None if name is None or PlatformID.HUB in platforms else f"of the partner {name}"
+    if PlatformID.CPO in platforms:
+        holder = "of our own"
+    if holder is not None:
+        raise Conflict(
+            f"OCPI_HUB_COUNTRY_CODE and OCPI_HUB_PARTY_ID name {hub}, which is a party {holder}: "
+            "give the hub a party id of its own, for what is sent to it is for all."
+        )
 
 
 async def _ensure(context: Context, platform: PlatformID, party: Party, name: str | None) -> None:

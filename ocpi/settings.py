@@ -249,6 +249,17 @@ class Settings(BaseSettings):
             raise ValueError("OCPI_HUB_COUNTRY_CODE and OCPI_HUB_PARTY_ID go together")
         return self
 
+    @model_validator(mode="after")
+    def _hub_apart(self) -> Self:
+        party, hub = (self.country_code, self.party_id), (self.hub_country_code, self.hub_party_id)
+        if None not in party and _codes(party) == _codes(hub):
+            raise ValueError(
+                "OCPI_HUB_COUNTRY_CODE and OCPI_HUB_PARTY_ID are those of our CPO party, "
+                "OCPI_COUNTRY_CODE and OCPI_PARTY_ID: give the hub a party id of its own, for what "
+                "is sent to it is for all"
+            )
+        return self
+
     @property
     def is_hub(self) -> bool:
         """Whether the hub platform is on."""
@@ -285,6 +296,10 @@ class Settings(BaseSettings):
     def previous_secret(self) -> str | None:
         """The further key, None where there is none; raises ``MissingSecret`` as `secret` does."""
         return _secret_of(self.secret_key_previous, self.secret_key_previous_file)
+
+
+def _codes(party: tuple[str | None, str | None]) -> list[str]:
+    return [(code or "").upper() for code in party]
 
 
 class MissingSecret(Exception):

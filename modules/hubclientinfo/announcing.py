@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import func, tuple_, update
+from sqlalchemy import and_, func, not_, tuple_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -92,15 +92,17 @@ async def _claim(
     rows = (await db.exec(told.execution_options(populate_existing=True))).all()
     others = [each for each in rows if each.partner_id != partner_id]
     alive = any(each.status != ConnectionStatus.SUSPENDED for each in others)
-    if alive or await _has_own_connection(db, party):
+    if alive or await _has_own_connection(db, partner_id, party):
         raise Conflict(f"{party} is known here by another connection.")
     for each in () if leaving else others:
         await db.delete(each)
     return {each.role: each for each in rows if each.partner_id == partner_id}
 
 
-async def _has_own_connection(db: AsyncSession, party: Party) -> bool:
-    direct = select(PartnerRole.id).where(PartnerRole.party == party.key)
+async def _has_own_connection(db: AsyncSession, partner_id: int, party: Party) -> bool:
+    """Whether a party is ours or has a connection; a hub may have a CPO with its own codes."""
+    itself = and_(col(PartnerRole.partner_id) == partner_id, col(PartnerRole.role) == "HUB")
+    direct = select(PartnerRole.id).where(PartnerRole.party == party.key, not_(itself))
     ours = select(OurParty.id).where(OurParty.party == party.key)
     for query in (direct, ours):
         if (await db.exec(query)).first() is not None:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -20,7 +21,7 @@ from credentials.partners import (
 from ocpi.errors import Conflict, InvalidParameters
 from ocpi.headers import Party
 from ocpi.opening import ensure_parties
-from ocpi.parties import PlatformID
+from ocpi.parties import Partner, PartnerRole, PlatformID
 from ocpi.spec.moments import parse_moment
 from ocpi.testing.emsp import MockEMSP, create_app
 from tests.credentials.network import EMSP, House, Network, Puppet, credentials
@@ -149,6 +150,51 @@ async def test_a_platform_without_a_party_registers_nobody(house: House) -> None
 async def test_a_hub_presents_itself_alone(house: House) -> None:
     view = await add_party(house.context, PlatformID.HUB, Party("NL", "HUB"), "Example Hub")
     assert view.role == "HUB"
+
+
+async def test_the_hub_has_the_codes_of_no_party(any_house: House) -> None:
+    """What is sent to that party could not be told from what is for everybody."""
+    context, hub = any_house.context, Party("NL", "HUB")
+    codes = {"hub_country_code": "nl", "hub_party_id": "cpo"}
+    ours = replace(context, settings=context.settings.model_copy(update=codes))
+    with pytest.raises(Conflict, match=r"OCPI_HUB_PARTY_ID name NL.CPO, which is a party of our"):
+        await ensure_parties(ours)
+    with pytest.raises(Conflict, match=r"NL.CPO would be the hub and one of its parties"):
+        await add_party(context, PlatformID.HUB, Party("NL", "CPO"), "Example Hub")
+
+    await add_party(context, PlatformID.HUB, hub, "Example Hub")
+    with pytest.raises(Conflict, match=r"NL.HUB would be the hub and one of its parties"):
+        await add_party(context, PlatformID.CPO, hub, "Example Charging")
+    for role in ("CPO", "EMSP"):
+        with pytest.raises(Conflict, match=r"NL.HUB is our hub itself"):
+            await add_partner(context, "acme", PlatformID.HUB, [(role, hub)])
+    # On the platform of our CPO nobody is reached by his codes.
+    await add_partner(context, "acme", PlatformID.CPO, [("EMSP", hub)])
+
+    await add_partner(context, "other", PlatformID.HUB, [EMSP])
+    codes = {"hub_country_code": EMSP[1].country_code, "hub_party_id": EMSP[1].party_id}
+    theirs = replace(context, settings=context.settings.model_copy(update=codes))
+    with pytest.raises(Conflict, match="which is a party of the partner other"):
+        await ensure_parties(theirs)
+    with pytest.raises(Conflict, match=r"DE.MSP would be the hub and one of its parties"):
+        await add_party(context, PlatformID.HUB, EMSP[1], "Example Hub")
+
+
+async def test_a_hub_that_was_there_before_starts_with_whoever_has_its_codes(
+    any_house: House,
+) -> None:
+    codes = {"hub_country_code": EMSP[1].country_code, "hub_party_id": EMSP[1].party_id}
+    settings = any_house.context.settings.model_copy(update=codes)
+    context = replace(any_house.context, settings=settings)
+    await ensure_parties(context)
+    async with context.database.write() as db:
+        partner = Partner(name="acme", platform=PlatformID.HUB, state="offered", created_at=1)
+        db.add(partner)
+        await db.flush()
+        role: dict[str, Any] = {"role": "EMSP", "country_code": "DE", "party_id": "MSP"}
+        owned: dict[str, Any] = {"partner_id": partner.key, "party": EMSP[1].key, "platform": "hub"}
+        db.add(PartnerRole(**role, **owned))
+    await ensure_parties(context)
 
 
 async def test_the_first_party_is_that_of_the_settings_under_its_present_name(

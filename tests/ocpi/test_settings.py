@@ -125,3 +125,12 @@ def test_a_key_that_went_before_may_be_given_beside(tmp_path: Path) -> None:
     file.write_text("q" * 16)
     file.chmod(0o600)
     assert Settings(secret_key_previous_file=file).previous_secret() == "q" * 16
+
+
+def test_the_hub_is_a_party_of_its_own() -> None:
+    """What is addressed to it is for all: of a CPO with its codes nobody could ask anything."""
+    ours: dict[str, Any] = {"country_code": "NL", "party_id": "TNM"}
+    with pytest.raises(ValidationError, match="OCPI_HUB_PARTY_ID are those of our CPO party"):
+        Settings(**ours, hub_country_code="nl", hub_party_id="tnm")
+    assert Settings(**ours, hub_country_code="NL", hub_party_id="HUB").is_hub
+    assert not Settings(**ours).is_hub
