@@ -127,10 +127,7 @@ async def issue_registration_token(db: AsyncSession, partner: Partner) -> tuple[
 async def bind_roles(
     db: AsyncSession, partner: Partner, roles: Sequence[tuple[str, Party]]
 ) -> None:
-    """Fix the party roles of a partner (TA-04); raises ``Conflict`` for one that another holds.
-
-    A party that was behind a hub is so no longer: from now on that one cannot speak for it (TA-28).
-    """
+    """Fix the party roles of a partner (TA-04); raises ``Conflict`` for one that another holds."""
     distinct = {(role, party.key): party for role, party in roles}
     for (role, _), party in distinct.items():
         if await is_ours(db, role, party.key):
@@ -140,7 +137,6 @@ async def bind_roles(
         holder = await holder_of(db, role, party.key, platform=partner.platform)
         if holder is not None:
             raise Conflict(f"{role} {party} is a party of the partner {holder} already.")
-        await db.exec(delete(AnnouncedParty).where(col(AnnouncedParty.party) == party.key))
         db.add(
             PartnerRole(
                 partner_id=partner.key,
@@ -229,7 +225,8 @@ async def keep_credentials(
 ) -> bool:
     """Keep the partner's token, sealed, and the business details of those roles that are bound.
 
-    Gives whether one is among them that was not presented before: it has heard of nothing yet.
+    Gives whether one is among them that was not presented before: it has heard of nothing yet. Its
+    party, if it was behind a hub, is so no longer: that one cannot speak for it any more (TA-28).
     """
     partner.token_out = context.seal.close(credentials.token)
     partner.registered_at = partner.registered_at or await clock(db)
@@ -238,13 +235,16 @@ async def keep_credentials(
         (str(role.role), _party(role).key): dump(role.business_details)
         for role in credentials.roles
     }
-    grown = False
+    new = []
     for row in await roles_of(db, partner.key):
         details = presented.get((row.role, row.party))
-        grown |= details is not None and row.business_details is None
+        if details is not None and row.business_details is None:
+            new.append(row.party)
         row.business_details = details
     await db.flush()
-    return grown
+    if new:
+        await db.exec(delete(AnnouncedParty).where(col(AnnouncedParty.party).in_(new)))
+    return bool(new)
 
 
 async def keep_endpoints(

@@ -91,23 +91,28 @@ async def _claim(
     await db.exec(in_order.with_for_update())
     rows = (await db.exec(told.execution_options(populate_existing=True))).all()
     others = [each for each in rows if each.partner_id != partner_id]
+    own = {each.role: each for each in rows if each.partner_id == partner_id}
     alive = any(each.status != ConnectionStatus.SUSPENDED for each in others)
-    if alive or await _has_own_connection(db, partner_id, party):
+    if alive or await _has_own_connection(db, partner_id, party, was_behind=bool(own)):
         raise Conflict(f"{party} is known here by another connection.")
     for each in () if leaving else others:
         await db.delete(each)
-    return {each.role: each for each in rows if each.partner_id == partner_id}
+    return own
 
 
-async def _has_own_connection(db: AsyncSession, partner_id: int, party: Party) -> bool:
-    """Whether a party is ours or has a connection; a hub may have a CPO with its own codes."""
-    itself = and_(col(PartnerRole.partner_id) == partner_id, col(PartnerRole.role) == "HUB")
-    direct = select(PartnerRole.id).where(PartnerRole.party == party.key, not_(itself))
+async def _has_own_connection(
+    db: AsyncSession, partner_id: int, party: Party, *, was_behind: bool
+) -> bool:
+    """Whether a party is ours or has a connection; a hub may have a CPO with its own codes.
+
+    One that `was_behind` the hub when a connection was agreed on is so until that is made.
+    """
     ours = select(OurParty.id).where(OurParty.party == party.key)
-    for query in (direct, ours):
-        if (await db.exec(query)).first() is not None:
-            return True
-    return False
+    itself = and_(col(PartnerRole.partner_id) == partner_id, col(PartnerRole.role) == "HUB")
+    agreed = select(PartnerRole).where(PartnerRole.party == party.key, not_(itself))
+    roles = (await db.exec(agreed)).all()
+    made = any(each.business_details is not None for each in roles)
+    return made or bool(roles and not was_behind) or (await db.exec(ours)).first() is not None
 
 
 async def _require_room(db: AsyncSession, partner_id: int) -> None:

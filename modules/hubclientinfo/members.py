@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlmodel import col
 
-from modules.hubclientinfo.standing import Facts, read_facts, read_told, status_of
+from modules.hubclientinfo.standing import Facts, by_weight, read_facts, read_told, status_of
 from ocpi.context import Context
 from ocpi.editing import Document
 from ocpi.headers import Party
@@ -38,9 +38,7 @@ async def list_members(context: Context) -> list[HubParty]:
     database = context.database
     told = await read_told(context)
     names = dict(tuple(row) for row in await database.fetch("members.names", _NAMES, {}))
-    # Who has its own connection is not what a hub says that it is.
-    known = await read_facts(context)
-    facts = {each.key: each for each in sorted(known, key=lambda each: each.announced is None)}
+    facts = {each.key: each for each in by_weight(await read_facts(context))}
     standings = []
     for key in sorted({*told, *facts}):
         if key in facts:

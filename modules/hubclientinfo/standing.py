@@ -6,7 +6,7 @@ that a party is behind.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -74,6 +74,15 @@ class Facts(NamedTuple):
         return object_key(Party(self.country_code, self.party_id), self.role)
 
 
+def by_weight(facts: Iterable[Facts]) -> list[Facts]:
+    """In the order in which they count, those last that count most.
+
+    Who has its own connection is not what a hub says that it is; but while that connection is only
+    agreed on, it is.
+    """
+    return sorted(facts, key=lambda each: (each.presented, each.announced is None))
+
+
 def status_of(facts: Facts) -> ConnectionStatus:
     """How a party stands (HC-09 to HC-12): as its connection does, or worse."""
     connection = _connection(facts)
@@ -107,10 +116,10 @@ async def read_facts(context: Context) -> list[Facts]:
 def standings(facts: Sequence[Facts], told: Mapping[str, Document]) -> dict[str, Document]:
     """What must be told: the ClientInfo of each party whose status is another one than was told.
 
-    Who has its own connection is not what a hub says that it is; who is gone is SUSPENDED (HC-05).
+    Who is gone is SUSPENDED (HC-05).
     """
     wanted: dict[str, Document] = {}
-    for each in sorted(facts, key=lambda each: each.announced is None):
+    for each in by_weight(facts):
         wanted[each.key] = {
             "party_id": each.party_id,
             "country_code": each.country_code,

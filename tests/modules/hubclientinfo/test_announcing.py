@@ -10,7 +10,6 @@ import pytest
 from sqlalchemy import update
 from sqlmodel import col, select
 
-from credentials.partners import add_partner
 from modules.hubclientinfo.learning import Learner
 from modules.hubclientinfo.standing import bring_up_to_date
 from ocpi.directory import AnnouncedParty
@@ -150,15 +149,6 @@ async def test_a_party_whose_codes_are_none_is_nobody(
     town.hub2.answer = lambda _: success([info])
     await Learner(town.context).turn()
     assert await announced(town) == {}
-
-
-@pytest.mark.threat("TA-28")
-async def test_who_registers_is_behind_a_hub_no_longer(town: Town) -> None:
-    await town.hub2.send("PUT", AT_HUB, INFO)
-    await add_partner(town.context, "direct", PlatformID.HUB, [("CPO", BEHIND)])
-    assert await announced(town) == {}
-    refused = await town.hub2.send("PUT", SESSION_AT, SESSION, to=EMSP1.party, sender=BEHIND)
-    assert codes_of(refused) == (200, 2001)
 
 
 @pytest.mark.threat("TA-28")

@@ -4,10 +4,24 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from credentials.partners import add_partner, remove
+from credentials.registration import find_partner, keep_credentials
 from modules.hubclientinfo.standing import bring_up_to_date
 from ocpi.headers import Party
+from ocpi.parties import PlatformID
+from ocpi.spec.credentials import Credentials
+from ocpi.testing import samples
 from tests.house import codes_of
-from tests.modules.hubclientinfo.test_announcing import INFO, OTHER_HUB, announced
+from tests.modules.hubclientinfo.test_announcing import (
+    AT_HUB,
+    BEHIND,
+    INFO,
+    OTHER_HUB,
+    SESSION,
+    SESSION_AT,
+    THIRD_HUB,
+    announced,
+)
 from tests.modules.hubclientinfo.test_standing import statuses
 from tests.ocpi.hub.town import CPO1, EMSP1, Member, Town, open_town
 
@@ -17,7 +31,7 @@ TWO_ROLES = Member("hub2", (*OTHER_HUB.roles, ("EMSP", Party("AT", "MSP"))), OTH
 
 @pytest.fixture
 async def town(database_url: str) -> AsyncIterator[Town]:
-    async with open_town(database_url, (CPO1, EMSP1, TWO_ROLES)) as opened:
+    async with open_town(database_url, (CPO1, EMSP1, TWO_ROLES, THIRD_HUB)) as opened:
         yield opened
 
 
@@ -36,3 +50,46 @@ async def test_a_hub_may_announce_a_cpo_that_has_its_own_codes(town: Town) -> No
     other = {**INFO, "party_id": "MSP"}
     assert codes_of(await town.hub2.send("PUT", "receiver/hubclientinfo/AT/MSP", other))[0] == 409
     assert await announced(town) == {"CPO AT*HUB": "CONNECTED"}
+
+
+@pytest.mark.threat("TA-28")
+@pytest.mark.parametrize("platform", list(PlatformID))
+async def test_who_registers_is_behind_a_hub_until_then(town: Town, platform: PlatformID) -> None:
+    async def carried() -> list[tuple[int, int]]:
+        """Give what comes of a message to it, and of one from it."""
+        to = await town.emsp1.send("GET", "sender/locations/L1", to=BEHIND)
+        by = await town.hub2.send("PUT", SESSION_AT, SESSION, to=EMSP1.party, sender=BEHIND)
+        return [codes_of(to), codes_of(by)]
+
+    await town.hub2.send("PUT", AT_HUB, INFO)
+    for name in ("offered", "direct"):
+        await add_partner(town.context, name, platform, [("EMSP", BEHIND), ("CPO", BEHIND)])
+        assert await carried() == [(200, 1000), (200, 1000)]
+        await bring_up_to_date(town.context)
+        assert (await statuses(town))["CPO AT*CPB"] == "CONNECTED"
+        # The hub goes on telling how it stands, and nobody else tells of it.
+        for status in ("OFFLINE", "CONNECTED"):
+            assert codes_of(await town.hub2.send("PUT", AT_HUB, {**INFO, "status": status}))[1]
+            assert await announced(town) == {"CPO AT*CPB": status}
+        assert codes_of(await town.hub3.send("PUT", AT_HUB, INFO))[0] == 409
+        if name == "offered":
+            await remove(town.context, name)
+    await make_present(town, "direct", "CPO", BEHIND)
+    assert await announced(town) == {}
+    assert (await carried())[1] == (200, 2001)
+    assert codes_of(await town.hub2.send("PUT", AT_HUB, INFO))[0] == 409
+
+
+@pytest.mark.threat("TA-28")
+async def test_who_is_to_register_is_announced_by_nobody_who_did_not_before(town: Town) -> None:
+    await add_partner(town.context, "direct", PlatformID.HUB, [("CPO", BEHIND)])
+    assert codes_of(await town.hub2.send("PUT", AT_HUB, INFO))[0] == 409
+
+
+async def make_present(town: Town, name: str, role: str, party: Party) -> None:
+    """Have a partner present a role, as a handshake does."""
+    codes = {"country_code": party.country_code, "party_id": party.party_id}
+    given = samples.credentials(token="t" * 32, roles=[samples.credentials_role(role, **codes)])
+    async with town.context.database.write() as db:
+        partner = await find_partner(db, name, lock=True)
+        await keep_credentials(town.context, db, partner, Credentials.model_validate(given))
