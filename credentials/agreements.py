@@ -2,14 +2,16 @@
 
 import asyncio
 import re
+from contextlib import suppress
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import delete
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ocpi.agreements import ANY, Agreement
+from ocpi.agreements import ANY, Agreement, AgreementDefault
 from ocpi.context import Context
 from ocpi.database import clock
 from ocpi.directory import AnnouncedParty
@@ -17,7 +19,7 @@ from ocpi.errors import UnknownObject
 from ocpi.messages import log
 from ocpi.parties import Partner, PartnerRole, PlatformID
 from ocpi.push.lanes import restart_lanes, rewind_lane
-from ocpi.push.parting import part
+from ocpi.push.parting import part, part_by_default
 from ocpi.spec.moments import format_moment, moment_of
 
 _PARTY = re.compile(r"[A-Za-z]{2}\*[A-Za-z0-9]{3}")
@@ -87,9 +89,31 @@ async def set_rule(context: Context, rule: Rule) -> RuleView:
         if rule.allowed:
             await _tell_anew(db, row.from_party, row.to_party)
         else:
-            await restart_lanes(db, await _partners(db, row.from_party, row.to_party))
+            await _restart(db, row.from_party, row.to_party)
     log.info("agreement", **rule.model_dump())
     return _view(row)
+
+
+async def keep_default(context: Context) -> None:
+    """Have another OCPI_HUB_AGREEMENTS than was last in force do what a rule for all would.
+
+    That is for processes that stay, when they start, for a command may be given in another
+    environment. Of several that start at once one does it.
+    """
+    if not context.settings.is_hub:
+        return
+    is_open = context.settings.hub_is_open
+    # Another process may store the first one.
+    with suppress(IntegrityError):
+        async with context.database.write() as db:
+            known = (await db.exec(select(AgreementDefault).with_for_update())).one_or_none()
+            if known is None:
+                db.add(AgreementDefault(id=1, is_open=is_open))
+            elif known.is_open != is_open:
+                await part_by_default(context, db, was_open=known.is_open)
+                known.is_open = is_open
+                await (_tell_anew(db, ANY, ANY) if is_open else _restart(db, ANY, ANY))
+                log.info("agreements by default", open=is_open)
 
 
 async def forget_rule(context: Context, from_party: str, to_party: str, module: str) -> None:
@@ -117,6 +141,11 @@ async def _tell_anew(db: AsyncSession, *parties: str) -> None:
     for partner_id in await _partners(db, *parties):
         await rewind_lane(db, partner_id, hopeful=False)
         await asyncio.sleep(0)  # Of thousands, all at once would hold everything up.
+
+
+async def _restart(db: AsyncSession, *parties: str) -> None:
+    """Have what is sent to the partners of these parties decided by the rules as they are now."""
+    await restart_lanes(db, await _partners(db, *parties))
 
 
 async def _partners(db: AsyncSession, *parties: str) -> list[int]:

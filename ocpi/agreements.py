@@ -35,6 +35,15 @@ class Agreement(SQLModel, table=True):
     created_at: int = Field(sa_type=BigInteger)
 
 
+class AgreementDefault(SQLModel, table=True):
+    """The one row that says what last held where no rule does, by OCPI_HUB_AGREEMENTS."""
+
+    __tablename__ = "agreement_default"
+
+    id: int | None = Field(default=None, primary_key=True)
+    is_open: bool
+
+
 class Agreements:
     """All rules that may matter, and what holds where none does."""
 
@@ -67,6 +76,10 @@ class Agreements:
         """These, but for one rule: what it says now, or None where it is taken back."""
         rules = {each: word for each, word in self._rules.items() if each != key}
         return Agreements(rules if said is None else {**rules, key: said}, default=self._default)
+
+    def by_default(self, *, default: bool) -> "Agreements":
+        """These, but for what holds where none does."""
+        return Agreements(self._rules, default=default)
 
     def knows(self, party: str, other: str) -> bool:
         """Whether two parties may exchange anything: who may not does not see the other one."""

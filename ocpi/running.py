@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 import uvicorn
 
+from credentials.agreements import keep_default
 from credentials.keys import check_key
 from ocpi.app import create_app, duties_of, keepers_of
 from ocpi.catalogue import mounted
@@ -76,6 +77,7 @@ async def _at_work() -> AsyncIterator[Context]:
     raise_open_files(Pace().open_files)
     async with open_context(settings) as context:
         await check_key(context)
+        await keep_default(context)
         yield context
 
 

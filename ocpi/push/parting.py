@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from ocpi.agreements import ANY, Agreements, RuleKey
 from ocpi.context import Context
 from ocpi.database import stamp
-from ocpi.directory import read_directory
+from ocpi.directory import Directory, read_directory
 from ocpi.parties import PartnerEndpoint
 from ocpi.push.addressee import CLIENT_INFOS
 from ocpi.push.feed import Change, Stream, SyncObject, changed, read_key
@@ -29,9 +29,23 @@ async def part(context: Context, db: AsyncSession, rule: RuleKey, *, said: bool 
     of any further party, nor is another rule changed.
     """
     await stamp(db, Stream.STATE, 0)
-    infos = await _infos(db)
     directory = await read_directory(context.database, context.settings)
-    before, after = directory.agreements, directory.agreements.but(rule, said=said)
+    now = directory.agreements
+    await _part(db, directory, rule, now, now.but(rule, said=said))
+
+
+async def part_by_default(context: Context, db: AsyncSession, *, was_open: bool) -> None:
+    """The same where another default holds now than did, for those of whom no rule speaks."""
+    await stamp(db, Stream.STATE, 0)
+    directory = await read_directory(context.database, context.settings)
+    now = directory.agreements
+    await _part(db, directory, (ANY, ANY, ANY), now.by_default(default=was_open), now)
+
+
+async def _part(
+    db: AsyncSession, directory: Directory, rule: RuleKey, before: Agreements, after: Agreements
+) -> None:
+    infos = await _infos(db)
     own: dict[int, set[str]] = defaultdict(set)
     for party, members in directory.members.items():
         for member in members:
