@@ -276,6 +276,8 @@ class Lane:
         absent = row.audience is not None and outcome.status_code in (4001, 4002, 4003)
         if told.sent:
             self._sent.add(entry.key)
+        if told.partly:
+            self._count_taken(now)  # Whichever of its parties refuses it, the partner does not.
         if outcome.kind is Kind.DELIVERED:
             self._deliver(entry, row, told, now)
         elif outcome.kind is Kind.THROTTLE:
@@ -319,10 +321,8 @@ class Lane:
             self._receipts.append(told.receipt)
             self._watch.urgent.set()
         if told.sent or told.receipt is not None:
-            self._last_success_at = now
-            self._allowance.taken()
             self._log.debug("pushed", key=entry.key, seq=row.seq)
-            self._count_success()
+            self._count_taken(now)
 
     def _fail(
         self, entry: Entry, row: FeedRow, outcome: Outcome, why: Why, *, opened: bool, own: bool
@@ -338,15 +338,9 @@ class Lane:
             self._ledger.blame(entry, now)
         if self._breaker.settled or own:
             parking = self._ledger.park(entry, row.seq, outcome, why, now)
-            kind, attempts = parking.kind.value, parking.attempts
-            self._log.info(
-                "push failed",
-                key=entry.key,
-                kind=kind,
-                attempts=attempts,
-                outcome=outcome.kind.value,
-                error=outcome.sentence,
-            )
+            said = {"kind": parking.kind.value, "attempts": parking.attempts}
+            said |= {"outcome": outcome.kind.value, "error": outcome.sentence}
+            self._log.info("push failed", key=entry.key, **said)
             return
         if opened:
             self._probing.log_stop()
@@ -370,6 +364,11 @@ class Lane:
         """The partner said so to this object, or its module, before, and has taken others since."""
         said = None if entry.parking is None else entry.parking.http_status
         return said in (401, 403, 410) or self._breaker.forbids(entry.module)
+
+    def _count_taken(self, now: int) -> None:
+        self._last_success_at = now
+        self._allowance.taken()
+        self._count_success()
 
     def _count_success(self, *, taken: bool = True) -> None:
         """The partner does as it should; if the breaker was open, it is closed now."""

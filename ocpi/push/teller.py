@@ -52,8 +52,22 @@ class Told:
     """How long the last answer took."""
     requests: int = 0
     """How many went over the wire."""
+    partly: bool = False
+    """One of the partner's parties has not taken it, and another one has: the partner takes it."""
+
+    @property
+    def is_last(self) -> bool:
+        """No other of the partner's parties would fare better: it is the partner that fails.
+
+        What it answers in OCPI's words is about the party that was named.
+        """
+        kind, code = self.outcome.kind, self.outcome.status_code
+        unanswered = kind is Kind.PARTNER_FAULT and code is None
+        return unanswered or kind in (Kind.THROTTLE, Kind.AUTH, Kind.GONE)
 
 
+_BADNESS = tuple(Kind)
+"""They are declared in this order: from what is well to what concerns all that a partner gets."""
 _NOTHING_TO_TELL = Told(Outcome(Kind.DELIVERED, "There is nothing to tell."), sent=False)
 _FENCE = (
     select(
@@ -145,7 +159,8 @@ class Teller:
     async def tell(self, row: FeedRow, *, patch: bool, doubt: Doubt) -> Told:
         """Tell an object as it is now, by the first of its requests that the partner understands.
 
-        Where several of its parties must hear of it, each is told (RT-30), up to one that fails.
+        Where several of its parties must hear of it, each is told (RT-30): what one of them
+        refuses keeps nothing from the others, and they are told again when that is tried again.
         Raises ``NotOurs``, what the database raises, and MemoryError.
         """
         holding = Holding(self._context.database, self._partner_id, self.addressee.sight)
@@ -168,13 +183,12 @@ class Teller:
         return told
 
     async def _tell_all(self, sends: Sequence[Send], row: FeedRow, doubt: Doubt) -> Told:
-        told = _NOTHING_TO_TELL
+        told = []
         for to in self.addressee.recipients(row.module, row.owner, row.audience):
-            last = await self._try_each(sends, row, to, doubt)
-            told = replace(last, requests=told.requests + last.requests)
-            if told.outcome.kind is not Kind.DELIVERED:
+            told.append(await self._try_each(sends, row, to, doubt))
+            if told[-1].is_last:
                 break
-        return told
+        return _worst(told)
 
     async def _try_each(
         self, sends: Sequence[Send], row: FeedRow, to: Party | None, doubt: Doubt
@@ -285,6 +299,19 @@ class Teller:
         if outcome.kind is Kind.DELIVERED:
             return None
         return replace(outcome, sentence=redact(outcome.sentence, addressee.target.token))
+
+
+def _worst(told: Sequence[Told]) -> Told:
+    """What came of telling an object to several parties: as the one that fares worst."""
+    worst = max(told, key=lambda each: _BADNESS.index(each.outcome.kind), default=_NOTHING_TO_TELL)
+    taken = any(each.requests and each.outcome.kind is Kind.DELIVERED for each in told)
+    return replace(
+        worst,
+        sent=any(each.sent for each in told),
+        exact=all(each.exact for each in told if each.sent),
+        requests=sum(each.requests for each in told),
+        partly=taken and worst.outcome.kind is not Kind.DELIVERED,
+    )
 
 
 def _place(url: str, location: str | None) -> str | None:
