@@ -88,13 +88,18 @@ class Directory:
         ]
 
     def shared_with(self, caller: Party, module: str) -> list[Party]:
-        """The parties whose objects a party may list: those whose broadcasts it hears (RT-38)."""
+        """The parties whose objects a party may list: those whose broadcasts it hears (RT-38).
+
+        Whether it may send them anything is another question: the hub answers, and they are not
+        asked.
+        """
         own = {member.role for member in self.members.get(caller.key, ())}
         return [
-            party
-            for party in self.open_to(caller, module)
-            if self.agreements.may(party.key, caller.key, module)
-            and own & hearers(module, [member.role for member in self.members[party.key]])
+            members[0].party
+            for key, members in self.members.items()
+            if key != caller.key
+            and self.agreements.may(key, caller.key, module)
+            and own & hearers(module, [member.role for member in members])
         ]
 
 

@@ -324,3 +324,29 @@ async def test_who_is_behind_a_hub_is_denied_by_its_own_name(sqlite_url: str) ->
         issuers = await read_issuers_for(town.context, OURS)
         (hub,) = (each for each in issuers if each.hub is not None)
         assert set(parties_of(hub)) == {"at*hub", "at*one"}
+
+
+@pytest.mark.req("RT-38", "PG-13")
+async def test_what_one_direction_lets_be_told_is_listed_and_shown_too(database_url: str) -> None:
+    async with open_town(database_url, hub_agreements="closed") as town:
+        await agree(town, BEC, MSP, allowed=True, module="locations")
+        await town.cpo1.send("PUT", LOCATION_AT, LOCATION, to=HUB)
+        async with pushing(town):
+            await until(lambda: bool(town.emsp1.of("locations")))
+        listed = await town.emsp1.send("GET", "sender/locations", to=HUB)
+        assert (envelope_of(listed)["data"], listed.headers["x-total-count"]) == ([LOCATION], "1")
+        shown = await town.emsp1.send("GET", "sender/locations/LOC1", to=HUB)
+        assert envelope_of(shown)["data"] == LOCATION
+        # It may not ask its owner.
+        for path in ("sender/locations", "sender/locations/LOC1"):
+            assert codes_of(await town.emsp1.send("GET", path, to=BEC)) == (200, 4001)
+        assert not town.cpo1.seen
+
+
+@pytest.mark.req("RT-38")
+async def test_what_one_direction_lets_be_asked_is_not_listed(town: Town) -> None:
+    await town.cpo1.send("PUT", LOCATION_AT, LOCATION, to=HUB)
+    await agree(town, BEC, MSP, allowed=False, module="locations")
+    listed = await town.emsp1.send("GET", "sender/locations", to=HUB)
+    assert (envelope_of(listed)["data"], listed.headers["x-total-count"]) == ([], "0")
+    assert codes_of(await town.emsp1.send("GET", "sender/locations", to=BEC)) == (200, 1000)
