@@ -9,13 +9,17 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     CompoundSelect,
     ForeignKey,
+    Select,
     Text,
+    and_,
     cast,
     func,
     literal,
     null,
+    or_,
     select,
     true,
     union_all,
@@ -25,9 +29,22 @@ from sqlmodel import Field, SQLModel, col
 from ocpi.agreements import Agreements, read_agreements
 from ocpi.database import Database
 from ocpi.headers import Party
-from ocpi.parties import OurParty, Partner, PartnerRole, PlatformID
+from ocpi.parties import OurParty, Partner, PartnerRole, PlatformID, State
 from ocpi.settings import Settings
-from ocpi.sides import hearers
+from ocpi.sides import hearers, is_cpo_side
+from ocpi.spec.hubclientinfo import ConnectionStatus
+
+REGISTERED: tuple[ColumnElement[bool], ...] = (
+    or_(col(Partner.state) == State.ISSUED, col(Partner.state) == State.CONFIRMED),
+    col(Partner.suspended).is_(False),
+)
+"""The partners with which there is a connection, be it interrupted: not suspended."""
+
+
+def live_partners(settings: Settings) -> tuple[ColumnElement[bool], ...]:
+    """Those that give and get live data: where a check is required, the ones that passed it."""
+    passed = col(Partner.passed_at).is_not(None)
+    return (*REGISTERED, passed) if settings.require_check else REGISTERED
 
 
 class AnnouncedParty(SQLModel, table=True):
@@ -59,6 +76,8 @@ class Member:
     """What the partner that it is behind tells of it; None: it is a party of the partner itself."""
     presented: bool = True
     """False: it was agreed on, but the partner's Credentials do not name it (yet, or any more)."""
+    shares: bool = True
+    """It is CONNECTED or OFFLINE, so that what it has shared is listed and told (HC-09)."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +112,28 @@ class Directory:
         Whether it may send them anything is another question: the hub answers, and they are not
         asked.
         """
-        own = {member.role for member in self.members.get(caller.key, ())}
+        own = {member.role for member in self.members.get(caller.key, ()) if member.presented}
         return [
             members[0].party
             for key, members in self.members.items()
             if key != caller.key
             and self.agreements.may(key, caller.key, module)
-            and own & hearers(module, [member.role for member in members])
+            and own & self.hearers_of(key, module)
         ]
+
+    def sharers(self, owner: str, module: str) -> Sequence[Member]:
+        """As whom a party, by its key, shares objects of a module: it may play other roles as well.
+
+        Nobody while it is PLANNED or SUSPENDED as such: receivers would refuse them (HC-11, HC-12).
+        """
+        members, of_cpo = self.members.get(owner, ()), is_cpo_side(module, "SENDER")
+        on_side = [each for each in members if (each.role == "CPO") == of_cpo]
+        return [each for each in on_side or members if each.shares]
+
+    def hearers_of(self, owner: str, module: str) -> frozenset[str]:
+        """The roles that hear what a party, by its key, shares now."""
+        roles = [each.role for each in self.sharers(owner, module)]
+        return hearers(module, roles) if roles else frozenset()
 
 
 # None is stored as JSON's null.
@@ -140,17 +173,30 @@ MEMBERS: CompoundSelect[Any] = union_all(
 
 async def read_directory(database: Database, settings: Settings) -> Directory:
     """The directory as it is now."""
-    key = ("directory", settings.hub_is_open)
+    key = ("directory", settings.hub_is_open, settings.require_check)
     return await database.kept.get(key, lambda: _read_directory(database, settings))
 
 
 async def _read_directory(database: Database, settings: Settings) -> Directory:
-    rows = await database.fetch("directory", MEMBERS, {})
+    key = ("directory", settings.require_check)
+    rows = await database.fetch(key, _members(settings), {})
     return Directory(
         hub=hub_party(settings),
         members=_grouped(rows),
         agreements=await read_agreements(database, default=settings.hub_is_open),
     )
+
+
+def _members(settings: Settings) -> Select[Any]:
+    """All members, and which of them share: not by what was told of them, which comes later."""
+    members = MEMBERS.subquery()
+    left_out = (ConnectionStatus.PLANNED.value, ConnectionStatus.SUSPENDED.value)
+    shares = and_(
+        members.c.presented,
+        or_(members.c.partner_id.is_(None), and_(*live_partners(settings))),
+        or_(members.c.status.is_(None), members.c.status.not_in(left_out)),
+    )
+    return select(members, shares).outerjoin(Partner, col(Partner.id) == members.c.partner_id)
 
 
 def _grouped(rows: Collection[Any]) -> dict[str, list[Member]]:

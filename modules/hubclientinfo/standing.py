@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from modules.hubclientinfo.store import MODULE, ClientInfoRow, client_infos
+from ocpi.batching import MOST
 from ocpi.context import Context
 from ocpi.crew import Repeated
 from ocpi.database import Database
@@ -24,8 +25,9 @@ from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.parties import Partner, State
 from ocpi.push.breaker import is_away
-from ocpi.push.feed import Change, Stream
+from ocpi.push.feed import Change, Stream, changed
 from ocpi.push.lanes import PartnerLane
+from ocpi.push.returning import tell_shared
 from ocpi.push.writing import write
 from ocpi.spec.document import decode
 from ocpi.spec.hubclientinfo import ConnectionStatus
@@ -138,9 +140,19 @@ def standings(facts: Sequence[Facts], told: Mapping[str, Document]) -> dict[str,
 
 async def bring_up_to_date(context: Context) -> int:
     """Tell every change of a standing; gives how many there were."""
-    news = standings(await read_facts(context), await read_told(context))
-    await asyncio.gather(*(_tell(context.database, news[key]) for key in sorted(news)))
+    told = await read_told(context)
+    news = standings(await read_facts(context), told)
+    back = sorted(key for key in news if key in told and _shares(news[key]) > _shares(told[key]))
+    others = sorted(news.keys() - set(back))
+    await asyncio.gather(*(_tell(context.database, news[key]) for key in others))
+    for first in range(0, len(back), MOST):
+        await _tell_back(context.database, [news[key] for key in back[first : first + MOST]])
     return len(news)
+
+
+def _shares(document: Document) -> bool:
+    """Whether others take what a party owns: it has not left, and is more than announced."""
+    return document["status"] in (ConnectionStatus.CONNECTED, ConnectionStatus.OFFLINE)
 
 
 async def read_told(context: Context) -> dict[str, Document]:
@@ -150,8 +162,34 @@ async def read_told(context: Context) -> dict[str, Document]:
 
 
 async def _tell(database: Database, document: Document) -> None:
-    """Store a ClientInfo with a later date than before (HC-08), and have others told (HC-04)."""
-    party, role = Party(document["country_code"], document["party_id"]), document["role"]
+    """Store a ClientInfo, and have others told (HC-04)."""
+    edit = _edit(document)
+    written = await write(database, client_infos, edit, lambda _: Change(MODULE, edit.key))
+    if written.changed:
+        _log(document)
+
+
+async def _tell_back(database: Database, documents: Sequence[Document]) -> None:
+    """The same of parties that share again; what they have shared is told anew behind that.
+
+    Before it receivers would refuse it (HC-09), and so it was not told to anybody.
+    """
+    edits = [_edit(document) for document in documents]
+    async with database.write() as db:
+        outcomes = zip(edits, documents, await client_infos.write(db, edits), strict=True)
+        back = [
+            (edit, document)
+            for edit, document, outcome in outcomes
+            if isinstance(outcome, Written) and outcome.changed
+        ]
+        await changed(db, *(Change(MODULE, edit.key) for edit, _ in back))
+        await tell_shared(db, {edit.owner.key for edit, _ in back})
+    for _, document in back:
+        _log(document)
+
+
+def _edit(document: Document) -> Edit:
+    """Have a ClientInfo with a later date than before (HC-08)."""
 
     def decide(stored: Document | None, now: int) -> Decision:
         if stored is not None and stored["status"] == document["status"]:
@@ -160,10 +198,13 @@ async def _tell(database: Database, document: Document) -> None:
         dated = {**document, "last_updated": date}
         return dated, Written(dated, created=stored is None)
 
-    edit = Edit(party, role, decide, creates=True, dated_in=Stream.STATE)
-    written = await write(database, client_infos, edit, lambda _: Change(MODULE, edit.key))
-    if written.changed:
-        log.info("client", party=str(party), role=role, status=document["status"])
+    party = Party(document["country_code"], document["party_id"])
+    return Edit(party, document["role"], decide, creates=True, dated_in=Stream.STATE)
+
+
+def _log(document: Document) -> None:
+    party = Party(document["country_code"], document["party_id"])
+    log.info("client", party=str(party), role=document["role"], status=document["status"])
 
 
 class Standing(Repeated):

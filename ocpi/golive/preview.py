@@ -24,7 +24,6 @@ from ocpi.parties import (
     our_parties,
     waits_for_check,
 )
-from ocpi.sides import hearers
 from ocpi.sight import Facts, ModuleSight, read_facts
 from ocpi.store import Store
 
@@ -208,7 +207,9 @@ def _unheard(directory: Directory, parties: Mapping[str, Party], module: str, ow
         return "its own"
     if owner not in directory.members:
         return f"{owner.upper()} has left the hub"
-    heard = hearers(module, [member.role for member in directory.members[owner]])
+    if not directory.sharers(owner, module):
+        return f"standing: {owner.upper()} is PLANNED or SUSPENDED"
+    heard = directory.hearers_of(owner, module)
     reason = "role: none of its roles hears it"
     for party in parties.values():
         shared = {each.key for each in directory.shared_with(party, module)}

@@ -5,34 +5,37 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, or_, select
+from sqlalchemy import ColumnElement, bindparam, select
 from sqlmodel import col
 
 from ocpi.client import Target
 from ocpi.context import Context
-from ocpi.directory import AnnouncedParty, Directory, Member, read_directory
+from ocpi.directory import (
+    REGISTERED,
+    AnnouncedParty,
+    Directory,
+    Member,
+    live_partners,
+    read_directory,
+)
 from ocpi.headers import Party, routing_headers
-from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, PlatformID, State
+from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, PlatformID
 from ocpi.push.feed import SyncObject
 from ocpi.push.lanes import HeldObject
 from ocpi.push.outcome import Kind
 from ocpi.settings import Settings
-from ocpi.sides import hearers
 from ocpi.sight import ALL, Sight, read_sight
 from ocpi.spec.document import decode
 from ocpi.spec.hubclientinfo import ConnectionStatus
 
-SERVED = (
-    or_(col(Partner.state) == State.ISSUED, col(Partner.state) == State.CONFIRMED),
-    col(Partner.suspended).is_(False),
-    col(Partner.token_out).is_not(None),
-)
+_HAS_TOKEN = col(Partner.token_out).is_not(None)
+SERVED = (*REGISTERED, _HAS_TOKEN)
 """The partners that are told anything: registered and not suspended."""
 
 
 def told_partners(settings: Settings) -> tuple[ColumnElement[bool], ...]:
     """The partners that are told what changes: where a check is required, those that passed it."""
-    return (*SERVED, col(Partner.passed_at).is_not(None)) if settings.require_check else SERVED
+    return (*live_partners(settings), _HAS_TOKEN)
 
 
 # Whom a message is for when the partner plays several roles: a hub takes it for all behind it.
@@ -127,9 +130,8 @@ class Addressee:
         if audience is not None:
             told = owner in self.owners and audience in self.parties.keys() - self.elsewhere
             return (self.parties[audience],) if told and may(owner, audience, module) else ()
-        if owner not in directory.members:
-            return ()  # What a party has left behind is not told on.
-        hearing = hearers(module, [each.role for each in directory.members[owner]])
+        # Of who has left, or is not CONNECTED yet or any more, nobody hears.
+        hearing = directory.hearers_of(owner, module)
         # What is behind a partner that is a hub hears it from that one.
         direct = (m for m in own if m.status is None and m.presented)
         heard_by = (m.party for m in direct if m.role in hearing)

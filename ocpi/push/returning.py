@@ -1,18 +1,22 @@
-"""Parties that are reached by another way now, or are back: what they were not told is told now.
+"""Parties that are reached by another way now, or are back: what was not told is told now.
 
 While a hub tells that a party is away, what is for it alone waits, parked (see Addressee.away).
-Of a party that nobody had told of, the lane has passed over all that is for it.
+Of a party that nobody had told of, the lane has passed over all that is for it. And all lanes pass
+over what a party has shared that is PLANNED or SUSPENDED, see `ocpi.directory`.
 """
 
-from sqlalchemy import update
+from collections.abc import Collection
+
+from sqlalchemy import func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ocpi.database import clock
+from ocpi.database import clock, stamp
 from ocpi.directory import AnnouncedParty
 from ocpi.parties import Partner, PartnerRole, PlatformID
-from ocpi.push.feed import SyncObject
+from ocpi.push.feed import Stream, SyncObject
 from ocpi.push.lanes import ParkedObject, Receipt, park_late, restart_lanes
+from ocpi.sides import FOR_ALL
 
 
 async def tell_newcomer(db: AsyncSession, partner_id: int, party: str) -> None:
@@ -57,3 +61,25 @@ async def tell_returned(db: AsyncSession, partner_id: int, party: str) -> None:
     # The lane's lock first, as whoever stores what it parks takes them.
     await restart_lanes(db, [partner_id])
     await db.exec(due.values(next_at=await clock(db)))
+
+
+async def tell_shared(db: AsyncSession, parties: Collection[str]) -> None:
+    """Tell all anew what parties, by their keys, have shared with all.
+
+    It moves to the end of the feed, in the order that it has: no partner is told again what others
+    have shared. Most may have it, but those that were told nothing meanwhile cannot be known.
+    """
+    shared = (
+        col(SyncObject.owner).in_(parties),
+        col(SyncObject.module).in_(FOR_ALL),
+        col(SyncObject.stream) == Stream.STATE.value,
+        col(SyncObject.audience).is_(None),
+    )
+    await stamp(db, Stream.STATE, 0)  # From here on nothing is numbered by anybody else.
+    seq = col(SyncObject.seq)
+    oldest, newest = (await db.exec(select(func.min(seq), func.max(seq)).where(*shared))).one()
+    if oldest is None:
+        return
+    by = await stamp(db, Stream.STATE, newest - oldest + 1) - oldest
+    moved = update(SyncObject).where(*shared)
+    await db.exec(moved.values(seq=seq + by, prev_seq=0, patch=None))

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlalchemy import update
+from sqlmodel import col, select
 
 from modules.cdrs.store import cdrs
 from modules.hubclientinfo.store import client_infos
@@ -158,6 +159,10 @@ async def test_at_the_hub_agreements_and_roles_hide_too(service: Service) -> Non
     )
     own = reasons(await seen(service, "locations", name="cpo"))
     assert own["de*cpo*x"] == "its own"
+    async with service.database.write() as db:
+        await db.exec(update(Partner).where(col(Partner.name) == "cpo").values(suspended=True))
+    gone = reasons(await seen(service, "locations", name="driver"))
+    assert gone["de*cpo*x"] == "standing: DE*CPO is PLANNED or SUSPENDED"
 
 
 async def test_what_holds_for_all_is_said_first(service: Service) -> None:
