@@ -34,7 +34,7 @@ from ocpi.forgiving import read
 from ocpi.homes import foreign_places
 from ocpi.messages import log
 from ocpi.parties import IssuedToken, Partner, PartnerEndpoint, State
-from ocpi.push.lanes import open_lane
+from ocpi.push.returning import open_way
 from ocpi.sealing import hash_token
 from ocpi.spec.credentials import Credentials
 from ocpi.spec.reading import problems
@@ -96,7 +96,7 @@ async def refresh(context: Context, name: str) -> list[str]:
             # What the partner has said meanwhile, by a PUT or DELETE, is newer than what was read.
             return []
         if await keep_endpoints(db, partner, offer):
-            await open_lane(db, partner.key)
+            await open_way(db, partner.key)
     return list(offer.remarks)
 
 
@@ -184,7 +184,7 @@ async def _conclude(
             await bind_roles(db, row, presented_roles(theirs))
             await keep_credentials(context, db, row, theirs)
             await keep_endpoints(db, row, offer, url)
-            await open_lane(db, row.key)
+            await open_way(db, row.key)
     except Exception:
         await _send_delete(context, replace(target, token=theirs.token), offer.credentials_url)
         raise
@@ -252,7 +252,7 @@ async def _replace_tokens(
         except InvalidParameters as error:
             remarks.append(f"Their answer's {error.message}; the others were kept.")
         if await keep_credentials(context, db, row, theirs):
-            await open_lane(db, row.key)
+            await open_way(db, row.key)
     return remarks
 
 

@@ -27,8 +27,7 @@ from ocpi.parties import (
     WithheldEndpoint,
     waits_for_check,
 )
-from ocpi.push.lanes import open_lane
-from ocpi.push.returning import tell_elsewhere
+from ocpi.push.returning import open_way, tell_elsewhere
 from ocpi.spec.moments import format_moment, moment_of
 from ocpi.tolerances import tolerances_of
 
@@ -124,7 +123,7 @@ async def approve(context: Context, name: str, hosts: Sequence[str]) -> PartnerV
 
 async def _sort(db: AsyncSession, partner: Partner) -> None:
     if await registration.sort_endpoints(db, partner):
-        await open_lane(db, partner.key)
+        await open_way(db, partner.key)
 
 
 async def remove(context: Context, name: str, *, force: bool = False) -> str | None:

@@ -35,8 +35,8 @@ from ocpi.parties import (
     State,
     WithheldEndpoint,
 )
-from ocpi.push.lanes import close_lane, open_lane
-from ocpi.push.returning import tell_elsewhere
+from ocpi.push.lanes import close_lane
+from ocpi.push.returning import open_way, tell_elsewhere
 from ocpi.sealing import hash_token, new_token
 from ocpi.spec.credentials import Credentials, CredentialsRole
 from ocpi.spec.reading import dump
@@ -197,7 +197,7 @@ async def accept(
         grown = await keep_credentials(context, db, partner, credentials)
         moved = await keep_endpoints(db, partner, offer, credentials.url)
         if grown or moved or caller.registration:
-            await open_lane(db, partner.key)
+            await open_way(db, partner.key)
         return await issue_token(db, partner)
 
 

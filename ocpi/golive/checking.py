@@ -22,6 +22,7 @@ from ocpi.golive.ruling import find_partner
 from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.parties import Partner, PartnerRole, PlatformID, our_parties
+from ocpi.push.returning import tell_elsewhere
 from ocpi.reply import redact
 from ocpi.spec.document import encode
 from ocpi.spec.moments import format_moment, moment_of
@@ -75,6 +76,7 @@ async def check_partner(
         if report["passed"] and partner.passed_at is None:
             partner.passed_at = now
             db.add(partner)
+            await tell_elsewhere(db, partner.key)
             db.info["stamped"] = True  # What has waited for it can go.
     log.info("partner checked", partner=name, passed=report["passed"])
     return report

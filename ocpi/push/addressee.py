@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from ocpi.client import Target
@@ -71,8 +72,8 @@ class Addressee:
     """Who else is there, for a partner of the hub."""
     sight: Sight = ALL
     """What it may see of Locations and Tariffs."""
-    elsewhere: frozenset[str] = frozenset()
-    """Parties of the hub that our CPO platform reaches directly: what bills is told them there."""
+    elsewhere: frozenset[tuple[str, str]] = frozenset()
+    """What parties at a partner of the hub, by key, are told by our CPO platform: by module."""
     parted: frozenset[str] = frozenset()
     """Keys of parties that it was told of, may not know any more, and is to be told are gone."""
 
@@ -128,7 +129,8 @@ class Addressee:
         if module == CLIENT_INFOS:
             return (None,) if self._may_know(owner) or owner in self.parted else ()
         if audience is not None:
-            told = owner in self.owners and audience in self.parties.keys() - self.elsewhere
+            told = owner in self.owners and audience in self.parties
+            told = told and (module, audience) not in self.elsewhere
             return (self.parties[audience],) if told and may(owner, audience, module) else ()
         # Of who has left, or is not CONNECTED yet or any more, nobody hears.
         hearing = directory.hearers_of(owner, module)
@@ -188,10 +190,19 @@ _OWNERS = select(col(OurParty.party), col(OurParty.country_code), col(OurParty.p
 _ANNOUNCED = select(
     col(AnnouncedParty.status), col(AnnouncedParty.country_code), col(AnnouncedParty.party_id)
 ).where(col(AnnouncedParty.partner_id) == bindparam("partner_id"))
+_HERE = aliased(PartnerRole)
+# The parties at a partner that our CPO platform reaches as well, and what it tells them.
 _DIRECT = (
-    select(col(PartnerRole.party))
-    .join(Partner, col(Partner.id) == col(PartnerRole.partner_id))
-    .where(*SERVED, col(PartnerRole.platform) == PlatformID.CPO.value)
+    select(col(PartnerEndpoint.identifier), col(PartnerRole.party), col(Partner.passed_at))
+    .join(Partner, col(Partner.id) == col(PartnerEndpoint.partner_id))
+    .join(PartnerRole, col(PartnerRole.partner_id) == col(Partner.id))
+    .join(_HERE, col(_HERE.party) == col(PartnerRole.party))
+    .where(
+        *SERVED,
+        col(PartnerEndpoint.role) == "RECEIVER",
+        col(PartnerRole.platform) == PlatformID.CPO.value,
+        col(_HERE.partner_id) == bindparam("partner_id"),
+    )
 )
 _PARTED = (
     select(col(SyncObject.owner))
@@ -221,7 +232,8 @@ async def read_addressee(
     if not found:
         return None
     name, platform, versions_url, sealed, stored, rules, mappings, passed_at = found[0]
-    if context.settings.require_check and passed_at is None:
+    required = context.settings.require_check
+    if required and passed_at is None:
         return None
     endpoints = await database.fetch("addressee.endpoints", _ENDPOINTS, this)
     owners = await database.fetch("addressee.owners", _OWNERS, {"platform": PlatformID.CPO.value})
@@ -231,7 +243,7 @@ async def read_addressee(
     parties = [Party(*codes) for _, *codes in (*roles, *announced)]
     at_hub = platform == PlatformID.HUB
     parted = await database.fetch("addressee.parted", _PARTED, this) if at_hub else ()
-    direct = await database.fetch("addressee.direct", _DIRECT, {}) if at_hub else ()
+    direct = await database.fetch("addressee.direct", _DIRECT, this) if at_hub else ()
     options = decode(stored)
     target = Target(name, context.seal.open(sealed), raw_token=bool(options.get("raw_token")))
     return Addressee(
@@ -247,7 +259,11 @@ async def read_addressee(
         options=options,
         directory=await read_directory(database, context.settings) if at_hub else None,
         sight=read_sight(rules, mappings),
-        elsewhere=frozenset(key for (key,) in direct),
+        elsewhere=frozenset(
+            (module, party)
+            for module, party, passed in direct
+            if passed is not None or not required
+        ),
         parted=frozenset(owner for (owner,) in parted),
     )
 

@@ -13,30 +13,60 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock, stamp
 from ocpi.directory import AnnouncedParty
-from ocpi.parties import Partner, PartnerRole, PlatformID
+from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, PlatformID
+from ocpi.push.addressee import SERVED
 from ocpi.push.feed import Stream, SyncObject
-from ocpi.push.lanes import ParkedObject, Receipt, park_late, restart_lanes
+from ocpi.push.lanes import (
+    ParkedObject,
+    PartnerLane,
+    Receipt,
+    lock_lanes,
+    open_lane,
+    park_late,
+    restart_lanes,
+)
 from ocpi.sides import FOR_ALL
 
 
-async def tell_newcomer(db: AsyncSession, partner_id: int, party: str) -> None:
+async def tell_newcomer(
+    db: AsyncSession, partner_id: int, party: str, *, but: Collection[str] = ()
+) -> None:
     """Tell what is for a party, by its key, that was not reached by this partner before.
 
-    But no CDR that a partner has accepted: the party may have been reached in another way.
+    But no CDR that a partner has accepted: the party may have been reached in another way. Nor
+    anything of some modules.
     """
     accepted = select(Receipt.object_key).where(col(Receipt.object_key) == col(SyncObject.key))
     meant = select(SyncObject.key).where(
-        col(SyncObject.audience) == party, col(SyncObject.deleted).is_(False), ~accepted.exists()
+        col(SyncObject.audience) == party,
+        col(SyncObject.module).not_in(but),
+        col(SyncObject.deleted).is_(False),
+        ~accepted.exists(),
     )
     await park_late(db, partner_id, (await db.exec(meant)).all())
     await restart_lanes(db, [partner_id])
 
 
-async def tell_elsewhere(db: AsyncSession, partner_id: int) -> None:
-    """Have the hub tell what a partner of the CPO platform, told nothing any more, has not taken.
+async def open_way(db: AsyncSession, partner_id: int) -> None:
+    """Open a partner's lane, and have it alone tell what it tells: see `lanes.open_lane`."""
+    await tell_elsewhere(db, partner_id)
+    await open_lane(db, partner_id)
 
-    While that was told, the hub has passed over what is for its parties: `Addressee.elsewhere`.
+
+async def tell_elsewhere(db: AsyncSession, partner_id: int) -> None:
+    """Have the hub tell its parties at a partner of the CPO platform what that is not told itself.
+
+    What it was told the hub has passed over until now: `Addressee.elsewhere`. What it is told from
+    now on the hub tells no more: its lanes are taken up anew, since they may not know of that.
     """
+    told = (
+        select(PartnerEndpoint.identifier)
+        .join(Partner)
+        .where(
+            *SERVED, PartnerEndpoint.partner_id == partner_id, PartnerEndpoint.role == "RECEIVER"
+        )
+    )
+    modules = (await db.exec(told)).all()
     parties = select(col(PartnerRole.party)).where(
         col(PartnerRole.partner_id) == partner_id,
         col(PartnerRole.platform) == PlatformID.CPO.value,
@@ -46,8 +76,11 @@ async def tell_elsewhere(db: AsyncSession, partner_id: int) -> None:
     for way in (PartnerRole, AnnouncedParty):
         these = (col(way.party).in_(parties), col(way.partner_id).in_(at_hub))
         reached |= set((await db.exec(select(way.partner_id, way.party).where(*these))).all())
+    # The partner's own lane as well, which whoever calls this goes on to change.
+    lanes = {partner_id, *(other for other, _ in reached)}
+    await lock_lanes(db, col(PartnerLane.partner_id).in_(lanes))
     for other, party in sorted(reached):
-        await tell_newcomer(db, other, party)
+        await tell_newcomer(db, other, party, but=modules)
 
 
 async def tell_returned(db: AsyncSession, partner_id: int, party: str) -> None:

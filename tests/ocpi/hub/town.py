@@ -20,8 +20,8 @@ from ocpi.context import Context
 from ocpi.crew import on_duty
 from ocpi.headers import Party, read_routing, routing_headers
 from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, PlatformID
-from ocpi.push.lanes import open_lane
 from ocpi.push.pace import Pace
+from ocpi.push.returning import open_way
 from ocpi.push.worker import Worker
 from ocpi.spec.document import decode, encode
 from tests.credentials.network import Network
@@ -184,7 +184,7 @@ async def open_town(
         await add_party(context.database, HUB, PlatformID.HUB)
         for party in ours:
             await add_party(context.database, party)
-        peers = {member.name: await _join(context, network, app, member) for member in members}
+        peers = {member.name: await join(context, network, app, member) for member in members}
         admin = calling(app, {"Authorization": "Bearer admin-token-of-the-tests"})
         town = Town(context, app, network, peers, admin)
         yield town
@@ -194,7 +194,7 @@ async def open_town(
         await context.close()
 
 
-async def _join(context: Context, network: Network, app: ASGIApp, member: Member) -> Peer:
+async def join(context: Context, network: Network, app: ASGIApp, member: Member) -> Peer:
     """Make a partner as the handshake leaves it."""
     peer = Peer(member, app)
     network.hosts[f"{member.name}.example"] = peer
@@ -213,7 +213,7 @@ async def _join(context: Context, network: Network, app: ASGIApp, member: Member
             db.add(
                 PartnerEndpoint(partner_id=partner_id, identifier=module, role=interface, url=url)
             )
-        await open_lane(db, partner_id)
+        await open_way(db, partner_id)
     return peer
 
 

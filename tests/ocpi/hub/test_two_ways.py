@@ -1,0 +1,160 @@
+"""A party with a connection to the hub and one to our CPO platform is told by one of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from credentials.discovery import Offer
+from credentials.registration import find_partner, keep_endpoints
+from ocpi.catalogue import SOURCES
+from ocpi.crew import on_duty
+from ocpi.golive.checking import check_partner
+from ocpi.parties import PlatformID
+from ocpi.push.lanes import Receipt
+from ocpi.push.pace import Pace
+from ocpi.push.returning import open_way
+from ocpi.push.worker import Worker
+from ocpi.spec.document import encode
+from ocpi.testing import samples
+from tests.house import OWNER
+from tests.ocpi.hub.town import EMSP1, EMSP_SIDE, Member, Town, join, open_town, until
+
+MSP: dict[str, Any] = {"country_code": "DE", "party_id": "MSP"}
+DIRECT = Member("direct", EMSP1.roles, EMSP_SIDE, PlatformID.CPO)
+BILLS = (("RECEIVER", "sessions"), ("RECEIVER", "cdrs"))
+WITHOUT_BILLS = replace(DIRECT, interfaces=tuple(each for each in EMSP_SIDE if each not in BILLS))
+
+
+@asynccontextmanager
+async def slow_to_look(town: Town) -> AsyncIterator[None]:
+    """Have told what changes by lanes that do not look by themselves how their partners are."""
+    pace = Pace(poll=0.05, gather=0.005, commit=0.02, refresh=60)
+    async with on_duty((Worker(town.context, SOURCES, pace=pace),)):
+        yield
+
+
+async def charge(town: Town, name: str) -> None:
+    """Have a Session and its CDR for a driver of the party."""
+    token = samples.cdr_token(**MSP)
+    session = samples.session(**OWNER, id=name, cdr_token=token)
+    answer = await town.admin.put(f"/admin/sessions/NL/TNM/{name}", content=encode(session))
+    assert answer.status_code == 201, answer.text
+    cdr = samples.cdr(**OWNER, id=f"C{name}", session_id=name, cdr_token=token)
+    answer = await town.admin.post("/admin/cdrs", content=encode(cdr))
+    assert answer.status_code == 201, answer.text
+
+
+async def comes(town: Town, member: Member) -> None:
+    town.peers[member.name] = await join(town.context, town.network, town.app, member)
+
+
+def told(town: Town, peer: str, module: str) -> list[str]:
+    return [each.document()["id"] for each in town.peers[peer].of(module)]
+
+
+def has_all(town: Town, peer: str, *names: str) -> Any:
+    def look() -> bool:
+        if not {f"C{name}" for name in names} <= set(told(town, peer, "cdrs")):
+            return False
+        return set(names) <= set(told(town, peer, "sessions"))
+
+    return look
+
+
+def bills(town: Town) -> list[str]:
+    return sorted(told(town, "emsp1", "cdrs") + told(town, "direct", "cdrs"))
+
+
+async def receipts(town: Town) -> int:
+    async with town.context.database.read() as db:
+        return len((await db.exec(select(Receipt.object_key))).all())
+
+
+@pytest.mark.req("CD-05", "CD-08")
+async def test_the_hub_tells_until_the_other_connection_has_passed_its_check(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ocpi.golive.checking.CHECKS", ())
+    async with open_town(database_url, (EMSP1,), require_check=True) as town:
+        await town.set_partner("emsp1", passed_at=1)
+        async with slow_to_look(town):
+            await comes(town, DIRECT)
+            await charge(town, "S1")
+            await until(has_all(town, "emsp1", "S1"))
+            assert (await check_partner(town.context, "direct"))["passed"]
+            before = len(town.emsp1.seen)
+            await charge(town, "S2")
+            await until(has_all(town, "direct", "S2"))
+            await asyncio.sleep(0.3)
+        assert len(town.emsp1.seen) == before
+        assert (bills(town), await receipts(town)) == (["CS1", "CS2"], 2)
+
+
+@pytest.mark.req("CD-05", "CD-08")
+async def test_the_hub_tells_what_the_other_connection_has_no_endpoint_for(
+    database_url: str,
+) -> None:
+    async with open_town(database_url, (EMSP1, WITHOUT_BILLS)) as town, slow_to_look(town):
+        await charge(town, "S1")
+        await until(has_all(town, "emsp1", "S1"))
+        assert not told(town, "direct", "sessions")
+
+
+@pytest.mark.req("CD-05", "CD-08")
+async def test_what_an_endpoint_that_goes_leaves_untold_the_hub_tells(database_url: str) -> None:
+    async with open_town(database_url, (EMSP1, DIRECT)) as town, slow_to_look(town):
+        await charge(town, "S1")
+        await until(has_all(town, "direct", "S1"))
+
+        async def is_proved() -> bool:
+            return await receipts(town) == 1
+
+        await until(is_proved)
+        del town.network.hosts["direct.example"]
+        await charge(town, "S2")
+        await asyncio.sleep(0.3)
+        assert not told(town, "emsp1", "cdrs")
+        async with town.context.database.write() as db:
+            partner = await find_partner(db, "direct", lock=True)
+            home = "https://direct.example"
+            left = {(m, i): f"{home}/{i.lower()}/{m}" for i, m in WITHOUT_BILLS.interfaces}
+            assert await keep_endpoints(db, partner, Offer(left, ()))
+            await open_way(db, partner.key)
+        await until(has_all(town, "emsp1", "S2"))
+        await asyncio.sleep(0.3)
+        assert told(town, "emsp1", "cdrs") == ["CS2"]
+
+
+@pytest.mark.req("CD-05", "CD-08")
+async def test_from_when_another_connection_is_there_the_hub_tells_no_bill(
+    database_url: str,
+) -> None:
+    async with open_town(database_url, (EMSP1,)) as town, slow_to_look(town):
+        await charge(town, "S1")
+        await until(has_all(town, "emsp1", "S1"))
+
+        async def is_proved() -> bool:
+            return await receipts(town) == 1
+
+        await until(is_proved)
+        await comes(town, DIRECT)
+        await charge(town, "S2")
+        await until(has_all(town, "direct", "S2"))
+        await asyncio.sleep(0.3)
+        assert (told(town, "emsp1", "cdrs"), told(town, "direct", "cdrs")) == (["CS1"], ["CS2"])
+
+
+async def test_an_endpoint_of_another_party_is_no_way(database_url: str) -> None:
+    other = Member("direct", (("EMSP", replace(EMSP1.party, party_id="OTH")),), EMSP_SIDE)
+    members = (EMSP1, replace(other, platform=PlatformID.CPO))
+    async with open_town(database_url, members) as town, slow_to_look(town):
+        await charge(town, "S1")
+        await until(has_all(town, "emsp1", "S1"))
+        assert not town.direct.seen
