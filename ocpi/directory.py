@@ -106,19 +106,19 @@ class Directory:
             if key != caller.key and self.agreements.may(caller.key, key, module)
         ]
 
-    def shared_with(self, caller: Party, module: str) -> list[Party]:
+    def shared_with(self, caller: Party, partner_id: int, module: str) -> list[Party]:
         """The parties whose objects a party may list: those whose broadcasts it hears (RT-38).
 
-        Whether it may send them anything is another question: the hub answers, and they are not
-        asked.
+        It is heard as what it is on the connection that it calls by. Whether it may send them
+        anything is another question: the hub answers, and they are not asked.
         """
-        own = {member.role for member in self.members.get(caller.key, ()) if member.presented}
+        here = (m for m in self.members.get(caller.key, ()) if m.partner_id == partner_id)
+        own = {member.role for member in here if member.presented}
         return [
             members[0].party
             for key, members in self.members.items()
-            if key != caller.key
-            and self.agreements.may(key, caller.key, module)
-            and own & self.hearers_of(key, module)
+            if self.agreements.may(key, caller.key, module)
+            and own & self.hearers_of(key, module, partner_id)
         ]
 
     def sharers(self, owner: str, module: str) -> Sequence[Member]:
@@ -130,10 +130,16 @@ class Directory:
         on_side = [each for each in members if (each.role == "CPO") == of_cpo]
         return [each for each in on_side or members if each.shares]
 
-    def hearers_of(self, owner: str, module: str) -> frozenset[str]:
-        """The roles that hear what a party, by its key, shares now."""
-        roles = [each.role for each in self.sharers(owner, module)]
-        return hearers(module, roles) if roles else frozenset()
+    def hearers_of(self, owner: str, module: str, partner_id: int) -> frozenset[str]:
+        """The roles at a partner that hear what a party, by its key, shares now.
+
+        None where it shares it from there. Another connection is another client of the hub, also
+        where it is of the same party in another role.
+        """
+        sharers = self.sharers(owner, module)
+        if not sharers or any(each.partner_id == partner_id for each in sharers):
+            return frozenset()
+        return hearers(module, [each.role for each in sharers])
 
 
 # None is stored as JSON's null.

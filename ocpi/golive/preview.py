@@ -176,7 +176,7 @@ async def _judge(
         elif module == "hubclientinfo":
             hidden = _unknown(directory, partner.key, row["owner"])
         else:
-            hidden = _unheard(directory, parties, module, row["owner"])
+            hidden = _unheard(directory, partner.key, parties, module, row["owner"])
         hidden = hidden or _not_its_driver(row, parties) or _ruled_out(row, sight)
         return (False, hidden) if hidden else (True, _why(row, sight.mappings))
 
@@ -201,18 +201,22 @@ def _unknown(directory: Directory, partner_id: int, owner: str) -> Reason:
     return f"agreement: it may not talk to {owner.upper()}"
 
 
-def _unheard(directory: Directory, parties: Mapping[str, Party], module: str, owner: str) -> Reason:
+def _unheard(
+    directory: Directory, partner_id: int, parties: Mapping[str, Party], module: str, owner: str
+) -> Reason:
     """Why none of its parties lists or hears what an owner shares through the hub."""
-    if owner in parties:
+    sharers = directory.sharers(owner, module)
+    elsewhere = [each for each in sharers if each.partner_id != partner_id]
+    if owner in parties and not elsewhere:
         return "its own"
     if owner not in directory.members:
         return f"{owner.upper()} has left the hub"
-    if not directory.sharers(owner, module):
+    if not sharers:
         return f"standing: {owner.upper()} is PLANNED or SUSPENDED"
-    heard = directory.hearers_of(owner, module)
+    heard = directory.hearers_of(owner, module, partner_id)
     reason = "role: none of its roles hears it"
     for party in parties.values():
-        shared = {each.key for each in directory.shared_with(party, module)}
+        shared = {each.key for each in directory.shared_with(party, partner_id, module)}
         if owner in shared:
             return None
         if heard & {member.role for member in directory.members.get(party.key, ())}:

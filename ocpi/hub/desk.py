@@ -67,7 +67,8 @@ class Desk:
             return Here(self.hub, broadcast=kind is Kind.BROADCAST)
         if kind is Kind.GET_ALL:
             directory = await read_directory(self._context.database, self._context.settings)
-            return Here(self.hub, tuple(directory.shared_with(message.sender, message.module)))
+            asking = message.sender, message.caller.partner_id
+            return Here(self.hub, tuple(directory.shared_with(*asking, message.module)))
         receiver = message.to
         if receiver is None:
             directory = await read_directory(self._context.database, self._context.settings)

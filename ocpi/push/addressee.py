@@ -124,16 +124,15 @@ class Addressee:
         self, directory: Directory, module: str, owner: str, audience: str | None
     ) -> Sequence[Party | None]:
         own, may = self._own, directory.agreements.may
-        if any(each.party.key == owner for each in own):
-            return ()
         if module == CLIENT_INFOS:
-            return (None,) if self._may_know(owner) or owner in self.parted else ()
+            known = self._may_know(owner) or owner in self.parted
+            return (None,) if known and all(each.party.key != owner for each in own) else ()
         if audience is not None:
             told = owner in self.owners and audience in self.parties
             told = told and (module, audience) not in self.elsewhere
             return (self.parties[audience],) if told and may(owner, audience, module) else ()
         # Of who has left, or is not CONNECTED yet or any more, nobody hears.
-        hearing = directory.hearers_of(owner, module)
+        hearing = directory.hearers_of(owner, module, self.partner_id)
         # What is behind a partner that is a hub hears it from that one.
         direct = (m for m in own if m.status is None and m.presented)
         heard_by = (m.party for m in direct if m.role in hearing)

@@ -13,10 +13,13 @@ from sqlmodel import col, select
 from ocpi.headers import Party
 from ocpi.parties import Partner
 from ocpi.push.lanes import ParkedObject, PartnerLane
+from ocpi.spec.document import encode
 from ocpi.testing import samples
-from tests.house import HUB
+from tests.house import HUB, OURS, OWNER, codes_of, envelope_of
 from tests.ocpi.hub.town import (
     CPO1,
+    CPO_SIDE,
+    EMSP1,
     EMSP_SIDE,
     Member,
     Town,
@@ -139,3 +142,48 @@ async def test_a_failure_of_the_partner_is_not_met_again_for_each_of_its_parties
         await until(lambda: got(town, ONE) == ["LOC0"])
         await asyncio.sleep(0.3)
     assert (got(town, ONE), got(town, TWO)) == (["LOC0"], [])
+
+
+CPO = {"country_code": "IT", "party_id": "XYZ"}
+XYZ = Party("IT", "XYZ")
+AS_CPO = Member("as_cpo", (("CPO", XYZ), ("EMSP", ONE)), (*CPO_SIDE, *EMSP_SIDE))
+AS_EMSP = Member("as_emsp", (("EMSP", XYZ),), EMSP_SIDE)
+
+
+async def listed(town: Town, peer: str, sender: Party) -> list[str]:
+    answer = await town.peers[peer].send("GET", "sender/locations", to=HUB, sender=sender)
+    return [each["id"] for each in envelope_of(answer)["data"]]
+
+
+@pytest.mark.req("RT-28", "RT-38")
+async def test_a_party_hears_what_it_shares_in_another_role_by_another_connection_alone(
+    database_url: str,
+) -> None:
+    async with open_town(database_url, (AS_CPO, AS_EMSP, EMSP1)) as town:
+        document = samples.location(**CPO, id="LOC1")
+        at = "receiver/locations/IT/XYZ/LOC1"
+        assert codes_of(await town.as_cpo.send("PUT", at, document, to=HUB))[1] == 1000
+        async with pushing(town):
+            for peer in (town.emsp1, town.as_emsp):
+                await until(lambda peer=peer: len(peer.of("locations")) == 1)  # type: ignore[misc]
+            await asyncio.sleep(0.2)
+        assert town.as_emsp.of("locations")[0].routing == (XYZ, HUB)
+        # Nobody is told what comes from its own platform, not even another party there.
+        assert not town.as_cpo.of("locations")
+        assert await listed(town, "as_emsp", XYZ) == ["LOC1"]
+        assert await listed(town, "as_cpo", XYZ) == []
+        assert await listed(town, "as_cpo", ONE) == []
+
+
+@pytest.mark.req("RT-28", "RT-38")
+async def test_an_emsp_with_the_codes_of_a_cpo_of_ours_hears_of_it(database_url: str) -> None:
+    same = Member("same", (("EMSP", OURS),), EMSP_SIDE)
+    async with open_town(database_url, (same,)) as town:
+        location = samples.location(**OWNER, id="LOC1")
+        session = samples.session(**OWNER, id="S1", cdr_token=samples.cdr_token(**OWNER))
+        for path, document in (("locations", location), ("sessions", session)):
+            at = f"/admin/{path}/NL/TNM/{document['id']}"
+            assert (await town.admin.put(at, content=encode(document))).status_code == 201
+        async with pushing(town):
+            await until(lambda: bool(town.same.of("locations") and town.same.of("sessions")))
+        assert await listed(town, "same", OURS) == ["LOC1"]
