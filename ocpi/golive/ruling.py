@@ -44,7 +44,8 @@ class Effect:
 async def find_partner(db: AsyncSession, name: str, *, lock: bool = False) -> Partner:
     """The partner of that name; raises ``UnknownObject``."""
     query = select(Partner).where(Partner.name == name)
-    found = await db.exec(query.with_for_update() if lock else query)
+    # A stronger lock would wait for whoever parks something for the partner, who has its lane's.
+    found = await db.exec(query.with_for_update(key_share=True) if lock else query)
     partner = found.one_or_none()
     if partner is None:
         raise UnknownObject(f"There is no partner {name}: see `ocpi partner list`.")

@@ -11,6 +11,7 @@ from sqlalchemy import text, update
 from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from ocpi.golive.ruling import find_partner
 from ocpi.push.lane import Lane
 from ocpi.push.lanes import ParkedObject, PartnerLane, close_lane, restart_lanes
 from ocpi.push.orphans import release_orphans, tell_again
@@ -125,6 +126,22 @@ def parked(partner_id: int, key: str) -> ParkedObject:
         next_at=1,
         first_failed_at=1,
     )
+
+
+async def test_rules_may_change_while_something_is_parked(postgres_url: str) -> None:
+    async with a_world(postgres_url) as world:
+        await world.add_partner("msp")
+        partner_id = world.ids["msp"]
+
+        async def rule(db: AsyncSession) -> None:
+            await find_partner(db, "msp", lock=True)
+            await lock(partner_id)(db)
+
+        async def park(db: AsyncSession) -> None:
+            db.add(parked(partner_id, "a"))
+            await db.flush()
+
+        await meet(world, rule, lock(partner_id), park)
 
 
 async def touch(db: AsyncSession, key: str) -> None:
