@@ -26,7 +26,7 @@ from ocpi.journal.table import MessageRow, MessageSubject
 from ocpi.journal.writing import AT_ONCE, store_notes
 from ocpi.messages import log
 from ocpi.push.feed import SyncObject, feed_key
-from ocpi.push.lanes import ParkedObject
+from ocpi.push.lanes import ParkedObject, PartnerLane, lock_lanes
 from ocpi.sealing import Seal
 from ocpi.spec.document import decode, encode
 from ocpi.store import StoredObject
@@ -83,7 +83,7 @@ async def erase(context: Context, person: Person, *, dry_run: bool = False) -> E
                 for place, some in rows:
                     for row in some:
                         await _put_away(db, place, row, person, seal)
-            await _forget_feed(db, every)
+            await forget_feed(db, every)
         for table, count in (await _sentences(db, person, act=act)).items():
             erasure.held[table] = erasure.held.get(table, 0) + count
         erasure.held[LINKS.name] = await _forget_links(db, links, person, act=act)
@@ -190,13 +190,19 @@ async def _put_away(db: AsyncSession, place: Place, row: Any, person: Person, se
     db.add(row)
 
 
-async def _forget_feed(db: AsyncSession, rows: Sequence[Any]) -> None:
+async def forget_feed(db: AsyncSession, rows: Sequence[Any]) -> None:
     """Have the push forget what is erased: nobody is ever told an object with tombstones in it."""
     keys = [row.key for row in rows if isinstance(row, SyncObject)]
     for table, module in _TOLD.items():
         keys += [feed_key(module, row.key) for row in rows if isinstance(row, table)]
-    for n in range(0, len(keys), AT_ONCE):
-        some = keys[n : n + AT_ONCE]
+    parts = [keys[n : n + AT_ONCE] for n in range(0, len(keys), AT_ONCE)]
+    waited: set[int] = set()
+    for some in parts:
+        lanes = select(ParkedObject.partner_id).where(col(ParkedObject.object_key).in_(some))
+        waited.update(await db.exec(lanes))
+    # The lanes first, as whoever stores what they park has them.
+    await lock_lanes(db, col(PartnerLane.partner_id).in_(waited))
+    for some in parts:
         await db.exec(delete(SyncObject).where(col(SyncObject.key).in_(some)))
         await db.exec(delete(ParkedObject).where(col(ParkedObject.object_key).in_(some)))
 

@@ -14,7 +14,7 @@ from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.messages import log
 from ocpi.parties import Partner
 from ocpi.push.feed import SyncObject, feed_key
-from ocpi.push.lanes import HeldObject, PartnerLane, park_late
+from ocpi.push.lanes import HeldObject, PartnerLane, lock_lanes, park_late
 from ocpi.sight import RULED, Sight, SightRule, named, naming, sight_from
 from ocpi.spec.reading import problems
 from ocpi.store import Store
@@ -187,7 +187,8 @@ async def _hold_all(db: AsyncSession, partner_id: int, module: str) -> None:
 async def reconsider(db: AsyncSession, module: str, object_key: str) -> None:
     """Have partners with rules told of an object of which rules may think otherwise now."""
     ruled = await db.exec(select(Partner).where(col(Partner.rules).is_not(None)))
-    for partner in ruled.all():
-        if sight_of(partner).of(module):
-            await park_late(db, partner.key, [feed_key(module, object_key)])
+    concerned = [partner.key for partner in ruled if sight_of(partner).of(module)]
+    await lock_lanes(db, col(PartnerLane.partner_id).in_(concerned))
+    for partner_id in concerned:
+        await park_late(db, partner_id, [feed_key(module, object_key)])
     db.info["stamped"] = True

@@ -7,6 +7,19 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from ocpi.push.feed import Stream
 from ocpi.push.lanes import ParkedObject, PartnerLane, WorkerBeat, is_behind, lock_lanes
 
+_ORPHAN = col(PartnerLane.owner).not_in(select(col(WorkerBeat.id)))
+_DOUBTFUL = col(PartnerLane.again_from).is_not(None)
+
+
+async def see_to_orphans(db: AsyncSession, now: int, longest: int) -> None:
+    """Tell again what can arrive no more, and give free what dead workers had.
+
+    What was sent arrives within `longest`. All these lanes are locked first, by their ids.
+    """
+    await lock_lanes(db, or_(_ORPHAN, _DOUBTFUL))
+    await tell_again(db, now, longest)
+    await release_orphans(db, again_at=now + longest)
+
 
 async def release_orphans(db: AsyncSession, again_at: int) -> None:
     """Give the lanes of dead workers free.
@@ -18,8 +31,6 @@ async def release_orphans(db: AsyncSession, again_at: int) -> None:
     was stopped is not set back, as its partner may not want to hear it all: it had a trial in
     flight at most, and its next owner sends nothing before that moment.
     """
-    orphan = col(PartnerLane.owner).not_in(select(col(WorkerBeat.id)))
-    await lock_lanes(db, orphan)
     waiting = (
         select(col(ParkedObject.object_key))
         .where(
@@ -29,12 +40,12 @@ async def release_orphans(db: AsyncSession, again_at: int) -> None:
         .exists()
     )
     stopped = col(PartnerLane.breaker).is_not(None)
-    await db.exec(update(PartnerLane).where(orphan, stopped).values(again_at=again_at))
-    doubtful = update(PartnerLane).where(orphan, ~stopped, or_(waiting, *map(is_behind, Stream)))
+    await db.exec(update(PartnerLane).where(_ORPHAN, stopped).values(again_at=again_at))
+    doubtful = update(PartnerLane).where(_ORPHAN, ~stopped, or_(waiting, *map(is_behind, Stream)))
     # A lane whose owners die one after the other is set back to where the first one was.
     first = func.coalesce(col(PartnerLane.again_from), col(PartnerLane.cursors))
     await db.exec(doubtful.values(again_at=again_at, again_from=first))
-    await db.exec(update(PartnerLane).where(orphan).values(owner=None))
+    await db.exec(update(PartnerLane).where(_ORPHAN).values(owner=None))
 
 
 async def tell_again(db: AsyncSession, now: int, longest: int) -> None:
@@ -42,10 +53,8 @@ async def tell_again(db: AsyncSession, now: int, longest: int) -> None:
 
     No wait is longer than `longest`; a clock that was set back would make it.
     """
-    doubtful = col(PartnerLane.again_from).is_not(None)
-    await lock_lanes(db, doubtful)
-    later = update(PartnerLane).where(doubtful, col(PartnerLane.again_at) > now + longest)
+    later = update(PartnerLane).where(_DOUBTFUL, col(PartnerLane.again_at) > now + longest)
     await db.exec(later.values(again_at=now + longest))
-    due = update(PartnerLane).where(doubtful, col(PartnerLane.again_at) <= now)
+    due = update(PartnerLane).where(_DOUBTFUL, col(PartnerLane.again_at) <= now)
     back = {"cursors": col(PartnerLane.again_from), "epoch": col(PartnerLane.epoch) + 1}
     await db.exec(due.values(**back, again_at=None, again_from=None))

@@ -8,6 +8,7 @@ from contextlib import suppress
 import structlog
 from sqlalchemy import (
     ColumnElement,
+    and_,
     delete,
     literal_column,
     or_,
@@ -29,9 +30,10 @@ from ocpi.push.lanes import (
     WorkerBeat,
     counts_query,
     lanes_query,
+    lock_lanes,
 )
 from ocpi.push.marks import mark_feed
-from ocpi.push.orphans import release_orphans, tell_again
+from ocpi.push.orphans import see_to_orphans
 from ocpi.push.pace import Pace, boottime, micros
 from ocpi.push.process import is_dead, own_process
 from ocpi.push.source import Source
@@ -200,9 +202,7 @@ class Worker:
             now = await clock(db)
             await db.merge(WorkerBeat(id=self._watch.id, beat_at=now, process=own_process()))
             await self._bury(db, now)
-            landing = micros(self._pace.exchange)
-            await tell_again(db, now, landing)
-            await release_orphans(db, again_at=now + landing)
+            await see_to_orphans(db, now, micros(self._pace.exchange))
             await mark_feed(db)
         self._watch.beaten(began)
         driven = [lane for lane in self._lanes.values() if not lane.stopping]
@@ -318,9 +318,11 @@ class Worker:
             async with self._database.write() as db:
                 # One that was set back meanwhile is still ours; one that goes on has to be doubted.
                 ended = col(PartnerLane.partner_id).not_in(list(self._lanes))
-                mine = update(PartnerLane).where(col(PartnerLane.owner) == self._watch.id, ended)
-                await db.exec(mine.values(owner=None))
+                mine = and_(col(PartnerLane.owner) == self._watch.id, ended)
+                # Before its lanes, as another worker does that takes this one for dead.
                 await db.exec(delete(WorkerBeat).where(col(WorkerBeat.id) == self._watch.id))
+                await lock_lanes(db, mine)
+                await db.exec(update(PartnerLane).where(mine).values(owner=None))
                 db.info["stamped"] = True  # So that the commit wakes those who take the lanes.
         except DATABASE_ERRORS as error:
             log.warning("push: stopped without handing back", error=repr(error))

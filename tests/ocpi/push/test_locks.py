@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from sqlalchemy import text, update
-from sqlmodel import col
+from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ocpi.golive.ruling import find_partner
+from credentials.registration import retire
+from ocpi.erasure.erasing import forget_feed
+from ocpi.golive.ruling import find_partner, reconsider
+from ocpi.parties import Partner, PartnerRole, PlatformID
+from ocpi.push.feed import SyncObject
 from ocpi.push.lane import Lane
 from ocpi.push.lanes import ParkedObject, PartnerLane, close_lane, restart_lanes
-from ocpi.push.orphans import release_orphans, tell_again
+from ocpi.push.orphans import see_to_orphans
 from ocpi.push.status import retry
 from ocpi.push.worker import Worker
 from tests.ocpi.push.world import World, a_world, until_found
@@ -52,21 +57,24 @@ def lock(partner_id: int) -> Change:
     "change",
     [
         lambda db: restart_lanes(db, [2, 1]),
-        lambda db: release_orphans(db, again_at=10),
-        lambda db: tell_again(db, now=10, longest=10),
+        lambda db: see_to_orphans(db, now=10, longest=10),
     ],
-    ids=["restart", "release", "tell again"],
+    ids=["restart", "orphans"],
 )
 async def test_lanes_are_locked_by_their_ids(postgres_url: str, change: Change) -> None:
     async with a_world(postgres_url) as world:
         ids = [await world.add_partner(name) and world.ids[name] for name in ("a", "b")]
         assert ids == [1, 2]
-        lanes = update(PartnerLane).values(owner="dead", again_at=7, again_from={"state": 0})
-        # What was changed last comes last where nobody asks for an order.
-        for each in reversed(ids):
-            async with world.database.write() as db:
-                await db.exec(lanes.where(col(PartnerLane.partner_id) == each))
+        await set_backwards(world, owner="dead", again_at=7, again_from={"state": 0})
         await meet(world, change, lock(1), lock(2))
+
+
+async def set_backwards(world: World, **values: object) -> None:
+    """Change two lanes: what was changed last comes last where nobody asks for an order."""
+    for each in (2, 1):
+        async with world.database.write() as db:
+            this = col(PartnerLane.partner_id) == each
+            await db.exec(update(PartnerLane).where(this).values(**values))
 
 
 class Keeper(Worker):
@@ -87,6 +95,75 @@ class Keeper(Worker):
     async def store(self) -> None:
         await self._storing.commit()
 
+    async def beat(self) -> None:
+        await self._beat()
+
+    async def leave(self) -> None:
+        await self._hand_back()
+
+    @property
+    def id(self) -> str:
+        return self._watch.id
+
+
+async def test_a_beat_locks_lanes_to_be_told_again_and_orphans_in_one_order(
+    postgres_url: str,
+) -> None:
+    async with a_world(postgres_url) as world:
+        for name in ("orphan", "doubtful"):
+            await world.add_partner(name)
+        async with world.database.write() as db:
+            lane = await db.get_one(PartnerLane, world.ids["orphan"])
+            lane.owner = "dead"
+            lane = await db.get_one(PartnerLane, world.ids["doubtful"])
+            lane.again_at, lane.again_from = 7, {"state": 0}
+        keeper = Keeper(world.context(), {})
+        await meet(world, lambda _: keeper.beat(), lock(1), lock(2))
+
+
+async def test_who_ends_locks_the_lanes_that_it_gives_back_by_their_ids(postgres_url: str) -> None:
+    async with a_world(postgres_url) as world:
+        for name in ("a", "b"):
+            await world.add_partner(name)
+        keeper = Keeper(world.context(), {})
+        await set_backwards(world, owner=keeper.id)
+        await meet(world, lambda _: keeper.leave(), lock(1), lock(2))
+        async with world.database.read() as db:
+            assert (await db.exec(select(PartnerLane.owner))).all() == [None, None]
+
+
+async def test_who_unregisters_locks_its_own_lane_and_that_of_the_hub_by_their_ids(
+    postgres_url: str,
+) -> None:
+    async with a_world(postgres_url) as world:
+        for name in ("direct", "hub"):
+            await world.add_partner(name)
+        async with world.database.write() as db:
+            partner = await db.get_one(Partner, world.ids["hub"])
+            partner.platform = PlatformID.HUB
+            # The same party is reached by both.
+            role = update(PartnerRole).where(col(PartnerRole.partner_id) == partner.key)
+            await db.exec(role.values(platform="hub", party="de*001", party_id="001"))
+
+        async def leave(db: AsyncSession) -> None:
+            await retire(db, await db.get_one(Partner, world.ids["direct"]))
+
+        await meet(world, leave, lock(1), lock(2))
+
+
+async def test_lanes_are_locked_by_their_ids_where_rules_may_think_otherwise(
+    postgres_url: str,
+) -> None:
+    async with a_world(postgres_url) as world:
+        for name in ("a", "b"):
+            await world.add_partner(name)
+        rules = [{"number": 1, "module": "locations", "hide": True, "tag": "fleet"}]
+        for each in (2, 1):
+            async with world.database.write() as db:
+                partner = await db.get_one(Partner, each)
+                partner.rules = rules
+        await meet(world, lambda db: reconsider(db, "locations", "nl*tnm*x"), lock(1), lock(2))
+
 
 async def test_what_is_left_of_a_lost_lane_locks_it_by_itself(postgres_url: str) -> None:
     async with a_world(postgres_url) as world:
@@ -98,7 +175,16 @@ async def test_what_is_left_of_a_lost_lane_locks_it_by_itself(postgres_url: str)
         await meet(world, lambda _: keeper.store(), lock(1), lock(2))
 
 
-@pytest.mark.parametrize("change", [retry, close_lane])
+async def erase(db: AsyncSession, _: int) -> None:
+    await forget_feed(db, [row(key) for key in ("a", "b")])
+
+
+def row(key: str) -> SyncObject:
+    place: dict[str, Any] = {"stream": "state", "seq": 1, "prev_seq": 0, "order_key": key}
+    return SyncObject(key=key, module="locations", owner="nl*tnm", **place)
+
+
+@pytest.mark.parametrize("change", [retry, close_lane, erase])
 async def test_who_changes_what_is_parked_takes_the_lane_first(
     postgres_url: str, change: Callable[[AsyncSession, int], Awaitable[object]]
 ) -> None:
