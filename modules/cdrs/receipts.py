@@ -8,7 +8,6 @@ from sqlmodel import col, select
 from ocpi.database import Database
 from ocpi.editing import Document, object_key
 from ocpi.headers import Party
-from ocpi.parties import Partner
 from ocpi.push.feed import feed_key
 from ocpi.push.lanes import Receipt
 from ocpi.spec.moments import format_moment, moment_of
@@ -18,17 +17,14 @@ async def with_receipts(database: Database, cdrs: Collection[Document]) -> list[
     """Each CDR with its receipts; none: nobody has accepted it yet."""
     keys = [_key(cdr) for cdr in cdrs]
     query = (
-        select(Receipt, col(Partner.name))
-        .join(Partner, col(Partner.id) == col(Receipt.partner_id))
-        .where(col(Receipt.object_key).in_(keys))
-        .order_by(col(Receipt.accepted_at))
+        select(Receipt).where(col(Receipt.object_key).in_(keys)).order_by(col(Receipt.accepted_at))
     )
     found: dict[str, list[dict[str, Any]]] = {key: [] for key in keys}
     async with database.read() as db:
-        for receipt, name in await db.exec(query):
+        for receipt in await db.exec(query):
             found[receipt.object_key].append(
                 {
-                    "partner": name,
+                    "partner": receipt.partner,
                     "accepted_at": format_moment(moment_of(receipt.accepted_at)),
                     "url": receipt.url,
                     "request_id": receipt.request_id,

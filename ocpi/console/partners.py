@@ -68,7 +68,8 @@ ACTS = {
     "remove": Act(
         "Remove the partner",
         "The partner is told that the relation ends, and then forgotten here: its tokens, "
-        "endpoints, options and receipts are gone. Objects that it sent stay. It cannot be undone.",
+        "endpoints and options are gone. Objects that it sent stay, and receipts of what it has "
+        "accepted. It cannot be undone.",
         danger=True,
     ),
 }

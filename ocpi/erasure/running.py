@@ -79,7 +79,7 @@ async def _unaccepted(db: AsyncSession, row: CDRRow) -> list[str]:
     """The partners that have not accepted a bill, unless staff have given it up."""
     key = feed_key("cdrs", row.key)
     partners = await _partners(db, row.audience)
-    accepted = select(col(Receipt.partner_id)).where(Receipt.object_key == key)
+    accepted = select(col(Receipt.partner)).where(Receipt.object_key == key)
     if not partners or set((await db.exec(accepted)).all()):
         return []
     missing = []

@@ -109,12 +109,14 @@ class Receipt(SQLModel, table=True):
     """A partner accepted a POST: the proof, and the address of its copy.
 
     What is POSTed is for one party, so it is never sent again, by whatever way that one is reached.
+    So the proof outlives the partner, and names it by no id, which SQLite gives to another later.
     """
 
     __tablename__ = "receipt"
 
-    partner_id: int = Field(sa_column=_of_partner())
-    object_key: str = Field(primary_key=True, index=True)
+    object_key: str = Field(primary_key=True)
+    partner: str = Field(primary_key=True, index=True)
+    """The name that it had."""
     accepted_at: int = Field(sa_type=BigInteger)
     http_status: int
     url: str | None = None

@@ -126,10 +126,10 @@ async def put_held(
 
 async def _repair(db: AsyncSession, partner_id: int, progress: Progress) -> None:
     """Keep the proofs of a lane that was lost or dropped, and have its objects sent again."""
+    await put_receipts(db, progress.receipts)
     # It must not be removed meanwhile. Lanes are locked here, and whoever changes a partner may
     # have locked it before its lane, so that is not waited for.
     stays = {"read": True, "key_share": True}
     if await db.get(Partner, partner_id, with_for_update=stays) is None:
         return
-    await put_receipts(db, progress.receipts)
     await park_late(db, partner_id, sorted(progress.sent))

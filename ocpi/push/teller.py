@@ -281,7 +281,7 @@ class Teller:
 
     def _receipt(self, key: str, url: str, reply: Reply) -> Receipt:
         return Receipt(
-            partner_id=self._partner_id,
+            partner=self.addressee.target.name,
             object_key=key,
             accepted_at=self._watch.now(),
             http_status=reply.http_status,

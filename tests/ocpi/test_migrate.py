@@ -21,6 +21,7 @@ from ocpi.migrate import configuration, downgrade, upgrade
 from ocpi.pagination import Paging
 from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, PlatformID, our_party
 from ocpi.pull.syncs import PartnerSync, PartySync
+from ocpi.push.lanes import Receipt
 from ocpi.spec.document import decode, encode
 from ocpi.testing import samples
 
@@ -134,6 +135,35 @@ async def test_what_was_pulled_of_a_hub_was_for_our_oldest_party_both_ways(
         kept = (await db.exec(select(PartySync))).one()
     oldest: dict[str, Any] = {"partner_id": 1, "module": "tokens", "our_party_id": 2}
     assert kept == PartySync(**oldest, full_at=2, synced_at=12)
+    await database.close()
+
+
+async def test_receipts_name_their_partner_both_ways_and_outlive_it(
+    empty_database_url: str,
+) -> None:
+    database = Database(empty_database_url)
+    await upgrade(database)
+    rest: dict[str, Any] = {"accepted_at": 1, "http_status": 201, "request_id": "r"}
+    async with database.write() as db:
+        for number, name in ((1, "stays"), (2, "goes")):
+            db.add(Partner(id=number, name=name, platform="cpo", state="confirmed", created_at=0))
+            db.add(
+                Receipt(object_key=f"cdrs/{name}", partner=name, url="https://a.example", **rest)
+            )
+            db.add(Receipt(object_key="cdrs/both", partner=name, **rest))
+    await downgrade(database, "0021")
+    query = text("SELECT partner_id, object_key FROM receipt ORDER BY 1, 2")
+    rows = [tuple(row) for row in await database.fetch("old", query, {})]
+    assert rows == [(1, "cdrs/both"), (1, "cdrs/stays"), (2, "cdrs/both"), (2, "cdrs/goes")]
+    await upgrade(database)
+    async with database.write() as db:
+        await db.delete(await db.get_one(Partner, 2))
+        assert len((await db.exec(select(Receipt))).all()) == 4
+        kept = await db.get_one(Receipt, ("cdrs/goes", "goes"))
+        assert (kept.url, kept.accepted_at) == ("https://a.example", 1)
+    await downgrade(database, "0021")
+    rows = [tuple(row) for row in await database.fetch("old", query, {})]
+    assert rows == [(1, "cdrs/both"), (1, "cdrs/stays")]
     await database.close()
 
 

@@ -95,7 +95,8 @@ STATUSES = [{"AVAILABLE": 3}, {"AVAILABLE": 1, "CHARGING": 1}]
 RENAMED = {"token_sync": "partner_sync"}
 # Tokens of all parties of a hub were marked in a column, and have a table of their own now.
 SPLIT = {"hub_token": "token"}
-GONE = "shared"
+# Receipts name their partner now.
+GONE = {("token", "shared"), ("receipt", "partner_id")}
 
 
 def reach(connection: Connection, revision: str) -> None:
@@ -139,7 +140,7 @@ def contents(connection: Connection, wanted: Mapping[str, list[str]] | None = No
     found: dict[str, Any] = {}
     for table in tables(connection):
         whose = SPLIT.get(table.name, table.name)
-        names = [column.name for column in table.columns if column.name != GONE]
+        names = [each.name for each in table.columns if (table.name, each.name) not in GONE]
         if wanted is not None:
             names = wanted.get(whose, [])
         if names:

@@ -101,7 +101,7 @@ async def test_a_cdr_waits_for_its_party_to_register_and_is_then_told_once(
         await until_nobody_is_behind(service)
     assert wire.to("one.example").count("POST cdrs") == 1
     (receipt,) = await receipts(service)
-    assert (receipt.partner_id, receipt.url) == (partner_id, "https://one.example/cdrs/CDR-1")
+    assert (receipt.partner, receipt.url) == ("one", "https://one.example/cdrs/CDR-1")
 
 
 @pytest.mark.pitfall("IP-18")

@@ -170,6 +170,26 @@ async def test_what_a_connection_leaves_untold_when_it_ends_the_hub_tells_and_no
 
 
 @pytest.mark.req("CD-05", "CD-08")
+async def test_what_a_partner_accepted_that_is_removed_is_told_to_nobody_again(
+    two_ways: Town,
+) -> None:
+    town = two_ways
+    async with pushing(town):
+        await bill(town, "C1")
+        await until(lambda: told(town, "direct") == ["C1"])
+        gone = await town.admin.delete("/admin/partners/direct?force=true")
+        assert gone.status_code == 200
+        assert await nothing_is_overdue(town)
+        await town.admin.post("/admin/push/roaming/rewind")
+        await bill(town, "C2")
+        await until(lambda: "C2" in told(town, "roaming"))
+        assert told(town, "roaming") == ["C2"]
+    listed = (await town.admin.get("/admin/cdrs")).json()["cdrs"]
+    takers = {each["cdr"]["id"]: each["receipts"][0]["partner"] for each in listed}
+    assert takers == {"C1": "direct", "C2": "roaming"}
+
+
+@pytest.mark.req("CD-05", "CD-08")
 async def test_what_the_hub_has_told_a_party_is_not_told_again_by_its_own_connection(
     two_ways: Town,
 ) -> None:

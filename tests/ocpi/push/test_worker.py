@@ -174,10 +174,23 @@ async def test_a_cdr_goes_to_its_audience_once_and_leaves_a_receipt(world: World
     assert (first.of("POST"), len(second.of("POST"))) == ([], 1)
     await world.workers[0][0].stop()
     async with world.database.read() as db:
-        receipt = await db.get(Receipt, (world.ids["two"], "cdrs/nl*tnm*c1"))
+        receipt = await db.get(Receipt, ("cdrs/nl*tnm*c1", "two"))
     assert receipt is not None
     assert (receipt.http_status, receipt.url) == (201, "https://two.example/2.2.1/cdrs/c1")
     assert receipt.request_id == second.of("POST")[0].headers["x-request-id"]
+
+
+async def test_a_partner_that_is_removed_and_added_again_is_sent_no_cdr_twice(world: World) -> None:
+    before = await world.add_partner("msp")
+    world.add_worker()
+    await world.post_cdr("c1", audience="msp")
+    await until(lambda: len(before.cdrs) == 1)
+    await world.remove("msp")
+    again = await world.add_partner("msp")
+    await world.post_cdr("c2", audience="msp")
+    await until(lambda: bool(again.cdrs))
+    await asyncio.sleep(0.2)
+    assert [cdr["id"] for cdr in again.cdrs] == ["c2"]
 
 
 async def test_what_a_partner_does_not_take_is_passed_over(world: World) -> None:

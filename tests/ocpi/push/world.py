@@ -117,6 +117,8 @@ class World:
         self.ours = Ours()
         self.partners: dict[str, Simulated] = {}
         self.ids: dict[str, int] = {}
+        self.parties: dict[str, str] = {}
+        """The party of each partner, which keeps it when it is added again."""
         self.workers: list[tuple[Worker, asyncio.Task[None], Context]] = []
         self.contexts: list[Context] = []
         self.count = 0
@@ -172,13 +174,14 @@ class World:
                         partner_id=partner.key, identifier=module, role="RECEIVER", url=url
                     )
                 )
+            party_id = self.parties.setdefault(name, f"{partner.key:03}")
             role = PartnerRole(
                 partner_id=partner.key,
                 platform="cpo",
                 role="EMSP",
-                party=f"de*{partner.key:03}",
+                party=f"de*{party_id}",
                 country_code="DE",
-                party_id=f"{partner.key:03}",
+                party_id=party_id,
             )
             db.add(role)
             await open_lane(db, partner.key)
@@ -191,6 +194,11 @@ class World:
             partner.state, partner.token_out = State.UNREGISTERED, None
             db.add(partner)
             await close_lane(db, partner.key)
+
+    async def remove(self, name: str) -> None:
+        async with self.database.write() as db:
+            await close_lane(db, self.ids[name])
+            await db.delete(await db.get_one(Partner, self.ids[name]))
 
     async def register_again(self, name: str, token: str) -> None:
         self.partners[name].token = token
@@ -281,7 +289,7 @@ class World:
 
     async def post_cdr(self, name: str, audience: str | None = None) -> None:
         cdr = self.ours.cdrs[name] = {"id": name, "version": self._next()}
-        party = None if audience is None else f"de*{self.ids[audience]:03}"
+        party = None if audience is None else f"de*{self.parties[audience]}"
         await self._stamp(
             Change("cdrs", f"{OWNER}*{name}", stream=Stream.MONEY, audience=party), cdr
         )

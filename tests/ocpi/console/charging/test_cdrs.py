@@ -122,7 +122,7 @@ async def test_receipts_show_who_accepted_it_and_where_its_copy_lies(console: Co
         await open_lane(db, partner.key)
         db.add(
             Receipt(
-                partner_id=partner.key,
+                partner=partner.name,
                 object_key=f"cdrs/{OURS.key}*cdr-1",
                 accepted_at=await clock(db),
                 http_status=201,
