@@ -6,7 +6,7 @@ from random import random
 
 from ocpi.database import Database
 from ocpi.push.feed import Stream
-from ocpi.push.ledger import Ledger
+from ocpi.push.ledger import Ledger, Why
 from ocpi.push.pace import Pace, micros
 from ocpi.push.reading import Line, read_order, read_page, read_parked
 from ocpi.push.teller import Teller
@@ -55,8 +55,10 @@ class Intake:
                 continue
             if parking.next_at is not None:
                 # A clock that was set back must not make a wait longer than it is by design.
-                longest = micros(self._pace.longest_retry(parking.attempts))
-                parking.next_at = min(parking.next_at, self._watch.now() + longest)
+                longest = self._pace.longest_retry(parking.attempts)
+                if parking.kind is Why.LATE:
+                    longest = max(longest, self._pace.landing)
+                parking.next_at = min(parking.next_at, self._watch.now() + micros(longest))
             self._ledger.load(key, order_key, stream, parking)
 
     def behind(self, stream: Stream) -> bool:

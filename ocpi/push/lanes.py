@@ -317,18 +317,27 @@ async def put_notes(db: AsyncSession, partner_id: int, notes: Notes) -> None:
         await db.exec(delete(ParkedObject).where(*this, told))
 
 
-async def park_late(db: AsyncSession, partner_id: int, keys: Iterable[str]) -> None:
-    """Have objects sent again by the lane's present owner.
+async def park_late(
+    db: AsyncSession,
+    partner_id: int,
+    keys: Iterable[str],
+    *,
+    wait: int = 0,
+    seqs: Mapping[str, int] = {},
+) -> None:
+    """Have objects sent again by the lane's present owner, in so many microseconds.
 
     A worker that had lost the lane sent them, so an old state may have arrived after the newer one.
-    A partner without a lane has no need of it, nor has what staff took out.
+    A partner without a lane has no need of it, nor has what staff took out. What has its number in
+    `seqs` waits though the lane reads of it in the feed, by which any other counts as changed.
     """
     lane = await db.get(PartnerLane, partner_id, with_for_update=True, populate_existing=True)
     if lane is None:
         return
     now = await clock(db)
     for key in keys:
-        late = Parking(seq=0, kind=Why.LATE, next_at=now, first_failed_at=now)
+        seq = seqs.get(key, 0)
+        late = Parking(seq=seq, kind=Why.LATE, next_at=now + wait, first_failed_at=now)
         values = {"partner_id": partner_id, "object_key": key, **vars(late)}
         await _upsert(
             db,

@@ -92,6 +92,11 @@ class Pace:
     throttle_cap: float = 300.0
 
     @property
+    def landing(self) -> float:
+        """How long what is sent may still arrive, and what came of it be stored."""
+        return self.exchange + self.slack
+
+    @property
     def open_files(self) -> int:
         """What a process needs: a connection that was used stays open for a while."""
         return 2 * self.places + 256

@@ -25,7 +25,11 @@ from ocpi.push.lanes import (
     park_late,
     restart_lanes,
 )
+from ocpi.push.pace import Pace, micros
 from ocpi.sides import FOR_ALL
+
+LANDED = micros(Pace().landing)
+"""In so many microseconds what is in flight has arrived, or never will."""
 
 
 async def tell_newcomer(
@@ -33,24 +37,28 @@ async def tell_newcomer(
 ) -> None:
     """Tell what is for a party, by its key, that was not reached by this partner before.
 
-    But no CDR that a partner has accepted: the party may have been reached in another way. Nor
-    anything of some modules.
+    But no CDR that a partner has accepted: the party may have been reached in another way. And none
+    before it is known what became of those that this has in flight. Nor anything of some modules.
     """
     accepted = select(Receipt.object_key).where(col(Receipt.object_key) == col(SyncObject.key))
-    meant = select(SyncObject.key).where(
+    meant = select(SyncObject.key, SyncObject.seq, SyncObject.module).where(
         col(SyncObject.audience) == party,
         col(SyncObject.module).not_in(but),
         col(SyncObject.deleted).is_(False),
         ~accepted.exists(),
     )
-    await park_late(db, partner_id, (await db.exec(meant)).all())
+    found = (await db.exec(meant)).all()
+    posted = {key: seq for key, seq, module in found if module == "cdrs"}
+    await park_late(db, partner_id, [key for key, *_ in found if key not in posted])
+    await park_late(db, partner_id, posted, wait=LANDED, seqs=posted)
     await restart_lanes(db, [partner_id])
 
 
 async def open_way(db: AsyncSession, partner_id: int) -> None:
     """Open a partner's lane, and have it alone tell what it tells: see `lanes.open_lane`."""
-    await tell_elsewhere(db, partner_id)
+    reached = await _have_hub_tell(db, partner_id)
     await open_lane(db, partner_id)
+    await _take_over(db, partner_id, reached)
 
 
 async def tell_elsewhere(db: AsyncSession, partner_id: int) -> None:
@@ -59,14 +67,14 @@ async def tell_elsewhere(db: AsyncSession, partner_id: int) -> None:
     What it was told the hub has passed over until now: `Addressee.elsewhere`. What it is told from
     now on the hub tells no more: its lanes are taken up anew, since they may not know of that.
     """
-    told = (
-        select(PartnerEndpoint.identifier)
-        .join(Partner)
-        .where(
-            *SERVED, PartnerEndpoint.partner_id == partner_id, PartnerEndpoint.role == "RECEIVER"
-        )
-    )
-    modules = (await db.exec(told)).all()
+    await _take_over(db, partner_id, await _have_hub_tell(db, partner_id))
+
+
+async def _have_hub_tell(db: AsyncSession, partner_id: int) -> Collection[str]:
+    """Gives the keys of the partner's parties that the hub reaches as well."""
+    told = select(PartnerEndpoint.identifier).join(Partner)
+    here = (PartnerEndpoint.partner_id == partner_id, PartnerEndpoint.role == "RECEIVER")
+    modules = (await db.exec(told.where(*SERVED, *here))).all()
     parties = select(col(PartnerRole.party)).where(
         col(PartnerRole.partner_id) == partner_id,
         col(PartnerRole.platform) == PlatformID.CPO.value,
@@ -81,6 +89,15 @@ async def tell_elsewhere(db: AsyncSession, partner_id: int) -> None:
     await lock_lanes(db, col(PartnerLane.partner_id).in_(lanes))
     for other, party in sorted(reached):
         await tell_newcomer(db, other, party, but=modules)
+    return {party for _, party in reached}
+
+
+async def _take_over(db: AsyncSession, partner_id: int, parties: Collection[str]) -> None:
+    """Have a partner that is told something POST nothing that the hub may have in flight."""
+    served = select(Partner.id).where(*SERVED, col(Partner.id) == partner_id)
+    if (await db.exec(served)).first() is not None:
+        for party in sorted(parties):
+            await tell_newcomer(db, partner_id, party)
 
 
 async def tell_returned(db: AsyncSession, partner_id: int, party: str) -> None:

@@ -160,7 +160,7 @@ class Worker:
                 lane.stop()
         # Lanes of ours that nobody drives were dropped; free ones were handed back or are new.
         if idle := seen.keys() - self._lanes.keys():
-            room = max(await self._fair_share() - len(self._lanes), 0)
+            room = max(await self._fair_share() - len(self._driven), 0)
             ours = sum(seen[partner_id] is not None for partner_id in idle)
             if room or ours:
                 await self._claim(room, ours)
@@ -205,9 +205,13 @@ class Worker:
             await see_to_orphans(db, now, micros(self._pace.exchange))
             await mark_feed(db)
         self._watch.beaten(began)
-        driven = [lane for lane in self._lanes.values() if not lane.stopping]
-        for lane in driven[await self._fair_share() :]:
+        for lane in self._driven[await self._fair_share() :]:
             lane.stop()
+
+    @property
+    def _driven(self) -> list[Lane]:
+        """The lanes that it goes on with: one that ends takes no room, though it may take long."""
+        return [lane for lane in self._lanes.values() if not lane.stopping]
 
     async def _bury(self, db: AsyncSession, now: int) -> None:
         """Forget workers whose lease ran out, or whose process has ended on this machine."""

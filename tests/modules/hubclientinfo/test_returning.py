@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 from sqlmodel import delete, select
 
@@ -14,6 +16,7 @@ from modules.hubclientinfo.learning import Learner
 from ocpi.directory import AnnouncedParty
 from ocpi.headers import Party
 from ocpi.parties import PlatformID
+from ocpi.push import returning
 from ocpi.push.hearing import hearings
 from ocpi.push.lanes import ParkedObject
 from ocpi.spec.document import encode
@@ -131,6 +134,14 @@ DIRECT = Member("direct", (("EMSP", Party("AT", "EMB")),), EMSP_SIDE, PlatformID
 ROAMING = replace(DIRECT, name="roaming", platform=PlatformID.HUB)
 
 
+LANDED = 2_000_000
+
+
+@pytest.fixture(autouse=True)
+def soon_landed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(returning, "LANDED", LANDED)
+
+
 @pytest.fixture
 async def two_ways(database_url: str) -> AsyncIterator[Town]:
     async with open_town(database_url, (DIRECT, ROAMING)) as opened:
@@ -147,6 +158,60 @@ async def end(town: Town, how: str) -> None:
     else:
         gone = await town.direct.http.delete("/ocpi/cpo/2.2.1/credentials")
         assert codes_of(gone) == (200, 1000)
+
+
+@asynccontextmanager
+async def held_up(town: Town, name: str) -> AsyncIterator[None]:
+    """Have a bill that is sent to a peer stay without an answer for as long as the block lasts."""
+    peer, answered, arrived = town.peers[name], asyncio.Event(), asyncio.Event()
+    at_once = peer.handle_async_request
+
+    async def later(request: httpx.Request) -> httpx.Response:
+        answer = await at_once(request)
+        if request.url.path.endswith("/cdrs"):
+            arrived.set()
+            await answered.wait()
+        return answer
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(peer, "handle_async_request", later)
+        await bill(town, "C1")
+        await arrived.wait()
+        try:
+            yield
+        finally:
+            answered.set()
+
+
+@pytest.mark.req("CD-05", "CD-08")
+@pytest.mark.parametrize("how", ["suspended", "unregistered"])
+async def test_a_bill_in_flight_when_a_connection_ends_is_told_once(
+    two_ways: Town, how: str
+) -> None:
+    town = two_ways
+    # Of two workers each has one of the lanes.
+    async with pushing(town), pushing(town):
+        async with held_up(town, "direct"):
+            await end(town, how)
+            await asyncio.sleep(0.3)
+        await asyncio.sleep(LANDED / 1e6)
+        await until(partial(nothing_is_overdue, town))
+    assert (told(town, "direct"), told(town, "roaming")) == (["C1"], [])
+
+
+@pytest.mark.req("CD-05", "CD-08")
+async def test_a_bill_that_the_hub_has_in_flight_is_not_told_by_a_connection_that_is_resumed(
+    two_ways: Town,
+) -> None:
+    town = two_ways
+    await end(town, "suspended")
+    async with pushing(town):
+        async with held_up(town, "roaming"):
+            await town.admin.post("/admin/partners/direct/resume")
+            await asyncio.sleep(0.3)
+        await asyncio.sleep(LANDED / 1e6)
+        await until(partial(nothing_is_overdue, town))
+    assert (told(town, "direct"), told(town, "roaming")) == ([], ["C1"])
 
 
 @pytest.mark.req("CD-05", "CD-08", "CR-15")

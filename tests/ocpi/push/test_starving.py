@@ -284,3 +284,26 @@ async def test_what_opens_it_while_the_feed_is_read_lets_nothing_out(
     go_on.set()
     await until_looked(world)
     assert len(partner.pushes) == sent
+
+
+async def test_a_lane_that_waits_for_its_last_answer_takes_no_room(world: World) -> None:
+    leaving, staying = await world.add_partner("leaving"), await world.add_partner("staying")
+    arrived, answered = asyncio.Event(), asyncio.Event()
+
+    async def hang(_: httpx.Request) -> None:
+        arrived.set()
+        await answered.wait()
+
+    world.add_worker(pace=replace(QUICK, exchange=20, lease=60))
+    await world.put_location("a")
+    await world.until_told()
+    leaving.misbehave = hang
+    await world.put_location("a")
+    await arrived.wait()
+    await world.suspend("leaving")
+    async with world.database.write() as db:
+        await restart_lanes(db, [world.ids["staying"]])
+    await asyncio.sleep(0.2)
+    await world.put_location("b")
+    await until(lambda: "b" in staying.locations, seconds=5)
+    answered.set()
