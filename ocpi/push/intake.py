@@ -6,9 +6,10 @@ from random import random
 
 from ocpi.database import Database
 from ocpi.push.feed import Stream
-from ocpi.push.ledger import Ledger, Why
+from ocpi.push.ledger import Ledger
 from ocpi.push.pace import Pace, micros
-from ocpi.push.reading import Line, read_order, read_page, read_parked
+from ocpi.push.parking import Why
+from ocpi.push.reading import Line, ParkedLine, read_order, read_page, read_parked
 from ocpi.push.teller import Teller
 from ocpi.push.watch import Watch
 
@@ -41,12 +42,15 @@ class Intake:
     async def load_parked(self, until: int | None = None) -> None:
         """Read what is parked; with `until` only what is due until then."""
         taken = self.taken
-        lines = await read_parked(self._database, self._partner_id, until)
-        if taken != self.taken:
-            # What was read may be older than what is known here. What is due will be seen again.
-            if until is None:
-                await self.load_parked()
-            return
+        async for lines in read_parked(self._database, self._partner_id, until):
+            if taken != self.taken:
+                # What was read may be older than what is known here. What is due is seen again.
+                if until is None:
+                    await self.load_parked()
+                return
+            self._load(lines)
+
+    def _load(self, lines: Sequence[ParkedLine]) -> None:
         for key, order_key, stream, parking in lines:
             if stream is None:
                 # The whole object is told, so that nothing is left to tell of the part.

@@ -256,12 +256,6 @@ async def close_lane(db: AsyncSession, partner_id: int) -> None:
     db.info["stamped"] = True
 
 
-def parking_of(row: ParkedObject) -> Parking:
-    """A row as the lane's ledger holds it."""
-    names = Parking.__dataclass_fields__.keys() - {"kind"}
-    return Parking(kind=Why(row.kind), **{name: getattr(row, name) for name in names})
-
-
 async def lock_held(
     db: AsyncSession, owner: str, partner_ids: Sequence[int]
 ) -> dict[int, tuple[int, int]]:

@@ -1,15 +1,16 @@
 """What lanes read past the ORM: pages of the feed, rows of it, parked objects."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, select
 from sqlmodel import col
 
 from ocpi.database import Database
 from ocpi.push.feed import PlainObject, Stream, SyncObject
-from ocpi.push.lanes import ParkedObject, parking_of
-from ocpi.push.parking import Parking
+from ocpi.push.lanes import ParkedObject
+from ocpi.push.parking import Parking, Why
 
 _PAGE = (
     select(
@@ -28,15 +29,23 @@ _ORDER = _PAGE.where(col(SyncObject.order_key) == bindparam("order_key"))
 _ROW = select(*(getattr(SyncObject, name) for name in PlainObject._fields)).where(
     col(SyncObject.key) == bindparam("key")
 )
-_PARKED_NAMES = tuple(ParkedObject.model_fields)
+AT_ONCE = 500
+"""Parked objects that are read in one go: of many thousands, all at once would stop the loop."""
 _PARKED = (
     select(
+        col(ParkedObject.object_key),
         col(SyncObject.order_key),
         col(SyncObject.stream),
-        *(getattr(ParkedObject, name) for name in _PARKED_NAMES),
+        *(getattr(ParkedObject, name) for name in Parking.__dataclass_fields__),
     )
     .outerjoin(SyncObject, col(SyncObject.key) == col(ParkedObject.object_key))
-    .where(col(ParkedObject.partner_id) == bindparam("partner_id"))
+    .where(
+        col(ParkedObject.partner_id) == bindparam("partner_id"),
+        col(ParkedObject.object_key) > bindparam("after"),
+    )
+    # By key, since all may be due at the same moment.
+    .order_by(col(ParkedObject.object_key))
+    .limit(AT_ONCE)
 )
 _DUE = _PARKED.where(col(ParkedObject.next_at) <= bindparam("until"))
 
@@ -88,16 +97,23 @@ async def read_row(database: Database, key: str) -> PlainObject | None:
 
 async def read_parked(
     database: Database, partner_id: int, until: int | None = None
-) -> Sequence[ParkedLine]:
-    """What is parked for a partner: all of it, or what is due until then."""
-    given = {"partner_id": partner_id}
-    if until is None:
-        rows = await database.fetch("push.parked", _PARKED, given)
-    else:
-        rows = await database.fetch("push.due", _DUE, {**given, "until": until})
-    lines = []
-    for order_key, stream, *values in rows:
-        row = ParkedObject(**dict(zip(_PARKED_NAMES, values, strict=True)))
-        place = Stream(stream) if stream else None
-        lines.append(ParkedLine(row.object_key, order_key, place, parking_of(row)))
-    return lines
+) -> AsyncIterator[Sequence[ParkedLine]]:
+    """What is parked for a partner, page by page: all of it, or what is due until then."""
+    given: dict[str, Any] = {"partner_id": partner_id, "after": ""}
+    name, query = "push.parked", _PARKED
+    if until is not None:
+        name, query, given["until"] = "push.due", _DUE, until
+    while True:
+        lines = [_parked_line(row) for row in await database.fetch(name, query, given)]
+        yield lines
+        if len(lines) < AT_ONCE:
+            return
+        given["after"] = lines[-1].key
+        await asyncio.sleep(0)
+
+
+def _parked_line(row: Sequence[Any]) -> ParkedLine:
+    key, order_key, stream, seq, kind, next_at, attempts, doubtful, *rest = row
+    # SQLite has numbers for it.
+    parking = Parking(seq, Why(kind), next_at, attempts, bool(doubtful), *rest)
+    return ParkedLine(key, order_key, Stream(stream) if stream else None, parking)

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from itertools import cycle, islice
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
+from sqlalchemy import insert
 
 from ocpi.push import intake
 from ocpi.push.feed import Stream
 from ocpi.push.intake import Intake
 from ocpi.push.lanes import ParkedObject
 from ocpi.push.ledger import Ledger
-from ocpi.push.parking import Why
-from ocpi.push.reading import Line, ParkedLine, read_page, read_parked
+from ocpi.push.parking import Parking, Why
+from ocpi.push.reading import AT_ONCE, Line, ParkedLine, read_page, read_parked
 from ocpi.push.watch import Watch
 from tests.ocpi.push.world import QUICK, World
 
@@ -67,14 +70,52 @@ async def test_what_is_parked_is_known_though_something_was_stored_while_it_was_
     reader = Intake(*given, lambda: None)
     reads = 0
 
-    async def read_meanwhile(database: Database, *rest: Any) -> Sequence[ParkedLine]:
+    async def read_meanwhile(database: Database, *rest: Any) -> AsyncIterator[Sequence[ParkedLine]]:
         nonlocal reads
-        lines = await read_parked(database, *rest)
-        reads += 1
-        reader.taken += reads == 1
-        return lines
+        async for lines in read_parked(database, *rest):
+            reads += 1
+            reader.taken += reads == 1
+            yield lines
 
     monkeypatch.setattr(intake, "read_parked", read_meanwhile)
     await reader.load_parked()
     # Nothing reads it later: it is never due.
     assert (reads, len(ledger)) == (2, 1)
+
+
+@pytest.mark.parametrize("until", [None, 7])
+async def test_thousands_of_parked_objects_are_read_each_once_and_others_go_on_meanwhile(
+    world: World, until: int | None
+) -> None:
+    await world.add_partner("msp")
+    count = 4 * AT_ONCE
+    row = {"partner_id": world.ids["msp"], "kind": "rejected", "attempts": 1, "first_failed_at": 1}
+    # Some wait for the same moment, others come later or never.
+    rows = [
+        {**row, "object_key": f"cdrs/{n}", "seq": n, "doubtful": False, "next_at": moment}
+        for n, moment in enumerate(islice(cycle((7, 3, 5, 5)), count))
+    ]
+    rows += [{**row, "object_key": f"x{n}", "seq": n, "doubtful": True} for n in range(3)]
+    rows += [{**row, "object_key": "later", "seq": 1, "doubtful": True, "next_at": 8}]
+    async with world.database.write() as db:
+        for each in rows:
+            each.setdefault("next_at", None)
+        await db.exec(insert(ParkedObject), params=rows)
+    turns = 0
+
+    async def go_on() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(go_on())
+    await asyncio.sleep(0)
+    before = turns
+    pages = [(turns, page) async for page in read_parked(world.database, world.ids["msp"], until)]
+    task.cancel()
+    lines = [line for _, page in pages for line in page]
+    assert len({line.key for line in lines}) == len(lines) == count + 4 * (until is None)
+    assert before < pages[1][0] < pages[2][0] < pages[3][0]
+    one = next(line for line in lines if line.key == "cdrs/1")
+    assert one.parking == Parking(1, Why.REJECTED, 3, 1, first_failed_at=1)

@@ -16,13 +16,12 @@ from ocpi.push.lanes import (
     PartnerLane,
     WorkerBeat,
     park_late,
-    parking_of,
     put_notes,
     restart_lanes,
     rewind_lane,
 )
 from ocpi.push.orphans import release_orphans, tell_again
-from ocpi.push.parking import Notes, Why
+from ocpi.push.parking import Notes, Parking, Why
 from tests.ocpi.push.faults import (
     end_process,
     failing,
@@ -229,7 +228,7 @@ async def test_what_is_to_be_told_again_stays_so_when_an_earlier_wish_was_fulfil
 
     async def fulfil(row: ParkedObject) -> None:
         notes = Notes()
-        notes.unpark(key, parking_of(row))
+        notes.unpark(key, Parking(row.seq, Why(row.kind), row.next_at))
         async with world.database.write() as db:
             await put_notes(db, partner_id, notes)
 
