@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from ocpi.push.outcome import LONGEST_WAIT
 from ocpi.push.pace import Pace, micros
 
 
@@ -12,17 +13,23 @@ class Allowance:
     pace: Pace
     per_minute: int = 0
     """Requests, evenly; those of one second, and at least one, may go at once. 0: no limit."""
+    paused_until: int = 0
     _full_at: int = 0
-    _paused_until: int = 0
     _pauses: int = 0
     """How many it asked for since it last took something."""
+
+    @classmethod
+    def load(cls, pace: Pace, paused_until: int | None, now: int) -> "Allowance":
+        """With the pause as the lane's last owner left it."""
+        # A clock that was set back must not make it longer than any is.
+        return cls(pace, paused_until=min(paused_until or 0, now + micros(LONGEST_WAIT)))
 
     def next_at(self) -> int:
         """From when on a request may be sent."""
         if not self.per_minute:
-            return self._paused_until
+            return self.paused_until
         at_once = max(self.per_minute / 60, 1)
-        return max(self._paused_until, self._full_at - int((at_once - 1) * self._apart))
+        return max(self.paused_until, self._full_at - int((at_once - 1) * self._apart))
 
     def spend(self, now: int, requests: int = 1) -> None:
         """So many requests are sent now; a negative number were not sent after all."""
@@ -38,10 +45,10 @@ class Allowance:
 
         Where it does not say how many, each pause is twice as long as the one before it.
         """
-        if now >= self._paused_until:
+        if now >= self.paused_until:
             self._pauses += 1  # Else it is one answer more to what was in flight.
         wait = self.pace.throttle_in(self._pauses) if asked is None else asked
-        self._paused_until = max(self._paused_until, now + micros(wait))
+        self.paused_until = max(self.paused_until, now + micros(wait))
         return wait
 
     def taken(self) -> None:

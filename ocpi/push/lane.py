@@ -51,7 +51,8 @@ class Lane:
         self._watch = watch
         self._teller = Teller(context, sources, pace, watch, lane)
         self._breaker = Breaker.load(pace, lane.breaker, watch.now())
-        self._permits, self._allowance = Permits(pace), Allowance(pace)
+        self._permits = Permits(pace)
+        self._allowance = Allowance.load(pace, lane.paused_until, watch.now())
         # Cursors beyond the feed's end come from a database that was restored in part.
         positions = {s: min(lane.cursors.get(s, 0), watch.heads[s]) for s in Stream}
         self._ledger = Ledger(pace, positions, watch.heads)
@@ -143,6 +144,7 @@ class Lane:
             notes=self._ledger.take_notes(),
             receipts=self._receipts,
             sent=frozenset(self._sent),
+            paused_until=self._allowance.paused_until or None,
         )
         self.changed, self._receipts, self._sent = False, [], set()
         self._storing = True

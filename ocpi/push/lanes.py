@@ -57,6 +57,8 @@ class PartnerLane(SQLModel, table=True):
     """Why and since when nothing is sent, see ocpi.push.breaker; None: it is closed."""
     last_success_at: int | None = Field(default=None, sa_type=BigInteger)
     last_error: str | None = None
+    paused_until: int | None = Field(default=None, sa_type=BigInteger)
+    """The end of the pause that the partner has asked for."""
     again_at: int | None = Field(default=None, sa_type=BigInteger)
     """When nothing that a dead owner sent can arrive any more, see `ocpi.push.orphans`."""
     again_from: dict[str, int] | None = Field(
@@ -151,6 +153,7 @@ class Progress:
     receipts: Sequence[Receipt]
     sent: frozenset[str]
     """Objects that the partner was told; should the lane be lost, they are told again."""
+    paused_until: int | None = None
 
 
 SLICE = 500
@@ -207,7 +210,7 @@ async def rewind_lane(
     """Set a lane back to the start, or to numbers given. Returns False when there is none.
 
     What is parked stays so, except when all is read again from the start. Unless `hopeful`, a
-    partner that was away is still held to be.
+    partner that was away is still held to be, and left alone if it has asked for that.
     """
     lane = await db.get(PartnerLane, partner_id, with_for_update=True, populate_existing=True)
     if lane is None:
@@ -215,7 +218,7 @@ async def rewind_lane(
     lane.cursors = _set_back(lane.cursors, to)
     lane.again_from = lane.again_from and _set_back(lane.again_from, lane.cursors)
     if hopeful:
-        lane.breaker = lane.last_error = None
+        lane.breaker = lane.last_error = lane.paused_until = None
     lane.epoch += 1
     db.add(lane)
     if not to:
@@ -293,6 +296,7 @@ async def put_progress(
             "breaker": each.breaker,
             "last_success_at": each.last_success_at,
             "last_error": each.last_error,
+            "paused_until": each.paused_until,
         }
         for partner_id, each in progress.items()
     ]

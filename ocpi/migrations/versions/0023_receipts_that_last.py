@@ -1,4 +1,7 @@
-"""A receipt outlives its partner, which it names: what one has accepted is told to nobody again."""
+"""A receipt outlives its partner, which it names: what one has accepted is told to nobody again.
+
+And a lane has the end of the pause that its partner has asked for.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,10 +18,12 @@ def upgrade() -> None:
     partner = sa.Column("partner", sa.String(), nullable=False)
     _replace(partner, "partner.name", "partner.id = receipt.partner_id")
     op.create_index("ix_receipt_partner", "receipt", ["partner"])
+    op.add_column("partner_lane", sa.Column("paused_until", sa.BigInteger(), nullable=True))
 
 
 def downgrade() -> None:
     """Those of partners that were removed go."""
+    op.drop_column("partner_lane", "paused_until")
     partner_id = sa.Column("partner_id", sa.Integer(), nullable=False)
     cascade = sa.ForeignKeyConstraint(["partner_id"], ["partner.id"], ondelete="CASCADE")
     _replace(partner_id, "partner.id", "partner.name = receipt.partner", cascade)

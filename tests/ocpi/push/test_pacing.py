@@ -10,6 +10,9 @@ import httpx
 import pytest
 
 from ocpi.push.lane import Lane
+from ocpi.push.lanes import PartnerLane, restart_lanes
+from ocpi.push.pace import micros
+from ocpi.push.status import rewind
 from ocpi.push.watch import Watch
 from tests.ocpi.push.faults import failing
 from tests.ocpi.push.simulated import envelope
@@ -90,3 +93,38 @@ async def test_partners_are_told_however_few_places_there_are(world: World) -> N
     await world.until_told(*partners[1:])
     partners[0].misbehave = None
     await world.until_told()
+
+
+@pytest.mark.pitfall("IP-38")
+async def test_a_lane_that_is_taken_up_anew_keeps_the_pause_and_a_rewind_ends_it(
+    world: World,
+) -> None:
+    partner = await world.add_partner("msp")
+    world.add_worker()
+
+    async def later(request: httpx.Request) -> httpx.Response | None:
+        answer = envelope(2000, 429)
+        answer.headers["Retry-After"] = "3600"
+        return answer if request.method != "GET" else None
+
+    partner.misbehave = later
+    await world.put_location("a")
+    await until(lambda: len(partner.pushes) == 1)
+    await asyncio.sleep(0.2)
+    for _ in range(2):
+        async with world.database.write() as db:
+            await restart_lanes(db, [world.ids["msp"]])
+        await asyncio.sleep(0.3)
+    assert len(partner.pushes) == 1
+    partner.misbehave = None
+    async with world.database.write() as db:
+        await rewind(db, world.ids["msp"])
+    await world.until_told()
+
+
+async def test_a_clock_that_was_set_back_makes_no_pause_longer_than_an_hour(world: World) -> None:
+    watch = Watch(QUICK, [])
+    row = PartnerLane(partner_id=1, paused_until=watch.now() + micros(86400))
+    paused_until = Lane(world.context(), {}, QUICK, watch, row).take().paused_until
+    assert paused_until is not None
+    assert watch.now() < paused_until <= watch.now() + micros(3600)
