@@ -33,6 +33,7 @@ class Probing:
         self._note = note
         self._heard = heard
         self._alive_at = watch.now()
+        self._told_at = 0
         self._ask_at = 0
         self._misses = 0
         self._failures = 0
@@ -50,8 +51,10 @@ class Probing:
         if 0 < failures == self._forgiven:
             # Until that is stored, or the lane's next owner would hold them against the partner.
             self._heard()
-        if alive_at > self._alive_at:
-            self._alive_at, self._misses = alive_at, 0
+        # A moment that lies ahead is from before the clock was set back, and tells of life once.
+        anew, self._told_at = alive_at != self._told_at, alive_at
+        if anew and min(alive_at, now) > self._alive_at:
+            self._alive_at, self._misses = min(alive_at, now), 0
             if self._breaker.open:
                 self._breaker.hurry(now)
         if failures - self._forgiven >= self._pace.unreached and not self._breaker.away:
