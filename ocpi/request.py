@@ -15,10 +15,11 @@ from ocpi.context import Context
 from ocpi.database import Database
 from ocpi.editing import Edit, Written
 from ocpi.envelope import ok, ok_page
-from ocpi.errors import ForeignOwner, InvalidParameters, NotJSON
+from ocpi.errors import InvalidParameters, NotJSON
 from ocpi.forgiving import Habit, forgive
 from ocpi.headers import MessageIDs, Party
 from ocpi.messages import log
+from ocpi.owning import require_owner
 from ocpi.pagination import Page, Paging, page_headers, read_paging
 from ocpi.parties import Caller, options_of
 from ocpi.paths import decode_segment
@@ -171,16 +172,8 @@ PatchBody = Annotated[dict[str, Any], Depends(_patch_body)]
 Owner = Annotated[Party, Depends(_owner)]
 
 
-def party_of(caller: Caller, owner: Party) -> Party:
-    """The caller's party that is meant, in its own spelling; raises ``ForeignOwner`` (PD-05)."""
-    for party in caller.parties:
-        if party.key == owner.key:
-            return party
-    raise ForeignOwner(f"{owner} is no party of {caller.name}.")
-
-
-async def _their_party(caller: CallerOf, owner: Owner) -> Party:
-    return party_of(caller, owner)
+async def _their_party(request: Request, here: Here, caller: CallerOf, owner: Owner) -> Party:
+    return await require_owner(here.database, caller, request.state.module, owner)
 
 
 # The owner in the path of an object that the caller pushes: one of its own parties, in its own

@@ -36,6 +36,7 @@ from ocpi.hub.senders import with_announced
 from ocpi.journal.notes import Note
 from ocpi.messages import about, log
 from ocpi.metrics import OTHER, code_in
+from ocpi.owning import asking
 from ocpi.parties import Caller, PlatformID, authenticate
 
 # What partners may ask for with a registration token (TR-06), and what is never routed (RT-03).
@@ -123,6 +124,7 @@ class Front:
 
     async def _answer_to(self, caller: Caller, request: Arrival, exchange: "_Exchange") -> None:
         state: dict[str, Any] = {"context": self.context, "caller": caller, "ids": exchange.ids}
+        state["module"] = request.module
         if request.rest in _CONFIGURATION:
             await self._answer_here(request, exchange, state)
             return
@@ -140,6 +142,8 @@ class Front:
             await self._answer_at_desk(self.desk, request, routing, exchange, state)
             return
         party = exchange.address(routing, caller)
+        interface = request.interface.upper()
+        state["caller"] = asking(caller, request.module, interface, routing.sender)
         await self._answer_here(request, exchange, {**state, **_meant_here(party, (party,))})
 
     async def _authenticate(self, request: Arrival, exchange: "_Exchange") -> Caller:

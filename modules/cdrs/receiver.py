@@ -14,8 +14,9 @@ from ocpi.editing import Document
 from ocpi.envelope import Answer, ok
 from ocpi.forgiving import Habit, forgive, read
 from ocpi.headers import Party
+from ocpi.owning import require_owner
 from ocpi.parties import options_of
-from ocpi.request import Body, CallerOf, Here, Segment, TheirParty, party_of
+from ocpi.request import Body, CallerOf, Here, Segment, TheirParty
 from ocpi.spec.cdrs import CDR
 from ocpi.spec.reading import dump
 
@@ -29,7 +30,8 @@ CDRID = Annotated[Segment, Path(description="CDR.id")]
 async def post_cdr(here: Here, caller: CallerOf, body: Body) -> Response:
     """Store a CDR; the header `Location` is its address. The same one again is stored once."""
     document = dump(read(CDR, body))
-    owner = party_of(caller, Party(document["country_code"], document["party_id"]))
+    named = Party(document["country_code"], document["party_id"])
+    owner = await require_owner(here.database, caller, "cdrs", named)
     created = await keep(here.database, caller.name, owner, document)
     if not created:
         forgive(Habit.REPEATED_CDR)

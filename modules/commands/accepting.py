@@ -19,7 +19,7 @@ from ocpi.errands import TELLING, Errand, token_key
 from ocpi.gateway import Wish
 from ocpi.headers import Party, read_routing
 from ocpi.parties import Partner
-from ocpi.request import Addressed, CallerOf, IDs, party_of
+from ocpi.request import Addressed, CallerOf, IDs
 from ocpi.spec.document import decode, encode
 from ocpi.spec.tokens import Token
 
@@ -53,8 +53,8 @@ class Asker:
 
 async def _asker(request: Request, caller: CallerOf, owner: Addressed, ids: IDs) -> Asker:
     named = read_routing(request.headers).sender
-    candidates = caller.parties if named is None else (party_of(caller, named),)
-    return Asker(caller.partner_id, candidates, owner, ids.correlation_id, ids.request_id)
+    of_it = (each for each in caller.parties if named is None or each.key == named.key)
+    return Asker(caller.partner_id, tuple(of_it), owner, ids.correlation_id, ids.request_id)
 
 
 AskerOf = Annotated[Asker, Depends(_asker)]

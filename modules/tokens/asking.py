@@ -70,7 +70,8 @@ def _read_verdict(reply: Reply, issuer: Issuer, question: Question) -> Outcome:
     except ValidationError as error:
         return Outcome(Heard.UNUSABLE, f"{name} answered badly: {problems(error)}.")
     owner = Party(info.token.country_code, info.token.party_id)
-    if owner.key not in parties_of(issuer) or info.token.uid.lower() != question.uid.lower():
+    theirs = owner.key in parties_of(issuer, "tokens")
+    if not theirs or info.token.uid.lower() != question.uid.lower():
         told = f"{info.token.uid} of {owner}"
         return Outcome(Heard.UNUSABLE, f"{name} answered with another Token, {told}.")
     elsewhere = info.allowed == AllowedType.ALLOWED and not _here(info.location, question)

@@ -69,7 +69,7 @@ async def _read(context: Context, owner: Party, question: Question) -> _Known:
     asking = any(settled(token, None) is None for _, token in stored)
     parties = None if asking else {row.owner for row, _ in stored}
     issuers = await read_some_issuers_for(context, owner, commanding | speaking, parties)
-    homes = {key: issuer for issuer in issuers for key in parties_of(issuer)}
+    homes = {key: issuer for issuer in issuers for key in parties_of(issuer, "tokens")}
     # Those of a partner that left, or is suspended, are as good as unknown.
     stored = [(row, token) for row, token in stored if row.owner in homes]
     command = None
@@ -111,6 +111,7 @@ async def _ask_everybody(context: Context, owner: Party, question: Question) -> 
         for issuer in await read_issuers_for(context, owner)
         if url_of(issuer) is not None
         for party in emsps_of(issuer)
+        if party.key in parties_of(issuer, "tokens")
     ]
     answers: list[tuple[Outcome, Decision]] = []
     try:

@@ -18,6 +18,7 @@ from ocpi.hub.relay import carry
 from ocpi.hub.scenario import Kind, To, decide
 from ocpi.hub.targets import Destination, find_destination
 from ocpi.messages import log
+from ocpi.owning import asking, may_ask
 
 
 @dataclass(frozen=True)
@@ -62,18 +63,25 @@ class Desk:
         kind = decide(
             to, message.method, message.interface, message.module, is_list=not message.path
         )
-        message.require_own()
+        await message.require_own(self._context.database)
         if kind in (Kind.BROADCAST, Kind.RESULT):
             return Here(self.hub, broadcast=kind is Kind.BROADCAST)
         if kind is Kind.GET_ALL:
-            directory = await read_directory(self._context.database, self._context.settings)
-            asking = message.sender, message.caller.partner_id
-            return Here(self.hub, tuple(directory.shared_with(*asking, message.module)))
+            return Here(self.hub, await self._shared_with(message))
+        asking(message.caller, message.module, message.interface, message.sender)
         receiver = message.to
         if receiver is None:
             directory = await read_directory(self._context.database, self._context.settings)
             receiver = await self._finder.find(message, directory)
         return await self._pass_on(message, receiver)
+
+    async def _shared_with(self, message: Message) -> tuple[Party, ...]:
+        """Whose objects a list of all has: nobody's, where the sender's role asks for no such."""
+        if not may_ask(message.caller, message.module, message.interface):
+            return ()
+        directory = await read_directory(self._context.database, self._context.settings)
+        here = message.caller.partner_id
+        return tuple(directory.shared_with(message.sender, here, message.module))
 
     async def follow(self, message: Message, identifier: str) -> Carried:
         """Carry a message to where one of our links leads; raises ``OCPIError``."""

@@ -6,10 +6,12 @@ from functools import cached_property
 from typing import Any
 
 from ocpi.client import LONGEST_REQUEST_URL
+from ocpi.database import Database
 from ocpi.editing import require_same
 from ocpi.egress import LONGEST_URL
-from ocpi.errors import ForeignOwner, InvalidParameters, NotJSON, UnknownObject
+from ocpi.errors import InvalidParameters, NotJSON, UnknownObject
 from ocpi.headers import MessageIDs, Party
+from ocpi.owning import require_owner
 from ocpi.parties import Caller
 from ocpi.paths import climbs, decode_segment
 from ocpi.spec.document import decode
@@ -51,7 +53,7 @@ class Message:
             return party_in(self.document)
         return None
 
-    def require_own(self) -> None:
+    async def require_own(self, database: Database) -> None:
         """Raises ``UnknownObject`` for an object of somebody else than the sender (CO-06, IP-11).
 
         Its receiver could not tell: behind a hub it must believe whoever is connected (AT-36). A
@@ -59,9 +61,8 @@ class Message:
         """
         if self.interface == "RECEIVER" and self.module == "cdrs" and self.method == "GET":
             raise UnknownObject("A CDR is at the address that its POST was answered with.")
-        owner = self.owner
-        if owner is not None and owner.key not in {party.key for party in self.caller.parties}:
-            raise ForeignOwner(f"{owner} is no party of {self.sender}.")
+        if self.owner is not None:
+            await require_owner(database, self.caller, self.module, self.owner)
 
     def require_one_owner(self) -> None:
         """Raises ``InvalidParameters`` for an object whose body tells of another owner (CO-05).

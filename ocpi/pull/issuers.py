@@ -15,10 +15,12 @@ from ocpi.database import Database, Rows, numbered
 from ocpi.directory import AnnouncedParty
 from ocpi.headers import Party
 from ocpi.messages import log
+from ocpi.owning import owned_by
 from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, PartyRole, PlatformID
 from ocpi.pull.pullable import Pullable, Pullables
 from ocpi.push.addressee import SERVED
 from ocpi.sealing import WrongKey
+from ocpi.sides import owning
 from ocpi.spec.document import decode
 from ocpi.spec.hubclientinfo import ConnectionStatus
 
@@ -49,6 +51,7 @@ _ISSUERS = (
 _OF_PLATFORM = _ISSUERS.where(col(Partner.platform) == bindparam("platform"))
 _ANNOUNCED = select(
     col(AnnouncedParty.partner_id),
+    col(AnnouncedParty.role),
     col(AnnouncedParty.party),
     col(AnnouncedParty.country_code),
     col(AnnouncedParty.party_id),
@@ -92,6 +95,8 @@ class Issuer:
     """The parties behind a hub that are connected to it, by key."""
     offline: Mapping[str, Party] = field(default_factory=dict)
     """Those that are not now; they speak for themselves no less."""
+    behind: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """The roles of both, by the party's key."""
 
     @property
     def parties(self) -> dict[str, Party]:
@@ -108,14 +113,24 @@ class Issuer:
         return [each.party for each in self.roles if each.role == role]
 
 
-def parties_of(issuer: Issuer) -> dict[str, Party]:
-    """The parties that a partner speaks for, by key: a hub for those that it announced (AT-36)."""
-    return {**issuer.announced, **issuer.parties}
+def parties_of(issuer: Issuer, module: str) -> dict[str, Party]:
+    """The parties that a partner speaks for of a module, by key: those that may own its objects.
+
+    A hub speaks for those that it announced as well (AT-36).
+    """
+    own = {each.party.key: each.party for each in issuer.roles if owning(module, {each.role})}
+    return {**_owning(issuer, issuer.announced, module), **own}
 
 
-def owners_of(issuer: Issuer) -> dict[str, Party]:
+async def owners_of(database: Database, issuer: Issuer, module: str) -> dict[str, Party]:
     """The parties whose objects a partner may list, by key: who is offline still has some."""
-    return {**issuer.offline, **parties_of(issuer)}
+    behind = {**issuer.offline, **issuer.announced}
+    own = await owned_by(database, issuer.partner_id, issuer.roles, module)
+    return {**_owning(issuer, behind, module), **own}
+
+
+def _owning(issuer: Issuer, behind: Mapping[str, Party], module: str) -> dict[str, Party]:
+    return {key: each for key, each in behind.items() if owning(module, issuer.behind[key])}
 
 
 @dataclass(frozen=True)
@@ -193,8 +208,10 @@ async def _announced_by(
 
 def _issuers(context: Context, rows: Rows, announcements: Rows) -> list[Issuer]:
     announced: dict[tuple[int, str], dict[str, Party]] = defaultdict(dict)
-    for partner_id, key, *codes, status in announcements:
+    behind: dict[int, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for partner_id, role, key, *codes, status in announcements:
         announced[partner_id, status][key] = Party(*codes)
+        behind[partner_id][key].add(role)
     grouped: dict[int, list[Sequence[Any]]] = defaultdict(list)
     for row in rows:
         grouped[row[0]].append(row)
@@ -206,6 +223,7 @@ def _issuers(context: Context, rows: Rows, announcements: Rows) -> list[Issuer]:
                     _issuer(context, its_rows),
                     announced=announced[partner_id, ConnectionStatus.CONNECTED.value],
                     offline=announced[partner_id, ConnectionStatus.OFFLINE.value],
+                    behind=behind[partner_id],
                 )
             )
         except WrongKey as error:

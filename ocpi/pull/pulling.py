@@ -70,7 +70,8 @@ async def pull(context: Context, listed: TheirList, *, full: bool = False) -> Pu
     async with context.database.write() as db:
         asked, started = await asking.begin(db, listed, full=full)
     pulled = Pulled(listed.pullable, asked)
-    crawl = _Crawl(context, listed, owners_of(listed.issuer), pulled, started)
+    owners = await owners_of(context.database, listed.issuer, listed.pullable.module)
+    crawl = _Crawl(context, listed, owners, pulled, started)
     try:
         for party in listed.asked:
             await crawl.run(party)
@@ -140,8 +141,9 @@ class _Crawl:
             # A hub is asked for all of them at once, any other party for what it owns. What it has
             # of those that are offline it may leave out.
             issuer = self.listed.issuer
-            owners = parties_of(issuer).values() if party == issuer.hub else [party]
             database, pullable = self.context.database, self.listed.pullable
+            every = parties_of(issuer, pullable.module).values()
+            owners = every if party == issuer.hub else [party]
             self.missing = await read_present(database, pullable, owners)
         whole = [await self._try(party, each) for each in asked]
         # What one party of ours does not see another one may; but who was not shown a list for

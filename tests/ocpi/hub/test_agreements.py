@@ -323,7 +323,7 @@ async def test_who_is_behind_a_hub_is_denied_by_its_own_name(sqlite_url: str) ->
         await agree(town, "AT*TWO", OURS, allowed=False, module="tokens")
         issuers = await read_issuers_for(town.context, OURS)
         (hub,) = (each for each in issuers if each.hub is not None)
-        assert set(parties_of(hub)) == {"at*hub", "at*one"}
+        assert set(parties_of(hub, "tokens")) == {"at*hub", "at*one"}
 
 
 @pytest.mark.req("RT-38", "PG-13")

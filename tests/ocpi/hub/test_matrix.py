@@ -20,7 +20,7 @@ from ocpi.catalogue import HUB_OFFERS
 from ocpi.headers import Party, routing_headers
 from ocpi.spec.document import encode
 from ocpi.testing import samples
-from tests.house import HUB, OURS, codes_of
+from tests.house import HUB, OURS, codes_of, envelope_of
 from tests.ocpi.hub.test_relay import routing_of, swapped
 from tests.ocpi.hub.town import (
     CPO1,
@@ -140,6 +140,20 @@ UNADDRESSED: Mapping[tuple[str, str], Make] = {
 
 def is_owned(case: Case) -> bool:
     return "{country_code}" in case.path or (case.method, case.path) == ("POST", "receiver/cdrs")
+
+
+# What is not for who is a CPO, or an eMSP, and nothing else.
+BARRED = {
+    "CPO": {
+        *("receiver/tokens", "receiver/commands", "receiver/chargingprofiles"),
+        *("sender/sessions", "sender/cdrs"),
+    },
+    "EMSP": {f"receiver/{module}" for module in ("locations", "tariffs", "sessions", "cdrs")},
+}
+
+
+def is_barred(case: Case, role: str) -> bool:
+    return "/".join(case.path.split("/")[:2]) in BARRED[role]
 
 
 def routes() -> set[tuple[str, str]]:
@@ -294,9 +308,10 @@ async def test_a_body_of_another_owner_than_the_url_is_not_kept(town: Town) -> N
         for member in CALLERS:
             foreign = always(make(FOREIGN))
             case = Case(town, town.peers[member.name], "PUT", path, foreign)
+            barred = is_barred(case, member.roles[0][0])
             for to in (HUB, None):
                 answer = await case.ask(routing_headers(to, member.party))
-                assert codes_of(answer) == (200, 2001)
+                assert codes_of(answer) == ((404, 2000) if barred else (200, 2001))
             assert not case.taken()
     assert await stored(town) == before
 
@@ -305,18 +320,29 @@ async def test_a_body_of_another_owner_than_the_url_is_not_kept(town: Town) -> N
 @EACH
 async def test_each_answer_comes_from_who_gave_it_to_who_asked(town: Town, module: str) -> None:
     for case in cases(town, module):
-        for _, sender in case.peer.member.roles:
+        for role, sender in case.peer.member.roles:
+            barred = is_barred(case, role)
             for to in (*RECEIVERS, sender):
                 answer = await case.ask(routing_headers(to, sender), owner=sender)
-                check(case, answer, sender, to)
-        if len(case.peer.member.roles) == 1:
-            for to in RECEIVERS:
-                answer = await case.ask(routing_headers(to, None))
-                check(case, answer, case.peer.member.party, to)
+                check(case, answer, sender, to, barred=barred)
+            if len(case.peer.member.roles) == 1:
+                for to in RECEIVERS:
+                    answer = await case.ask(routing_headers(to, None))
+                    check(case, answer, sender, to, barred=barred)
 
 
-def check(case: Case, answer: httpx.Response, sender: Party, to: Party | None) -> None:
+def check(
+    case: Case, answer: httpx.Response, sender: Party, to: Party | None, *, barred: bool
+) -> None:
     """It reached the receiver that offers the interface, who alone answered it; or we did."""
+    if barred:
+        assert not case.taken()
+        assert routing_of(answer) == swapped(sender, HUB)
+        is_list = case.method == "GET" and to == HUB and case.path.startswith("sender")
+        refused = {(404, 2000), (200, 2001)}
+        assert not envelope_of(answer).get("data")
+        assert is_list or codes_of(answer) in refused
+        return
     taken, code, addresses = case.taken(), codes_of(answer)[1], routing_of(answer)
     interface, module, *_ = case.path.split("/")
     never = (case.method, interface, module) == ("GET", "receiver", "cdrs")

@@ -147,6 +147,24 @@ async def test_a_pulled_location_keeps_the_dates_that_its_owner_gave_it(world: W
     assert await stored(world, locations) == [later]
 
 
+@pytest.mark.req("CO-07")
+@pytest.mark.threat("TA-05")
+async def test_a_list_has_nothing_of_a_party_in_a_role_that_it_plays_elsewhere(
+    each_world: World,
+) -> None:
+    """A vendor of CPOs and eMSPs lists nothing of its eMSP whose CPO is at another vendor."""
+    own = location("L1", MSP)
+    await add_partner(each_world, ("CPO", MSP), name="home", locations=[own])
+    roles = [("CPO", CPO), ("EMSP", MSP), ("NAP", MSP)]
+    later = {**own, "last_updated": T1}
+    listed = [token(CPO), token(MSP)]
+    await add_partner(each_world, *roles, locations=[later], tokens=listed)
+    await each_world.pull("home")
+    refused = ["All Locations: 1 refused.", "All Tokens: 1 new, 1 refused."]
+    assert told(await each_world.pull()) == refused
+    assert await stored(each_world, locations) == [own]
+
+
 async def test_each_party_is_asked_for_its_list_and_the_next_time_for_what_changed(
     world: World,
 ) -> None:
