@@ -130,13 +130,25 @@ class Store(Generic[Row]):
 
         What `sight` does not admit is as unknown as what does not exist.
         """
+        found = await self.texts(database, owners, identifier, sight)
+        if len(found) != 1:
+            raise self.missing()
+        return self._told(found[0], sight)
+
+    async def texts(
+        self,
+        database: Database,
+        owners: Sequence[Party],
+        identifier: str,
+        sight: ModuleSight = EVERYTHING,
+    ) -> list[bytes]:
+        """The JSON texts, as stored, of all objects of one id that `sight` admits."""
         keys = numbered("key", [object_key(owner, identifier) for owner in owners])
         given = {**keys, **sight.given}
         shape = (self._columns, *given)
-        rows = await database.fetch(("text", shape), text_query(*shape), given)
-        if len(rows) != 1:
-            raise self.missing()
-        return self._told(rows[0][0], sight)
+        return [
+            text for (text,) in await database.fetch(("text", shape), text_query(*shape), given)
+        ]
 
     def _told(self, text: bytes, sight: ModuleSight) -> bytes:
         """The text that a partner gets of an object; without mappings it is not even read."""

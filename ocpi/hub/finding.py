@@ -4,15 +4,16 @@ Objects that are meant for everybody are stored here, so their ids tell their ow
 reservations are not: of those only whose they are is remembered, from the messages carried.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
 from ocpi.context import Context
 from ocpi.directory import Directory
-from ocpi.errors import UnknownObject, UnknownReceiver
+from ocpi.editing import Document
+from ocpi.errors import UnknownReceiver
 from ocpi.headers import Party
-from ocpi.hub.memory import Kind, audience_of, owner_of
+from ocpi.hub.memory import Kind, audiences_of, owners_of
 from ocpi.hub.message import Message, party_in
 from ocpi.parties import PlatformID, our_parties
 from ocpi.spec.document import decode
@@ -28,7 +29,8 @@ class Finder:
     def __init__(self, context: Context, stores: Stores) -> None:
         self._context = context
         self._stores = stores
-        self._rules: Mapping[tuple[str, str], Callable[..., Awaitable[Party | None]]] = {
+        # Each gives all whom a message can be for, since an id is its owner's alone (AT-40).
+        self._rules: Mapping[tuple[str, str], Callable[..., Awaitable[Collection[Party]]]] = {
             ("locations", "SENDER"): self._by_object,
             ("tariffs", "SENDER"): self._by_object,
             ("tokens", "SENDER"): self._by_token,
@@ -46,7 +48,9 @@ class Finder:
         It is the same for a party that the sender may not talk to, however it was found.
         """
         rule = self._rules.get((message.module, message.interface))
-        party = None if rule is None else await rule(message, directory)
+        found = () if rule is None else await rule(message, directory)
+        parties = {party.key: party for party in found}
+        party = parties.popitem()[1] if len(parties) == 1 else None
         if party is None or not directory.is_open(message.sender, party, message.module):
             raise UnknownReceiver(
                 "Nothing in this message tells one party that it could be for: name it in the "
@@ -54,64 +58,64 @@ class Finder:
             )
         return party
 
-    async def _owner_in_store(
+    async def _owners_in_store(
         self, message: Message, directory: Directory, module: str, identifier: str
-    ) -> Party | None:
-        owners = directory.open_to(message.sender, message.module)
-        try:
-            text = await self._stores[module].text(self._context.database, owners, identifier)
-        except UnknownObject:
-            return None
-        document = decode(text)
-        return Party(document["country_code"], document["party_id"])
+    ) -> list[Party]:
+        database, owners = self._context.database, directory.open_to(message.sender, message.module)
+        texts = await self._stores[module].texts(database, owners, identifier)
+        return [_owner(decode(text)) for text in texts]
 
-    async def _by_object(self, message: Message, directory: Directory) -> Party | None:
+    async def _by_object(self, message: Message, directory: Directory) -> Collection[Party]:
         identifier = message.first
-        return await self._owner_in_store(message, directory, message.module, identifier)
+        return await self._owners_in_store(message, directory, message.module, identifier)
 
-    async def _by_token(self, message: Message, directory: Directory) -> Party | None:
+    async def _by_token(self, message: Message, directory: Directory) -> Collection[Party]:
         kind = parse_qs(message.query).get("type", ["RFID"])[0].replace("\0", "")
         identifier = f"{message.first}*{kind}"
-        return await self._owner_in_store(message, directory, "tokens", identifier)
+        return await self._owners_in_store(message, directory, "tokens", identifier)
 
-    async def _by_own_session(self, message: Message, _directory: Directory) -> Party | None:
-        return await self._session_owner(message, message.first)
+    async def _by_own_session(self, message: Message, _directory: Directory) -> Collection[Party]:
+        return await self._session_owners(message, message.first)
 
-    async def _session_owner(self, message: Message, session_id: str) -> Party | None:
-        """The CPO of a Session of the sender's driver; those of our own CPO parties are here."""
-        database = self._context.database
+    async def _session_owners(self, message: Message, session_id: str) -> list[Party]:
+        """The CPOs that have such a Session of the sender's driver: our own, and those carried."""
+        database, driver = self._context.database, message.sender
         ours = await our_parties(database, PlatformID.CPO)
-        try:
-            session = decode(await self._stores["sessions"].text(database, ours, session_id))
-        except UnknownObject:
-            return await owner_of(self._context, Kind.SESSION, session_id, message.sender)
-        if party_of_token(session).key != message.sender.key:
-            return None
-        return Party(session["country_code"], session["party_id"])
+        texts = await self._stores["sessions"].texts(database, ours, session_id)
+        sessions = [decode(text) for text in texts]
+        own = [_owner(each) for each in sessions if party_of_token(each).key == driver.key]
+        return [*own, *await owners_of(self._context, Kind.SESSION, session_id, driver)]
 
-    async def _by_session(self, message: Message, directory: Directory) -> Party | None:
+    async def _by_session(self, message: Message, directory: Directory) -> Collection[Party]:
         """By the token in the body, or as the Session was sent before."""
         found = await self._by_cdr_token(message, directory)
-        if found is not None or len(message.segments) != 3:
+        if found or len(message.segments) != 3:
             return found
         session_id = message.segments[2]
-        return await audience_of(self._context, Kind.SESSION, message.sender, session_id)
+        return await audiences_of(self._context, Kind.SESSION, message.sender, session_id)
 
-    async def _by_session_of_sender(self, message: Message, _directory: Directory) -> Party | None:
+    async def _by_session_of_sender(
+        self, message: Message, _directory: Directory
+    ) -> Collection[Party]:
         session_id = message.first
-        return await audience_of(self._context, Kind.SESSION, message.sender, session_id)
+        return await audiences_of(self._context, Kind.SESSION, message.sender, session_id)
 
-    async def _by_cdr_token(self, message: Message, _directory: Directory) -> Party | None:
-        return party_in(message.document.get("cdr_token"))
+    async def _by_cdr_token(self, message: Message, _directory: Directory) -> Collection[Party]:
+        party = party_in(message.document.get("cdr_token"))
+        return () if party is None else (party,)
 
-    async def _by_command(self, message: Message, directory: Directory) -> Party | None:
+    async def _by_command(self, message: Message, directory: Directory) -> Collection[Party]:
         document = message.document
         if isinstance(document.get("location_id"), str):
             identifier = document["location_id"]
-            return await self._owner_in_store(message, directory, "locations", identifier)
+            return await self._owners_in_store(message, directory, "locations", identifier)
         if isinstance(document.get("session_id"), str):
-            return await self._session_owner(message, document["session_id"])
+            return await self._session_owners(message, document["session_id"])
         if isinstance(document.get("reservation_id"), str):
             identifier = document["reservation_id"]
-            return await owner_of(self._context, Kind.RESERVATION, identifier, message.sender)
-        return None
+            return await owners_of(self._context, Kind.RESERVATION, identifier, message.sender)
+        return ()
+
+
+def _owner(document: Document) -> Party:
+    return Party(document["country_code"], document["party_id"])

@@ -49,18 +49,16 @@ _CARRIED = select(col(CarriedObject.owner), col(CarriedObject.audience)).where(
 )
 
 
-async def owner_of(context: Context, kind: Kind, identifier: str, audience: Party) -> Party | None:
-    """The CPO of an object of a party's driver, None where not exactly one is known."""
+async def owners_of(context: Context, kind: Kind, identifier: str, audience: Party) -> list[Party]:
+    """The CPOs that have an object of that id of a party's driver."""
     pairs = await _read(context, kind, identifier)
-    owners = {owner for owner, whose in pairs if whose == audience.key}
-    return _party(owners.pop()) if len(owners) == 1 else None
+    return [_party(owner) for owner, whose in pairs if whose == audience.key]
 
 
-async def audience_of(context: Context, kind: Kind, owner: Party, identifier: str) -> Party | None:
-    """The party whose driver a CPO's object is, None where not exactly one is known."""
+async def audiences_of(context: Context, kind: Kind, owner: Party, identifier: str) -> list[Party]:
+    """The parties of whose drivers a CPO has had an object of that id."""
     pairs = await _read(context, kind, identifier)
-    found = {whose for cpo, whose in pairs if cpo == owner.key}
-    return _party(found.pop()) if len(found) == 1 else None
+    return [_party(whose) for cpo, whose in pairs if cpo == owner.key]
 
 
 async def _read(context: Context, kind: Kind, identifier: str) -> Any:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ocpi.headers import Party
 from ocpi.spec.document import encode
 from ocpi.testing import samples
 from tests.house import HUB, OURS, codes_of
@@ -131,3 +132,60 @@ async def test_a_session_of_ours_leads_to_us(town: Town) -> None:
     assert (
         codes_of(await town.emsp2.send("POST", "receiver/commands/STOP_SESSION", stop))[1] == 4001
     )
+
+
+async def own_session(town: Town, owner: Party, identifier: str, driver: dict[str, str]) -> None:
+    token = samples.cdr_token(**driver)
+    codes = {"country_code": owner.country_code, "party_id": owner.party_id}
+    document = samples.session(**codes, id=identifier, cdr_token=token)
+    at = f"/admin/sessions/{owner.country_code}/{owner.party_id}/{identifier}"
+    stored = await town.admin.put(at, content=encode(document))
+    assert stored.status_code == 201, stored.text
+
+
+BY_SESSION = [
+    ("POST", "receiver/commands/STOP_SESSION", {**CALLBACK, "session_id": "S1"}),
+    ("PUT", "receiver/chargingprofiles/S1", CALLBACK),
+    ("PUT", "sender/sessions/S1/charging_preferences", {}),
+]
+
+
+@pytest.mark.req("RT-34", "RT-35")
+@pytest.mark.parametrize(("method", "path", "body"), BY_SESSION, ids=[row[1] for row in BY_SESSION])
+async def test_a_session_of_ours_of_anothers_driver_does_not_hide_one_that_was_carried(
+    town: Town, method: str, path: str, body: Any
+) -> None:
+    """An id is unique with its CPO alone (AT-40)."""
+    await own_session(town, OURS, "S1", {"country_code": "GB", "party_id": "EMS"})
+    answer = await town.emsp1.send(method, path, body)
+    assert routing_of(answer) == swapped(EMSP1.party, CPO1.party)
+    assert len(town.cpo1.seen) == 1
+
+
+@pytest.mark.req("RT-35")
+@pytest.mark.parametrize(("method", "path", "body"), BY_SESSION, ids=[row[1] for row in BY_SESSION])
+async def test_a_session_that_we_and_another_cpo_have_of_one_emsp_tells_nobody(
+    town: Town, method: str, path: str, body: Any
+) -> None:
+    await own_session(town, OURS, "S1", {"country_code": "DE", "party_id": "MSP"})
+    answer = await town.emsp1.send(method, path, body)
+    assert codes_of(answer) == (200, 4001), answer.text
+    assert not town.cpo1.seen
+
+
+async def test_of_two_parties_of_ours_the_one_with_a_session_of_the_senders_driver_is_meant(
+    database_url: str,
+) -> None:
+    two = Party("NL", "TWO")
+    async with open_town(database_url, ours=(OURS, two)) as town:
+        await own_session(town, OURS, "S1", {"country_code": "GB", "party_id": "EMS"})
+        await own_session(town, two, "S1", {"country_code": "DE", "party_id": "MSP"})
+        stop = {**CALLBACK, "session_id": "S1"}
+        answer = await town.emsp1.send("POST", "receiver/commands/STOP_SESSION", stop)
+        assert routing_of(answer) == swapped(EMSP1.party, two)
+        await own_session(town, two, "S2", {"country_code": "DE", "party_id": "MSP"})
+        await own_session(town, OURS, "S2", {"country_code": "DE", "party_id": "MSP"})
+        answer = await town.emsp1.send(
+            "POST", "receiver/commands/STOP_SESSION", {**stop, "session_id": "S2"}
+        )
+        assert codes_of(answer) == (200, 4001)
