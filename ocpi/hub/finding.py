@@ -61,8 +61,10 @@ class Finder:
     async def _owners_in_store(
         self, message: Message, directory: Directory, module: str, identifier: str
     ) -> list[Party]:
+        """The owners of such an object; what the sender may not see is as unknown as none."""
         database, owners = self._context.database, directory.open_to(message.sender, message.module)
-        texts = await self._stores[module].texts(database, owners, identifier)
+        sight = message.caller.sight.of(module)
+        texts = await self._stores[module].texts(database, owners, identifier, sight)
         return [_owner(decode(text)) for text in texts]
 
     async def _by_object(self, message: Message, directory: Directory) -> Collection[Party]:

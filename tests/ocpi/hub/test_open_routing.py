@@ -10,7 +10,7 @@ from ocpi.spec.document import encode
 from ocpi.testing import samples
 from tests.house import HUB, OURS, codes_of
 from tests.ocpi.hub.test_relay import routing_of, swapped
-from tests.ocpi.hub.town import CPO1, EMSP1, Peer, Town, open_town
+from tests.ocpi.hub.town import CPO1, EMSP1, EMSP2, Peer, Town, open_town
 
 BEC = {"country_code": "BE", "party_id": "BEC"}
 OF_MSP = samples.cdr_token(country_code="DE", party_id="MSP")
@@ -189,3 +189,28 @@ async def test_of_two_parties_of_ours_the_one_with_a_session_of_the_senders_driv
             "POST", "receiver/commands/STOP_SESSION", {**stop, "session_id": "S2"}
         )
         assert codes_of(answer) == (200, 4001)
+
+
+HIDING = {"number": 1, "module": "locations", "hide": True}
+
+
+@pytest.mark.req("RT-35")
+async def test_what_rules_hide_is_as_unknown_as_none_and_stands_in_nobodys_way(town: Town) -> None:
+    for identifier in ("OURS", "LOC2"):
+        own = samples.location(country_code="NL", party_id="TNM", id=identifier, country="NLD")
+        stored = await town.admin.put(f"/admin/locations/NL/TNM/{identifier}", content=encode(own))
+        assert stored.status_code == 201, stored.text
+    theirs = samples.location(**BEC, id="LOC2", country="BEL")
+    await town.cpo1.send("PUT", "receiver/locations/BE/BEC/LOC2", theirs, to=HUB)
+    await town.set_partner("emsp1", rules=[{**HIDING, "country": "NLD"}])
+    town.cpo1.seen.clear()
+    start = {**CALLBACK, "token": TOKEN}
+    where = "receiver/commands/START_SESSION"
+    for identifier, code in (("OURS", 4001), ("NONE", 4001), ("LOC2", 1000)):
+        answer = await town.emsp1.send("GET", f"sender/locations/{identifier}")
+        assert codes_of(answer) == (200, code)
+        answer = await town.emsp1.send("POST", where, {**start, "location_id": identifier})
+        assert codes_of(answer) == (200, code)
+    assert len(town.cpo1.seen) == 2
+    answer = await town.emsp2.send("GET", "sender/locations/OURS")
+    assert routing_of(answer) == swapped(EMSP2.party, OURS)
