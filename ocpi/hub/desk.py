@@ -106,7 +106,7 @@ class Desk:
         answer = await carry(self._context, message, destination)
         if answer.status_code < 300:
             try:
-                await self._memory.learn(message, destination.party)
+                await self._memory.learn(message, destination.party, bytes(answer.body))
             except DATABASE_ERRORS as error:
                 # It was carried: an error would have it sent again.
                 log.warning("what was carried is not remembered", error=repr(error))

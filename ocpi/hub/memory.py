@@ -1,5 +1,6 @@
 """Whose the Sessions and reservations are that went through the hub, and nothing else of them."""
 
+import re
 from collections import OrderedDict
 from enum import StrEnum
 from typing import Any
@@ -13,10 +14,13 @@ from ocpi.context import Context
 from ocpi.database import clock
 from ocpi.headers import Party
 from ocpi.hub.message import Message
+from ocpi.spec.commands import CommandResponseType
+from ocpi.spec.document import decode
 
 KEPT = 30 * 24 * 3600 * 1_000_000
 """How long it is remembered after it was last carried, in microseconds."""
 _KNOWN = 10_000
+_SUCCESS = re.compile("1[0-9]{3}")
 _LONGEST = 255
 """Of an identifier; OCPI's have 36 characters, and longer ones must not fill the table."""
 
@@ -77,12 +81,14 @@ class Memory:
         self._context = context
         self._known: OrderedDict[tuple[str, ...], None] = OrderedDict()
 
-    async def learn(self, message: Message, receiver: Party) -> None:
-        """Remember what a message that was carried tells of its parties."""
+    async def learn(self, message: Message, receiver: Party, answer: bytes) -> None:
+        """Remember what a message that was carried, and its answer, tell of its parties."""
         found = _told(message)
         if found is None or len(found[1]) > _LONGEST:
             return
         kind, identifier, from_cpo = found
+        if not _is_taken(kind, answer):
+            return
         cpo, other = (message.sender, receiver) if from_cpo else (receiver, message.sender)
         key = (kind.value, identifier.lower(), cpo.key, other.key)
         if key in self._known:
@@ -104,6 +110,21 @@ def _told(message: Message) -> tuple[Kind, str, bool] | None:
             if isinstance(identifier, str):
                 return Kind.RESERVATION, identifier, False
     return None
+
+
+def _is_taken(kind: Kind, answer: bytes) -> bool:
+    """Whether the receiver has the object now: what it refused would make another one's unfindable.
+
+    A command that was refused is answered with success, too (CM-02).
+    """
+    try:
+        envelope = decode(answer)
+    except ValueError:
+        return False
+    data = envelope.get("data")
+    accepted = isinstance(data, dict) and data.get("result") == CommandResponseType.ACCEPTED
+    succeeded = _SUCCESS.fullmatch(str(envelope.get("status_code"))) is not None
+    return succeeded and (kind is not Kind.RESERVATION or accepted)
 
 
 async def _store(db: AsyncSession, key: tuple[str, ...]) -> None:

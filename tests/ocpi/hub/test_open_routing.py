@@ -10,7 +10,7 @@ from ocpi.spec.document import encode
 from ocpi.testing import samples
 from tests.house import HUB, OURS, codes_of
 from tests.ocpi.hub.test_relay import routing_of, swapped
-from tests.ocpi.hub.town import CPO1, EMSP1, EMSP2, Peer, Town, open_town
+from tests.ocpi.hub.town import CPO1, CPO2, EMSP1, EMSP2, Peer, Town, open_town, success
 
 BEC = {"country_code": "BE", "party_id": "BEC"}
 OF_MSP = samples.cdr_token(country_code="DE", party_id="MSP")
@@ -27,9 +27,11 @@ async def town(database_url: str) -> AsyncIterator[Town]:
         await opened.emsp1.send("PUT", "receiver/tokens/DE/MSP/T%2F1", TOKEN, to=HUB)
         await opened.cpo1.send("PUT", "receiver/sessions/BE/BEC/S1", SESSION, to=EMSP1.party)
         reserve = {**CALLBACK, "reservation_id": "R1", "location_id": "LOC1"}
+        opened.cpo1.answer = lambda _: success({"result": "ACCEPTED", "timeout": 30})
         await opened.emsp1.send("POST", "receiver/commands/RESERVE_NOW", reserve, to=CPO1.party)
         for peer in opened.peers.values():
             peer.seen.clear()
+            peer.answer = lambda _: success()
         yield opened
 
 
@@ -214,3 +216,44 @@ async def test_what_rules_hide_is_as_unknown_as_none_and_stands_in_nobodys_way(t
     assert len(town.cpo1.seen) == 2
     answer = await town.emsp2.send("GET", "sender/locations/OURS")
     assert routing_of(answer) == swapped(EMSP2.party, OURS)
+
+
+REFUSED: list[dict[str, Any]] = [
+    {"data": {"result": "REJECTED", "timeout": 0}},
+    {"data": {"result": "NOT_SUPPORTED", "timeout": 0}, "envelope": {"status_code": 1001}},
+    {"data": {"result": "ACCEPTED", "timeout": 30}, "envelope": {"status_code": 2003}},
+    {"data": ["ACCEPTED"]},
+    {},
+]
+
+
+@pytest.mark.req("RT-35")
+@pytest.mark.parametrize("refusal", REFUSED)
+async def test_a_reservation_that_was_refused_is_nobodys(
+    town: Town, refusal: dict[str, Any]
+) -> None:
+    reserve = {**CALLBACK, "reservation_id": "R2", "location_id": "LOC1"}
+    where, away = "receiver/commands/RESERVE_NOW", "receiver/commands/CANCEL_RESERVATION"
+    cancel = {**CALLBACK, "reservation_id": "R2"}
+    town.cpo1.answer = lambda _: success(**refusal)
+    await town.emsp1.send("POST", where, reserve, to=CPO1.party)
+    assert codes_of(await town.emsp1.send("POST", away, cancel)) == (200, 4001)
+    town.cpo2.answer = lambda _: success({"result": "ACCEPTED", "timeout": 30})
+    await town.emsp1.send("POST", where, reserve, to=CPO2.party)
+    assert routing_of(await town.emsp1.send("POST", away, cancel)) == swapped(
+        EMSP1.party, CPO2.party
+    )
+
+
+@pytest.mark.req("RT-35")
+async def test_a_session_that_its_receiver_refused_is_nobodys(town: Town) -> None:
+    twin = {**SESSION, "country_code": "FR", "party_id": "FRC"}
+    town.emsp1.answer = lambda _: success(envelope={"status_code": 2001})
+    await town.cpo2.send("PUT", "receiver/sessions/FR/FRC/S1", twin, to=EMSP1.party)
+    stop = {**CALLBACK, "session_id": "S1"}
+    answer = await town.emsp1.send("POST", "receiver/commands/STOP_SESSION", stop)
+    assert routing_of(answer) == swapped(EMSP1.party, CPO1.party)
+    town.emsp1.answer = lambda _: success(envelope={"status_code": "1000"})
+    await town.cpo2.send("PUT", "receiver/sessions/FR/FRC/S1", twin, to=EMSP1.party)
+    answer = await town.emsp1.send("POST", "receiver/commands/STOP_SESSION", stop)
+    assert codes_of(answer) == (200, 4001)
