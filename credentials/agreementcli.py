@@ -107,3 +107,5 @@ def _print(rules: list[RuleView], *, as_json: bool) -> None:
             for rule in rules
         ],
     )
+    for note in dict.fromkeys(rule.note for rule in rules if rule.note is not None):
+        typer.echo(note, err=True)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ocpi.agreements import ANY, Agreement, AgreementDefault
+from ocpi.agreements import ANY, FUNCTIONAL, Agreement, AgreementDefault, module_named
 from ocpi.context import Context
 from ocpi.database import clock
 from ocpi.directory import AnnouncedParty
@@ -61,6 +61,7 @@ class RuleView(Rule):
     """A rule that was made."""
 
     created_at: str
+    note: str | None = Field(description="What may not be as it was meant.")
 
 
 async def list_rules(context: Context) -> list[RuleView]:
@@ -80,7 +81,7 @@ async def set_rule(context: Context, rule: Rule) -> RuleView:
         row = Agreement(
             from_party=rule.from_party.lower(),
             to_party=rule.to_party.lower(),
-            module=rule.module,
+            module=module_named(rule.module),
             allowed=rule.allowed,
             created_at=await clock(db),
         )
@@ -120,15 +121,19 @@ async def forget_rule(context: Context, from_party: str, to_party: str, module: 
     """Take a rule back; raises ``UnknownObject`` where there is none."""
     sender, receiver = from_party.lower(), to_party.lower()
     async with context.database.write() as db:
-        await part(context, db, (sender, receiver, module), said=None)
-        gone = await db.exec(
-            delete(Agreement).where(
-                col(Agreement.from_party) == sender,
-                col(Agreement.to_party) == receiver,
-                col(Agreement.module) == module,
+        # A custom module may be called as one of OCPI's but for the case; it goes by itself.
+        for named in dict.fromkeys((module, module_named(module))):
+            await part(context, db, (sender, receiver, named), said=None)
+            gone = await db.exec(
+                delete(Agreement).where(
+                    col(Agreement.from_party) == sender,
+                    col(Agreement.to_party) == receiver,
+                    col(Agreement.module) == named,
+                )
             )
-        )
-        if not gone.rowcount:
+            if gone.rowcount:
+                break
+        else:
             raise UnknownObject(
                 f"There is no agreement from {from_party} to {to_party} for {module}: "
                 "see `ocpi agreement list`."
@@ -165,4 +170,14 @@ def _view(row: Agreement) -> RuleView:
         module=row.module,
         allowed=row.allowed,
         created_at=format_moment(moment_of(row.created_at)),
+        note=_note(row.module),
+    )
+
+
+def _note(module: str) -> str | None:
+    if module == ANY or module in FUNCTIONAL:
+        return None
+    return (
+        f"{module} is none of the modules that OCPI has parties talk by ({', '.join(FUNCTIONAL)}): "
+        "this rule is about a custom module of that name."
     )

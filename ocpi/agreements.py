@@ -20,6 +20,11 @@ RuleKey = tuple[str, str, str]
 Rules = Mapping[RuleKey, bool]
 
 
+def module_named(word: str) -> str:
+    """A module as messages name it: OCPI's own in lower case; any other word is a custom one."""
+    return word.lower() if word.lower() in FUNCTIONAL else word
+
+
 class Agreement(SQLModel, table=True):
     """One rule; the answers to what is allowed, results of commands among them, go back freely."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from ocpi.agreements import Agreement
 from ocpi.cli import app
 from ocpi.opening import open_context
 from ocpi.parties import PlatformID
@@ -29,19 +30,48 @@ async def test_a_rule_is_made_changed_listed_and_taken_back(service: Service) ->
     assert made.status_code == 200
     view = made.json()
     assert view.pop("created_at").endswith("Z")
-    assert view == {**RULE, "module": "*"}
+    assert view == {**RULE, "module": "*", "note": None}
     denied = {**RULE, "module": "tokens", "allowed": False}
     for rule in (denied, {**denied, "allowed": True}, denied):
         assert (await service.admin.put(URL, json=rule)).status_code == 200
     listed = [{**each, "created_at": None} for each in (await service.admin.get(URL)).json()]
     assert listed == [
-        {**RULE, "module": "*", "created_at": None},
-        {**denied, "created_at": None},
+        {**RULE, "module": "*", "created_at": None, "note": None},
+        {**denied, "created_at": None, "note": None},
     ]
     where = {"from_party": "de*ABC", "to_party": "nl*tnm", "module": "tokens"}
     assert (await service.admin.delete(URL, params=where)).status_code == 204
     assert (await service.admin.delete(URL, params=where)).status_code == 404
     assert len((await service.admin.get(URL)).json()) == 1
+
+
+async def test_a_module_of_ocpis_is_known_in_any_case_and_any_other_is_told_to_be_custom(
+    service: Service,
+) -> None:
+    made = (await service.admin.put(URL, json={**RULE, "module": "ChargingProfiles"})).json()
+    assert (made["module"], made["note"]) == ("chargingprofiles", None)
+    made = (await service.admin.put(URL, json={**RULE, "module": "Lokations"})).json()
+    assert made["module"] == "Lokations"
+    assert "Lokations is none of the modules" in made["note"]
+    assert "a custom module of that name" in made["note"]
+    for module in ("CHARGINGPROFILES", "Lokations"):
+        where = {"from_party": "DE*ABC", "to_party": "NL*TNM", "module": module}
+        assert (await service.admin.delete(URL, params=where)).status_code == 204
+    assert (await service.admin.get(URL)).json() == []
+
+
+async def test_a_rule_of_before_under_another_case_is_taken_back_alone(service: Service) -> None:
+    async with service.database.write() as db:
+        keys = {"from_party": "de*abc", "to_party": "nl*tnm", "module": "Locations"}
+        db.add(Agreement(**keys, allowed=False, created_at=1))
+    await service.admin.put(URL, json={**RULE, "module": "locations"})
+    (old,) = (each for each in (await service.admin.get(URL)).json() if each["note"])
+    assert old["module"] == "Locations"
+    where = {"from_party": "DE*ABC", "to_party": "NL*TNM", "module": "Locations"}
+    for left in (["locations"], []):
+        assert (await service.admin.delete(URL, params=where)).status_code == 204
+        listed = (await service.admin.get(URL)).json()
+        assert [each["module"] for each in listed] == left
 
 
 @pytest.mark.parametrize(
@@ -130,6 +160,10 @@ def test_the_command_makes_lists_and_takes_back() -> None:
     assert code == 0
     assert "Parties of which nothing is said are open to each other." in stdout
     assert len(json.loads(run("list", "--json")[1])) == 3
+    code, stdout, stderr = run("deny", "*", "DE*CPO", "--module", "Token")
+    assert (code, "Token" in stdout) == (0, True)
+    assert stderr.startswith("Token is none of the modules that OCPI has parties talk by")
+    assert run("forget", "*", "DE*CPO", "--module", "Token")[0] == 0
     assert run("forget", "*", "nl*tnm", "--module", "tokens")[0] == 0
     assert len(json.loads(run("list", "--json")[1])) == 2
 

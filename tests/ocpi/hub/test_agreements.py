@@ -117,6 +117,13 @@ async def test_in_a_closed_hub_nobody_talks_until_it_is_agreed(sqlite_url: str) 
             assert codes_of(answer) == (200, 4001)
 
 
+async def test_a_denial_holds_in_whatever_case_its_module_was_written(town: Town) -> None:
+    await agree(town, MSP, BEC, allowed=False, module="Locations")
+    answer = await town.emsp1.send("GET", "sender/locations", to=BEC)
+    assert codes_of(answer) == (200, 4001)
+    assert codes_of(await town.emsp1.send("GET", "sender/tariffs", to=BEC)) == (200, 1000)
+
+
 async def test_an_agreement_is_about_one_direction_and_module(town: Town) -> None:
     await agree(town, MSP, BEC, allowed=False, module="tokens")
     token_at = "receiver/tokens/DE/MSP/T1"
