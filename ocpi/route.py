@@ -135,11 +135,15 @@ class Front:
         if request.module in _UNROUTED:
             await self._answer_here(request, exchange, state)
             return
+        desk = self.desk if caller.platform == PlatformID.HUB else None
         routing = read_routing(request.headers)
+        if desk is not None and routing.sender is None:
+            # Whoever is behind a hub is named, or is not meant.
+            routing = replace(routing, sender=exchange.only_party(caller))
         named = [party for party in (routing.sender, request.owner) if party is not None]
         caller = state["caller"] = await with_announced(self.context.database, caller, named)
-        if caller.platform == PlatformID.HUB and self.desk is not None:
-            await self._answer_at_desk(self.desk, request, routing, exchange, state)
+        if desk is not None:
+            await self._answer_at_desk(desk, request, routing, exchange, state)
             return
         party = exchange.address(routing, caller)
         interface = request.interface.upper()
@@ -169,7 +173,8 @@ class Front:
         exchange: "_Exchange",
         state: dict[str, Any],
     ) -> None:
-        sender = routing.sender or exchange.only_party(state["caller"])
+        sender = routing.sender
+        assert sender is not None
         exchange.set_addresses(sender, desk.hub)
         if not request.is_routed:
             raise UnknownObject(f"There is nothing at {request.path}.")

@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from sqlmodel import col, select
 
 from ocpi.errors import ForeignOwner, InvalidParameters
-from ocpi.headers import Party
+from ocpi.headers import Party, routing_headers
 from ocpi.owning import asking, require_owner
 from ocpi.parties import Caller, Partner, PartnerRole, PartyRole, PlatformID, State
 from ocpi.sides import FOR_ALL, hearers
@@ -20,6 +20,7 @@ from ocpi.spec.types import Role
 from ocpi.testing import samples
 from tests.house import HUB, OURS, codes_of, data_of, envelope_of
 from tests.modules.hubclientinfo.test_announcing import OTHER_HUB
+from tests.ocpi.hub.test_relay import routing_of, swapped
 from tests.ocpi.hub.town import (
     CPO1,
     CPO2,
@@ -259,6 +260,24 @@ async def test_what_is_behind_a_hub_owns_what_is_of_its_announced_role(database_
         for sender in (OTHER_HUB.party, behind):
             answer = await town.hub2.send("POST", where, stop, to=CPO1.party, sender=sender)
             assert codes_of(answer) == (200, 1000), answer.text
+
+
+@pytest.mark.req("RT-04")
+async def test_a_hub_without_from_headers_pushes_what_is_of_who_is_behind_it(
+    database_url: str,
+) -> None:
+    """It has one party and one role itself; who speaks is the hub then, as in its broadcasts."""
+    behind = Party("AT", "ONE")
+    async with open_town(database_url, (EMSP1, OTHER_HUB)) as town:
+        info = {**of(behind), "role": "CPO", "status": "CONNECTED"}
+        assert (await town.hub2.send("PUT", "receiver/hubclientinfo/AT/ONE", info)).is_success
+        url = f"/ocpi/hub/2.2.1/{at('locations', behind)}"
+        body = encode(made("locations", behind))
+        answer = await town.hub2.http.put(url, content=body, headers=routing_headers(HUB, None))
+        assert codes_of(answer) == (201, 1000), answer.text
+        assert routing_of(answer) == swapped(OTHER_HUB.party, HUB)
+        (kept,) = await listed(town.emsp1, "locations")
+        assert kept["party_id"] == "ONE"
 
 
 def caller(*roles: tuple[str, Party], partner_id: int = 0) -> Caller:
