@@ -31,7 +31,7 @@ from ocpi.database import Database
 from ocpi.headers import Party
 from ocpi.parties import OurParty, Partner, PartnerRole, PlatformID, State
 from ocpi.settings import Settings
-from ocpi.sides import hearers, is_cpo_side
+from ocpi.sides import hearers, owning
 from ocpi.spec.hubclientinfo import ConnectionStatus
 
 REGISTERED: tuple[ColumnElement[bool], ...] = (
@@ -126,9 +126,9 @@ class Directory:
 
         Nobody while it is PLANNED or SUSPENDED as such: receivers would refuse them (HC-11, HC-12).
         """
-        members, of_cpo = self.members.get(owner, ()), is_cpo_side(module, "SENDER")
-        on_side = [each for each in members if (each.role == "CPO") == of_cpo]
-        return [each for each in on_side or members if each.shares]
+        members = self.members.get(owner, ())
+        role = owning(module, [each.role for each in members])
+        return [each for each in members if each.role == role and each.shares]
 
     def hearers_of(self, owner: str, module: str, partner_id: int) -> frozenset[str]:
         """The roles at a partner that hear what a party, by its key, shares now.
