@@ -172,14 +172,16 @@ class Breaker:
         self._wait(now)
         return anew
 
-    def probed(self, now: int, failure: str | None) -> None:
-        """A probe was answered, or failed for the reason given.
+    def probed(self, now: int, failure: str | None, *, barred: bool = False) -> None:
+        """A probe was answered, or failed for the reason given; `barred`: by our token.
 
         Every fourth failed probe an object is tried all the same: versions may be what is broken.
+        Not with a token that versions have refused as well.
         """
         self.answered = failure is None
         self.sentence = failure or self.sentence
-        self.trial = self.answered or (self.reason != "auth" and self.failures % 4 == 3)
+        refused = barred and self.reason == "auth"
+        self.trial = self.answered or (self.failures % 4 == 3 and not refused)
         if not self.trial:
             self.wait_on(now)
 

@@ -85,7 +85,8 @@ class Probing:
         """
         failure = await self._ask()
         now, sentence = self._watch.now(), None if failure is None else failure.sentence
-        self._breaker.probed(now, sentence)
+        barred = failure is not None and failure.kind is Kind.AUTH
+        self._breaker.probed(now, sentence, barred=barred)
         self._note()
         if sentence is None:
             self.forgive()

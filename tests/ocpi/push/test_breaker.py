@@ -210,7 +210,7 @@ def test_a_module_is_forbidden_once_something_was_taken_after_it_was() -> None:
 def test_no_object_is_sent_with_a_token_that_is_not_accepted() -> None:
     breaker = opened("auth")
     for _ in range(10):
-        breaker.probed(NOW, "why")
+        breaker.probed(NOW, "why", barred=True)
         assert breaker.open
 
 

@@ -205,6 +205,23 @@ async def test_a_token_that_is_not_accepted_stops_the_lane_until_there_is_anothe
     await world.until_told()
 
 
+async def test_who_accepts_our_token_again_is_told_although_its_versions_are_broken(
+    world: World,
+) -> None:
+    partner = await world.add_partner("msp")
+    partner.misbehave = failing(2000, 401, probes=True)  # type: ignore[assignment]
+    world.add_worker()
+    await world.put_locations(5)
+    await until_state(world, "stopped")
+
+    async def no_versions(request: httpx.Request) -> httpx.Response | None:
+        return envelope(2000, 404) if request.method == "GET" else None
+
+    partner.misbehave = no_versions
+    await world.until_told()
+    await until_state(world, "active")
+
+
 async def test_a_rotated_token_is_presented_from_the_next_request_on(world: World) -> None:
     partner = await world.add_partner("msp")
     world.add_worker()
