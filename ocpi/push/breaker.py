@@ -118,16 +118,19 @@ class Breaker:
         return False
 
     def reject(
-        self, key: str, alike: str, sentence: str, now: int, *, parked: bool = False
+        self, key: str, alike: str | None, sentence: str, now: int, *, parked: bool = False
     ) -> bool:
-        """The partner refused an object. Returns whether that opened the breaker."""
+        """The partner refused an object. Returns whether that opened the breaker.
+
+        None are `alike` that a hub does not reach a receiver with: that is none of its refusals.
+        """
         self._row = 0
         self._suspects.clear()
-        if not parked and self._refuses_all(key, alike):
+        if alike is not None and not parked and self._refuses_all(key, alike):
             return self.trip("rejecting", sentence, now)
-        if self.trial and self.reason != "rejecting":
+        if self.trial and (alike is None or self.reason != "rejecting"):
             # The partner is up and speaks OCPI: what is left is between it and the object.
-            self.succeed()
+            self.succeed(taken=False)
         elif self.trial:
             self.trip("rejecting", sentence, now)
         return False

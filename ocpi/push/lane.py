@@ -303,7 +303,7 @@ class Lane:
             opened = not own and self._breaker.reject(
                 entry.key,
                 # Alike are refusals by the partner itself.
-                entry.key if absent else f"{outcome.http_status}/{outcome.status_code}",
+                None if absent else f"{outcome.http_status}/{outcome.status_code}",
                 outcome.sentence,
                 now,
                 parked=parked,

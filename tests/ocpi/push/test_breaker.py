@@ -225,6 +225,17 @@ def test_a_rejection_shows_that_a_partner_is_up_unless_it_rejects_everything() -
     assert breaker.open
 
 
+def test_a_receiver_that_a_hub_does_not_reach_is_no_refusal_of_the_hub() -> None:
+    breaker = Breaker(PACE)
+    for number in range(2 * PACE.crowd):
+        assert not breaker.reject(str(number), None, "why", NOW)
+    breaker = opened("rejecting")
+    breaker.probed(NOW, None)
+    # The hub itself took the message.
+    assert not breaker.reject("a", None, "why", NOW)
+    assert breaker.settled
+
+
 def test_what_was_in_flight_when_it_opened_changes_nothing() -> None:
     breaker = opened("down")
     before = breaker.dump()

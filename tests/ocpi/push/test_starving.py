@@ -25,6 +25,7 @@ from tests.ocpi.push.faults import (
     parked,
     status_of,
     until_looked,
+    until_not_behind,
     until_parked,
     until_state,
 )
@@ -168,6 +169,25 @@ async def test_a_receiver_that_a_hub_does_not_reach_delays_no_other(world: World
     await until(lambda: len(partner.cdrs) == 30)
     status = await status_of(world)
     assert (status.state, status.parked) == ("active", {"transient": 30})
+
+
+async def test_however_many_receivers_a_hub_does_not_reach_the_hub_is_told_all_else(
+    world: World,
+) -> None:
+    partner = await a_hub(world, dead="CONNECTED", live="CONNECTED")
+
+    async def answer(request: httpx.Request) -> httpx.Response | None:
+        return envelope(4003) if request.headers.get("ocpi-to-party-id") == "DEAD" else None
+
+    partner.misbehave = answer
+    for number in range(60):
+        await post_cdr_to(world, f"dead{number}", "dead")
+    # One pause would last for longer than the test does.
+    world.add_worker(pace=replace(PATIENT, crowd=30, probe=60, probe_cap=60, retries=(3600,)))
+    await until_not_behind(world)
+    await post_cdr_to(world, "live", "live")
+    await until(lambda: len(partner.cdrs) == 1)
+    assert (await status_of(world)).parked == {"transient": 60}
 
 
 async def test_a_module_that_is_forbidden_stops_no_other(world: World) -> None:
