@@ -166,7 +166,8 @@ class Breaker:
         if self.open and self.reason == reason:
             return False
         anew = self.reason != reason
-        if self.reason is None:
+        if anew and not self.away:
+            # Who refused everything until now has gone away just now.
             self.opened_at, self.failures = now, 0
         else:
             self.failures += 1

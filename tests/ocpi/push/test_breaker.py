@@ -236,6 +236,17 @@ def test_a_receiver_that_a_hub_does_not_reach_is_no_refusal_of_the_hub() -> None
     assert breaker.settled
 
 
+def test_who_dies_while_it_refuses_everything_is_down_since_then() -> None:
+    breaker = opened("rejecting")
+    died, later = NOW + micros(3600), NOW + micros(7200)
+    breaker.failures = 20
+    assert breaker.trip("down", "why", died)
+    assert (breaker.opened_at, breaker.failures) == (died, 0)
+    # Another reason for the same absence begins nothing anew.
+    assert breaker.bar("cdrs", "auth", "why", later)
+    assert (breaker.opened_at, breaker.failures) == (died, 1)
+
+
 def test_what_was_in_flight_when_it_opened_changes_nothing() -> None:
     breaker = opened("down")
     before = breaker.dump()
