@@ -27,10 +27,14 @@ def is_away(stored: Any) -> bool:
 class Breaker:
     """Closed: the lane sends. Open: it asks for the partner's versions now and then, nothing else.
 
-    When that is answered, one object is tried (`trial`); when that succeeds the breaker closes, and
-    when there is none to try. Of who rejects everything any object is tried, see `Intake.sample`:
-    those whose turn it is may be all that it rejects. An object that is parked has failed before:
-    that it fails again says nothing new, and never opens it.
+    That objects fail is a doubt, in which nothing is sent until the partner was asked for its
+    versions: it is away only where that fails as well. Who answers is there, so that what it fails
+    on is as if refused: one object, one module, or all, and then it rejects everything.
+
+    When a probe is answered, one object is tried (`trial`); when that succeeds the breaker closes,
+    and when there is none to try. Of who rejects everything any object is tried, see
+    `Intake.sample`: those whose turn it is may be all that it rejects. An object that is parked has
+    failed before: that it fails again says nothing new, and never opens it.
     """
 
     pace: Pace
@@ -43,9 +47,9 @@ class Breaker:
     """Probes and trials that failed since it opened."""
     trial: bool = False
     answered: bool = False
-    """The last probe was: the partner is there, whatever becomes of an object."""
+    """The last question was, and nothing taken since: it is there, whatever becomes of objects."""
     doubtful: bool = False
-    """One object fails again and again: its fault, or the partner's?"""
+    """Is it what fails that is at fault, or the partner? It is to be asked."""
     _row: int = 0
     _suspects: set[str] = field(default_factory=set)
     _rejections: dict[str, str] = field(default_factory=dict)
@@ -89,6 +93,11 @@ class Breaker:
         """It is closed, so a failure counts against its object."""
         return self.reason is None
 
+    @property
+    def blames(self) -> bool:
+        """What a trial fails on may be to blame itself, for the partner is there."""
+        return self.trial and self.answered and self.reason != "rejecting"
+
     def succeed(self, *, taken: bool = True) -> bool:
         """An object was `taken`, or there is none. Returns whether that closed it: a trial does."""
         if self.open:
@@ -100,22 +109,29 @@ class Breaker:
         self._barred.clear()
         self._surplus = 0 if closed else max(self._surplus - 1, 0)
         self.reason = self.sentence = None
-        self.trial = self.doubtful = False
+        self.trial = self.doubtful = self.answered = False
         self.failures = self._row = 0
         self._suspects.clear()
         self._rejections.clear()
         return closed
 
-    def fail(self, key: str, sentence: str, now: int, *, parked: bool = False) -> bool:
+    def fail(self, key: str, alike: str, sentence: str, now: int, *, parked: bool = False) -> bool:
         """The partner failed on an object. Returns whether that opened the breaker."""
         self._row += 1
         if not parked:
             self._suspects.add(key)
-        several = len(self._suspects) > 1
-        if self.trial or (self._row >= self.pace.faults and several):
-            return self.trip("down", sentence, now)
-        self.doubtful = self.reason is None and self._row >= self.pace.doubts and not several
+        if self.trial:
+            there = self.reason if self.answered else None
+            return self.trip(there or "down", sentence, now)
+        if self.answered and not parked and self._refuses_all(key, alike):
+            return self.trip("rejecting", sentence, now)
+        enough = self.pace.faults if len(self._suspects) > 1 else self.pace.doubts
+        self.doubtful |= self.reason is None and self._row >= enough
         return False
+
+    def asked(self, *, answered: bool) -> None:
+        """The partner was asked because of a doubt."""
+        self.answered, self.doubtful = answered, False
 
     def reject(
         self, key: str, alike: str | None, sentence: str, now: int, *, parked: bool = False

@@ -112,13 +112,14 @@ class Lane:
 
         And the partner's signs of life, see `ocpi.pulse`.
         """
-        before = self._breaker.open, self._breaker.next_probe_at
+        before = self._breaker.doubtful, self._breaker.next_probe_at
         silent = self._probing.see(max(alive_at, self._last_success_at or 0), failures)
-        if (self._breaker.open, self._breaker.next_probe_at) != before:
+        if (self._breaker.doubtful, self._breaker.next_probe_at) != before:
             # It sleeps, and has another moment to wait for.
             self._wake.set()
         if silent and self._teller.at_hub:
             self._start(self._probing.ask_for_life())
+        self._ask_in_doubt()
         now = self._watch.now()
         if next_at is not None and next_at <= now:
             self._parked_due = True
@@ -157,6 +158,9 @@ class Lane:
 
     async def _step(self, now: int) -> None:
         """Start whatever may be started now."""
+        self._ask_in_doubt()
+        if self._breaker.doubtful:
+            return
         if self._breaker.open:
             self._permits.restart()
             waiting = self._probing.busy or self._ledger.busy
@@ -188,7 +192,7 @@ class Lane:
     def _may_send(self, now: int) -> bool:
         busy = self._ledger.busy
         free = busy < self._permits.count and self._watch.budget.allows(busy)
-        may = not self.stopping and not self._breaker.open
+        may = not (self.stopping or self._breaker.open or self._breaker.doubtful)
         return free and may and now >= self._allowance.next_at()
 
     def _pick(self, now: int) -> Entry | None:
@@ -225,6 +229,11 @@ class Lane:
                 await self._wake.wait()
         except TimeoutError:
             return
+
+    def _ask_in_doubt(self) -> None:
+        if self._breaker.doubtful and not self._probing.busy:
+            self._probing.busy = True
+            self._start(self._probing.ask_again())
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(self._guard(work))
@@ -274,6 +283,7 @@ class Lane:
         """Draw the consequences of an outcome."""
         now, outcome = self._watch.now(), told.outcome
         parked = entry.parking is not None
+        alike = f"{outcome.http_status}/{outcome.status_code}"
         # A hub answers so for one receiver, and may reach all others.
         absent = row.audience is not None and outcome.status_code in (4001, 4002, 4003)
         if told.sent:
@@ -291,22 +301,17 @@ class Lane:
         elif outcome.kind in (Kind.AUTH, Kind.GONE) and not self._is_own_fault(entry):
             await self._bar(entry, told, now)
         elif outcome.kind is Kind.PARTNER_FAULT and not absent:
-            own = self._breaker.trial and self._breaker.answered
-            opened = self._breaker.fail(entry.key, outcome.sentence, now, parked=parked)
+            own = self._breaker.blames
+            opened = self._breaker.fail(entry.key, alike, outcome.sentence, now, parked=parked)
             self._fail(entry, row, outcome, Why.TRANSIENT, opened=opened, own=own)
-            if self._breaker.doubtful and not self._probing.busy:
-                self._start(self._probing.ask_again())
         else:
             reason = self._breaker.reason
             # Without an answer it is our own object that cannot be told.
             own = outcome.http_status is None
+            # Alike are refusals by the partner itself.
+            same = None if absent else alike
             opened = not own and self._breaker.reject(
-                entry.key,
-                # Alike are refusals by the partner itself.
-                None if absent else f"{outcome.http_status}/{outcome.status_code}",
-                outcome.sentence,
-                now,
-                parked=parked,
+                entry.key, same, outcome.sentence, now, parked=parked
             )
             if reason is not None and self._breaker.settled:
                 self._resume(reason)

@@ -43,7 +43,7 @@ class Probing:
         """Take note of a partner's signs of life; gives whether it must be asked for one (HC-14).
 
         `alive_at` is when it was last heard, and `failures` is how many messages in a row did not
-        reach it since: too many open the breaker (HC-15).
+        reach it since: of too many the breaker is in doubt (HC-15).
         """
         now = self._watch.now()
         self._failures = failures
@@ -58,7 +58,7 @@ class Probing:
             if self._breaker.open:
                 self._breaker.hurry(now)
         if failures - self._forgiven >= self._pace.unreached and not self._breaker.away:
-            self._trip("What was carried to it did not reach it.")
+            self._breaker.doubtful = True
         silent = now - self._alive_at > micros(self._pace.silence)
         return silent and now >= self._ask_at and self._breaker.settled and not self.busy
 
@@ -75,7 +75,7 @@ class Probing:
             self._alive_at, self._misses = now, 0
             return
         self._ask_at = now + micros(self._pace.again)
-        self._miss(failure.sentence)
+        self._miss(failure)
 
     async def probe(self) -> None:
         """Ask whether the partner is back, while the breaker is open.
@@ -97,19 +97,23 @@ class Probing:
             self._misses = 0
         elif not self._breaker.away:
             self._breaker.hurry(now + micros(self._pace.again))
-            self._miss(failure.sentence)
+            self._miss(failure)
 
-    def _miss(self, failure: str) -> None:
+    def _miss(self, failure: Outcome) -> None:
         self._misses += 1
         if self._misses >= self._pace.misses and not self._breaker.away:
             self._trip(failure)
 
     async def ask_again(self) -> None:
-        """One object fails again and again: if the partner answers otherwise, it is the object."""
+        """Objects fail, or messages carried to it do: who answers is there all the same."""
         failure = await self._ask()
-        if failure is not None and self._breaker.doubtful:
-            self._trip(failure.sentence)
-        self._breaker.doubtful = False
+        if not self._breaker.doubtful:
+            return  # Something was taken meanwhile.
+        self._breaker.asked(answered=failure is None)
+        if failure is None:
+            self.forgive()
+        else:
+            self._trip(failure)
 
     def log_stop(self) -> None:
         """Say that nothing is sent any more, and why."""
@@ -118,8 +122,10 @@ class Probing:
             "push stopped", reason=reason, meaning=REASONS[reason], error=self._breaker.sentence
         )
 
-    def _trip(self, failure: str) -> None:
-        self._breaker.trip("down", failure, self._watch.now())
+    def _trip(self, failure: Outcome) -> None:
+        """It is away: a question has failed."""
+        reason = failure.kind.value if failure.kind in (Kind.AUTH, Kind.GONE) else "down"
+        self._breaker.trip(reason, failure.sentence, self._watch.now())
         self._note()
         self.log_stop()
 

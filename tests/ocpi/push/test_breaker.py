@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from ocpi.push.breaker import Breaker
@@ -17,28 +19,50 @@ def opened(reason: str) -> Breaker:
     return breaker
 
 
-def test_five_failures_in_a_row_of_two_objects_open_it() -> None:
+def fail(breaker: Breaker, keys: Iterable[str]) -> list[bool]:
+    """Have it fail on objects; gives whether it was in doubt after each."""
+    doubts = []
+    for key in keys:
+        assert not breaker.fail(key, "500/3000", "why", NOW)
+        doubts.append(breaker.doubtful)
+    return doubts
+
+
+def test_five_failures_in_a_row_of_two_objects_raise_a_doubt_and_do_not_open_it() -> None:
     breaker = Breaker(PACE)
-    keys = ["a", "b", "a", "b", "a"]
-    assert [breaker.fail(key, "why", NOW) for key in keys] == [False, False, False, False, True]
-    assert (breaker.open, breaker.settled, breaker.reason) == (True, False, "down")
+    assert fail(breaker, "ababa") == [False, False, False, False, True]
+    assert (breaker.open, breaker.settled) == (False, True)
+    breaker.asked(answered=True)
+    assert (breaker.open, breaker.doubtful) == (False, False)
+
+
+def test_twenty_objects_that_fail_alike_open_it_where_the_partner_is_known_to_be_there() -> None:
+    breaker = Breaker(PACE)
+    keys = [str(number) for number in range(PACE.alike)]
+    fail(breaker, keys)
+    # Nobody has asked it: it may be away.
+    assert breaker.reason is None
+    breaker.asked(answered=True)
+    fail(breaker, keys[1:])
+    assert breaker.fail("x", "500/3000", "why", NOW)
+    assert (breaker.reason, breaker.away) == ("rejecting", False)
+    # A trial that fails alike shows nothing new.
+    breaker.probed(NOW, None)
+    assert not breaker.fail("y", "500/3000", "why", NOW)
+    assert (breaker.reason, breaker.open) == ("rejecting", True)
 
 
 def test_a_success_in_between_begins_the_count_anew() -> None:
     breaker = Breaker(PACE)
     for key in "abababab":
-        assert not breaker.fail(key, "why", NOW)
+        assert not breaker.fail(key, "500/3000", "why", NOW)
         breaker.succeed()
     assert not breaker.open
 
 
 def test_failures_of_one_object_only_raise_a_doubt() -> None:
     breaker = Breaker(PACE)
-    doubts = []
-    for _ in range(10):
-        assert not breaker.fail("a", "why", NOW)
-        doubts.append(breaker.doubtful)
-    assert doubts == [False, False] + [True] * 8
+    assert fail(breaker, "a" * 10) == [False, False] + [True] * 8
 
 
 def test_twenty_objects_rejected_alike_open_it() -> None:
@@ -116,11 +140,9 @@ def test_what_is_refused_again_or_failed_on_again_does_not_open_it() -> None:
     for number in range(2000):
         assert not breaker.reject(str(number), "400/2001", "why", NOW, parked=True)
     for key in "abcdefghij":
-        assert not breaker.fail(key, "why", NOW, parked=True)
+        assert not breaker.fail(key, "500/3000", "why", NOW, parked=True)
     # Whether it is the objects or the partner, its versions tell.
     assert breaker.doubtful
-    assert not breaker.fail("x", "why", NOW)
-    assert breaker.fail("y", "why", NOW)
 
 
 def test_probes_become_rarer_and_never_end() -> None:
@@ -144,7 +166,7 @@ def test_an_answered_probe_allows_one_object_which_decides() -> None:
     breaker = opened("down")
     breaker.probed(NOW, None)
     assert (breaker.open, breaker.settled) == (False, False)
-    assert not breaker.fail("a", "again", NOW)
+    assert not breaker.fail("a", "500/3000", "again", NOW)
     assert (breaker.open, breaker.failures, breaker.sentence) == (True, 1, "again")
     breaker.probed(NOW, None)
     assert breaker.succeed()
@@ -159,7 +181,7 @@ def test_every_fourth_probe_that_fails_is_followed_by_an_object_all_the_same() -
         breaker.probed(NOW, "why")
         trials.append(breaker.trial)
         if breaker.trial:
-            breaker.fail("a", "why", NOW)
+            breaker.fail("a", "500/3000", "why", NOW)
     assert trials == [False, False, False, True, False, False, False, True]
 
 
@@ -250,7 +272,7 @@ def test_who_dies_while_it_refuses_everything_is_down_since_then() -> None:
 def test_what_was_in_flight_when_it_opened_changes_nothing() -> None:
     breaker = opened("down")
     before = breaker.dump()
-    assert not breaker.fail("a", "late", NOW + 5)
+    assert not breaker.fail("a", "500/3000", "late", NOW + 5)
     assert not breaker.trip("down", "late", NOW + 5)
     assert breaker.dump() == before
 
