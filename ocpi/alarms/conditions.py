@@ -88,7 +88,7 @@ def _stopped(
     name, reason = partner.name, breaker["reason"]
     since = (now - breaker["opened_at"]) // MINUTE
     why = f"{REASONS[reason]} {breaker['sentence']}"
-    if reason == "auth":
+    if reason in ("auth", "barred"):
         todo = f"Ask it which token it expects, then `ocpi partner rotate {name}`."
         return [Condition("token_refused", name, f"Nothing is sent to {name}. {why} {todo}")]
     if reason == "rejecting":

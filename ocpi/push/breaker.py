@@ -11,9 +11,10 @@ REASONS = {
     "down": "The partner does not answer, or not properly.",
     "auth": "The partner does not accept our token.",
     "gone": "The partner says that its address is gone for good.",
+    "barred": "The partner answers, but does not let us tell it anything.",
     "rejecting": "The partner rejects everything, in the same way.",
 }
-# With these the partner is not to be reached at all: others hear that it is OFFLINE (HC-15).
+# With these it has failed to answer a question: others hear that it is OFFLINE (HC-15).
 AWAY = frozenset({"down", "auth", "gone"})
 
 
@@ -54,9 +55,10 @@ class Breaker:
     _suspects: set[str] = field(default_factory=set)
     _rejections: dict[str, str] = field(default_factory=dict)
     _barred: set[str] = field(default_factory=set)
-    """Modules on which it has just said that we are not let in, or that they are gone;"""
+    """Objects of which it said that we are not let in, or that they are gone, since the last one
+    that it took;"""
     _forbidden: set[str] = field(default_factory=set)
-    """and those on which it had, before it took something else."""
+    """and those that it had said so of before that, or their modules, where it took another's."""
     _surplus: int = 0
     """How many objects more it has refused than taken."""
     _lenient: int = 0
@@ -98,15 +100,18 @@ class Breaker:
         """What a trial fails on may be to blame itself, for the partner is there."""
         return self.trial and self.answered and self.reason != "rejecting"
 
-    def succeed(self, *, taken: bool = True) -> bool:
-        """An object was `taken`, or there is none. Returns whether that closed it: a trial does."""
-        if self.open:
+    def succeed(self, taken: str | None) -> bool:
+        """An object was `taken`, or there is none. Returns whether that closed it: a trial does.
+
+        What was in flight when we were not let in shows nothing: that may have begun in between.
+        """
+        if self.open or (self.doubtful and self._barred):
             return False
         closed = self.reason is not None
-        selective = taken and self.reason == "rejecting"
+        selective = taken is not None and self.reason == "rejecting"
         self._lenient = self.pace.alike if selective else max(self._lenient - 1, 0)
-        self._forbidden |= self._barred
-        self._barred.clear()
+        if taken is not None:
+            self._learn(taken)
         self._surplus = 0 if closed else max(self._surplus - 1, 0)
         self.reason = self.sentence = None
         self.trial = self.doubtful = self.answered = False
@@ -115,7 +120,16 @@ class Breaker:
         self._rejections.clear()
         return closed
 
-    def fail(self, key: str, alike: str, sentence: str, now: int, *, parked: bool = False) -> bool:
+    def _learn(self, taken: str) -> None:
+        """An object was taken: that others are barred is about them, or their modules, alone."""
+        welcome = module_of(taken)
+        barred = {key if module_of(key) == welcome else module_of(key) for key in self._barred}
+        self._forbidden = (self._forbidden | barred) - {welcome, taken}
+        self._barred.clear()
+
+    def fail(
+        self, key: str, alike: str | None, sentence: str, now: int, *, parked: bool = False
+    ) -> bool:
         """The partner failed on an object. Returns whether that opened the breaker."""
         self._row += 1
         if not parked:
@@ -132,6 +146,9 @@ class Breaker:
     def asked(self, *, answered: bool) -> None:
         """The partner was asked because of a doubt."""
         self.answered, self.doubtful = answered, False
+        if not answered:
+            # That explains what it said to objects.
+            self._barred.clear()
 
     def reject(
         self, key: str, alike: str | None, sentence: str, now: int, *, parked: bool = False
@@ -142,16 +159,18 @@ class Breaker:
         """
         self._row = 0
         self._suspects.clear()
-        if alike is not None and not parked and self._refuses_all(key, alike):
+        if not parked and self._refuses_all(key, alike):
             return self.trip("rejecting", sentence, now)
         if self.trial and (alike is None or self.reason != "rejecting"):
             # The partner is up and speaks OCPI: what is left is between it and the object.
-            self.succeed(taken=False)
+            self.succeed(None)
         elif self.trial:
             self.trip("rejecting", sentence, now)
         return False
 
-    def _refuses_all(self, key: str, alike: str) -> bool:
+    def _refuses_all(self, key: str, alike: str | None) -> bool:
+        if alike is None:
+            return False
         self._surplus += 1
         self._rejections.pop(key, None)
         self._rejections[key] = alike
@@ -164,18 +183,36 @@ class Breaker:
             self._lenient, same = self.pace.alike, False
         return same or self._surplus > self.pace.crowd
 
-    def bar(self, module: str, reason: str, sentence: str, now: int) -> bool:
-        """The partner does not let us in, or is gone, by an object of this module. As `trip`."""
-        self._barred.add(module)
-        return self.trip(reason, sentence, now)
+    def forbids(self, key: str, *, before: bool) -> bool:
+        """Take note that the partner does not let us in, or is gone, by an object.
 
-    def forbids(self, module: str) -> bool:
-        """That we are not let in is about this module alone, or less: others were taken since.
-
-        While that is in doubt again it is no sign that we are.
+        Returns whether that is about the object or its module alone: it said so `before`, or others
+        were taken since, or it is there and says so of few objects of one module. Of more it is
+        rather about our token, though its versions may be shown to everybody.
         """
-        doubted = self.reason in ("auth", "gone")
-        return module in self._forbidden and not doubted
+        doubted = self.reason in ("auth", "gone", "barred")
+        if not doubted and (before or self._forbidden & {key, module_of(key)}):
+            # It is parked now, which tells as much.
+            self._forbidden.discard(key)
+            return True
+        if not (self.open or self._is_shut_out()):
+            self._barred.add(key)
+        return self.answered and not self._is_shut_out()
+
+    def _is_shut_out(self) -> bool:
+        modules = set(map(module_of, self._barred))
+        return len(self._barred) >= self.pace.faults or len(modules) > 1
+
+    def is_unproven(self, key: str) -> bool:
+        """It is barred, and nothing was taken since that shows that it is alone in that."""
+        return key in self._barred
+
+    def bar(self, reason: str, sentence: str, now: int) -> bool:
+        """We are not let in, or it is gone, by more than that object. As `trip`."""
+        if self.trial or self.answered:
+            return self.trip((self.reason or "barred") if self.answered else reason, sentence, now)
+        self.doubtful |= self.reason is None
+        return False
 
     def trip(self, reason: str, sentence: str, now: int) -> bool:
         """Open, or stay open after a trial that failed. Returns whether the reason is new."""
@@ -219,3 +256,8 @@ class Breaker:
         assert self.reason is not None
         open_for = (now - self.opened_at) / 1_000_000
         self.next_probe_at = now + micros(self.pace.probe_in(self.reason, self.failures, open_for))
+
+
+def module_of(key: str) -> str:
+    """The module of an object in the feed."""
+    return key.partition("/")[0]

@@ -12,16 +12,15 @@ from ocpi.push.allowance import Allowance
 from ocpi.push.breaker import Breaker
 from ocpi.push.feed import FeedRow, Stream
 from ocpi.push.intake import Intake
-from ocpi.push.lanes import PartnerLane, Progress, Receipt
+from ocpi.push.lanes import PartnerLane, Progress
 from ocpi.push.ledger import Entry, Ledger
-from ocpi.push.outcome import Kind, Outcome
 from ocpi.push.pace import Pace, micros
-from ocpi.push.parking import Why
 from ocpi.push.permits import Permits
 from ocpi.push.probing import Probing
 from ocpi.push.reading import read_row
+from ocpi.push.settling import Settling
 from ocpi.push.source import Source
-from ocpi.push.teller import NotOurs, Teller, Told
+from ocpi.push.teller import NotOurs, Teller
 from ocpi.push.watch import Watch
 
 log = structlog.get_logger()
@@ -56,12 +55,8 @@ class Lane:
         # Cursors beyond the feed's end come from a database that was restored in part.
         positions = {s: min(lane.cursors.get(s, 0), watch.heads[s]) for s in Stream}
         self._ledger = Ledger(pace, positions, watch.heads)
-        self._last_success_at = lane.last_success_at
-        self._last_error = lane.last_error
         # A clock that was set back must not make it later than what is in flight can arrive.
         self._again_at = min(lane.again_at or 0, watch.now() + micros(pace.exchange))
-        self._receipts: list[Receipt] = []
-        self._sent: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         self._parked_due = False
@@ -70,15 +65,25 @@ class Lane:
         self._intake = Intake(
             context.database, self._ledger, self._teller, pace, watch, self.partner_id, self._note
         )
+        self._settling = Settling(
+            lane=lane,
+            teller=self._teller,
+            ledger=self._ledger,
+            breaker=self._breaker,
+            probing=self._probing,
+            allowance=self._allowance,
+            watch=watch,
+            again_at=self._again_at,
+        )
         self._storing = False
         self._error: BaseException | None = None
-        self._log = self._probing.log = log.bind(partner_id=lane.partner_id)
+        self._probing.log = self._settling.log = log.bind(partner_id=lane.partner_id)
 
     async def run(self) -> None:
         """Drive the lane. Raises what the database raised, once nothing is in flight any more."""
         try:
             name = (await self._teller.read()).target.name
-            self._log = self._probing.log = self._log.bind(partner=name)
+            self._probing.log = self._settling.log = self._settling.log.bind(partner=name)
             await self._intake.load_parked()
             while not self.stopping:
                 self._wake.clear()
@@ -113,7 +118,7 @@ class Lane:
         And the partner's signs of life, see `ocpi.pulse`.
         """
         before = self._breaker.doubtful, self._breaker.next_probe_at
-        silent = self._probing.see(max(alive_at, self._last_success_at or 0), failures)
+        silent = self._probing.see(max(alive_at, self._settling.last_success_at or 0), failures)
         if (self._breaker.doubtful, self._breaker.next_probe_at) != before:
             # It sleeps, and has another moment to wait for.
             self._wake.set()
@@ -140,14 +145,14 @@ class Lane:
         progress = Progress(
             cursors={stream.value: self._ledger.watermark(stream) for stream in Stream},
             breaker=self._breaker.dump(),
-            last_success_at=self._last_success_at,
-            last_error=self._last_error,
+            last_success_at=self._settling.last_success_at,
+            last_error=self._settling.last_error,
             notes=self._ledger.take_notes(),
-            receipts=self._receipts,
-            sent=frozenset(self._sent),
+            receipts=self._settling.receipts,
+            sent=frozenset(self._settling.sent),
             paused_until=self._allowance.paused_until or None,
         )
-        self.changed, self._receipts, self._sent = False, [], set()
+        self.changed, self._settling.receipts, self._settling.sent = False, [], set()
         self._storing = True
         self._intake.taken += 1
         return progress
@@ -206,7 +211,8 @@ class Lane:
                 breaker.wait_on(now)
                 self._note()
                 return None
-            self._count_success(taken=False)
+            self._settling.count_success(None)
+            self._note()
         return self._ledger.pick(now)
 
     async def _rest(self, now: int) -> None:
@@ -274,124 +280,11 @@ class Lane:
         self._allowance.spend(self._watch.now(), told.requests - 1)
         kind = (row.module, patch, row.deleted)
         self._permits.weigh(told.outcome, told.seconds, cuts, kind)
-        await self._settle(entry, row, told)
+        await self._settling.settle(entry, row, told)
+        self._note()
 
     def _concerns(self, row: FeedRow) -> bool:
         return self._teller.addressee.concerns(row.module, row.owner, row.audience)
-
-    async def _settle(self, entry: Entry, row: FeedRow, told: Told) -> None:
-        """Draw the consequences of an outcome."""
-        now, outcome = self._watch.now(), told.outcome
-        parked = entry.parking is not None
-        alike = f"{outcome.http_status}/{outcome.status_code}"
-        # A hub answers so for one receiver, and may reach all others.
-        absent = row.audience is not None and outcome.status_code in (4001, 4002, 4003)
-        if told.sent:
-            self._sent.add(entry.key)
-        if told.partly:
-            self._count_taken(now)  # Whichever of its parties refuses it, the partner does not.
-        if outcome.kind is Kind.DELIVERED:
-            self._deliver(entry, row, told, now)
-        elif outcome.kind is Kind.THROTTLE:
-            wait = self._allowance.pause(now, outcome.retry_after)
-            self._ledger.release(entry)
-            if outcome.doubtful:
-                self._ledger.doubt(entry, maybe=True)
-            self._log.info("push throttled", key=entry.key, seconds=wait)
-        elif outcome.kind in (Kind.AUTH, Kind.GONE) and not self._is_own_fault(entry):
-            await self._bar(entry, told, now)
-        elif outcome.kind is Kind.PARTNER_FAULT and not absent:
-            own = self._breaker.blames
-            opened = self._breaker.fail(entry.key, alike, outcome.sentence, now, parked=parked)
-            self._fail(entry, row, outcome, Why.TRANSIENT, opened=opened, own=own)
-        else:
-            reason = self._breaker.reason
-            # Without an answer it is our own object that cannot be told.
-            own = outcome.http_status is None
-            # Alike are refusals by the partner itself.
-            same = None if absent else alike
-            opened = not own and self._breaker.reject(
-                entry.key, same, outcome.sentence, now, parked=parked
-            )
-            if reason is not None and self._breaker.settled:
-                self._resume(reason)
-            why = Why.TRANSIENT if absent else Why.REJECTED
-            self._fail(entry, row, outcome, why, opened=opened, own=own)
-        if outcome.doubtful and not told.sent:
-            self._ledger.keep_doubt(entry, outcome.sentence, now)
-        self._note()
-
-    def _deliver(self, entry: Entry, row: FeedRow, told: Told, now: int) -> None:
-        again_at = self._again_at if told.sent and now < self._again_at else None
-        self._ledger.complete(entry, row.seq, told=told.sent and told.exact, again_at=again_at)
-        if told.receipt is not None:
-            self._receipts.append(told.receipt)
-            self._watch.urgent.set()
-        if told.sent or told.receipt is not None:
-            self._log.debug("pushed", key=entry.key, seq=row.seq)
-            self._count_taken(now)
-
-    def _fail(
-        self, entry: Entry, row: FeedRow, outcome: Outcome, why: Why, *, opened: bool, own: bool
-    ) -> None:
-        """Park the object, or keep it where it is as long as the breaker is not closed.
-
-        It is parked then, too, where it may be its `own` fault: with each failure more likely so.
-        """
-        now = self._watch.now()
-        self._last_error = outcome.sentence[:500]
-        self._ledger.doubt(entry, maybe=outcome.doubtful)
-        if not self._breaker.settled:
-            self._ledger.blame(entry, now)
-        if self._breaker.settled or own:
-            parking = self._ledger.park(entry, row.seq, outcome, why, now)
-            said = {"kind": parking.kind.value, "attempts": parking.attempts}
-            said |= {"outcome": outcome.kind.value, "error": outcome.sentence}
-            self._log.info("push failed", key=entry.key, **said)
-            return
-        if opened:
-            self._probing.log_stop()
-        else:
-            self._log.info("push failed", key=entry.key, error=outcome.sentence)
-
-    async def _bar(self, entry: Entry, told: Told, now: int) -> None:
-        """The partner does not let us in, or nobody is there: no object is to blame for that."""
-        changed = told.outcome.kind is Kind.AUTH and await self._teller.token() != told.sealed
-        self._ledger.doubt(entry)
-        if changed:
-            self._ledger.release(entry)
-            return  # The next try presents the new credentials.
-        self._ledger.blame(entry, now)
-        self._last_error = told.outcome.sentence[:500]
-        kind, sentence = told.outcome.kind.value, told.outcome.sentence
-        if self._breaker.bar(entry.module, kind, sentence, now):
-            self._probing.log_stop()
-
-    def _is_own_fault(self, entry: Entry) -> bool:
-        """The partner said so to this object, or its module, before, and has taken others since."""
-        said = None if entry.parking is None else entry.parking.http_status
-        return said in (401, 403, 410) or self._breaker.forbids(entry.module)
-
-    def _count_taken(self, now: int) -> None:
-        self._last_success_at = now
-        self._allowance.taken()
-        self._count_success()
-
-    def _count_success(self, *, taken: bool = True) -> None:
-        """The partner does as it should; if the breaker was open, it is closed now."""
-        reason = self._breaker.reason
-        self._probing.forgive()
-        if self._breaker.succeed(taken=taken):
-            self._resume(reason)
-
-    def _resume(self, reason: str | None) -> None:
-        """The breaker has closed: tell what waited, or have the partner GET it (TR-19)."""
-        self._probing.forgive()
-        if reason in ("down", "gone") and self._teller.addressee.catches_up:
-            self._ledger.pass_over(Stream.STATE, self._watch.heads[Stream.STATE])
-        self._ledger.hurry(self._watch.now())
-        self._note()
-        self._log.info("push resumed", after=reason)
 
     def _note(self) -> None:
         self.changed = True

@@ -93,7 +93,9 @@ class Probing:
             self.log.info("push probe answered")
         else:
             self.log.info("push probe failed", error=sentence, failures=self._breaker.failures)
-        if failure is None or failure.kind is not Kind.PARTNER_FAULT:
+        if failure and failure.kind in (Kind.AUTH, Kind.GONE) and not self._breaker.away:
+            self._trip(failure)
+        elif failure is None or failure.kind is not Kind.PARTNER_FAULT:
             self._misses = 0
         elif not self._breaker.away:
             self._breaker.hurry(now + micros(self._pace.again))

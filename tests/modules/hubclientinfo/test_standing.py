@@ -80,6 +80,7 @@ def told(town: Town, peer: str, party_id: str) -> list[str]:
         ({"state": "confirmed", "breaker": '{"reason": "down"}'}, "OFFLINE"),
         ({"state": "confirmed", "breaker": '{"reason": "auth"}'}, "OFFLINE"),
         ({"state": "confirmed", "breaker": '{"reason": "rejecting"}'}, "CONNECTED"),
+        ({"state": "confirmed", "breaker": '{"reason": "barred"}'}, "CONNECTED"),
         ({"state": "confirmed", "announced": "OFFLINE"}, "OFFLINE"),
         ({"state": "confirmed", "announced": "WHATEVER"}, "OFFLINE"),
         (

@@ -170,6 +170,7 @@ async def test_partners_that_nothing_is_sent_to_are_an_alarm(service: Service) -
     found = await stopped("auth", 0)
     assert list(found) == ["token_refused one"]
     assert "`ocpi partner rotate one`" in found["token_refused one"]
+    assert list(await stopped("barred", 0)) == ["token_refused one"]
     assert list(await stopped("rejecting", 0)) == ["objects_refused one"]
     async with service.database.write() as db:
         await db.exec(update(Partner).values(suspended=True))

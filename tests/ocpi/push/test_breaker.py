@@ -41,7 +41,7 @@ def test_twenty_objects_that_fail_alike_open_it_where_the_partner_is_known_to_be
     keys = [str(number) for number in range(PACE.alike)]
     fail(breaker, keys)
     # Nobody has asked it: it may be away.
-    assert breaker.reason is None
+    assert breaker.settled
     breaker.asked(answered=True)
     fail(breaker, keys[1:])
     assert breaker.fail("x", "500/3000", "why", NOW)
@@ -49,14 +49,14 @@ def test_twenty_objects_that_fail_alike_open_it_where_the_partner_is_known_to_be
     # A trial that fails alike shows nothing new.
     breaker.probed(NOW, None)
     assert not breaker.fail("y", "500/3000", "why", NOW)
-    assert (breaker.reason, breaker.open) == ("rejecting", True)
+    assert breaker.open
 
 
 def test_a_success_in_between_begins_the_count_anew() -> None:
     breaker = Breaker(PACE)
     for key in "abababab":
         assert not breaker.fail(key, "500/3000", "why", NOW)
-        breaker.succeed()
+        breaker.succeed("locations/x")
     assert not breaker.open
 
 
@@ -87,7 +87,7 @@ def test_rejections_that_differ_open_it_when_there_are_a_thousand_more_than_succ
     assert refuse(breaker, 1500) == 1001
     assert breaker.reason == "rejecting"
     breaker.probed(NOW, None)
-    assert breaker.succeed()
+    assert breaker.succeed("locations/x")
     # From here on it counts anew, so that not every one that follows opens it.
     assert refuse(breaker, 1500) == 1001
 
@@ -100,9 +100,9 @@ def test_who_took_something_between_refusals_alike_is_not_held_to_refuse_everyth
     breaker = Breaker(PACE)
     assert alike(20) == 1
     breaker.probed(NOW, None)
-    assert breaker.succeed()
+    assert breaker.succeed("locations/x")
     assert alike(19) == 0
-    breaker.succeed()
+    breaker.succeed("locations/x")
     # They are refused, all of them, up to the thousand that nobody may refuse.
     assert alike(982) == 0
     assert alike(1) == 1
@@ -113,7 +113,7 @@ def test_after_twenty_in_a_row_that_were_taken_refusals_alike_open_it_as_before(
     breaker = opened("rejecting")
     breaker.probed(NOW, None)
     for _ in range(21):
-        breaker.succeed()
+        breaker.succeed("locations/x")
     keys = range(20)
     assert [breaker.reject(str(key), "400/2001", "why", NOW) for key in keys][-1]
 
@@ -121,7 +121,7 @@ def test_after_twenty_in_a_row_that_were_taken_refusals_alike_open_it_as_before(
 def test_a_trial_that_finds_nothing_to_try_makes_it_no_more_lenient() -> None:
     breaker = opened("rejecting")
     breaker.probed(NOW, None)
-    assert breaker.succeed(taken=False)
+    assert breaker.succeed(None)
     keys = range(20)
     assert [breaker.reject(str(key), "400/2001", "why", NOW) for key in keys][-1]
 
@@ -130,8 +130,8 @@ def test_who_takes_more_than_it_refuses_is_never_stopped_for_that() -> None:
     breaker = Breaker(PACE)
     for _ in range(5000):
         assert not refuse(breaker, 2)
-        breaker.succeed()
-        breaker.succeed()
+        breaker.succeed("locations/x")
+        breaker.succeed("locations/x")
     assert refuse(breaker, 1500) == 1001
 
 
@@ -169,9 +169,9 @@ def test_an_answered_probe_allows_one_object_which_decides() -> None:
     assert not breaker.fail("a", "500/3000", "again", NOW)
     assert (breaker.open, breaker.failures, breaker.sentence) == (True, 1, "again")
     breaker.probed(NOW, None)
-    assert breaker.succeed()
+    assert breaker.succeed("locations/x")
     assert (breaker.open, breaker.settled) == (False, True)
-    assert not breaker.succeed()
+    assert not breaker.succeed("locations/x")
 
 
 def test_every_fourth_probe_that_fails_is_followed_by_an_object_all_the_same() -> None:
@@ -214,19 +214,82 @@ def test_a_trial_with_nothing_to_try_waits_on_unless_versions_were_answered() ->
     assert (breaker.trial, breaker.answered) == (True, True)
 
 
-def test_a_module_is_forbidden_once_something_was_taken_after_it_was() -> None:
+def bar(breaker: Breaker, *keys: str) -> list[bool]:
+    """Have objects answered 403, which is their own fault or not."""
+    own = []
+    for key in keys:
+        own.append(breaker.forbids(key, before=False))
+        if not own[-1]:
+            breaker.bar("auth", "why", NOW)
+    return own
+
+
+def test_a_module_is_forbidden_once_something_else_was_taken_after_it_was() -> None:
     breaker = Breaker(PACE)
-    assert breaker.bar("cdrs", "auth", "why", NOW)
+    assert bar(breaker, "cdrs/a") == [False]
     # What was in flight then shows nothing: the token may have been revoked between the two.
-    assert not breaker.succeed()
-    assert (breaker.open, breaker.forbids("cdrs")) == (True, False)
+    assert not breaker.succeed("locations/a")
+    assert breaker.doubtful
+    assert breaker.settled
+    breaker.asked(answered=True)
+    breaker.succeed("locations/b")
+    assert bar(breaker, "cdrs/b") == [True]
+    # Locations are not, but for the one that was refused while another one was taken.
+    assert bar(breaker, "locations/c") == [False]
+    breaker.asked(answered=True)
+    breaker.succeed("locations/d")
+    breaker.succeed("locations/e")
+    assert bar(breaker, "locations/c") == [True]
+    assert bar(breaker, "locations/f") == [False]
+
+
+def test_a_module_of_which_something_was_taken_is_forbidden_no_more() -> None:
+    breaker = Breaker(PACE)
+    bar(breaker, "cdrs/a")
+    breaker.asked(answered=True)
+    breaker.succeed("locations/a")
+    assert bar(breaker, "cdrs/b") == [True]
+    breaker.succeed("cdrs/b")
+    assert bar(breaker, "cdrs/c") == [False]
+    # That nothing was refused any more is not as if something was taken.
+    breaker.asked(answered=True)
+    breaker.reject("cdrs/c", "400/2001", "why", NOW)
+    breaker.succeed(None)
+    assert bar(breaker, "cdrs/d") == [False]
+
+
+def test_what_it_says_of_many_objects_or_of_two_modules_it_says_of_us() -> None:
+    many = [f"cdrs/{number}" for number in range(PACE.faults)]
+    for keys in (many, ["cdrs/a", "locations/a"]):
+        breaker = Breaker(PACE)
+        bar(breaker, keys[0])
+        breaker.asked(answered=True)
+        assert bar(breaker, *keys) == [True] * (len(keys) - 1) + [False]
+        assert (breaker.reason, breaker.away) == ("barred", False)
+        # A trial shows nothing new, unless it is taken.
+        breaker.probed(NOW, None)
+        assert bar(breaker, keys[0]) == [False]
+        assert breaker.open
+        breaker.probed(NOW, None)
+        assert breaker.succeed(keys[0])
+
+
+def test_a_question_that_fails_explains_what_objects_were_told() -> None:
+    breaker = Breaker(PACE)
+    bar(breaker, "cdrs/a", "locations/a")
+    breaker.asked(answered=False)
+    assert breaker.trip("auth", "why", NOW)
     breaker.probed(NOW, None)
-    assert breaker.succeed()
-    assert (breaker.forbids("cdrs"), breaker.forbids("locations")) == (True, False)
-    # Where nothing is let in it is not what shows that something is.
-    breaker.bar("locations", "auth", "why", NOW)
+    assert breaker.succeed("locations/a")
+    assert bar(breaker, "cdrs/a") == [False]
+
+
+def test_what_a_trial_is_not_let_in_with_is_to_blame_itself_where_the_partner_answers() -> None:
+    breaker = opened("gone")
     breaker.probed(NOW, None)
-    assert not breaker.forbids("cdrs")
+    assert bar(breaker, "locations/a") == [True]
+    assert not breaker.reject("locations/a", "410/2000", "why", NOW)
+    assert breaker.settled
 
 
 def test_no_object_is_sent_with_a_token_that_is_not_accepted() -> None:
@@ -265,7 +328,7 @@ def test_who_dies_while_it_refuses_everything_is_down_since_then() -> None:
     assert breaker.trip("down", "why", died)
     assert (breaker.opened_at, breaker.failures) == (died, 0)
     # Another reason for the same absence begins nothing anew.
-    assert breaker.bar("cdrs", "auth", "why", later)
+    assert breaker.trip("auth", "why", later)
     assert (breaker.opened_at, breaker.failures) == (died, 1)
 
 

@@ -200,7 +200,8 @@ async def test_a_token_that_is_not_accepted_stops_the_lane_until_there_is_anothe
     await world.put_locations(5)
     await until_state(world, "stopped")
     assert await parked(world) == {}
-    assert len(partner.requests) <= 9
+    # The six, a question, and probes that become rarer.
+    assert len(partner.requests) <= 12
     await world.rotate("msp", "another-token")
     await world.until_told()
 

@@ -211,7 +211,7 @@ async def test_an_object_that_is_gone_does_not_make_its_partner_so(world: World)
     partner.misbehave = failing(2000, 410, only="/one")  # type: ignore[assignment]
     world.add_worker(pace=replace(PATIENT, gone=3600))
     await world.put_location("one")
-    await until_state(world, "stopped")
+    await until_parked(world, f"locations/{OWNER}*one", "transient")
     await world.post_cdr("c1")
     await until(lambda: len(partner.cdrs) == 1)
     await until_parked(world, f"locations/{OWNER}*one", "rejected")
