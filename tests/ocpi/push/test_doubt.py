@@ -30,7 +30,7 @@ def losing_answers(partner: Simulated, then: httpx.Response | None) -> Answerer:
     """Take each CDR and answer something else, or not at all."""
 
     async def answer(request: httpx.Request) -> httpx.Response:
-        if request.method == "POST":
+        if request.method == "POST" and json.loads(request.content) not in partner.cdrs:
             partner.cdrs.append(json.loads(request.content))
         if then is None:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
