@@ -100,8 +100,8 @@ async def test_a_partner_that_is_away_for_three_days_leaves_nothing_behind_but_i
             await world.post_cdr(f"c{hour}")
     assert (await status_of(world)).state == "stopped"
     assert await count(world, SyncObject) == SCALE.objects + 3
-    # What was in flight when the breaker opened, and nothing for all that changed since but the bills
-    # that it may have taken when it was tried.
+    # What was in flight when the breaker opened, and nothing for all that changed since but bills
+    # that it may have taken when they were tried.
     assert await count(world, ParkedObject) <= parked + 3 <= 16
     assert await count(world, Receipt) == 0
     partner.misbehave, before = None, len(partner.pushes)
