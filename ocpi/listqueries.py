@@ -146,7 +146,7 @@ async def read_page(
 
 
 def _in_order(rows: Rows) -> Rows:
-    """The rows by position: SQLite would carry the texts along, which takes half of a page."""
+    """The rows by position: SQLite would carry the texts along, which takes half of the query."""
     return sorted(rows, key=itemgetter(1))
 
 
