@@ -93,11 +93,14 @@ async def _have_hub_tell(db: AsyncSession, partner_id: int) -> Collection[str]:
 
 
 async def _take_over(db: AsyncSession, partner_id: int, parties: Collection[str]) -> None:
-    """Have a partner that is told something POST nothing that the hub may have in flight."""
+    """Have a partner that is told something POST nothing that the hub may have in flight.
+
+    Sessions its lane finds in the feed: to park them would take the longer the more there are.
+    """
     served = select(Partner.id).where(*SERVED, col(Partner.id) == partner_id)
     if (await db.exec(served)).first() is not None:
         for party in sorted(parties):
-            await tell_newcomer(db, partner_id, party)
+            await tell_newcomer(db, partner_id, party, but=("sessions",))
 
 
 async def tell_returned(db: AsyncSession, partner_id: int, party: str) -> None:

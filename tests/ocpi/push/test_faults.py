@@ -22,7 +22,7 @@ from tests.ocpi.push.faults import (
     until_parked,
     until_state,
 )
-from tests.ocpi.push.simulated import Simulated, envelope
+from tests.ocpi.push.simulated import Answerer, Simulated, envelope
 from tests.ocpi.push.world import QUICK, World, until
 
 
@@ -78,6 +78,15 @@ async def test_a_partner_that_is_down_is_left_alone_until_it_is_back(world: Worl
     await until_not_behind(world)
 
 
+def without_versions(answer: httpx.Response) -> Answerer:
+    """Take all that is pushed, and answer so to who asks for the versions."""
+
+    async def misbehave(request: httpx.Request) -> httpx.Response | None:
+        return answer if request.method == "GET" else None
+
+    return misbehave
+
+
 async def test_a_broken_versions_endpoint_alone_stops_nothing_for_ever(world: World) -> None:
     partner = await world.add_partner("msp")
     partner.misbehave = failing(3000, 500, probes=True)  # type: ignore[assignment]
@@ -85,10 +94,7 @@ async def test_a_broken_versions_endpoint_alone_stops_nothing_for_ever(world: Wo
     await world.put_locations(10)
     await until_state(world, "stopped")
 
-    async def probes_only(request: httpx.Request) -> httpx.Response | None:
-        return envelope(3000, 500) if request.method == "GET" else None
-
-    partner.misbehave = probes_only
+    partner.misbehave = without_versions(envelope(3000, 500))
     await world.until_told()
 
 
@@ -215,10 +221,7 @@ async def test_who_accepts_our_token_again_is_told_although_its_versions_are_bro
     await world.put_locations(5)
     await until_state(world, "stopped")
 
-    async def no_versions(request: httpx.Request) -> httpx.Response | None:
-        return envelope(2000, 404) if request.method == "GET" else None
-
-    partner.misbehave = no_versions
+    partner.misbehave = without_versions(envelope(2000, 404))
     await world.until_told()
     await until_state(world, "active")
 
