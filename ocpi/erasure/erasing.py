@@ -22,7 +22,8 @@ from ocpi.erasure.person import ERASED, Person, without
 from ocpi.erasure.places import LINKS, PLACES, SENTENCES, Place
 from ocpi.erasure.running import hindrances
 from ocpi.errors import InvalidParameters
-from ocpi.journal.table import MessageRow, MessageSubject
+from ocpi.journal.searching import speaking_of
+from ocpi.journal.table import MessageRow, MessageSubject, sheets_of
 from ocpi.journal.writing import AT_ONCE, store_notes
 from ocpi.messages import log
 from ocpi.push.feed import SyncObject, feed_key
@@ -250,9 +251,8 @@ async def _messages(
     """Take a driver's marks out of the message log, some rows at a time; gives how many rows."""
     speaking: set[int] = set()
     for mark in map(seal.mark, names):
-        query = select(col(MessageSubject.message_id)).where(MessageSubject.mark == mark)
         async with database.read() as db:
-            numbers = sorted((await db.exec(query)).all())
+            numbers = sorted((await db.exec(speaking_of(mark, await sheets_of(db)))).all())
         speaking.update(numbers)
         for n in range(0, len(numbers) if act else 0, AT_ONCE):
             await _blot(database, mark, numbers[n : n + AT_ONCE])

@@ -9,16 +9,19 @@ from pydantic import BaseModel, Field
 from sqlalchemy import ColumnElement, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from ocpi.database import Database
 from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.journal.reading import OWNED
-from ocpi.journal.table import MessageRow, MessageSubject
+from ocpi.journal.table import SHEET, SUBJECT_SHEET, MessageRow, MessageSubject, sheets_of
 from ocpi.sealing import Seal
 from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
 
 MOST_RELATED = 100
 MOST_LEGS = 6
+
+_NEWEST = (col(MessageRow.at).desc(), col(MessageRow.id).desc())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,24 +92,32 @@ class MessageDetail(MessageSaid):
 
 async def find_messages(database: Database, seal: Seal, wanted: Wanted) -> list[MessageView]:
     """The newest messages that are as wanted, newest first; raises ``InvalidParameters``."""
-    newest = (col(MessageRow.at).desc(), col(MessageRow.id).desc())
-    query = select(MessageRow).where(*_where(seal, wanted)).order_by(*newest).limit(wanted.limit)
     async with database.read() as db:
+        # Which they are comes first: SQLite would carry the texts along where it has to sort.
+        numbers = numbers_of(seal, wanted, await sheets_of(db))
+        query = select(MessageRow).where(col(MessageRow.id).in_(numbers)).order_by(*_NEWEST)
         return [_view(row) for row in await db.exec(query)]
 
 
-def _where(seal: Seal, wanted: Wanted) -> Sequence[ColumnElement[bool]]:
+def numbers_of(seal: Seal, wanted: Wanted, sheets: Sequence[int]) -> SelectOfScalar[int | None]:
+    """The numbers of what is wanted, from all sheets."""
+    query = select(col(MessageRow.id)).where(*_where(seal, wanted, sheets))
+    return query.order_by(*_NEWEST).limit(wanted.limit)
+
+
+def _where(seal: Seal, wanted: Wanted, sheets: Sequence[int]) -> Sequence[ColumnElement[bool]]:
     where: list[ColumnElement[bool]] = []
     for column, value in (
         (MessageRow.partner, wanted.partner),
-        (MessageRow.correlation_id, wanted.correlation),
         (MessageRow.direction, wanted.direction and wanted.direction.upper()),
         (MessageRow.module, wanted.module and wanted.module.lower()),
     ):
         if value is not None:
             where.append(col(column) == value)
+    if wanted.correlation is not None:
+        where += _with_correlation(wanted.correlation, sheets)
     if wanted.object is not None:
-        where += _about(seal, wanted.object)
+        where += (SHEET.in_(sheets), *_about(seal, wanted.object))
     if wanted.since is not None:
         where.append(col(MessageRow.at) >= _moment("since", wanted.since))
     if wanted.until is not None:
@@ -116,11 +127,19 @@ def _where(seal: Seal, wanted: Wanted) -> Sequence[ColumnElement[bool]]:
     if wanted.failed:
         where.append(col(MessageRow.failed).is_(True))
     if wanted.token is not None:
-        speaking = select(col(MessageSubject.message_id)).where(
-            MessageSubject.mark == seal.mark(wanted.token)
-        )
-        where.append(col(MessageRow.id).in_(speaking))
+        where.append(col(MessageRow.id).in_(speaking_of(seal.mark(wanted.token), sheets)))
     return where
+
+
+def _with_correlation(identifier: str, sheets: Sequence[int]) -> Sequence[ColumnElement[bool]]:
+    return (SHEET.in_(sheets), col(MessageRow.correlation_id) == identifier)
+
+
+def speaking_of(mark: str, sheets: Sequence[int]) -> SelectOfScalar[int]:
+    """The numbers of the rows that speak of a driver."""
+    return select(col(MessageSubject.message_id)).where(
+        SUBJECT_SHEET.in_(sheets), MessageSubject.mark == mark
+    )
 
 
 def _about(seal: Seal, key: str) -> Sequence[ColumnElement[bool]]:
@@ -159,7 +178,7 @@ async def read_message(database: Database, number: int) -> MessageDetail:
         others = await db.exec(
             select(MessageRow)
             .where(
-                MessageRow.correlation_id == row.correlation_id,
+                *_with_correlation(row.correlation_id, await sheets_of(db)),
                 MessageRow.id != row.id,
                 MessageRow.correlation_id != "",
             )

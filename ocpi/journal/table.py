@@ -1,7 +1,30 @@
-"""The message log as it is stored: one redacted row for each exchange, and whom it speaks of."""
+"""The message log as it is stored: one redacted row for each exchange, and whom it speaks of.
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, Text, text
-from sqlmodel import Field, SQLModel
+Ids that are as good as random are indexed sheet by sheet, a sheet being 65,536 rows by their
+numbers: a new row then goes to the end of an index, whose pages are in memory, wherever it would
+stand among the ids of a whole month. Who searches looks into each sheet (`ocpi.journal.searching`).
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    Text,
+    func,
+    literal_column,
+    text,
+)
+from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+ROWS_A_SHEET = 65_536
+SHEET = literal_column(f"(message.id / {ROWS_A_SHEET})", BigInteger)
+"""Of a row of the log."""
+SUBJECT_SHEET = literal_column(f"(message_subject.message_id / {ROWS_A_SHEET})", BigInteger)
 
 # SQLite gives numbers by itself to a column of this very type alone.
 _Number = BigInteger().with_variant(Integer, "sqlite")
@@ -14,8 +37,8 @@ class MessageRow(SQLModel, table=True):
     __table_args__ = (
         Index("ix_message_at", "at"),
         Index("ix_message_partner", "partner", "at"),
-        Index("ix_message_object", "object_id", "at"),
-        Index("ix_message_correlation", "correlation_id"),
+        Index("ix_message_object", text(f"(id / {ROWS_A_SHEET})"), "object_id", "at"),
+        Index("ix_message_correlation", text(f"(id / {ROWS_A_SHEET})"), "correlation_id"),
         Index(
             "ix_message_failed",
             "at",
@@ -62,10 +85,19 @@ class MessageSubject(SQLModel, table=True):
     """A driver's id that a row speaks of, as its mark: see `ocpi.sealing.Seal.mark`."""
 
     __tablename__ = "message_subject"
-
-    mark: str = Field(primary_key=True)
-    message_id: int = Field(
-        sa_column=Column(
-            BigInteger, ForeignKey("message.id", ondelete="CASCADE"), primary_key=True, index=True
-        )
+    __table_args__ = (
+        Index("ix_message_subject_mark", text(f"(message_id / {ROWS_A_SHEET})"), "mark"),
     )
+
+    message_id: int = Field(
+        sa_column=Column(BigInteger, ForeignKey("message.id", ondelete="CASCADE"), primary_key=True)
+    )
+    mark: str = Field(primary_key=True)
+
+
+async def sheets_of(db: AsyncSession) -> Sequence[int]:
+    """All sheets that may have rows."""
+    number = col(MessageRow.id)
+    ends = (select(end(number)).scalar_subquery() for end in (func.min, func.max))
+    first, last = (await db.exec(select(*ends))).one()
+    return () if first is None else range(first // ROWS_A_SHEET, last // ROWS_A_SHEET + 1)

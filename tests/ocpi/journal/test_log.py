@@ -1,18 +1,20 @@
 """The message log in the database: written in batches, searched, purged, and never in the way."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+import sqlmodel
+from sqlalchemy import insert, select, text
 from sqlmodel import col
 
 from ocpi.database import Database, clock
 from ocpi.journal import writing
 from ocpi.journal.curl import curl_of
 from ocpi.journal.notes import MOST_BYTES, Notes
-from ocpi.journal.searching import Wanted, find_messages, read_message
-from ocpi.journal.table import MessageRow, MessageSubject
+from ocpi.journal.searching import Wanted, find_messages, numbers_of, read_message
+from ocpi.journal.table import ROWS_A_SHEET, MessageRow, MessageSubject
 from ocpi.journal.writing import DAY, purge, store_notes
 from tests.house import open_database
 from tests.ocpi.journal.test_redaction import HUB, SEAL, UID, note
@@ -53,6 +55,46 @@ async def test_messages_are_found_by_what_they_are_about(database: Database) -> 
     assert await times(direction="out") == []
     assert await times(module="sessions", limit=1) == ["04"]
     assert await times(correlation="c") == ["04", "03", "02", "01"]
+
+
+async def test_messages_are_found_on_every_sheet_of_the_log(database: Database) -> None:
+    await store(database, {"at": 1_000_000, "request": b'{"uid":"CANARY-1"}'})
+    async with database.write() as db:
+        (row,) = (await db.exec(sqlmodel.select(MessageRow))).all()
+        correlation = row.correlation_id
+        far = row.model_dump() | {"id": 3 * ROWS_A_SHEET, "at": 2_000_000}
+        marks = (await db.exec(sqlmodel.select(MessageSubject.mark))).all()
+        await db.exec(insert(MessageRow), params=[far])
+        db.add_all(MessageSubject(message_id=far["id"], mark=each) for each in marks)
+    for wanted in (
+        Wanted(correlation=correlation),
+        Wanted(object="sessions/DE/CPO/S1"),
+        Wanted(token="CANARY-1"),
+    ):
+        assert [each.id for each in await find_messages(database, SEAL, wanted)] == [far["id"], 1]
+    message = await read_message(database, 1)
+    assert [each.id for each in message.related] == [far["id"]]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "index"),
+    [
+        (Wanted(correlation="c"), "ix_message_correlation"),
+        (Wanted(object="sessions/DE/CPO/S1"), "ix_message_object"),
+        (Wanted(token=UID), "ix_message_subject_mark"),
+        (Wanted(partner="acme"), "ix_message_partner"),
+        (Wanted(failed=True), "ix_message_failed"),
+        (Wanted(), "ix_message_at"),
+    ],
+)
+async def test_messages_are_found_in_an_index(tmp_path: Path, wanted: Wanted, index: str) -> None:
+    """On SQLite, which goes by the query alone; PostgreSQL looks at how many rows there are."""
+    async with open_database(f"sqlite+aiosqlite:///{tmp_path}/ocpi.db") as database:
+        query = numbers_of(SEAL, wanted, range(100)).compile(
+            dialect=database.engine.dialect, compile_kwargs={"literal_binds": True}
+        )
+        plan = await database.fetch(index, text(f"EXPLAIN QUERY PLAN {query}"), {})
+    assert f"INDEX {index}" in str(plan)
 
 
 async def test_what_the_database_does_not_take_is_stored_later(
