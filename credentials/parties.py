@@ -10,13 +10,17 @@ from ocpi.context import Context
 from ocpi.errors import Conflict
 from ocpi.headers import Party
 from ocpi.parties import OurParty, Partner, PartnerRole, PlatformID, our_party
+from ocpi.push.returning import take_for_us
 from ocpi.spec.document import encode
 
 
 async def add_party(
     context: Context, platform: PlatformID, party: Party, name: str, website: str | None = None
 ) -> PartyView:
-    """Add a party to a platform of ours; raises ``Conflict`` when it is taken."""
+    """Add a party to a platform of ours; raises ``Conflict`` when a partner has it.
+
+    A hub that has announced it loses it. It could keep a party from coming to us otherwise.
+    """
     row = _row(platform, party, name, website)
     async with context.database.write() as db:
         if await _find(db, row) is not None:
@@ -29,6 +33,8 @@ async def add_party(
                 f"{party} would be the hub and one of its parties: see `ocpi hub parties`."
             )
         db.add(row)
+        await db.flush()
+        await take_for_us(db, row.party)
     return _view(row)
 
 

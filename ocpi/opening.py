@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from ocpi.certificates import Certificates
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS, Database
-from ocpi.directory import hub_party
+from ocpi.directory import AnnouncedParty, hub_party
 from ocpi.errors import Conflict
 from ocpi.headers import Party
 from ocpi.journal.notes import Notes
@@ -18,6 +18,7 @@ from ocpi.messages import log
 from ocpi.metrics import Metrics
 from ocpi.migrate import upgrade
 from ocpi.parties import OurParty, Partner, PartnerRole, PlatformID, our_party
+from ocpi.push.returning import take_for_us
 from ocpi.sealing import Seal
 from ocpi.settings import Settings
 from ocpi.tolerances import store_tolerances
@@ -81,6 +82,18 @@ async def ensure_parties(context: Context) -> None:
     if hub is not None:
         await _require_codes_of_its_own(context, hub)
         await _ensure(context, PlatformID.HUB, hub, settings.hub_name)
+    await _take_for_us(context)
+
+
+async def _take_for_us(context: Context) -> None:
+    """Have no hub speak for parties of ours, as some could that an older version has added."""
+    ours = col(AnnouncedParty.party).in_(select(col(OurParty.party)))
+    announced = select(col(AnnouncedParty.party)).where(ours).distinct()
+    async with context.database.read() as db:
+        parties = (await db.exec(announced)).all()
+    for party in sorted(parties):
+        async with context.database.write() as db:
+            await take_for_us(db, party)
 
 
 async def _require_codes_of_its_own(context: Context, hub: Party) -> None:
@@ -118,5 +131,7 @@ async def _ensure(context: Context, platform: PlatformID, party: Party, name: st
             known = found.one_or_none()
             if known is None:
                 db.add(our_party(platform, party, details))
+                await db.flush()
+                await take_for_us(db, party.key)
             elif name is not None and known.business_details["name"] != name:
                 known.business_details = {**known.business_details, **details}

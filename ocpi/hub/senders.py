@@ -10,7 +10,7 @@ from sqlmodel import col
 from ocpi.database import Database
 from ocpi.directory import AnnouncedParty
 from ocpi.headers import Party
-from ocpi.parties import Caller, PartyRole
+from ocpi.parties import Caller, OurParty, PartyRole
 from ocpi.spec.hubclientinfo import ConnectionStatus
 
 _ANNOUNCED = select(
@@ -19,13 +19,15 @@ _ANNOUNCED = select(
     col(AnnouncedParty.partner_id) == bindparam("partner_id"),
     col(AnnouncedParty.status) == ConnectionStatus.CONNECTED.value,
     col(AnnouncedParty.party).in_([bindparam("first"), bindparam("second")]),
+    col(AnnouncedParty.party).not_in(select(col(OurParty.party))),
 )
 
 
 async def with_announced(database: Database, caller: Caller, named: Collection[Party]) -> Caller:
     """A caller that is a hub, with those of the parties named, two at most, that it has announced.
 
-    Who is behind a hub may send and own what comes through it; nobody else may (AT-36).
+    Who is behind a hub may send and own what comes through it; nobody else may (AT-36), and for
+    parties of ours nobody but us speaks.
     """
     keys = [party.key for party in named]
     if not keys or "HUB" not in {role.role for role in caller.roles}:

@@ -16,7 +16,7 @@ from ocpi.directory import AnnouncedParty
 from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.owning import owned_by
-from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, PartyRole, PlatformID
+from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, PartyRole, PlatformID
 from ocpi.pull.pullable import Pullable, Pullables
 from ocpi.push.addressee import SERVED
 from ocpi.sealing import WrongKey
@@ -60,7 +60,9 @@ _ANNOUNCED = select(
     or_(
         col(AnnouncedParty.status) == ConnectionStatus.CONNECTED.value,
         col(AnnouncedParty.status) == ConnectionStatus.OFFLINE.value,
-    )
+    ),
+    # What is ours nobody else lists.
+    col(AnnouncedParty.party).not_in(select(col(OurParty.party))),
 )
 
 

@@ -7,7 +7,7 @@ over what a party has shared that is PLANNED or SUSPENDED, see `ocpi.directory`.
 
 from collections.abc import Collection
 
-from sqlalchemy import func, update
+from sqlalchemy import ColumnElement, func, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -101,6 +101,29 @@ async def _take_over(db: AsyncSession, partner_id: int, parties: Collection[str]
     if (await db.exec(served)).first() is not None:
         for party in sorted(parties):
             await tell_newcomer(db, partner_id, party, but=("sessions",))
+
+
+async def take_for_us(db: AsyncSession, party: str) -> None:
+    """Have no hub speak any more for a party, by its key, that is ours from now on (TA-28).
+
+    A hub that is just telling of it comes first: it has its row locked, and finds it ours after us.
+    """
+    hubs = select(PartnerRole.partner_id).where(PartnerRole.role == "HUB")
+    these = select(col(Partner.id)).where(col(Partner.id).in_(hubs)).order_by(col(Partner.id))
+    await db.exec(these.with_for_update(key_share=True))
+    await take_from_hubs(db, col(AnnouncedParty.party) == party)
+
+
+async def take_from_hubs(db: AsyncSession, *which: ColumnElement[bool]) -> None:
+    """Forget what hubs have announced, and have them told nothing more by it."""
+    query = select(AnnouncedParty).where(*which)
+    order = (col(AnnouncedParty.party), col(AnnouncedParty.partner_id), col(AnnouncedParty.role))
+    told = (await db.exec(query.order_by(*order).with_for_update())).all()
+    for each in told:
+        await db.delete(each)
+    await db.flush()
+    if told:
+        await restart_lanes(db, {each.partner_id for each in told})
 
 
 async def tell_returned(db: AsyncSession, partner_id: int, party: str) -> None:

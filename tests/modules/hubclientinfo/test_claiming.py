@@ -1,6 +1,8 @@
 """Whose a party is that a hub announces: that hub's, another one's, or its own."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -8,10 +10,11 @@ from credentials.partners import add_partner, remove
 from credentials.registration import find_partner, keep_credentials
 from modules.hubclientinfo.standing import bring_up_to_date
 from ocpi.headers import Party
+from ocpi.opening import ensure_parties
 from ocpi.parties import PlatformID
 from ocpi.spec.credentials import Credentials
 from ocpi.testing import samples
-from tests.house import codes_of
+from tests.house import HUB, add_party, codes_of
 from tests.modules.hubclientinfo.test_announcing import (
     AT_HUB,
     BEHIND,
@@ -93,3 +96,46 @@ async def make_present(town: Town, name: str, role: str, party: Party) -> None:
     async with town.context.database.write() as db:
         partner = await find_partner(db, name, lock=True)
         await keep_credentials(town.context, db, partner, Credentials.model_validate(given))
+
+
+OF_BEHIND: dict[str, Any] = {"country_code": "AT", "party_id": "CPB"}
+LOCATION = samples.location(**OF_BEHIND)
+
+
+@pytest.mark.threat("TA-28", "TA-05")
+@pytest.mark.parametrize("how", ["added", "named by the settings", "added by an older version"])
+async def test_for_a_party_that_becomes_ours_no_hub_speaks_any_more(town: Town, how: str) -> None:
+    for role in ("CPO", "EMSP"):
+        await town.hub2.send("PUT", AT_HUB, {**INFO, "role": role})
+    if how == "added":
+        ours = {**OF_BEHIND, "platform": "cpo", "name": "Ours"}
+        assert (await town.admin.post("/admin/parties", json=ours)).status_code == 201
+    elif how == "named by the settings":
+        settings = town.context.settings.model_copy(update=OF_BEHIND)
+        await ensure_parties(replace(town.context, settings=settings))
+    else:
+        await add_party(town.context.database, BEHIND)
+        await ensure_parties(town.context)
+    assert await announced(town) == {}
+    assert codes_of(await town.hub2.send("PUT", AT_HUB, INFO))[0] == 409
+    assert await is_refused(town)
+
+
+@pytest.mark.threat("TA-28", "TA-05")
+async def test_what_a_hub_has_told_of_a_party_of_ours_all_the_same_gives_it_no_right(
+    town: Town,
+) -> None:
+    """It may have been telling of it while it was added."""
+    await town.hub2.send("PUT", AT_HUB, INFO)
+    await add_party(town.context.database, BEHIND)
+    assert await announced(town) == {"CPO AT*CPB": "CONNECTED"}
+    assert await is_refused(town)
+
+
+async def is_refused(town: Town) -> bool:
+    """Whether hub2 may neither change what the party has nor send anything in its name."""
+    path = f"receiver/locations/AT/CPB/{LOCATION['id']}"
+    pushed = await town.hub2.send("PUT", path, LOCATION, to=HUB, sender=BEHIND)
+    bill = samples.cdr(**OF_BEHIND)
+    billed = await town.hub2.send("POST", "receiver/cdrs", bill, to=EMSP1.party, sender=BEHIND)
+    return codes_of(pushed)[1] == codes_of(billed)[1] == 2001 and not town.emsp1.seen

@@ -17,7 +17,7 @@ from ocpi.spec.document import encode
 from ocpi.spec.hubclientinfo import ClientInfo
 from ocpi.spec.reading import read
 from ocpi.testing import samples
-from tests.house import RECEIVING
+from tests.house import RECEIVING, add_party
 from tests.ocpi.pull.world import World, open_world, owned
 
 HUB, BEHIND = Party("AT", "HUB"), Party("AT", "CPB")
@@ -125,3 +125,17 @@ async def test_a_party_that_comes_while_the_list_is_read_has_it_read_again(
     assert (await synced(world)).next_at <= leased - LEASE + HOUR / 60
     assert await sentence(world) == "All Locations: 1 new."
     assert (await synced(world)).next_at > leased
+
+
+@pytest.mark.threat("TA-28", "TA-05")
+async def test_of_a_party_that_is_ours_now_nothing_is_taken_from_a_hubs_list_or_gone(
+    world: World,
+) -> None:
+    await tell(world, "CONNECTED")
+    await world.pull()
+    await add_party(world.context.database, BEHIND)
+    later = {**THEIRS, "name": "Theirs", "last_updated": "2026-03-01T00:00:00Z"}
+    world.serve("acme", [later])
+    assert await sentence(world, full=True) == "All Locations: 1 refused."
+    world.serve("acme", [])
+    assert await sentence(world, full=True) == "All Locations: none."
