@@ -14,7 +14,6 @@ from credentials.options import PartnerOptions, read_options
 from credentials.parties import holder_of, is_ours
 from ocpi.context import Context
 from ocpi.database import clock
-from ocpi.directory import AnnouncedParty
 from ocpi.errors import (
     AlreadyRegistered,
     Conflict,
@@ -225,8 +224,8 @@ async def keep_credentials(
 ) -> bool:
     """Keep the partner's token, sealed, and the business details of those roles that are bound.
 
-    Gives whether one is among them that was not presented before: it has heard of nothing yet. Its
-    party, if it was behind a hub, is so no longer: that one cannot speak for it any more (TA-28).
+    Gives whether one is among them that was not presented before: it has heard of nothing yet, and
+    its party may have been behind a hub until now, so that `open_way` is due.
     """
     partner.token_out = context.seal.close(credentials.token)
     partner.registered_at = partner.registered_at or await clock(db)
@@ -235,16 +234,13 @@ async def keep_credentials(
         (str(role.role), _party(role).key): dump(role.business_details)
         for role in credentials.roles
     }
-    new = []
+    grown = False
     for row in await roles_of(db, partner.key):
         details = presented.get((row.role, row.party))
-        if details is not None and row.business_details is None:
-            new.append(row.party)
+        grown = grown or (details is not None and row.business_details is None)
         row.business_details = details
     await db.flush()
-    if new:
-        await db.exec(delete(AnnouncedParty).where(col(AnnouncedParty.party).in_(new)))
-    return bool(new)
+    return grown
 
 
 async def keep_endpoints(

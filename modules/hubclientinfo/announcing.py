@@ -12,7 +12,8 @@ from ocpi.errors import ClientError, Conflict, InvalidParameters
 from ocpi.headers import Party
 from ocpi.parties import OurParty, Partner, PartnerRole
 from ocpi.pull import syncs
-from ocpi.push.returning import tell_newcomer, tell_returned
+from ocpi.push.lanes import PartnerLane, lock_lanes
+from ocpi.push.returning import take_from_hubs, tell_newcomer, tell_returned
 from ocpi.spec.hubclientinfo import ClientInfo, ConnectionStatus
 from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.spec.reading import dump
@@ -95,8 +96,12 @@ async def _claim(
     alive = any(each.status != ConnectionStatus.SUSPENDED for each in others)
     if alive or await _has_own_connection(db, partner_id, party, was_behind=bool(own)):
         raise Conflict(f"{party} is known here by another connection.")
-    for each in () if leaving else others:
-        await db.delete(each)
+    if others and not leaving:
+        # This one's lane as well, which is told more later on: they are locked in one order.
+        hubs = {partner_id, *(each.partner_id for each in others)}
+        await lock_lanes(db, col(PartnerLane.partner_id).in_(hubs))
+        elsewhere = col(AnnouncedParty.partner_id) != partner_id
+        await take_from_hubs(db, col(AnnouncedParty.party) == party.key, elsewhere)
     return own
 
 

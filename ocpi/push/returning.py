@@ -5,9 +5,9 @@ Of a party that nobody had told of, the lane has passed over all that is for it.
 over what a party has shared that is PLANNED or SUSPENDED, see `ocpi.directory`.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, func, update
+from sqlalchemy import ColumnElement, func, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -55,10 +55,31 @@ async def tell_newcomer(
 
 
 async def open_way(db: AsyncSession, partner_id: int) -> None:
-    """Open a partner's lane, and have it alone tell what it tells: see `lanes.open_lane`."""
+    """Open a partner's lane, and have it alone tell what it tells: see `lanes.open_lane`.
+
+    Its parties, if they were behind a hub, are so no longer: no hub speaks for them (TA-28).
+    """
+    left = await _leave_hubs(db, partner_id)
     reached = await _have_hub_tell(db, partner_id)
     await open_lane(db, partner_id)
-    await _take_over(db, partner_id, reached)
+    await _take_over(db, partner_id, {*left, *reached})
+
+
+async def _leave_hubs(db: AsyncSession, partner_id: int) -> Collection[str]:
+    """Gives the keys of those of the partner's parties that hubs have announced until now."""
+    roles = await db.exec(select(PartnerRole).where(PartnerRole.partner_id == partner_id))
+    presented = {each.party for each in roles if each.business_details is not None}
+    announced = col(AnnouncedParty.party).in_(presented)
+    if not await _lock_announced(db, announced):
+        return ()
+    # All the lanes that opening its way changes.
+    here = select(col(PartnerRole.party)).where(col(PartnerRole.partner_id) == partner_id)
+    ways = (
+        col(PartnerLane.partner_id).in_(select(way.partner_id).where(col(way.party).in_(here)))
+        for way in (PartnerRole, AnnouncedParty)
+    )
+    await lock_lanes(db, or_(*ways))
+    return await take_from_hubs(db, announced)
 
 
 async def tell_elsewhere(db: AsyncSession, partner_id: int) -> None:
@@ -93,7 +114,7 @@ async def _have_hub_tell(db: AsyncSession, partner_id: int) -> Collection[str]:
 
 
 async def _take_over(db: AsyncSession, partner_id: int, parties: Collection[str]) -> None:
-    """Have a partner that is told something POST nothing that the hub may have in flight.
+    """Have a partner that is told something POST nothing that the hub, or one, may have in flight.
 
     Sessions its lane finds in the feed: to park them would take the longer the more there are.
     """
@@ -114,16 +135,24 @@ async def take_for_us(db: AsyncSession, party: str) -> None:
     await take_from_hubs(db, col(AnnouncedParty.party) == party)
 
 
-async def take_from_hubs(db: AsyncSession, *which: ColumnElement[bool]) -> None:
-    """Forget what hubs have announced, and have them told nothing more by it."""
-    query = select(AnnouncedParty).where(*which)
-    order = (col(AnnouncedParty.party), col(AnnouncedParty.partner_id), col(AnnouncedParty.role))
-    told = (await db.exec(query.order_by(*order).with_for_update())).all()
+async def take_from_hubs(db: AsyncSession, *which: ColumnElement[bool]) -> Collection[str]:
+    """Forget what hubs have announced, and have them told nothing more by it; gives the parties."""
+    told = await _lock_announced(db, *which)
     for each in told:
         await db.delete(each)
     await db.flush()
     if told:
         await restart_lanes(db, {each.partner_id for each in told})
+    return {each.party for each in told}
+
+
+async def _lock_announced(
+    db: AsyncSession, *which: ColumnElement[bool]
+) -> Sequence[AnnouncedParty]:
+    """What hubs have announced, locked before any lane is, as by whoever announces."""
+    order = (col(AnnouncedParty.party), col(AnnouncedParty.partner_id), col(AnnouncedParty.role))
+    query = select(AnnouncedParty).where(*which).order_by(*order)
+    return (await db.exec(query.with_for_update())).all()
 
 
 async def tell_returned(db: AsyncSession, partner_id: int, party: str) -> None:

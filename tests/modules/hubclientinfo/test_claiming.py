@@ -12,6 +12,7 @@ from modules.hubclientinfo.standing import bring_up_to_date
 from ocpi.headers import Party
 from ocpi.opening import ensure_parties
 from ocpi.parties import PlatformID
+from ocpi.push.returning import open_way
 from ocpi.spec.credentials import Credentials
 from ocpi.testing import samples
 from tests.house import HUB, add_party, codes_of
@@ -95,7 +96,8 @@ async def make_present(town: Town, name: str, role: str, party: Party) -> None:
     given = samples.credentials(token="t" * 32, roles=[samples.credentials_role(role, **codes)])
     async with town.context.database.write() as db:
         partner = await find_partner(db, name, lock=True)
-        await keep_credentials(town.context, db, partner, Credentials.model_validate(given))
+        assert await keep_credentials(town.context, db, partner, Credentials.model_validate(given))
+        await open_way(db, partner.key)
 
 
 OF_BEHIND: dict[str, Any] = {"country_code": "AT", "party_id": "CPB"}

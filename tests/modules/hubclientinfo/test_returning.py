@@ -11,22 +11,29 @@ import httpx
 import pytest
 from sqlmodel import delete, select
 
+from credentials.discovery import Offer
+from credentials.partners import add_partner
+from credentials.registration import find_partner, keep_credentials, keep_endpoints
 from modules.cdrs.audit import audit
 from modules.hubclientinfo.learning import Learner
 from ocpi.directory import AnnouncedParty
 from ocpi.headers import Party
-from ocpi.parties import PlatformID
+from ocpi.parties import PlatformID, State
 from ocpi.push import returning
 from ocpi.push.hearing import hearings
 from ocpi.push.lanes import ParkedObject
+from ocpi.push.returning import open_way
+from ocpi.spec.credentials import Credentials
 from ocpi.spec.document import encode
 from ocpi.testing import samples
 from tests.house import OWNER, codes_of
-from tests.modules.hubclientinfo.test_announcing import INFO, OTHER_HUB
+from tests.modules.hubclientinfo.test_announcing import INFO, OTHER_HUB, THIRD_HUB
+from tests.ocpi.hub.test_two_ways import slow_to_look
 from tests.ocpi.hub.town import (
     EMSP_SIDE,
     EVERYBODY,
     Member,
+    Peer,
     Town,
     open_town,
     pushing,
@@ -127,6 +134,60 @@ async def test_a_party_that_is_announced_anew_gets_no_bill_that_was_accepted(tow
         await bill(town, "C2")
         await until(lambda: "C2" in told(town))
         assert told(town) == ["C1", "C2"]
+
+
+async def registers(town: Town, member: Member) -> None:
+    """Have a partner do what it does when it POSTs its credentials."""
+    await add_partner(town.context, member.name, member.platform, member.roles)
+    peer = town.peers[member.name] = Peer(member, town.app)
+    town.network.hosts[f"{member.name}.example"] = peer
+    given = samples.credentials(token="t" * 32, roles=[samples.credentials_role("EMSP", **EMSP)])
+    endpoints = {(m, i): f"{peer.url}/{i.lower()}/{m}" for i, m in member.interfaces}
+    async with town.context.database.write() as db:
+        partner = await find_partner(db, member.name, lock=True)
+        partner.state = State.ISSUED
+        await keep_credentials(town.context, db, partner, Credentials.model_validate(given))
+        await keep_endpoints(db, partner, Offer(endpoints, ()), f"{peer.url}/versions")
+        await open_way(db, partner.key)
+
+
+@pytest.mark.req("CD-05", "CD-08")
+@pytest.mark.parametrize("there", list(PlatformID))
+@pytest.mark.parametrize("here", list(PlatformID))
+async def test_a_bill_that_a_hub_has_in_flight_when_its_party_registers_is_told_once(
+    database_url: str, there: PlatformID, here: PlatformID
+) -> None:
+    async with open_town(database_url, (replace(OTHER_HUB, platform=there),)) as town:
+        path = f"/ocpi/{there}/2.2.1/{AT_HUB}"
+        await town.hub2.send("PUT", path, {**INFO, **EMSP, "role": "EMSP"})
+        async with slow_to_look(town):
+            async with held_up(town, "hub2"):
+                await registers(town, replace(DIRECT, platform=here))
+                # The hub's lane has read who is behind it, and does not look for a minute.
+                await bill(town, "C2")
+                await until(lambda: told(town, "direct") == ["C2"])
+                await asyncio.sleep(0.3)
+            await asyncio.sleep(LANDED / 1e6)
+            await until(partial(nothing_is_overdue, town))
+        assert (told(town), told(town, "direct")) == (["C1"], ["C2"])
+
+
+@pytest.mark.req("CD-05", "CD-08")
+async def test_a_bill_of_a_party_that_went_to_another_hub_is_told_by_that_one_alone(
+    database_url: str,
+) -> None:
+    later = {"last_updated": "2026-03-01T00:00:00Z"}
+    async with open_town(database_url, (OTHER_HUB, THIRD_HUB)) as town:
+        await announce(town, "CONNECTED", 1)
+        async with slow_to_look(town):
+            await bill(town, "C1")
+            await until(lambda: told(town) == ["C1"])
+            await announce(town, "SUSPENDED", 2)
+            await town.hub3.send("PUT", AT_HUB, {**INFO, **EMSP, **later, "role": "EMSP"})
+            await bill(town, "C2")
+            await until(lambda: told(town, "hub3") == ["C2"])
+            await asyncio.sleep(0.3)
+            assert told(town) == ["C1"]
 
 
 # The same eMSP twice: by a connection of its own to our CPO platform, and as a party of the hub.
