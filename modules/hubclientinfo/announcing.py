@@ -2,12 +2,14 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import and_, func, not_, tuple_, update
+from sqlalchemy import and_, func, not_, or_, tuple_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.hubclientinfo.store import MODULE
+from ocpi.database import clock
 from ocpi.directory import AnnouncedParty
+from ocpi.editing import AHEAD, is_stale
 from ocpi.errors import ClientError, Conflict, InvalidParameters
 from ocpi.headers import Party
 from ocpi.parties import OurParty, Partner, PartnerRole
@@ -60,7 +62,7 @@ async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
         await tell_newcomer(db, partner_id, party.key)
         await syncs.ask_anew(db, partner_id, save=MODULE, soon=True)
         return True
-    if moment >= row.last_updated:
+    if not is_stale(moment, row.last_updated):
         is_back = status == ConnectionStatus.CONNECTED != row.status
         was_refused = row.status != ConnectionStatus.OFFLINE
         row.status, row.last_updated = status.value, moment
@@ -149,15 +151,16 @@ async def withdraw_others(
     """Suspend the roles that a hub's whole list does not name any more (HC-03); gives how many.
 
     `named` are those that it does name, also of parties that were refused. What is newer than the
-    list, which was asked for at `asked_at`, is left alone; and dates stay the hub's own, so that
-    who is back in a later list is believed to be.
+    list, which was asked for at `asked_at`, is left alone, unless it is dated ahead (PD-06); and
+    dates stay the hub's own, so that who is back in a later list is believed to be.
     """
+    updated = col(AnnouncedParty.last_updated)
     gone = await db.exec(
         update(AnnouncedParty)
         .where(
             col(AnnouncedParty.partner_id) == partner_id,
             tuple_(col(AnnouncedParty.role), col(AnnouncedParty.party)).not_in(named),
-            col(AnnouncedParty.last_updated) < asked_at,
+            or_(updated < asked_at, updated > await clock(db) + AHEAD),
             col(AnnouncedParty.status) != ConnectionStatus.SUSPENDED.value,
         )
         .values(status=ConnectionStatus.SUSPENDED.value)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,7 @@ from ocpi.directory import AnnouncedParty
 from ocpi.headers import Party
 from ocpi.parties import Partner, PlatformID
 from ocpi.pull.syncs import PartnerSync
+from ocpi.spec.moments import format_moment
 from ocpi.testing import samples
 from tests.house import HUB, OURS, codes_of, envelope_of
 from tests.ocpi.hub.town import (
@@ -338,7 +340,7 @@ async def test_a_list_that_counts_more_than_it_has_suspends_nobody(town: Town) -
 
 
 async def test_who_is_announced_while_the_list_is_read_stays(town: Town) -> None:
-    late = {**INFO, "last_updated": "2100-01-01T00:00:00Z"}
+    late = {**INFO, "last_updated": format_moment(datetime.now(UTC) + timedelta(minutes=1))}
     await town.hub2.send("PUT", AT_HUB, late)
     town.hub2.answer = lambda _: success([{**INFO, "party_id": "CPC"}])
     await Learner(town.context).turn()

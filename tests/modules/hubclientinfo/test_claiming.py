@@ -8,6 +8,7 @@ import pytest
 
 from credentials.partners import add_partner, remove
 from credentials.registration import find_partner, keep_credentials
+from modules.hubclientinfo.learning import Learner
 from modules.hubclientinfo.standing import bring_up_to_date
 from ocpi.headers import Party
 from ocpi.opening import ensure_parties
@@ -27,7 +28,7 @@ from tests.modules.hubclientinfo.test_announcing import (
     announced,
 )
 from tests.modules.hubclientinfo.test_standing import statuses
-from tests.ocpi.hub.town import CPO1, EMSP1, Member, Town, open_town
+from tests.ocpi.hub.town import CPO1, EMSP1, Member, Town, open_town, success
 
 HUB2 = OTHER_HUB.party
 TWO_ROLES = Member("hub2", (*OTHER_HUB.roles, ("EMSP", Party("AT", "MSP"))), OTHER_HUB.interfaces)
@@ -88,6 +89,23 @@ async def test_who_registers_is_behind_a_hub_until_then(town: Town, platform: Pl
 async def test_who_is_to_register_is_announced_by_nobody_who_did_not_before(town: Town) -> None:
     await add_partner(town.context, "direct", PlatformID.HUB, [("CPO", BEHIND)])
     assert codes_of(await town.hub2.send("PUT", AT_HUB, INFO))[0] == 409
+
+
+@pytest.mark.req("HC-09", "HC-12", "HC-03")
+async def test_what_a_hub_has_dated_ahead_does_not_keep_off_what_it_tells_later(
+    town: Town,
+) -> None:
+    """Its clock was wrong once: what comes later is later (PD-06)."""
+    ahead = {**INFO, "last_updated": "2100-01-01T00:00:00Z"}
+    assert codes_of(await town.hub2.send("PUT", AT_HUB, ahead))[0] == 201
+    for status in ("SUSPENDED", "CONNECTED", "OFFLINE"):
+        told = {**ahead, "status": status} if status == "CONNECTED" else {**INFO, "status": status}
+        assert codes_of(await town.hub2.send("PUT", AT_HUB, told)) == (200, 1000)
+        assert await announced(town) == {"CPO AT*CPB": status}
+    await town.hub2.send("PUT", AT_HUB, ahead)
+    town.hub2.answer = lambda _: success([{**INFO, "party_id": "CPC"}])
+    await Learner(town.context).turn()
+    assert await announced(town) == {"CPO AT*CPB": "SUSPENDED", "CPO AT*CPC": "CONNECTED"}
 
 
 async def make_present(town: Town, name: str, role: str, party: Party) -> None:
