@@ -108,6 +108,26 @@ async def test_what_a_hub_has_dated_ahead_does_not_keep_off_what_it_tells_later(
     assert await announced(town) == {"CPO AT*CPB": "SUSPENDED", "CPO AT*CPC": "CONNECTED"}
 
 
+@pytest.mark.req("HC-04", "HC-06", "HC-03")
+@pytest.mark.pitfall("IP-09")
+@pytest.mark.parametrize("word", ["cpo", "Cpo", " CPO "])
+async def test_a_role_is_the_same_whatever_its_case(town: Town, word: str) -> None:
+    """By another word than OCPI's the party would have no rights, and a second row later on."""
+    assert codes_of(await town.hub2.send("PUT", AT_HUB, {**INFO, "role": word}))[0] == 201
+    assert codes_of(await town.hub2.send("PUT", AT_HUB, INFO))[0] == 200
+    path = f"receiver/locations/AT/CPB/{LOCATION['id']}"
+    pushed = await town.hub2.send("PUT", path, LOCATION, to=HUB, sender=BEHIND)
+    assert codes_of(pushed) == (201, 1000)
+    town.hub2.answer = lambda _: success([{**INFO, "role": word, "status": " connected"}])
+    await Learner(town.context).turn()
+    assert await announced(town) == {"CPO AT*CPB": "CONNECTED"}
+
+
+async def test_a_role_that_is_none_of_ocpis_stays_as_it_is(town: Town) -> None:
+    await town.hub2.send("PUT", AT_HUB, {**INFO, "role": "Charger"})
+    assert await announced(town) == {"Charger AT*CPB": "CONNECTED"}
+
+
 async def make_present(town: Town, name: str, role: str, party: Party) -> None:
     """Have a partner present a role, as a handshake does."""
     codes = {"country_code": party.country_code, "party_id": party.party_id}
