@@ -60,7 +60,10 @@ async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
             )
         )
         await db.flush()
-        await tell_newcomer(db, partner_id, party.key)
+        if not known:
+            await tell_newcomer(db, partner_id, party.key)
+        elif status == ConnectionStatus.CONNECTED:
+            await tell_returned(db, partner_id, party.key)
         await syncs.ask_anew(db, partner_id, save=MODULE, soon=True)
         return True
     if not is_stale(moment, row.last_updated):

@@ -151,6 +151,37 @@ async def registers(town: Town, member: Member) -> None:
         await open_way(db, partner.key)
 
 
+@pytest.mark.req("HC-04")
+async def test_a_further_role_of_a_party_has_nothing_told_again(town: Town) -> None:
+    session = samples.session(**OWNER, cdr_token=samples.cdr_token(**EMSP))
+    at = f"/admin/sessions/NL/TNM/{session['id']}"
+    async with pushing(town):
+        await announce(town, "CONNECTED", 1)
+        assert (await town.admin.put(at, content=encode(session))).status_code == 201
+        await until(lambda: len(town.hub2.of("sessions")) == 1)
+        await asyncio.sleep(0.3)
+        assert codes_of(await town.hub2.send("PUT", AT_HUB, {**INFO, **EMSP}))[0] == 201
+        await bill(town, "C1")
+        await until(lambda: told(town) == ["C1"])
+        await asyncio.sleep(0.3)
+    assert len(town.hub2.of("sessions")) == 1
+
+
+@pytest.mark.req("HC-09", "CD-08")
+async def test_who_is_back_in_another_role_is_told_what_has_waited(town: Town) -> None:
+    async with pushing(town):
+        await announce(town, "SUSPENDED", 1)
+        await bill(town, "C1")
+
+        async def waits() -> bool:
+            return ["SUSPENDED" in (each.error or "") for each in await parked(town)] == [True]
+
+        await until(waits)
+        nsp = {**INFO, **EMSP, "role": "NSP"}
+        assert codes_of(await town.hub2.send("PUT", AT_HUB, nsp))[0] == 201
+        await until(lambda: told(town) == ["C1"])
+
+
 @pytest.mark.req("CD-05", "CD-08")
 @pytest.mark.parametrize("there", list(PlatformID))
 @pytest.mark.parametrize("here", list(PlatformID))
