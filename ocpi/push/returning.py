@@ -7,7 +7,7 @@ over what a party has shared that is PLANNED or SUSPENDED, see `ocpi.directory`.
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, func, or_, update
+from sqlalchemy import ColumnElement, and_, func, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -66,10 +66,15 @@ async def open_way(db: AsyncSession, partner_id: int) -> None:
 
 
 async def _leave_hubs(db: AsyncSession, partner_id: int) -> Collection[str]:
-    """Gives the keys of those of the partner's parties that hubs have announced until now."""
-    roles = await db.exec(select(PartnerRole).where(PartnerRole.partner_id == partner_id))
-    presented = {each.party for each in roles if each.business_details is not None}
-    announced = col(AnnouncedParty.party).in_(presented)
+    """Gives the keys of those of the partner's parties that hubs have announced until now.
+
+    A hub goes on speaking for a CPO that has its own codes.
+    """
+    query = select(PartnerRole).where(PartnerRole.partner_id == partner_id)
+    roles = [each for each in await db.exec(query) if each.business_details is not None]
+    party, by_another = col(AnnouncedParty.party), col(AnnouncedParty.partner_id) != partner_id
+    other = party.in_({each.party for each in roles if each.role != "HUB"})
+    announced = or_(and_(by_another, party.in_({each.party for each in roles})), other)
     if not await _lock_announced(db, announced):
         return ()
     # All the lanes that opening its way changes.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from credentials.partners import add_partner, remove
-from credentials.registration import find_partner, keep_credentials
+from credentials.registration import bind_roles, find_partner, keep_credentials, retire
 from modules.hubclientinfo.learning import Learner
 from modules.hubclientinfo.standing import bring_up_to_date
 from ocpi.headers import Party
@@ -55,6 +55,37 @@ async def test_a_hub_may_announce_a_cpo_that_has_its_own_codes(town: Town) -> No
     other = {**INFO, "party_id": "MSP"}
     assert codes_of(await town.hub2.send("PUT", "receiver/hubclientinfo/AT/MSP", other))[0] == 409
     assert await announced(town) == {"CPO AT*HUB": "CONNECTED"}
+
+
+@pytest.mark.req("HC-04", "CR-15")
+async def test_a_hub_that_registers_anew_keeps_a_cpo_that_has_its_own_codes(town: Town) -> None:
+    for party_id in ("HUB", "MSP"):
+        own = {**INFO, "party_id": party_id}
+        await town.hub2.send("PUT", f"receiver/hubclientinfo/AT/{party_id}", own)
+    assert await announced(town) == {"CPO AT*HUB": "CONNECTED"}
+    async with town.context.database.write() as db:
+        await retire(db, await find_partner(db, "hub2", lock=True))
+    await make_present(town, "hub2", "HUB", HUB2)
+    assert await announced(town) == {"CPO AT*HUB": "CONNECTED"}
+
+
+@pytest.mark.threat("TA-28")
+async def test_what_a_hub_has_announced_it_presents_later_and_another_hub_loses_it(
+    town: Town,
+) -> None:
+    """What is announced of a role that is presented is nobody's, whoever announced it."""
+    await town.hub2.send("PUT", AT_HUB, INFO)
+    async with town.context.database.write() as db:
+        await bind_roles(db, await find_partner(db, "hub2", lock=True), [("CPO", BEHIND)])
+    await make_present(town, "hub2", "CPO", BEHIND)
+    assert await announced(town) == {}
+    await town.hub2.send("PUT", "receiver/hubclientinfo/AT/CPC", {**INFO, "party_id": "CPC"})
+    assert await announced(town) == {"CPO AT*CPC": "CONNECTED"}
+    async with town.context.database.write() as db:
+        third = await find_partner(db, "hub3", lock=True)
+        await bind_roles(db, third, [("HUB", Party("AT", "CPC"))])
+    await make_present(town, "hub3", "HUB", Party("AT", "CPC"))
+    assert await announced(town) == {}
 
 
 @pytest.mark.threat("TA-28")
