@@ -1,6 +1,6 @@
 """Measurements as functions of time: energy rises in straight lines, power and current hold."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -9,6 +9,7 @@ from itertools import pairwise
 from modules.tariffs.pricing.money import half_up
 
 Point = tuple[datetime, Fraction]
+Stretch = tuple[datetime, datetime]
 SECOND = timedelta(seconds=1)
 
 
@@ -58,8 +59,12 @@ class HeldValues:
         values = dict(points)
         self._moments, self._values = list(values), list(values.values())
 
-    def __bool__(self) -> bool:
-        return bool(self._moments)
+    def between(self, start: datetime, end: datetime) -> list[Point]:
+        """What holds from one moment until another; empty where the first is not known."""
+        values = self.within(start, end)
+        last = bisect_right(self._moments, end - SECOND)
+        moments = self._moments[last - len(values) : last]
+        return [(max(at, start), value) for at, value in zip(moments, values, strict=True)]
 
     def within(self, start: datetime, end: datetime) -> Sequence[Fraction]:
         """All values between two moments; empty where the first of them is not known."""
@@ -75,6 +80,37 @@ class HeldValues:
             if sides != before:
                 yield moment
             before = sides
+
+
+class FlowingValues(HeldValues):
+    """Power or current while something flows: what was told of it, and before that the mean.
+
+    Where no mean is known either, the next value of the same stretch stands in, else the last one
+    before it, else the first one of all.
+    """
+
+    def __init__(
+        self, told: Sequence[Point], stretches: Sequence[Stretch], mean: Sequence[Point] = ()
+    ) -> None:
+        self.known = bool(told or mean)
+        self.estimated = False
+        means, moments = HeldValues(mean), [at for at, _ in told]
+        parts = [
+            told[bisect_left(moments, begin) : bisect_left(moments, end)]
+            for begin, end in stretches
+        ]
+        last = next((value for part in (*parts, mean) for _, value in part), None)
+        points: list[Point] = []
+        for (begin, end), part in zip(stretches, parts, strict=True):
+            first, last = part[0] if part else (end, last)
+            if begin < first and (before := means.between(begin, first)):
+                self.estimated = True
+                points += before
+            elif begin < first and last is not None:
+                points.append((begin, last))
+            points += part
+            last = part[-1][1] if part else last
+        super().__init__(points)
 
 
 def seconds(span: timedelta) -> Fraction:

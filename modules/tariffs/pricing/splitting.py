@@ -16,8 +16,9 @@ from modules.tariffs.pricing.boundaries import (
 from modules.tariffs.pricing.curves import (
     SECOND,
     EnergyCurve,
-    HeldValues,
+    FlowingValues,
     Point,
+    Stretch,
     seconds,
     whole_second,
 )
@@ -75,11 +76,12 @@ class _Timeline:
             each for terms in tariffs if terms.id.lower() in used for each in terms.restrictions()
         ]
         self.energy = EnergyCurve(_values(measured, "kwh"), self.start)
+        stretches, mean = list(self._flowing()), list(self.energy.mean_power())
         self.held = {
-            "POWER": HeldValues(_values(measured, "power_kw") or self.energy.mean_power()),
-            "CURRENT": HeldValues(_values(measured, "current_a")),
+            "POWER": FlowingValues(self._told(measured, "power_kw"), stretches, mean),
+            "CURRENT": FlowingValues(self._told(measured, "current_a"), stretches),
         }
-        self._remark(measured)
+        self._remark()
 
     def periods(self) -> Iterator[Period]:
         """Each period's volume is what the rounded running total grew by, so nothing is lost."""
@@ -139,6 +141,14 @@ class _Timeline:
     def _tariff(self, moment: datetime) -> str:
         return _held_at(self.tariffs, moment) or self.first_tariff
 
+    def _flowing(self) -> Iterator[Stretch]:
+        """The time in which something may flow."""
+        yield self.start, self.end
+
+    def _told(self, measured: Measured, name: str) -> list[Point]:
+        """The values of a thing; one from before the session holds from its start."""
+        return [(max(at, self.start), value) for at, value in _values(measured, name)]
+
     def _kind(self, state: State) -> Kind:
         if state == State.PAUSED_BY_STATION:
             return Kind(self.policy.charger_pause.value)
@@ -152,13 +162,13 @@ class _Timeline:
         for name, held in self.held.items():
             if state == State.RESERVED or not thresholds(self.restrictions, name.lower()):
                 continue
-            idle = state != State.CHARGING and held
+            idle = state != State.CHARGING and held.known
             values = [Fraction(0)] if idle else held.within(start, end)
             if values:
                 ranges |= {f"MIN_{name}": min(values), f"MAX_{name}": max(values)}
         return {name: Fraction(half_up(value, DECIMALS)) for name, value in ranges.items()}
 
-    def _remark(self, measured: Measured) -> None:
+    def _remark(self) -> None:
         if State.PAUSED_BY_STATION in self.states.values():
             parking = self.policy.charger_pause == ChargerPause.PARKING_TIME
             sentence = (
@@ -167,9 +177,10 @@ class _Timeline:
             )
             policy = self.policy.setting("charger_pause")
             self.notes.append(Note("charger_pause", sentence, policy=policy))
-        told = any(each.power_kw is not None for each in measured.readings)
-        if self.held["POWER"] and not told and thresholds(self.restrictions, "power"):
-            sentence = "No power was measured; the mean between two meter values stands for it."
+        if self.held["POWER"].estimated and thresholds(self.restrictions, "power"):
+            sentence = (
+                "Where no power was measured, the mean between two meter values stands for it."
+            )
             self.notes.append(Note("power_from_energy", sentence))
 
 

@@ -142,6 +142,41 @@ def test_without_measured_power_the_mean_between_meter_values_counts() -> None:
     assert outcome(bill) == (4, ["power_from_energy"])
 
 
+@pytest.mark.req("CD-18", "TA-18")
+def test_before_the_first_measured_power_the_mean_of_the_meter_counts() -> None:
+    offer = tariff(element(component("ENERGY", "0.8"), min_power=50), LAST)
+    told = (("08:00", 0, None), ("08:15", 25, None), ("08:30", 30, 60), ("08:45", 45, 60))
+    readings = tuple(
+        Reading(at(clock), Decimal(kwh), None if power is None else Decimal(power))
+        for clock, kwh, power in told
+    )
+    bill = bill_session(charge(1, readings=readings), [offer])
+    assert [
+        (start, volumes["ENERGY"], volumes["MAX_POWER"]) for start, volumes in periods(bill)
+    ] == [
+        ("08:00", 25, 100),
+        ("08:15", 5, 20),
+        ("08:30", 15, 60),
+    ]
+    assert bill.parts["total_energy_cost"].excl == Decimal("34.5")
+    assert bill.codes() == ["power_from_energy"]
+
+
+@pytest.mark.req("CD-18", "TA-18")
+def test_a_current_or_power_that_is_told_late_was_so_from_the_start() -> None:
+    for kind in ("current", "power"):
+        offer = tariff(element(component("ENERGY", "0.8"), **{f"min_{kind}": 32}), LAST)
+        name = {"current": "current_a", "power": "power_kw"}[kind]
+        readings = (
+            Reading(at("08:15"), **{name: Decimal(60)}),
+            Reading(at("08:30"), **{name: Decimal(16)}),
+        )
+        bill = bill_session(charge(1, readings=readings), [offer])
+        told = [(start, volumes[f"MIN_{kind.upper()}"]) for start, volumes in periods(bill)]
+        assert told == [("08:00", 60), ("08:30", 16)]
+        assert bill.codes() == []
+
+
 @pytest.mark.req("CD-21")
 @pytest.mark.parametrize(
     ("pause", "parking"), [(ChargerPause.TIME, None), (ChargerPause.PARKING_TIME, Decimal("0.5"))]
