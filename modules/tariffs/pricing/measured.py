@@ -20,7 +20,8 @@ class Reading:
     """Meter values at one moment: the energy register in kWh, momentary power and current.
 
     Current is summed over all phases, as restrictions on it mean it. Power and current count
-    until the next reading; before the first one the mean power by the register does, or the first.
+    until the next reading, or until it charges no more; before the first reading since it charges
+    the mean power by the register counts, or the nearest value.
     """
 
     at: datetime

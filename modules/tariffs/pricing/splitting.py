@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -142,8 +142,16 @@ class _Timeline:
         return _held_at(self.tariffs, moment) or self.first_tariff
 
     def _flowing(self) -> Iterator[Stretch]:
-        """The time in which something may flow."""
-        yield self.start, self.end
+        """Each stretch of time in which it charges, so that something may flow."""
+        changes = {self.start: self._state(self.start)} | {
+            at: state for at, state in self.states.items() if self.start < at < self.end
+        }
+        ends = [*list(changes)[1:], self.end]
+        spans = zip(changes.values(), changes, ends, strict=True)
+        for charging, group in groupby(spans, lambda span: span[0] == State.CHARGING):
+            stretch = list(group)
+            if charging:
+                yield stretch[0][1], stretch[-1][2]
 
     def _told(self, measured: Measured, name: str) -> list[Point]:
         """The values of a thing; one from before the session holds from its start."""

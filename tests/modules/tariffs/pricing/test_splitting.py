@@ -177,6 +177,51 @@ def test_a_current_or_power_that_is_told_late_was_so_from_the_start() -> None:
         assert bill.codes() == []
 
 
+@pytest.mark.req("CD-18", "CD-21", "TA-18")
+@pytest.mark.parametrize("idle", [State.PARKED, State.PAUSED_BY_STATION])
+def test_what_was_told_of_an_idle_vehicle_does_not_hold_once_it_charges_again(idle: State) -> None:
+    offer = tariff(
+        element(component("ENERGY", "0.8"), min_power=50), element(component("ENERGY", "0.1"))
+    )
+    readings = (
+        Reading(at("08:00"), Decimal(0), Decimal(100)),
+        Reading(at("08:15"), Decimal(25), Decimal(0)),
+        Reading(at("08:20"), Decimal(25)),
+        Reading(at("08:35"), Decimal(50)),
+    )
+    states = (
+        StateChange(at("08:15"), idle),
+        StateChange(at("08:17"), idle),
+        StateChange(at("08:20"), State.CHARGING),
+        StateChange(at("08:30"), State.CHARGING),
+    )
+    bill = bill_session(charge(1, readings=readings, states=states), [offer])
+    powers = [(start, volumes["MAX_POWER"]) for start, volumes in periods(bill)]
+    assert powers == [("08:00", 100), ("08:15", 0), ("08:17", 0), ("08:20", 100), ("08:30", 100)]
+    assert bill.total.excl == 40
+
+
+@pytest.mark.req("CD-21", "TA-18")
+def test_a_current_from_before_a_pause_holds_on_where_none_is_told_after_it() -> None:
+    offer = tariff(element(component("ENERGY", "0.8"), min_current=32), LAST)
+    states = (
+        StateChange(at("08:30"), State.PARKED),
+        StateChange(at("09:00"), State.CHARGING),
+    )
+    readings = (
+        Reading(at("08:00"), Decimal(0), current_a=Decimal(60)),
+        Reading(at("08:30"), Decimal(10), current_a=Decimal(0)),
+        Reading(at("09:00"), Decimal(10)),
+        Reading(at("10:00"), Decimal(20)),
+    )
+    bill = bill_session(charge(readings=readings, states=states), [offer])
+    currents = [(start, volumes["MAX_CURRENT"]) for start, volumes in periods(bill)]
+    assert currents == [("08:00", 60), ("08:30", 0), ("09:00", 60)]
+    only_idle = (readings[0], Reading(at("08:30"), current_a=Decimal(0)), *readings[2:])
+    bill = bill_session(charge(readings=only_idle[1:], states=states), [offer])
+    assert "restriction_undecidable" in bill.codes()
+
+
 @pytest.mark.req("CD-21")
 @pytest.mark.parametrize(
     ("pause", "parking"), [(ChargerPause.TIME, None), (ChargerPause.PARKING_TIME, Decimal("0.5"))]
