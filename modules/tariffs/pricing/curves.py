@@ -11,6 +11,7 @@ from modules.tariffs.pricing.money import half_up
 Point = tuple[datetime, Fraction]
 Stretch = tuple[datetime, datetime]
 SECOND = timedelta(seconds=1)
+FIRST_MOMENT, LAST_MOMENT = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 
 
 def whole_second(moment: datetime) -> datetime:
@@ -19,10 +20,15 @@ def whole_second(moment: datetime) -> datetime:
 
 
 class EnergyCurve:
-    """kWh since a moment, linear between two; points come in order of time."""
+    """kWh since a moment, linear between two; points come in order of time.
 
-    def __init__(self, points: Iterable[Point], since: datetime) -> None:
-        values = dict(points)
+    Between two points it rises in the stretches only, unless none of them lies there.
+    """
+
+    def __init__(
+        self, points: Iterable[Point], since: datetime, stretches: Sequence[Stretch]
+    ) -> None:
+        values = dict(_bent(list(dict(points).items()), stretches))
         self._moments, self._values = list(values), list(values.values())
         first = self.at(since)
         self._values = [value - first for value in self._values]
@@ -50,6 +56,21 @@ class EnergyCurve:
         points = zip(self._moments, self._values, strict=True)
         for (begun, low), (done, high) in pairwise(points):
             yield begun, (high - low) * 3600 / seconds(done - begun)
+
+
+def _bent(points: Sequence[Point], stretches: Sequence[Stretch]) -> Iterator[Point]:
+    """The points, and between each two those at which what flows begins and ends to flow."""
+    for (begun, low), (done, high) in pairwise(points):
+        yield begun, low
+        inside = [(max(begun, start), min(done, end)) for start, end in stretches]
+        inside = [(start, end) for start, end in inside if start < end]
+        flowing = sum((seconds(end - start) for start, end in inside), Fraction(0))
+        flowed = Fraction(0)
+        for start, end in inside:
+            yield start, low + (high - low) * flowed / flowing
+            flowed += seconds(end - start)
+            yield end, low + (high - low) * flowed / flowing
+    yield from points[-1:]
 
 
 class HeldValues:

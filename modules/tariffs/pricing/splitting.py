@@ -14,6 +14,8 @@ from modules.tariffs.pricing.boundaries import (
     thresholds,
 )
 from modules.tariffs.pricing.curves import (
+    FIRST_MOMENT,
+    LAST_MOMENT,
     SECOND,
     EnergyCurve,
     FlowingValues,
@@ -75,8 +77,10 @@ class _Timeline:
         self.restrictions = [
             each for terms in tariffs if terms.id.lower() in used for each in terms.restrictions()
         ]
-        self.energy = EnergyCurve(_values(measured, "kwh"), self.start)
-        stretches, mean = list(self._flowing()), list(self.energy.mean_power())
+        stretches = list(self._flowing())
+        around = ((FIRST_MOMENT, self.start), *stretches, (self.end, LAST_MOMENT))
+        self.energy = EnergyCurve(_values(measured, "kwh"), self.start, around)
+        mean = list(self.energy.mean_power())
         self.held = {
             "POWER": FlowingValues(self._told(measured, "power_kw"), stretches, mean),
             "CURRENT": FlowingValues(self._told(measured, "current_a"), stretches),
