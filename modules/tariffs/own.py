@@ -2,6 +2,7 @@
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from modules.tariffs.priceable import refuse_unpriceable
 from modules.tariffs.source import withdrawal
 from modules.tariffs.store import tariffs
 from ocpi.database import clock_of, stamp
@@ -22,8 +23,8 @@ MODULE = "tariffs"
 async def put_own(db: AsyncSession, owner: Party, tariff_id: str, body: Document) -> Written:
     """Put a Tariff of ours; a missing `last_updated` is now.
 
-    Raises ValidationError or ``InvalidParameters`` for a document that OCPI does not allow,
-    ``Conflict`` for one that is older than what is stored.
+    Raises ValidationError or ``InvalidParameters`` for a document that OCPI does not allow, or by
+    whose elements nobody can price, ``Conflict`` for one that is older than what is stored.
     """
     before = await tariffs.lock(db, owner, tariff_id)
     if before is None:
@@ -34,6 +35,8 @@ async def put_own(db: AsyncSession, owner: Party, tariff_id: str, body: Document
     if before is not None and _nothing_new(before, document, body):
         return Written(before, changed=False)
     refuse_defects(Tariff, document)
+    if before is None or before["elements"] != document["elements"]:
+        refuse_unpriceable(document)
     return await store_own(db, owner, tariff_id, grown(before, document))
 
 

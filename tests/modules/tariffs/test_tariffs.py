@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from sqlmodel import col, select
 
+from modules.tariffs.own import store_own
 from modules.tariffs.source import TariffSource
 from ocpi.push.feed import SyncObject
 from ocpi.push.source import Send
 from ocpi.spec.document import decode, encode
 from ocpi.testing import samples
-from tests.house import OWNER, SENDER, Service, codes_of, data_of, open_service
+from tests.house import OURS, OWNER, SENDER, Service, codes_of, data_of, open_service
 
 URL = "/admin/tariffs/NL/TNM/TARIFF-1"
 LIST = f"{SENDER}/tariffs"
@@ -107,6 +108,63 @@ async def test_bad_requests_say_why_and_change_nothing(service: Service) -> None
         assert sentence in answer.json()["error"]
     assert (await service.admin.get(URL)).json() == tariff()
     assert [row.seq for row in await feed(service)] == [1]
+
+
+def priced(restrictions: dict[str, Any] | None = None, **over: Any) -> dict[str, Any]:
+    element = {"price_components": [{"type": "ENERGY", "price": 0.5, "step_size": 1, **over}]}
+    if restrictions is not None:
+        element["restrictions"] = restrictions  # type: ignore[assignment]
+    return tariff(elements=[tariff()["elements"][0], element])
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (
+            priced({"day_of_week": ["MONDAY", "SUN"]}),
+            "restrictions.day_of_week.1: 'SUN' is none of",
+        ),
+        (priced({"reservation": "YES"}), "restrictions.reservation: 'YES' is none of RESERVATION,"),
+        (priced({"min_kWh": 1}), "restrictions.min_kWh: OCPI 2.2.1 has no such field"),
+        (priced({"end_time": "24:00"}), "restrictions: end_time '24:00'"),
+        (priced({"end_date": "2026-02-31"}), "elements.1.restrictions: '2026-02-31' can't be"),
+        (priced(type="ENERGIE"), "price_components.0.type: 'ENERGIE' is none of ENERGY, FLAT,"),
+        (priced(step=5), "price_components.0.step: OCPI 2.2.1 has no such field"),
+        (priced(step_size=-3), "price_components.0.step_size: -3 is negative"),
+        (priced(vat=-200), "price_components.0.vat: -200 is negative"),
+        (
+            tariff(elements=[{**tariff()["elements"][0], "restriction": {}}]),
+            "elements.0.restriction: OCPI 2.2.1 has no such field",
+        ),
+    ],
+)
+async def test_a_tariff_of_ours_by_which_nobody_can_price_is_refused(
+    service: Service, body: dict[str, Any], sentence: str
+) -> None:
+    await service.admin.put(URL, json=tariff())
+    for method, content in (("PUT", body), ("PATCH", {"elements": body["elements"]})):
+        answer = await service.admin.request(method, URL, json=content)
+        assert answer.status_code == 400
+        assert sentence in answer.json()["error"], answer.text
+    assert (await service.admin.get(URL)).json() == tariff()
+
+
+async def test_a_tariff_may_give_money_and_be_free_of_steps(service: Service) -> None:
+    body = priced({"min_kwh": 20, "max_kwh": None}, price=-0.05, step_size=0, vat=0)
+    assert (await service.admin.put(URL, json=body)).status_code == 201
+
+
+async def test_prices_that_a_file_brought_stay_until_somebody_changes_them(
+    service: Service,
+) -> None:
+    body = priced({"min_vehicle_soc": 80})
+    async with service.database.write() as db:
+        await store_own(db, OURS, body["id"], body)
+    answer = await service.admin.patch(URL, json={"type": "REGULAR", "currency": "CHF"})
+    assert answer.status_code == 200
+    body["elements"][1]["restrictions"]["min_kwh"] = 5
+    refused = await service.admin.patch(URL, json={"elements": body["elements"]})
+    assert "min_vehicle_soc" in refused.json()["error"]
 
 
 async def test_prices_stay_as_they_were_written(service: Service) -> None:
