@@ -1,6 +1,6 @@
 """Sessions and CDRs out of what stations reported: pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -18,6 +18,8 @@ from modules.tariffs.pricing import (
 from ocpi.editing import Document
 from ocpi.spec.moments import format_moment, parse_moment
 
+# Notes of a bill that staff must see: a part of a Tariff could not be used.
+_FOR_STAFF = ("unknown_restriction", "unknown_dimension", "restriction_undecidable")
 # What stands in for the Tariff of a Connector that names none; it is told to nobody.
 _FREE_TARIFF = {
     "id": "free of charge",
@@ -31,6 +33,8 @@ class Priced:
 
     fields: Document = field(default_factory=dict)
     problem: str | None = None
+    notes: Sequence[str] = ()
+    """What staff should know of the price."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ class Fixed:
             del fields["tariffs"]
             for period in fields["charging_periods"]:
                 del period["tariff_id"]
-        return Priced(fields)
+        notes = [note.sentence for note in bill.notes if note.code in _FOR_STAFF]
+        return Priced(fields, notes=notes)
 
     def _tariffs(self) -> list[Mapping[str, Any]]:
         named = {each["tariff_id"].lower() for each in self.tariff_changes}
@@ -125,10 +130,12 @@ def running_session(record: Record, owner: Document) -> Document:
 
 
 def finished(record: Record, owner: Document) -> tuple[Document, Document | None, str | None]:
-    """The Session at its end, its CDR, and why there is none."""
+    """The Session at its end, its CDR, and why there is none; what staff should know is noted."""
     fixed = fixed_of(record)
     doubt = record.doubt
     priced = Priced(problem=doubt) if doubt else fixed.price(record.measured(told=False))
+    for note in priced.notes:
+        record.note(note)
     session = fixed.session_document(
         owner,
         priced,

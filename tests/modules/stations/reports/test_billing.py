@@ -198,6 +198,32 @@ def test_where_the_price_is_not_known_the_session_tells_none_and_there_is_no_cdr
         assert defects({**session, "last_updated": LATER}, Session) == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "restrictions", "sentence"),
+    [
+        ("ENERGY", {"min_vehicle_soc": 80}, "Element 1 has a restriction that can't be understood"),
+        ("ENERGY", {"max_current": 32}, "the current of the period was not told"),
+        ("ENERGIE", None, "Element 1 has a price for ENERGIE"),
+    ],
+)
+def test_staff_are_told_of_prices_that_could_not_be_used(
+    kind: str, restrictions: Document | None, sentence: str
+) -> None:
+    component = {"type": kind, "price": 0.5, "step_size": 1}
+    element = {"price_components": [component], "restrictions": restrictions}
+    made = record(
+        "2026-03-01T10:00:00Z",
+        "2026-03-01T11:00:00Z",
+        ("2026-03-01T11:00:00Z", 106, None),
+        fixed=fixed(samples.tariff(**OWNER, elements=[element])),
+    )
+    _, cdr, _ = finished(made, OWNER)
+    assert cdr is not None
+    assert cdr["total_cost"]["excl_vat"] == 0
+    [note] = made.notes
+    assert sentence in note
+
+
 def test_a_running_session_has_its_price_so_far_and_no_period_before_a_second_has_passed() -> None:
     made = record("2026-03-01T10:00:00Z", None)
     session = running_session(made, OWNER)
