@@ -17,7 +17,9 @@ from modules.locations.store import locations
 from modules.sessions.store import FINAL, sessions
 from modules.stations.charges import Charge
 from modules.stations.demands import transaction_of
+from modules.stations.reported import reported_of_session
 from modules.stations.reports.charging import prefer_tariff
+from modules.stations.reports.sites import profiles_of
 from modules.tariffs.store import tariffs
 from ocpi.admin import takes
 from ocpi.context import Context
@@ -33,7 +35,6 @@ from ocpi.spec.document import decode, encode
 from ocpi.spec.locations import Capability
 from ocpi.spec.reading import dump
 from ocpi.spec.sessions import ChargingPreferences, ChargingPreferencesResponse
-from ocpi.spec.types import ProfileType
 from ocpi.store import audience_of
 
 router = APIRouter()
@@ -70,8 +71,7 @@ async def put_preferences(
     session = await _session(here, party, {each.key for each in caller.parties}, session_id)
     connector = await _connector(here, party, session)
     ids = caller.sight.mappings.ids(party.key, connector.get("tariff_ids", []))
-    profiles = await _profiles(here, party, ids)
-    refusal = _refusal(session, profiles, preferences)
+    refusal = _refusal(session, await _profiles(here, party, session, ids), preferences)
     if refusal is not None:
         return ok(encode(refusal))
     # Who does not say that a vehicle may be discharged does not allow it (SE-07).
@@ -126,16 +126,20 @@ def _place_of(session: Document) -> tuple[str, str, str]:
     return session["location_id"], session["evse_uid"], session["connector_id"]
 
 
-async def _profiles(here: Context, party: Party, tariff_ids: Sequence[str]) -> set[str]:
-    """The profile types that a Connector has: one Tariff each, and the regular one (LO-30)."""
-    types = set()
-    for tariff_id in tariff_ids:
-        text = await tariffs.text_of(here.database, object_key(party, tariff_id))
-        if text is not None:
-            types.add(decode(text).get("type", "REGULAR"))
-    return {ProfileType.REGULAR.value} | {
-        name.removeprefix("PROFILE_") for name in types if name.startswith("PROFILE_")
-    }
+async def _profiles(
+    here: Context, party: Party, session: Document, tariff_ids: Sequence[str]
+) -> set[str]:
+    """The profile types that can price the Session, by its Tariffs of the start (CD-13).
+
+    Where no station reports it, they are those of the Connector.
+    """
+    reported = await reported_of_session(here.database, party, session["id"])
+    if reported is not None:
+        record = reported[0]
+        return profiles_of(record.tariffs, str(record.started_at))
+    texts = [await tariffs.text_of(here.database, object_key(party, each)) for each in tariff_ids]
+    documents = [decode(text) for text in texts if text is not None]
+    return profiles_of(documents, session["start_date_time"])
 
 
 def _refusal(session: Document, profiles: set[str], preferences: ChargingPreferences) -> str | None:

@@ -16,6 +16,7 @@ from ocpi.headers import Party
 from ocpi.spec.moments import parse_moment
 
 NOT_AVAILABLE = "#NA"
+_PROFILE = "PROFILE_"
 _ADDRESS, _STATE = 45, 20
 
 
@@ -111,19 +112,34 @@ async def tariffs_for(
 
 
 def choose_tariff(documents: Sequence[Document], moment: str, preference: str) -> str | None:
-    """The id of the Tariff for a driver with this preference; None where none is meant for it.
+    """The id of the Tariff for a driver with this preference; None where none is meant for it."""
+    chosen = _choose(readable(documents), moment, preference)
+    return None if chosen is None else chosen.id
+
+
+def profiles_of(documents: Sequence[Document], moment: str) -> set[str]:
+    """The ProfileTypes for which `choose_tariff` finds a Tariff of its own, and REGULAR (LO-30)."""
+    terms = readable(documents)
+    types = {each.type for each in terms if each.type and each.type.startswith(_PROFILE)}
+    chosen = {name: _choose(terms, moment, name) for name in types}
+    found = {name for name, each in chosen.items() if each is not None and each.type == name}
+    return {"REGULAR"} | {name.removeprefix(_PROFILE) for name in found}
+
+
+def _choose(terms: Sequence[Terms], moment: str, preference: str) -> Terms | None:
+    """The Tariff for a driver with this preference.
 
     An ad hoc tariff is optional, as a profile's is: the regular one stands in (TA-09). One that
     is over is still better than none, since the price a driver was last told is known.
     """
-    terms = readable(documents)
-    for wanted in (preference, "REGULAR"):
+    wish = "REGULAR" if preference == f"{_PROFILE}REGULAR" else preference
+    for wanted in (wish, "REGULAR"):
         try:
-            return pick_tariff(terms, parse_moment(moment), wanted).id
+            return pick_tariff(terms, parse_moment(moment), wanted)
         except PricingError:
             continue
-    fitting = (each.id for each in terms if each.type in (None, preference, "REGULAR"))
-    return next(fitting, None)
+    over = (each for kind in (wish, None, "REGULAR") for each in terms if each.type == kind)
+    return next(over, None)
 
 
 def readable(documents: Sequence[Document]) -> list[Terms]:

@@ -44,14 +44,14 @@ def first_valid(start: datetime, tariffs: Sequence[Terms], notes: list[Note]) ->
 def pick_tariff(tariffs: Sequence[Terms], start: datetime, preference: str = "REGULAR") -> Terms:
     """Pick by the driver's charging preference what a new session is priced by (TA-09, TA-11).
 
-    A tariff without a type is for every session; a profile that has no tariff falls back on
-    REGULAR. Raises PricingError if none fits.
+    A tariff without a type is for every session for which none of its own type is; a profile that
+    has neither falls back on REGULAR. Raises PricingError if none fits.
     """
     valid = [terms for terms in tariffs if terms.valid_at(start)]
     fallback = "REGULAR" if preference.startswith("PROFILE_") else preference
-    for wanted in (preference, fallback):
+    for wanted in (preference, None, fallback):
         for terms in valid:
-            if terms.type in (None, wanted):
+            if terms.type == wanted:
                 return terms
     raise PricingError(
         "no_tariff", f"No tariff for {preference} is valid at {start:%Y-%m-%d %H:%M}."

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import modules.sessions.own
+import modules.tariffs.own
 from modules.locations.own import patch_own
 from modules.locations.parts import Place
 from modules.stations.gateways.curve import Vehicle
@@ -30,9 +31,15 @@ FOREIGN = samples.cdr_token(country_code="DE", party_id="MSP")
 
 
 @asynccontextmanager
-async def charging(database_url: str, gateway: Puppet) -> AsyncIterator[tuple[Yard, str]]:
-    """Give a running session of the eMSP's."""
+async def charging(
+    database_url: str, gateway: Puppet, *offers: dict[str, Any]
+) -> AsyncIterator[tuple[Yard, str]]:
+    """Give a running session of the eMSP's; `offers` are Tariffs put before it starts."""
     async with open_yard(database_url, gateway, running=False) as yard:
+        async with yard.database.write() as db:
+            for each in offers:
+                dated = {**each, "last_updated": "2026-02-01T00:00:00Z"}
+                await modules.tariffs.own.put_own(db, OURS, each["id"], dated)
         await yard.start()
         [errand] = await yard.errands()
         start = {"type": "start", "transaction_id": "T", "evse_uid": "EVSE-1", "kwh": 0}
@@ -129,6 +136,30 @@ async def test_a_profile_type_that_no_tariff_has_is_not_supported(sqlite_url: st
             reply = await yard.emsp.set_preferences(session_id, {"profile_type": kind})
             assert (codes(reply), reply.data) == ((200, 1000), expected)
         assert len(gateway.demands) == 2
+
+
+@pytest.mark.req("SE-05", "CD-13", "TA-09")
+async def test_who_is_answered_accepted_pays_by_the_profiles_tariff(sqlite_url: str) -> None:
+    """A Tariff without type comes first; one that changes after the start changes nothing."""
+    anyone = samples.tariff(**OWNER)
+    del anyone["type"]
+    async with charging(sqlite_url, Puppet(), anyone) as (yard, session_id):
+        async with yard.database.write() as db:
+            green = samples.tariff(**OWNER, id="CHEAP", type="PROFILE_GREEN")
+            green["last_updated"] = "2026-02-01T00:00:00Z"
+            await modules.tariffs.own.put_own(db, OURS, "CHEAP", green)
+        for kind, expected in (("GREEN", "PROFILE_TYPE_NOT_SUPPORTED"), ("CHEAP", "ACCEPTED")):
+            reply = await yard.emsp.set_preferences(session_id, {"profile_type": kind})
+            assert reply.data == expected
+        assert (await tariffs_after(yard))[-1] == "CHEAP"
+
+
+async def tariffs_after(yard: Yard) -> list[str]:
+    """The Tariffs by which a session is priced that ends two seconds later."""
+    await asyncio.sleep(2.1)
+    await yard.report({"type": "stop", "transaction_id": "T", "kwh": 10})
+    [cdr] = await yard.cdrs()
+    return [each["tariff_id"] for each in cdr["charging_periods"]]
 
 
 @pytest.mark.req("SE-06")

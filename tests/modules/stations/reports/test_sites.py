@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from modules.stations.reports.sites import Site, choose_tariff
+from modules.stations.reports.sites import Site, choose_tariff, profiles_of
 from ocpi.spec.cdrs import CdrLocation
 from ocpi.spec.reading import defects
 from ocpi.testing import samples
@@ -58,6 +58,30 @@ def test_a_tariff_that_cannot_be_read_is_passed_over() -> None:
     assert choose_tariff([over], START, "REGULAR") == "OVER"
     assert choose_tariff([broken], START, "REGULAR") is None
     assert choose_tariff([], START, "REGULAR") is None
+
+
+@pytest.mark.req("TA-09")
+def test_of_tariffs_that_are_over_too_the_type_wanted_comes_before_none() -> None:
+    ended = {"end_date_time": "2020-01-01T00:00:00Z"}
+    anyone = samples.tariff(id="ANY", **ended)
+    anyone.pop("type", None)
+    profile = samples.tariff(id="GREEN", type="PROFILE_GREEN", **ended)
+    assert choose_tariff([anyone, profile], START, "PROFILE_GREEN") == "GREEN"
+    assert choose_tariff([anyone, profile], START, "PROFILE_FAST") == "ANY"
+
+
+@pytest.mark.req("TA-09", "LO-30")
+def test_the_profiles_of_tariffs_are_those_that_would_price_a_session() -> None:
+    regular = samples.tariff(id="R")
+    anyone = samples.tariff(id="ANY")
+    del anyone["type"]
+    green = samples.tariff(id="GREEN", type="PROFILE_GREEN")
+    over = samples.tariff(id="F", type="PROFILE_FAST", end_date_time="2020-01-01T00:00:00Z")
+    offers = [anyone, regular, green, over]
+    assert profiles_of(offers, START) == {"REGULAR", "GREEN"}
+    assert choose_tariff(offers, START, "PROFILE_FAST") == "ANY"
+    assert choose_tariff(offers, START, "PROFILE_REGULAR") == "R"
+    assert profiles_of([], START) == {"REGULAR"}
 
 
 @pytest.mark.req("TA-09")

@@ -205,6 +205,23 @@ def test_a_tariff_without_type_is_for_every_session() -> None:
         pick_tariff([read_tariff(tariff(LAST, type="REGULAR"))], MONDAY, "AD_HOC_PAYMENT")
 
 
+@pytest.mark.req("TA-09")
+def test_a_tariff_without_type_does_not_hide_those_that_have_the_type_wanted() -> None:
+    kinds = {"ANY": None, "G": "PROFILE_GREEN", "A": "AD_HOC_PAYMENT", "R": "REGULAR"}
+    members = {name: {"type": kind} if kind else {} for name, kind in kinds.items()}
+    offers = [read_tariff(tariff(LAST, id=name, **given)) for name, given in members.items()]
+    picked = {
+        preference: pick_tariff(offers, MONDAY, preference).id
+        for preference in ("PROFILE_GREEN", "AD_HOC_PAYMENT", "REGULAR", "PROFILE_FAST")
+    }
+    assert picked == {
+        "PROFILE_GREEN": "G",
+        "AD_HOC_PAYMENT": "A",
+        "REGULAR": "R",
+        "PROFILE_FAST": "ANY",
+    }
+
+
 @pytest.mark.parametrize(
     ("members", "code"),
     [
