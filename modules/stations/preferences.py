@@ -18,6 +18,7 @@ from modules.sessions.store import FINAL, sessions
 from modules.stations.charges import Charge
 from modules.stations.demands import transaction_of
 from modules.stations.reported import reported_of_session
+from modules.stations.reports.billing import currency_of
 from modules.stations.reports.charging import prefer_tariff
 from modules.stations.reports.sites import profiles_of
 from modules.tariffs.store import tariffs
@@ -136,10 +137,10 @@ async def _profiles(
     reported = await reported_of_session(here.database, party, session["id"])
     if reported is not None:
         record = reported[0]
-        return profiles_of(record.tariffs, str(record.started_at))
+        return profiles_of(record.tariffs, str(record.started_at), currency_of(record))
     texts = [await tariffs.text_of(here.database, object_key(party, each)) for each in tariff_ids]
     documents = [decode(text) for text in texts if text is not None]
-    return profiles_of(documents, session["start_date_time"])
+    return profiles_of(documents, session["start_date_time"], session["currency"])
 
 
 def _refusal(session: Document, profiles: set[str], preferences: ChargingPreferences) -> str | None:

@@ -58,6 +58,8 @@ class Fixed:
         """The pricing fields of a CDR; `expired` says that a reservation ran out."""
         if problem := self.session.get("unpriced"):
             return Priced(problem=problem)
+        if len(currencies := self.currencies()) > 1:
+            return Priced(problem=f"Its Tariffs have several currencies: {', '.join(currencies)}.")
         try:
             bill = bill_session(
                 measured, self._tariffs(), self.session.get("time_zone"), expired=expired
@@ -71,6 +73,10 @@ class Fixed:
                 del period["tariff_id"]
         notes = [note.sentence for note in bill.notes if note.code in _FOR_STAFF]
         return Priced(fields, notes=notes)
+
+    def currencies(self) -> list[str]:
+        """Those of the Tariffs that price it; one, since they are chosen so."""
+        return list(dict.fromkeys(each["currency"].upper() for each in self._tariffs()))
 
     def _tariffs(self) -> list[Mapping[str, Any]]:
         named = {each["tariff_id"].lower() for each in self.tariff_changes}
@@ -110,6 +116,11 @@ def fixed_of(record: Record) -> Fixed:
     """What the start of a recorded session fixed."""
     assert record.session is not None
     return Fixed(record.session, record.tariffs, record.tariff_changes)
+
+
+def currency_of(record: Record) -> str | None:
+    """The currency of what prices a session; None where no Tariff does."""
+    return fixed_of(record).currencies()[0] if record.tariff_changes else None
 
 
 def running_session(record: Record, owner: Document) -> Document:

@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from modules.cdrs.store import cdrs
 from modules.commands.reservations import Fate, Reservation
 from modules.stations.charges import Charge
-from modules.stations.reports.billing import Fixed
+from modules.stations.reports.billing import Fixed, currency_of
 from modules.stations.reports.cases import (
     Case,
     open_case,
@@ -143,7 +143,8 @@ async def prefer_tariff(
     record = case.record
     if record.session is None or record.ended:
         return
-    chosen = choose_tariff(record.tariffs, str(record.started_at), preference)
+    started = str(record.started_at)
+    chosen = choose_tariff(record.tariffs, started, preference, currency_of(record))
     current = record.tariff_changes[-1]["tariff_id"] if record.tariff_changes else None
     if chosen is None or chosen == current:
         return

@@ -111,19 +111,33 @@ async def tariffs_for(
     return found, None
 
 
-def choose_tariff(documents: Sequence[Document], moment: str, preference: str) -> str | None:
-    """The id of the Tariff for a driver with this preference; None where none is meant for it."""
-    chosen = _choose(readable(documents), moment, preference)
+def choose_tariff(
+    documents: Sequence[Document], moment: str, preference: str, currency: str | None = None
+) -> str | None:
+    """The id of the Tariff for a driver with this preference; None where none is meant for it.
+
+    Of a session that has its `currency` those in another one are not meant: a bill has one.
+    """
+    chosen = _choose(_in_currency(documents, currency), moment, preference)
     return None if chosen is None else chosen.id
 
 
-def profiles_of(documents: Sequence[Document], moment: str) -> set[str]:
+def profiles_of(
+    documents: Sequence[Document], moment: str, currency: str | None = None
+) -> set[str]:
     """The ProfileTypes for which `choose_tariff` finds a Tariff of its own, and REGULAR (LO-30)."""
-    terms = readable(documents)
+    terms = _in_currency(documents, currency)
     types = {each.type for each in terms if each.type and each.type.startswith(_PROFILE)}
     chosen = {name: _choose(terms, moment, name) for name in types}
     found = {name for name, each in chosen.items() if each is not None and each.type == name}
     return {"REGULAR"} | {name.removeprefix(_PROFILE) for name in found}
+
+
+def _in_currency(documents: Sequence[Document], currency: str | None) -> list[Terms]:
+    terms = readable(documents)
+    if currency is None:
+        return terms
+    return [each for each in terms if (each.currency or currency).upper() == currency.upper()]
 
 
 def _choose(terms: Sequence[Terms], moment: str, preference: str) -> Terms | None:

@@ -14,8 +14,10 @@ import modules.sessions.own
 import modules.tariffs.own
 from modules.locations.own import patch_own
 from modules.locations.parts import Place
+from modules.stations.charges import Charge
 from modules.stations.gateways.curve import Vehicle
 from modules.stations.gateways.simulator import Simulator
+from modules.stations.reports.charging import prefer_tariff
 from ocpi.gateway import Demand, GatewayFailed, Wish
 from ocpi.testing import samples
 from ocpi.testing.mock.outgoing import Reply
@@ -152,6 +154,20 @@ async def test_who_is_answered_accepted_pays_by_the_profiles_tariff(sqlite_url: 
             reply = await yard.emsp.set_preferences(session_id, {"profile_type": kind})
             assert reply.data == expected
         assert (await tariffs_after(yard))[-1] == "CHEAP"
+
+
+async def test_a_profile_whose_tariff_is_in_another_currency_is_not_supported(
+    sqlite_url: str,
+) -> None:
+    yen = samples.tariff(**OWNER, id="CHEAP", type="PROFILE_CHEAP", currency="JPY")
+    async with charging(sqlite_url, Puppet(), yen) as (yard, session_id):
+        reply = await yard.emsp.set_preferences(session_id, {"profile_type": "CHEAP"})
+        assert reply.data == "PROFILE_TYPE_NOT_SUPPORTED"
+        [charge] = await yard.rows(Charge)
+        async with yard.database.write() as db:
+            held = await db.merge(charge)
+            await prefer_tariff(db, yard.context.settings, held, "PROFILE_CHEAP")
+        assert await tariffs_after(yard) == ["TARIFF-1"]
 
 
 async def tariffs_after(yard: Yard) -> list[str]:

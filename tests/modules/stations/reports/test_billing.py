@@ -224,6 +224,19 @@ def test_staff_are_told_of_prices_that_could_not_be_used(
     assert sentence in note
 
 
+def test_tariffs_of_several_currencies_are_not_added_up() -> None:
+    known = fixed()
+    yen = {**TARIFF, "id": "YEN", "currency": "JPY"}
+    both = Fixed(
+        known.session,
+        [TARIFF, yen],
+        [*known.tariff_changes, {"at": "2026-03-01T10:30:00Z", "tariff_id": "YEN"}],
+    )
+    made = record("2026-03-01T10:00:00Z", "2026-03-01T11:00:00Z", fixed=both)
+    _, cdr, problem = finished(made, OWNER)
+    assert (cdr, problem) == (None, "Its Tariffs have several currencies: EUR, JPY.")
+
+
 def test_a_running_session_has_its_price_so_far_and_no_period_before_a_second_has_passed() -> None:
     made = record("2026-03-01T10:00:00Z", None)
     session = running_session(made, OWNER)

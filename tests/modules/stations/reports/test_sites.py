@@ -84,6 +84,16 @@ def test_the_profiles_of_tariffs_are_those_that_would_price_a_session() -> None:
     assert profiles_of([], START) == {"REGULAR"}
 
 
+def test_a_session_that_has_its_currency_keeps_it() -> None:
+    euro = samples.tariff(id="R")
+    yen = samples.tariff(id="YEN", type="PROFILE_GREEN", currency="JPY")
+    offers = [euro, yen]
+    assert choose_tariff(offers, START, "PROFILE_GREEN", "eur") == "R"
+    assert choose_tariff([yen], START, "PROFILE_GREEN", "EUR") is None
+    assert profiles_of(offers, START, "EUR") == {"REGULAR"}
+    assert profiles_of(offers, START, "JPY") == {"REGULAR", "GREEN"}
+
+
 @pytest.mark.req("TA-09")
 def test_nobody_is_billed_by_a_tariff_that_is_meant_for_others() -> None:
     ad_hoc = samples.tariff(id="AD_HOC", type="AD_HOC_PAYMENT")
