@@ -1,6 +1,6 @@
 """Sessions and CDRs out of what stations reported: pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -72,7 +72,17 @@ class Fixed:
             for period in fields["charging_periods"]:
                 del period["tariff_id"]
         notes = [note.sentence for note in bill.notes if note.code in _FOR_STAFF]
-        return Priced(fields, notes=notes)
+        return Priced(fields, notes=[*self._changed(), *notes])
+
+    def _changed(self) -> Iterator[str]:
+        """Tell of Tariffs that changed before the start was known: no earlier one is kept."""
+        for each in self._tariffs() if self.tariff_changes else ():
+            since, changed = self.tariff_changes[0]["at"], each["last_updated"]
+            if parse_moment(since) < parse_moment(changed):
+                yield (
+                    f"The Tariff {each['id']} was changed on {changed}, after the session began on "
+                    f"{since} and before its start was known: it is priced by the changed one."
+                )
 
     def currencies(self) -> list[str]:
         """Those of the Tariffs that price it; one, since they are chosen so."""

@@ -237,6 +237,20 @@ def test_tariffs_of_several_currencies_are_not_added_up() -> None:
     assert (cdr, problem) == (None, "Its Tariffs have several currencies: EUR, JPY.")
 
 
+@pytest.mark.req("CD-13")
+def test_staff_are_told_of_a_tariff_that_changed_between_the_start_and_its_report() -> None:
+    for updated, noted in (("2026-03-01T10:00:00Z", 0), ("2026-03-01T10:00:01Z", 1)):
+        known = Fixed(
+            fixed().session,
+            [{**TARIFF, "last_updated": updated}],
+            [{"at": "2026-03-01T10:00:00Z", "tariff_id": TARIFF["id"]}],
+        )
+        made = record("2026-03-01T10:00:00Z", "2026-03-01T11:00:00Z", fixed=known)
+        bill(made)
+        assert len(made.notes) == noted
+    assert "TARIFF-1 was changed on 2026-03-01T10:00:01Z, after the session began" in made.notes[0]
+
+
 def test_a_running_session_has_its_price_so_far_and_no_period_before_a_second_has_passed() -> None:
     made = record("2026-03-01T10:00:00Z", None)
     session = running_session(made, OWNER)
