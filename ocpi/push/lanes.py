@@ -209,7 +209,8 @@ async def rewind_lane(
 ) -> bool:
     """Set a lane back to the start, or to numbers given. Returns False when there is none.
 
-    What is parked stays so, except when all is read again from the start. Unless `hopeful`, a
+    What is parked stays so, except when all is read again from the start, and even then what waits
+    until it is known what became of it in another way. Unless `hopeful`, a
     partner that was away is still held to be, and left alone if it has asked for that.
     """
     lane = await db.get(PartnerLane, partner_id, with_for_update=True, populate_existing=True)
@@ -222,7 +223,8 @@ async def rewind_lane(
     lane.epoch += 1
     db.add(lane)
     if not to:
-        await db.exec(delete(ParkedObject).where(col(ParkedObject.partner_id) == partner_id))
+        mine = col(ParkedObject.partner_id) == partner_id
+        await db.exec(delete(ParkedObject).where(mine, ~is_landing(await clock(db))))
     db.info["stamped"] = True
     return True
 
@@ -250,6 +252,11 @@ def is_behind(stream: Stream) -> ColumnElement[bool]:
     cursor = cast(col(PartnerLane.cursors)[stream.value].as_string(), BigInteger)
     head = select(col(FeedHead.seq)).where(col(FeedHead.stream) == stream.value).scalar_subquery()
     return func.coalesce(cursor, 0) < head
+
+
+def is_landing(now: int) -> ColumnElement[bool]:
+    """Whether what is parked waits for what is in flight: see `Parking.may_hurry`."""
+    return (col(ParkedObject.kind) == Why.LATE) & (col(ParkedObject.next_at) > now)
 
 
 async def close_lane(db: AsyncSession, partner_id: int) -> None:

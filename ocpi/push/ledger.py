@@ -182,7 +182,7 @@ class Ledger:
         What it has refused, or failed on again and again, would show nothing. Only where its
         versions were not `answered` such a one is better than none, when it is due.
         """
-        parked = (e for e in self._parked.values() if e.parking and e.parking.next_at is not None)
+        parked = (e for e in self._parked.values() if e.parking and e.parking.may_hurry(now))
         fresh = (self._entries[stream].values() for stream in _IN_TURN)
         free = list(_leading(self._free(chain(sorted(parked, key=_last_tried), *fresh))))
         doubts = self._pace.doubts
@@ -351,7 +351,7 @@ class Ledger:
             parking = entry.parking
             if parking is None or not parking.is_blameless(self._pace.doubts):
                 continue
-            if parking.next_at is not None:
+            if parking.next_at is not None and parking.may_hurry(now):
                 parking.next_at = min(parking.next_at, now)
                 self._note_parked(entry)
 

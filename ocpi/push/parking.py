@@ -33,6 +33,10 @@ class Parking:
         """It may be tried by then."""
         return self.next_at is not None and self.next_at <= until
 
+    def may_hurry(self, now: int) -> bool:
+        """It may be tried before its time: not what is dead, or may be in flight another way."""
+        return self.next_at is not None and (self.kind is not Why.LATE or self.is_due(now))
+
     def is_blameless(self, doubts: int) -> bool:
         """It waits because the partner failed: not as often that it would be its own fault."""
         return self.kind in (Why.TRANSIENT, Why.LATE) and self.attempts < doubts

@@ -20,6 +20,7 @@ from ocpi.push.lanes import (
     ParkedObject,
     PartnerLane,
     Receipt,
+    is_landing,
     lock_lanes,
     open_lane,
     park_late,
@@ -170,7 +171,8 @@ async def tell_returned(db: AsyncSession, partner_id: int, party: str) -> None:
     )
     # The lane's lock first, as whoever stores what it parks takes them.
     await restart_lanes(db, [partner_id])
-    await db.exec(due.values(next_at=await clock(db)))
+    now = await clock(db)
+    await db.exec(due.where(~is_landing(now)).values(next_at=now))
 
 
 async def tell_shared(db: AsyncSession, parties: Collection[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, literal, or_, union_all, update
+from sqlalchemy import ColumnElement, case, func, literal, or_, union_all, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -25,6 +25,7 @@ from ocpi.push.lanes import (
     ParkedObject,
     PartnerLane,
     Receipt,
+    is_landing,
     lock_lanes,
     restart_lanes,
     rewind_lane,
@@ -203,7 +204,8 @@ async def parked_objects(
 async def retry(db: AsyncSession, partner_id: int, key: str | None = None) -> int:
     """Have a parked object, or all of them, tried now; dead ones live again. Returns how many.
 
-    What was dropped lives again only when it is named.
+    What was dropped lives again only when it is named. What waits until it is known what became of
+    it in another way goes on waiting.
     """
     # The lane first, as whoever stores its progress has it.
     await lock_lanes(db, col(PartnerLane.partner_id) == partner_id)
@@ -214,7 +216,9 @@ async def retry(db: AsyncSession, partner_id: int, key: str | None = None) -> in
         wanted &= col(ParkedObject.object_key) == key
     dead = wanted & col(ParkedObject.kind).in_([Why.DEAD.value, Why.DROPPED.value])
     await db.exec(update(ParkedObject).where(dead).values(kind=Why.REJECTED.value, attempts=0))
-    tried = await db.exec(update(ParkedObject).where(wanted).values(next_at=await clock(db)))
+    now = await clock(db)
+    soon = case((is_landing(now), col(ParkedObject.next_at)), else_=now)
+    tried = await db.exec(update(ParkedObject).where(wanted).values(next_at=soon))
     db.info["stamped"] = True  # So that the commit wakes this process' worker.
     return tried.rowcount
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import httpx
 import pytest
 from sqlalchemy import update
 from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock
 from ocpi.push.lanes import (
@@ -21,7 +23,10 @@ from ocpi.push.lanes import (
     rewind_lane,
 )
 from ocpi.push.orphans import release_orphans, tell_again
+from ocpi.push.pace import micros
 from ocpi.push.parking import Notes, Parking, Why
+from ocpi.push.returning import tell_returned
+from ocpi.push.status import retry, rewind
 from tests.ocpi.push.faults import (
     end_process,
     failing,
@@ -354,3 +359,39 @@ async def test_only_lanes_of_the_dead_are_set_back(world: World) -> None:
         await db.refresh(row)
         assert (row.epoch, row.again_at, row.again_from) == (epoch + 1, None, None)
         assert row.cursors == {"money": 0, "state": 0}
+
+
+Hurrying = Callable[[AsyncSession, int], Awaitable[object]]
+
+
+@pytest.mark.req("CD-08")
+@pytest.mark.parametrize(
+    "hurry",
+    [
+        lambda db, partner_id: retry(db, partner_id),
+        lambda db, partner_id: retry(db, partner_id, "cdrs/nl*tnm*c1"),
+        lambda db, partner_id: tell_returned(db, partner_id, "de*001"),
+        lambda db, partner_id: rewind(db, partner_id),
+        lambda db, partner_id: rewind_lane(db, partner_id, hopeful=False),
+    ],
+    ids=["retry", "retry of one", "returned", "rewind", "agreement"],
+)
+async def test_a_cdr_that_another_way_may_have_in_flight_is_not_told_before_that_is_known(
+    world: World, hurry: Hurrying
+) -> None:
+    partner = await world.add_partner("msp")
+    await world.post_cdr("c1", "msp")
+    partner_id, seqs = world.ids["msp"], {"cdrs/nl*tnm*c1": 1}
+    async with world.database.write() as db:
+        await park_late(db, partner_id, seqs, wait=micros(60), seqs=seqs)
+    world.add_worker(pace=PACE)
+    await until_not_behind(world)
+    async with world.database.write() as db:
+        await hurry(db, partner_id)
+    await world.put_location("a")
+    await until(lambda: "a" in partner.locations)
+    await asyncio.sleep(0.2)
+    assert partner.cdrs == []
+    await time_is_over(world)
+    await world.until_told()
+    assert len(partner.of("POST")) == 1

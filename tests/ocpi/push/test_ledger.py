@@ -241,6 +241,16 @@ def test_when_the_partner_is_back_what_waited_for_it_is_due_and_nothing_else(
     assert ledger.pick(NOW) is None
 
 
+def test_nothing_hurries_what_waits_until_it_is_known_what_became_of_it(ledger: Ledger) -> None:
+    lands = NOW + micros(25)
+    ledger.load("cdrs/1", "cdrs/1", Stream.MONEY, Parking(1, Why.LATE, lands))
+    for answered in (True, False):
+        assert ledger.pick_for_trial(NOW, answered=answered) is None
+    ledger.hurry(NOW)
+    assert (ledger.pick(NOW), ledger.next_due(), ledger.notes.parked) == (None, lands, {})
+    assert ledger.pick_for_trial(lands, answered=True) is not None
+
+
 def test_in_a_trial_is_nothing_that_was_refused_or_failed_again_and_again(
     ledger: Ledger,
 ) -> None:
