@@ -209,8 +209,7 @@ async def rewind_lane(
 ) -> bool:
     """Set a lane back to the start, or to numbers given. Returns False when there is none.
 
-    What is parked stays so, except when all is read again from the start, and even then what waits
-    until it is known what became of it in another way. Unless `hopeful`, a
+    What is parked stays so, except when all is read again from the start: see `_unpark`. Unless `hopeful`, a
     partner that was away is still held to be, and left alone if it has asked for that.
     """
     lane = await db.get(PartnerLane, partner_id, with_for_update=True, populate_existing=True)
@@ -223,10 +222,22 @@ async def rewind_lane(
     lane.epoch += 1
     db.add(lane)
     if not to:
-        mine = col(ParkedObject.partner_id) == partner_id
-        await db.exec(delete(ParkedObject).where(mine, ~is_landing(await clock(db))))
+        await _unpark(db, partner_id)
     db.info["stamped"] = True
     return True
+
+
+async def _unpark(db: AsyncSession, partner_id: int) -> None:
+    """Forget what the feed tells again, but not what staff gave up, nor what must not come twice.
+
+    That a CDR may have arrived makes "exists" its proof. It is due now, like all that is told again.
+    """
+    kind, now = col(ParkedObject.kind), await clock(db)
+    mine = col(ParkedObject.partner_id) == partner_id, kind != Why.DROPPED, ~is_landing(now)
+    may_be_there = col(ParkedObject.doubtful) & col(ParkedObject.object_key).startswith("cdrs/")
+    await db.exec(delete(ParkedObject).where(*mine, ~may_be_there))
+    due = {"kind": Why.TRANSIENT.value, "attempts": 0, "next_at": now}
+    await db.exec(update(ParkedObject).where(*mine).values(**due))
 
 
 async def restart_lanes(db: AsyncSession, partner_ids: Iterable[int]) -> None:

@@ -241,7 +241,7 @@ async def drop(db: AsyncSession, partner_id: int, key: str) -> bool:
 async def rewind(db: AsyncSession, partner_id: int, to: Mapping[str, int] = {}) -> bool:
     """Tell a partner again what changed after some numbers. Returns False when it has no lane.
 
-    Without numbers everything. What it has a receipt for is not sent again.
+    Without numbers everything. What it has a receipt for is not sent again, nor what was dropped.
     """
     if not await rewind_lane(db, partner_id, to):
         return False

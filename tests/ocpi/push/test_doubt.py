@@ -13,7 +13,7 @@ import httpx
 import pytest
 from sqlmodel import func, select
 
-from ocpi.push.lanes import Receipt
+from ocpi.push.lanes import Receipt, rewind_lane
 from tests.ocpi.push.faults import always, end_process, parked, until_parked, until_state
 from tests.ocpi.push.simulated import envelope
 from tests.ocpi.push.world import OWNER, QUICK, World, until, until_found
@@ -75,6 +75,24 @@ async def test_that_a_cdr_may_have_arrived_outlives_a_restart(
 
     await until_found(proved)
     await world.until_told()
+    assert await parked(world) == {}
+
+
+async def test_that_a_cdr_may_have_arrived_outlives_that_all_is_told_again(world: World) -> None:
+    partner = await world.add_partner("msp")
+    partner.misbehave = losing_answers(partner, envelope(3000, 500))
+    world.add_worker(pace=PACE)
+    await world.post_cdr("c1")
+    row = await until_parked(world, f"cdrs/{OWNER}*c1", "transient")
+    assert row.doubtful
+    partner.misbehave = knowing(partner)
+    async with world.database.write() as db:
+        await rewind_lane(db, world.ids["msp"], hopeful=False)
+
+    async def proved() -> bool:
+        return await receipts(world) == 1
+
+    await until_found(proved)
     assert await parked(world) == {}
 
 

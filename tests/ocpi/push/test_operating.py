@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 import structlog
@@ -11,11 +12,17 @@ from sqlmodel import col, select
 
 from ocpi.database import clock
 from ocpi.errors import Conflict, InvalidParameters, UnknownObject
-from ocpi.push.lanes import park_late
+from ocpi.push.lanes import open_lane, park_late, rewind_lane
 from ocpi.push.marks import KEPT, MINUTE, FeedMark, mark_feed
 from ocpi.push.operating import drop_parked, retry_parked, rewind_partner
 from ocpi.spec.moments import format_moment, moment_of
-from tests.ocpi.push.faults import failing, until_not_behind, until_nothing_is_parked, until_parked
+from tests.ocpi.push.faults import (
+    failing,
+    parked,
+    until_not_behind,
+    until_nothing_is_parked,
+    until_parked,
+)
 from tests.ocpi.push.world import World, until
 
 POISON = "locations/nl*tnm*poison"
@@ -73,9 +80,44 @@ async def test_a_cdr_is_dropped_by_force_alone_and_that_is_logged(world: World) 
     await until_parked(world, key, "dropped")
     with pytest.raises(UnknownObject, match="is not parked for msp"):
         await drop_parked(world.database, "msp", "cdrs/nl*tnm*c2", force=True)
-    # All from the start means this one, too.
-    partner.misbehave = None
+
+
+Again = Callable[[World], Awaitable[object]]
+
+
+async def agreement(world: World) -> None:
+    async with world.database.write() as db:
+        await rewind_lane(db, world.ids["msp"], hopeful=False)
+
+
+async def endpoints(world: World) -> None:
+    async with world.database.write() as db:
+        await open_lane(db, world.ids["msp"])
+
+
+async def rewound(world: World) -> None:
     await rewind_partner(world.database, "msp")
+
+
+@pytest.mark.req("CD-08")
+@pytest.mark.parametrize("again", [agreement, endpoints, rewound])
+async def test_a_cdr_that_staff_gave_up_stays_so_when_all_is_told_again(
+    world: World, again: Again
+) -> None:
+    partner = await world.add_partner("msp")
+    partner.misbehave = failing(2001, 400, only="/cdrs")  # type: ignore[assignment]
+    world.add_worker()
+    await world.put_location("a")
+    await world.post_cdr("c1")
+    key = "cdrs/nl*tnm*c1"
+    await until_parked(world, key, "rejected")
+    await drop_parked(world.database, "msp", key, force=True)
+    partner.misbehave = None
+    await again(world)
+    await until(lambda: partner.versions["a"] == [1, 1])
+    await until_not_behind(world)
+    assert (partner.cdrs, [*await parked(world)]) == ([], [key])
+    assert await retry_parked(world.database, "msp", key) == 1
     await world.until_told()
 
 
