@@ -11,7 +11,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import Database
 from ocpi.envelope import may_pass
-from ocpi.parties import Partner
 from ocpi.push.lane import Lane
 from ocpi.push.lanes import (
     Progress,
@@ -125,11 +124,9 @@ async def put_held(
 
 
 async def _repair(db: AsyncSession, partner_id: int, progress: Progress) -> None:
-    """Keep the proofs of a lane that was lost or dropped, and have its objects sent again."""
+    """Keep the proofs of a lane that was lost or dropped, and have its objects sent again.
+
+    Who removes the partner takes its lane first, so that nothing else of it is locked before that.
+    """
     await put_receipts(db, progress.receipts)
-    # It must not be removed meanwhile. Lanes are locked here, and whoever changes a partner may
-    # have locked it before its lane, so that is not waited for.
-    stays = {"read": True, "key_share": True}
-    if await db.get(Partner, partner_id, with_for_update=stays) is None:
-        return
     await park_late(db, partner_id, sorted(progress.sent))

@@ -175,6 +175,27 @@ async def test_what_is_left_of_a_lost_lane_locks_it_by_itself(postgres_url: str)
         await meet(world, lambda _: keeper.store(), lock(1), lock(2))
 
 
+async def test_a_partner_is_removed_while_what_is_left_of_its_lane_is_stored(
+    postgres_url: str,
+) -> None:
+    async with a_world(postgres_url) as world:
+        await world.add_partner("msp")
+        keeper = Keeper(world.context(), {})
+        await keeper.take()
+        keeper.lose(world.ids["msp"])
+
+        async def end(db: AsyncSession) -> None:
+            await retire(db, await db.get_one(Partner, world.ids["msp"]))
+
+        async def remove(db: AsyncSession) -> None:
+            await db.delete(await db.get_one(Partner, world.ids["msp"]))
+            await db.flush()
+
+        await meet(world, lambda _: keeper.store(), end, remove)
+        async with world.database.read() as db:
+            assert (await db.exec(select(ParkedObject))).all() == []
+
+
 async def erase(db: AsyncSession, _: int) -> None:
     await forget_feed(db, [row(key) for key in ("a", "b")])
 
