@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock, stamp
 from ocpi.directory import AnnouncedParty
-from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, PlatformID
+from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, PlatformID, State
 from ocpi.push.addressee import SERVED
 from ocpi.push.feed import Stream, SyncObject
 from ocpi.push.lanes import (
@@ -60,6 +60,7 @@ async def open_way(db: AsyncSession, partner_id: int) -> None:
 
     Its parties, if they were behind a hub, are so no longer: no hub speaks for them (TA-28).
     """
+    await stamp(db, Stream.MONEY, 0)  # What bills is there by now, or is made after all this.
     left = await _leave_hubs(db, partner_id)
     reached = await _have_hub_tell(db, partner_id)
     await open_lane(db, partner_id)
@@ -94,6 +95,11 @@ async def tell_elsewhere(db: AsyncSession, partner_id: int) -> None:
     What it was told the hub has passed over until now: `Addressee.elsewhere`. What it is told from
     now on the hub tells no more: its lanes are taken up anew, since they may not know of that.
     """
+    partner = await db.get_one(Partner, partner_id)
+    if partner.state != State.UNREGISTERED:
+        # As in `open_way`. One that goes may be removed at once, with what others have locked
+        # before they bill it.
+        await stamp(db, Stream.MONEY, 0)
     await _take_over(db, partner_id, await _have_hub_tell(db, partner_id))
 
 

@@ -1,7 +1,7 @@
 """What bills reaches a party once, by whatever way it is reached when."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from sqlmodel import delete, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from credentials.discovery import Offer
 from credentials.partners import add_partner
@@ -22,7 +23,7 @@ from ocpi.parties import PlatformID, State
 from ocpi.push import returning
 from ocpi.push.hearing import hearings
 from ocpi.push.lanes import ParkedObject
-from ocpi.push.returning import open_way
+from ocpi.push.returning import open_way, tell_elsewhere
 from ocpi.spec.credentials import Credentials
 from ocpi.spec.document import encode
 from ocpi.testing import samples
@@ -35,6 +36,7 @@ from tests.ocpi.hub.town import (
     Member,
     Peer,
     Town,
+    join,
     open_town,
     pushing,
     success,
@@ -304,6 +306,47 @@ async def test_a_bill_that_the_hub_has_in_flight_is_not_told_by_a_connection_tha
         await asyncio.sleep(LANDED / 1e6)
         await until(partial(nothing_is_overdue, town))
     assert (told(town, "direct"), told(town, "roaming")) == ([], ["C1"])
+
+
+@pytest.mark.req("CD-05", "CD-08")
+@pytest.mark.parametrize("change", ["join", "suspend", "resume"])
+async def test_a_bill_that_is_made_while_a_connection_changes_is_told_by_one_of_the_two(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    """On SQLite nothing is made while another transaction is under way."""
+    making: list[asyncio.Task[None]] = []
+    at_once = Peer.handle_async_request
+
+    async def later(peer: Peer, request: httpx.Request) -> httpx.Response:
+        answer = await at_once(peer, request)
+        await asyncio.sleep(1 if request.url.path.endswith("/cdrs") else 0)
+        return answer
+
+    def slowly(real: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        async def change_it(db: AsyncSession, partner_id: int) -> None:
+            await real(db, partner_id)
+            making.append(asyncio.create_task(bill(town, "C1")))
+            await asyncio.sleep(0.5)
+
+        return change_it
+
+    members = (ROAMING,) if change == "join" else (DIRECT, ROAMING)
+    async with open_town(postgres_url, members) as town:
+        if change == "resume":
+            await end(town, "suspended")
+        monkeypatch.setattr(Peer, "handle_async_request", later)
+        monkeypatch.setattr("tests.ocpi.hub.town.open_way", slowly(open_way))
+        monkeypatch.setattr("credentials.partners.tell_elsewhere", slowly(tell_elsewhere))
+        async with pushing(town), pushing(town):
+            await asyncio.sleep(0.3)
+            if change == "join":
+                town.peers["direct"] = await join(town.context, town.network, town.app, DIRECT)
+            else:
+                await town.admin.post(f"/admin/partners/direct/{change}")
+            await making[0]
+            await asyncio.sleep(0.3)
+            await until(partial(nothing_is_overdue, town))
+        assert told(town, "direct") + told(town, "roaming") == ["C1"]
 
 
 @pytest.mark.req("CD-05", "CD-08", "CR-15")
