@@ -107,6 +107,9 @@ class ParkedObject(SQLModel, table=True):
     first_failed_at: int = Field(sa_type=BigInteger)
 
 
+_IS_BILL = col(ParkedObject.object_key).startswith("cdrs/")
+
+
 class Receipt(SQLModel, table=True):
     """A partner accepted a POST: the proof, and the address of its copy.
 
@@ -209,8 +212,8 @@ async def rewind_lane(
 ) -> bool:
     """Set a lane back to the start, or to numbers given. Returns False when there is none.
 
-    What is parked stays so, except when all is read again from the start: see `_unpark`. Unless `hopeful`, a
-    partner that was away is still held to be, and left alone if it has asked for that.
+    What is parked stays so, except when all is read again from the start: see `_unpark`. Unless
+    `hopeful`, a partner that was away is held to be so still, and left alone if it asked for that.
     """
     lane = await db.get(PartnerLane, partner_id, with_for_update=True, populate_existing=True)
     if lane is None:
@@ -228,14 +231,11 @@ async def rewind_lane(
 
 
 async def _unpark(db: AsyncSession, partner_id: int) -> None:
-    """Forget what the feed tells again, but not what staff gave up, nor what must not come twice.
-
-    That a CDR may have arrived makes "exists" its proof. It is due now, like all that is told again.
-    """
+    """Forget what the feed tells again, not what staff gave up, nor what must not come twice."""
     kind, now = col(ParkedObject.kind), await clock(db)
     mine = col(ParkedObject.partner_id) == partner_id, kind != Why.DROPPED, ~is_landing(now)
-    may_be_there = col(ParkedObject.doubtful) & col(ParkedObject.object_key).startswith("cdrs/")
-    await db.exec(delete(ParkedObject).where(*mine, ~may_be_there))
+    # That a CDR may have arrived makes "exists" its proof.
+    await db.exec(delete(ParkedObject).where(*mine, ~(col(ParkedObject.doubtful) & _IS_BILL)))
     due = {"kind": Why.TRANSIENT.value, "attempts": 0, "next_at": now}
     await db.exec(update(ParkedObject).where(*mine).values(**due))
 
@@ -271,9 +271,11 @@ def is_landing(now: int) -> ColumnElement[bool]:
 
 
 async def close_lane(db: AsyncSession, partner_id: int) -> None:
-    """Stop telling a partner, in the caller's transaction; receipts stay as proofs."""
+    """Stop telling a partner, in the caller's transaction; receipts stay, and bills given up."""
     await db.exec(delete(PartnerLane).where(col(PartnerLane.partner_id) == partner_id))
-    await db.exec(delete(ParkedObject).where(col(ParkedObject.partner_id) == partner_id))
+    given_up = _IS_BILL & (col(ParkedObject.kind) == Why.DROPPED)
+    parked = delete(ParkedObject).where(col(ParkedObject.partner_id) == partner_id)
+    await db.exec(parked.where(~given_up))
     db.info["stamped"] = True
 
 

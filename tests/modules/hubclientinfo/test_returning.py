@@ -314,6 +314,7 @@ async def test_a_bill_that_is_made_while_a_connection_changes_is_told_by_one_of_
     postgres_url: str, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
     """On SQLite nothing is made while another transaction is under way."""
+    town: Town
     making: list[asyncio.Task[None]] = []
     at_once = Peer.handle_async_request
 

@@ -368,10 +368,10 @@ Hurrying = Callable[[AsyncSession, int], Awaitable[object]]
 @pytest.mark.parametrize(
     "hurry",
     [
-        lambda db, partner_id: retry(db, partner_id),
+        retry,
         lambda db, partner_id: retry(db, partner_id, "cdrs/nl*tnm*c1"),
         lambda db, partner_id: tell_returned(db, partner_id, "de*001"),
-        lambda db, partner_id: rewind(db, partner_id),
+        rewind,
         lambda db, partner_id: rewind_lane(db, partner_id, hopeful=False),
     ],
     ids=["retry", "retry of one", "returned", "rewind", "agreement"],

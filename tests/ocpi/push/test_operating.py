@@ -95,12 +95,17 @@ async def endpoints(world: World) -> None:
         await open_lane(db, world.ids["msp"])
 
 
+async def registered_anew(world: World) -> None:
+    await world.unregister("msp")
+    await world.register_again("msp", "another token")
+
+
 async def rewound(world: World) -> None:
     await rewind_partner(world.database, "msp")
 
 
 @pytest.mark.req("CD-08")
-@pytest.mark.parametrize("again", [agreement, endpoints, rewound])
+@pytest.mark.parametrize("again", [agreement, endpoints, registered_anew, rewound])
 async def test_a_cdr_that_staff_gave_up_stays_so_when_all_is_told_again(
     world: World, again: Again
 ) -> None:
