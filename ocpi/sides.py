@@ -12,7 +12,7 @@ _FROM_CPO = frozenset({"EMSP", "NSP", "NAP", "OTHER", "HUB"})
 
 # All but a CPO may have drivers: OTHER is "seen as an eMSP type of role", an NSP is "like an eMSP",
 # and OCPI says "read eMSP as SCSP".
-_OF_DRIVERS = ("EMSP", "NSP", "OTHER", "SCSP", "NAP", "HUB")
+OF_DRIVERS = ("EMSP", "NSP", "OTHER", "SCSP", "NAP", "HUB")
 # The roles that may own a module's objects, its "Data owner" first; a NAP is sender of two modules,
 # and a hub of all ("Typical OCPI implementations per Role").
 _OWNERS = {
@@ -20,7 +20,7 @@ _OWNERS = {
     "tariffs": ("CPO", "NAP", "HUB"),
     "sessions": ("CPO", "HUB"),
     "cdrs": ("CPO", "HUB"),
-    "tokens": _OF_DRIVERS,
+    "tokens": OF_DRIVERS,
 }
 # What only those ask for who have drivers: their charging, what it costs, and what it does next.
 _FOR_DRIVERS = frozenset(
@@ -50,7 +50,7 @@ def owning(module: str, roles: Collection[str]) -> str | None:
 
 def askers(module: str, interface: str) -> tuple[str, ...] | None:
     """The roles that may ask something of an interface; None: every role may."""
-    return _OF_DRIVERS if (module, interface) in _FOR_DRIVERS else None
+    return OF_DRIVERS if (module, interface) in _FOR_DRIVERS else None
 
 
 def hearers(module: str, owner_roles: Collection[str]) -> frozenset[str]:

@@ -21,7 +21,7 @@ from ocpi.context import Context
 from ocpi.database import clock
 from ocpi.directory import AnnouncedParty
 from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, PlatformID
-from ocpi.push.addressee import SERVED
+from ocpi.push.addressee import DRIVERS_BEHIND, OWN_DRIVERS, SERVED
 from ocpi.push.breaker import REASONS
 from ocpi.push.feed import Stream, SyncObject
 from ocpi.push.lanes import ParkedObject, PartnerLane, Receipt
@@ -88,10 +88,12 @@ async def audit(
     )
 
 
-# Who is reached at which partner: its own parties, and those that a hub announces, away or not.
+# Whose drivers' CDRs are for which partner: its own parties, and those that a hub announces, away
+# or not.
 _REACHED = union(
-    select(col(PartnerRole.partner_id), col(PartnerRole.party)),
+    select(col(PartnerRole.partner_id), col(PartnerRole.party)).where(OWN_DRIVERS),
     select(col(AnnouncedParty.partner_id), col(AnnouncedParty.party)).where(
+        DRIVERS_BEHIND,
         col(AnnouncedParty.partner_id).in_(
             select(col(PartnerRole.partner_id)).where(col(PartnerRole.role) == "HUB")
         ),
@@ -197,7 +199,7 @@ async def _reached_directly(db: AsyncSession) -> set[str]:
     direct = await db.exec(
         select(col(PartnerRole.party))
         .join(Partner, col(Partner.id) == col(PartnerRole.partner_id))
-        .where(*SERVED, col(PartnerRole.platform) == PlatformID.CPO.value)
+        .where(*SERVED, OWN_DRIVERS, col(PartnerRole.platform) == PlatformID.CPO.value)
     )
     return set(direct.all())
 

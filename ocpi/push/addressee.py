@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy import ColumnElement, bindparam, literal, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -25,6 +25,7 @@ from ocpi.push.feed import SyncObject
 from ocpi.push.lanes import HeldObject
 from ocpi.push.outcome import Kind
 from ocpi.settings import Settings
+from ocpi.sides import OF_DRIVERS
 from ocpi.sight import ALL, Sight, read_sight
 from ocpi.spec.document import decode
 from ocpi.spec.hubclientinfo import ConnectionStatus
@@ -32,6 +33,12 @@ from ocpi.spec.hubclientinfo import ConnectionStatus
 _HAS_TOKEN = col(Partner.token_out).is_not(None)
 SERVED = (*REGISTERED, _HAS_TOKEN)
 """The partners that are told anything: registered and not suspended."""
+# Each by itself: a list would be a parameter that statements past the ORM do not know.
+_OF_DRIVERS = [literal(role) for role in OF_DRIVERS]
+OWN_DRIVERS = col(PartnerRole.role).in_(_OF_DRIVERS)
+"""The roles of partners that are told of charging: by its codes alone a CPO would be, too."""
+DRIVERS_BEHIND = col(AnnouncedParty.role).in_(_OF_DRIVERS)
+"""The same of those that partners announce."""
 
 
 def told_partners(settings: Settings) -> tuple[ColumnElement[bool], ...]:
@@ -62,7 +69,7 @@ class Addressee:
     owners: Mapping[str, Party]
     """Our own parties, by key: what they own concerns it."""
     parties: Mapping[str, Party]
-    """The parties reached at the partner, by key: what is for one of them concerns it alone."""
+    """The parties reached at the partner that have drivers, by key: theirs concerns it alone."""
     away: Mapping[str, str]
     """How those of them stand, by key, that a hub tells are not connected: theirs has to wait."""
     party: Party | None
@@ -188,7 +195,7 @@ _OWNERS = select(col(OurParty.party), col(OurParty.country_code), col(OurParty.p
 )
 _ANNOUNCED = select(
     col(AnnouncedParty.status), col(AnnouncedParty.country_code), col(AnnouncedParty.party_id)
-).where(col(AnnouncedParty.partner_id) == bindparam("partner_id"))
+).where(col(AnnouncedParty.partner_id) == bindparam("partner_id"), DRIVERS_BEHIND)
 _HERE = aliased(PartnerRole)
 # The parties at a partner that our CPO platform reaches as well, and what it tells them.
 _DIRECT = (
@@ -198,6 +205,7 @@ _DIRECT = (
     .join(_HERE, col(_HERE.party) == col(PartnerRole.party))
     .where(
         *SERVED,
+        OWN_DRIVERS,
         col(PartnerEndpoint.role) == "RECEIVER",
         col(PartnerRole.platform) == PlatformID.CPO.value,
         col(_HERE.partner_id) == bindparam("partner_id"),
@@ -239,7 +247,8 @@ async def read_addressee(
     roles = await database.fetch("addressee.roles", _ROLES, this)
     is_hub = "HUB" in {role for role, *_ in roles}
     announced = await database.fetch("addressee.announced", _ANNOUNCED, this) if is_hub else ()
-    parties = [Party(*codes) for _, *codes in (*roles, *announced)]
+    parties = [Party(*codes) for role, *codes in roles if role in OF_DRIVERS]
+    parties += [Party(*codes) for _, *codes in announced]
     at_hub = platform == PlatformID.HUB
     parted = await database.fetch("addressee.parted", _PARTED, this) if at_hub else ()
     direct = await database.fetch("addressee.direct", _DIRECT, this) if at_hub else ()
@@ -268,7 +277,7 @@ async def read_addressee(
 
 
 def _away(announced: Sequence[Sequence[str]]) -> Mapping[str, str]:
-    """How parties stand of whom no role is connected."""
+    """How parties stand of whom no role that has drivers is connected."""
     status = {Party(*codes).key: status for status, *codes in announced}
     here = [Party(*codes).key for word, *codes in announced if word == ConnectionStatus.CONNECTED]
     return {key: word for key, word in status.items() if key not in here}

@@ -9,6 +9,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.directory import AnnouncedParty
 from ocpi.parties import Partner, PartnerRole
+from ocpi.push.addressee import DRIVERS_BEHIND, OWN_DRIVERS
 from ocpi.push.breaker import REASONS
 from ocpi.push.feed import SyncObject
 from ocpi.push.lanes import ParkedObject, PartnerLane
@@ -34,8 +35,12 @@ async def hearings(db: AsyncSession, key: str) -> Sequence[Hearing]:
     if told is None or told.audience is None:
         return ()
     reached = union(
-        select(col(PartnerRole.partner_id)).where(col(PartnerRole.party) == told.audience),
-        select(col(AnnouncedParty.partner_id)).where(col(AnnouncedParty.party) == told.audience),
+        select(col(PartnerRole.partner_id)).where(
+            col(PartnerRole.party) == told.audience, OWN_DRIVERS
+        ),
+        select(col(AnnouncedParty.partner_id)).where(
+            col(AnnouncedParty.party) == told.audience, DRIVERS_BEHIND
+        ),
     ).subquery()
     found = await db.exec(
         select(Partner, PartnerLane)

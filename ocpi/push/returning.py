@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from ocpi.database import clock, stamp
 from ocpi.directory import AnnouncedParty
 from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, PlatformID, State
-from ocpi.push.addressee import SERVED
+from ocpi.push.addressee import DRIVERS_BEHIND, OWN_DRIVERS, SERVED
 from ocpi.push.feed import Stream, SyncObject
 from ocpi.push.lanes import (
     ParkedObject,
@@ -111,11 +111,12 @@ async def _have_hub_tell(db: AsyncSession, partner_id: int) -> Collection[str]:
     parties = select(col(PartnerRole.party)).where(
         col(PartnerRole.partner_id) == partner_id,
         col(PartnerRole.platform) == PlatformID.CPO.value,
+        OWN_DRIVERS,
     )
     at_hub = select(col(Partner.id)).where(col(Partner.platform) == PlatformID.HUB.value)
     reached = set()
-    for way in (PartnerRole, AnnouncedParty):
-        these = (col(way.party).in_(parties), col(way.partner_id).in_(at_hub))
+    for way, drivers in ((PartnerRole, OWN_DRIVERS), (AnnouncedParty, DRIVERS_BEHIND)):
+        these = (drivers, col(way.party).in_(parties), col(way.partner_id).in_(at_hub))
         reached |= set((await db.exec(select(way.partner_id, way.party).where(*these))).all())
     # The partner's own lane as well, which whoever calls this goes on to change.
     lanes = {partner_id, *(other for other, _ in reached)}

@@ -19,6 +19,7 @@ from ocpi.parties import (
     State,
     waits_for_check,
 )
+from ocpi.push.addressee import DRIVERS_BEHIND, OWN_DRIVERS
 from ocpi.push.breaker import REASONS
 from ocpi.push.feed import Stream, SyncObject
 from ocpi.push.lanes import (
@@ -170,8 +171,12 @@ def _ahead(lane: PartnerLane, partner: Partner) -> Sequence[ColumnElement[bool]]
         col(PartnerEndpoint.role) == "RECEIVER",
     )
     parties = union_all(
-        select(col(PartnerRole.party)).where(col(PartnerRole.partner_id) == lane.partner_id),
-        select(col(AnnouncedParty.party)).where(col(AnnouncedParty.partner_id) == lane.partner_id),
+        select(col(PartnerRole.party)).where(
+            col(PartnerRole.partner_id) == lane.partner_id, OWN_DRIVERS
+        ),
+        select(col(AnnouncedParty.party)).where(
+            col(AnnouncedParty.partner_id) == lane.partner_id, DRIVERS_BEHIND
+        ),
     )
     ahead = or_(
         *(

@@ -163,7 +163,23 @@ async def test_through_the_hub_the_cdrs_of_those_are_missing_who_may_be_told_the
         assert list(await reasons(service)) == ["one: CDR-1"]
 
 
+async def test_a_bill_is_missing_nowhere_for_a_cpo_of_its_codes(database_url: str) -> None:
+    async with open_service(database_url, offers=RECEIVING) as service:
+        await post(service, "CDR-1")
+        await register(service, "one", ONE)
+        await change(service, update(PartnerRole).where(_of(ONE)).values(role="CPO"))
+        assert await reasons(service) == {}
+        # An eMSP at the hub is told there.
+        emsp = {"role": "EMSP", "party": ONE.key}
+        await change(service, update(PartnerRole).where(_is(CPO)).values(**emsp))
+        assert list(await reasons(service)) == ["Example CPO: CDR-1"]
+
+
 OWNER_KEY = "nl*tnm"
+
+
+def _of(party: Party) -> Any:
+    return (col(PartnerRole.party) == party.key) & (col(PartnerRole.platform) == PlatformID.CPO)
 
 
 def _is(party: Party) -> Any:

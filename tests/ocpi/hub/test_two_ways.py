@@ -16,18 +16,30 @@ from credentials.registration import find_partner, keep_endpoints
 from ocpi.catalogue import SOURCES
 from ocpi.crew import on_duty
 from ocpi.golive.checking import check_partner
+from ocpi.headers import Party
 from ocpi.parties import PlatformID
 from ocpi.push import returning
+from ocpi.push.hearing import hearings
 from ocpi.push.lanes import Receipt
 from ocpi.push.pace import Pace
 from ocpi.push.returning import open_way
 from ocpi.push.worker import Worker
 from ocpi.spec.document import encode
 from ocpi.testing import samples
-from tests.house import OWNER
-from tests.ocpi.hub.town import EMSP1, EMSP_SIDE, Member, Town, join, open_town, until
+from tests.house import OWNER, codes_of
+from tests.modules.hubclientinfo.test_announcing import OTHER_HUB
+from tests.ocpi.hub.town import (
+    CPO_SIDE,
+    EMSP1,
+    EMSP_SIDE,
+    Member,
+    Town,
+    join,
+    open_town,
+    pushing,
+    until,
+)
 
-MSP: dict[str, Any] = {"country_code": "DE", "party_id": "MSP"}
 DIRECT = Member("direct", EMSP1.roles, EMSP_SIDE, PlatformID.CPO)
 BILLS = (("RECEIVER", "sessions"), ("RECEIVER", "cdrs"))
 WITHOUT_BILLS = replace(DIRECT, interfaces=tuple(each for each in EMSP_SIDE if each not in BILLS))
@@ -41,9 +53,9 @@ async def slow_to_look(town: Town) -> AsyncIterator[None]:
         yield
 
 
-async def charge(town: Town, name: str) -> None:
-    """Have a Session and its CDR for a driver of the party."""
-    token = samples.cdr_token(**MSP)
+async def charge(town: Town, name: str, party: Party = EMSP1.party) -> None:
+    """Have a Session and its CDR for a driver of a party."""
+    token = samples.cdr_token(country_code=party.country_code, party_id=party.party_id)
     session = samples.session(**OWNER, id=name, cdr_token=token)
     answer = await town.admin.put(f"/admin/sessions/NL/TNM/{name}", content=encode(session))
     assert answer.status_code == 201, answer.text
@@ -163,3 +175,69 @@ async def test_an_endpoint_of_another_party_is_no_way(database_url: str) -> None
         await charge(town, "S1")
         await until(has_all(town, "emsp1", "S1"))
         assert not town.direct.seen
+
+
+async def heard_by(town: Town, name: str) -> list[str]:
+    async with town.context.database.read() as db:
+        return [each.partner for each in await hearings(db, f"cdrs/nl*tnm*{name.lower()}")]
+
+
+@pytest.mark.threat("TA-05")
+@pytest.mark.parametrize("here", PlatformID)
+@pytest.mark.parametrize("there", PlatformID)
+async def test_charging_is_told_to_the_role_that_has_drivers_and_not_to_a_cpo_of_its_codes(
+    database_url: str, here: PlatformID, there: PlatformID
+) -> None:
+    """And the CPO's connection keeps nothing from the eMSP's, whichever platform has which."""
+    both = (*CPO_SIDE, *EMSP_SIDE)
+    members = (
+        Member("cpo", (("CPO", EMSP1.party),), both, here),
+        replace(EMSP1, platform=there),
+    )
+    async with open_town(database_url, members) as town:
+        await charge(town, "S1")
+        lanes = (await town.admin.get("/admin/push")).json()
+        assert {each["partner"]: each["behind"] for each in lanes} == {"cpo": 0, "emsp1": 2}
+        async with pushing(town):
+            await until(has_all(town, "emsp1", "S1"))
+            await asyncio.sleep(0.3)
+        assert told(town, "cpo", "sessions") + told(town, "cpo", "cdrs") == []
+        assert await heard_by(town, "CS1") == ["emsp1"]
+
+
+@pytest.mark.threat("TA-05")
+async def test_of_who_is_behind_a_hub_only_the_role_that_has_drivers_is_told_of_charging(
+    database_url: str,
+) -> None:
+    party = Party("AT", "ONE")
+
+    async def say(role: str, status: str, day: int) -> None:
+        info = {"country_code": "AT", "party_id": "ONE", "role": role, "status": status}
+        dated = {**info, "last_updated": f"2026-01-{day:02}T00:00:00Z"}
+        answer = await town.hub2.send("PUT", "receiver/hubclientinfo/AT/ONE", dated)
+        assert codes_of(answer)[1] == 1000
+
+    async with open_town(database_url, (OTHER_HUB,)) as town, pushing(town):
+        await say("CPO", "CONNECTED", 1)
+        await charge(town, "S1", party)
+        await asyncio.sleep(0.3)
+        assert (told(town, "hub2", "cdrs"), await heard_by(town, "CS1")) == ([], [])
+        await say("EMSP", "OFFLINE", 1)
+        await asyncio.sleep(0.3)
+        # The CPO of its codes is there, but that is nobody to tell.
+        assert told(town, "hub2", "sessions") + told(town, "hub2", "cdrs") == []
+        await say("EMSP", "CONNECTED", 2)
+        await until(has_all(town, "hub2", "S1"))
+        assert told(town, "hub2", "cdrs") == ["CS1"]
+
+
+async def test_a_cpo_that_comes_has_the_hub_tell_an_emsp_of_its_codes_nothing_anew(
+    database_url: str,
+) -> None:
+    async with open_town(database_url, (EMSP1,)) as town, slow_to_look(town):
+        await charge(town, "S1")
+        await until(has_all(town, "emsp1", "S1"))
+        before = len(town.emsp1.seen)
+        await comes(town, Member("cpo", (("CPO", EMSP1.party),), CPO_SIDE, PlatformID.CPO))
+        await asyncio.sleep(0.3)
+        assert len(town.emsp1.seen) == before
