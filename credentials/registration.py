@@ -225,7 +225,8 @@ async def keep_credentials(
     """Keep the partner's token, sealed, and the business details of those roles that are bound.
 
     Gives whether one is among them that was not presented before: it has heard of nothing yet, and
-    its party may have been behind a hub until now, so that `open_way` is due.
+    its party may have been behind a hub until now, so that `open_way` is due. What is not presented
+    any more the hub tells, if it reaches it by another way.
     """
     partner.token_out = context.seal.close(credentials.token)
     partner.registered_at = partner.registered_at or await clock(db)
@@ -234,12 +235,15 @@ async def keep_credentials(
         (str(role.role), _party(role).key): dump(role.business_details)
         for role in credentials.roles
     }
-    grown = False
+    grown = dropped = False
     for row in await roles_of(db, partner.key):
         details = presented.get((row.role, row.party))
         grown = grown or (details is not None and row.business_details is None)
+        dropped = dropped or (details is None and row.business_details is not None)
         row.business_details = details
     await db.flush()
+    if dropped:
+        await tell_elsewhere(db, partner.key)
     return grown
 
 

@@ -143,7 +143,8 @@ class Directory:
 
 
 # None is stored as JSON's null.
-_PRESENTED = func.coalesce(cast(col(PartnerRole.business_details), Text), "null") != "null"
+PRESENTED = func.coalesce(cast(col(PartnerRole.business_details), Text), "null") != "null"
+"""Whether the partner's Credentials name a role: not while it is offered, nor when it has left."""
 MEMBERS: CompoundSelect[Any] = union_all(
     select(
         literal("CPO").label("role"),
@@ -161,7 +162,7 @@ MEMBERS: CompoundSelect[Any] = union_all(
         col(PartnerRole.party_id),
         col(PartnerRole.partner_id),
         null(),
-        _PRESENTED,
+        PRESENTED,
     ).where(col(PartnerRole.platform) == PlatformID.HUB.value),
     select(
         col(AnnouncedParty.role),

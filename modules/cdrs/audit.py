@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import ColumnElement, func, literal, or_, union
+from sqlalchemy import ColumnElement, case, func, literal, or_, union_all
 from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -19,7 +19,7 @@ from modules.cdrs.store import CDRRow
 from ocpi.agreements import Agreements, read_agreements
 from ocpi.context import Context
 from ocpi.database import clock
-from ocpi.directory import AnnouncedParty
+from ocpi.directory import PRESENTED, AnnouncedParty
 from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, PlatformID
 from ocpi.push.addressee import DRIVERS_BEHIND, OWN_DRIVERS, SERVED
 from ocpi.push.breaker import REASONS
@@ -90,15 +90,26 @@ async def audit(
 
 # Whose drivers' CDRs are for which partner: its own parties, and those that a hub announces, away
 # or not.
-_REACHED = union(
-    select(col(PartnerRole.partner_id), col(PartnerRole.party)).where(OWN_DRIVERS),
-    select(col(AnnouncedParty.partner_id), col(AnnouncedParty.party)).where(
+_WAYS = union_all(
+    select(
+        col(PartnerRole.partner_id),
+        col(PartnerRole.party),
+        case((PRESENTED, 1), else_=0).label("presented"),
+    ).where(OWN_DRIVERS),
+    select(col(AnnouncedParty.partner_id), col(AnnouncedParty.party), literal(1)).where(
         DRIVERS_BEHIND,
         col(AnnouncedParty.partner_id).in_(
             select(col(PartnerRole.partner_id)).where(col(PartnerRole.role) == "HUB")
         ),
     ),
 ).subquery()
+_REACHED = (
+    select_columns(
+        _WAYS.c.partner_id, _WAYS.c.party, func.max(_WAYS.c.presented).label("presented")
+    )
+    .group_by(_WAYS.c.partner_id, _WAYS.c.party)
+    .subquery()
+)
 
 
 def _with_feed_keys() -> Any:
@@ -148,13 +159,14 @@ async def _groups(
             _REACHED.c.partner_id,
             _CDR.c.owner,
             _CDR.c.audience,
+            _REACHED.c.presented,
             func.count(),
             func.min(_CDR.c.last_updated),
         )
         .select_from(_CDR)
         .join(_REACHED, _REACHED.c.party == _CDR.c.audience)
         .where(_CDR.c.owner.in_(ours), *_without_receipt(now, grace))
-        .group_by(_REACHED.c.partner_id, _CDR.c.owner, _CDR.c.audience)
+        .group_by(_REACHED.c.partner_id, _CDR.c.owner, _CDR.c.audience, _REACHED.c.presented)
     )
     if name is not None:
         named = select(col(Partner.id)).where(col(Partner.name) == name)
@@ -164,11 +176,22 @@ async def _groups(
     obstacles = await _obstacles(db, partners)
     direct = await _reached_directly(db)
     return [
-        _Group(partners[partner_id], owner, audience, count, oldest, obstacles.get(partner_id))
-        for partner_id, owner, audience, count, oldest in found
+        _Group(
+            partners[partner_id],
+            owner,
+            audience,
+            count,
+            oldest,
+            obstacles.get(partner_id) or (None if presented else _unnamed(audience)),
+        )
+        for partner_id, owner, audience, presented, count, oldest in found
         if partners[partner_id].platform == PlatformID.CPO
         or (audience not in direct and agreements.may(owner, audience, MODULE))
     ]
+
+
+def _unnamed(party: str) -> str:
+    return f"Its Credentials do not name {party.upper()}: it is told nothing of that one."
 
 
 async def _obstacles(db: AsyncSession, partners: Mapping[int, Partner]) -> Mapping[int, str]:
@@ -199,7 +222,7 @@ async def _reached_directly(db: AsyncSession) -> set[str]:
     direct = await db.exec(
         select(col(PartnerRole.party))
         .join(Partner, col(Partner.id) == col(PartnerRole.partner_id))
-        .where(*SERVED, OWN_DRIVERS, col(PartnerRole.platform) == PlatformID.CPO.value)
+        .where(*SERVED, PRESENTED, OWN_DRIVERS, col(PartnerRole.platform) == PlatformID.CPO.value)
     )
     return set(direct.all())
 

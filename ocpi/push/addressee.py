@@ -12,6 +12,7 @@ from sqlmodel import col
 from ocpi.client import Target
 from ocpi.context import Context
 from ocpi.directory import (
+    PRESENTED,
     REGISTERED,
     AnnouncedParty,
     Directory,
@@ -36,7 +37,10 @@ SERVED = (*REGISTERED, _HAS_TOKEN)
 # Each by itself: a list would be a parameter that statements past the ORM do not know.
 _OF_DRIVERS = [literal(role) for role in OF_DRIVERS]
 OWN_DRIVERS = col(PartnerRole.role).in_(_OF_DRIVERS)
-"""The roles of partners that are told of charging: by its codes alone a CPO would be, too."""
+"""The roles of partners that are told of charging: by its codes alone a CPO would be, too.
+
+Only those that are presented: another one may still be behind a hub, or be there again.
+"""
 DRIVERS_BEHIND = col(AnnouncedParty.role).in_(_OF_DRIVERS)
 """The same of those that partners announce."""
 
@@ -205,6 +209,7 @@ _DIRECT = (
     .join(_HERE, col(_HERE.party) == col(PartnerRole.party))
     .where(
         *SERVED,
+        PRESENTED,
         OWN_DRIVERS,
         col(PartnerEndpoint.role) == "RECEIVER",
         col(PartnerRole.platform) == PlatformID.CPO.value,
@@ -220,7 +225,12 @@ _PARTED = (
     )
 )
 _ROLES = (
-    select(col(PartnerRole.role), col(PartnerRole.country_code), col(PartnerRole.party_id))
+    select(
+        PRESENTED,
+        col(PartnerRole.role),
+        col(PartnerRole.country_code),
+        col(PartnerRole.party_id),
+    )
     .where(col(PartnerRole.partner_id) == bindparam("partner_id"))
     .order_by(col(PartnerRole.id))
 )
@@ -244,8 +254,9 @@ async def read_addressee(
         return None
     endpoints = await database.fetch("addressee.endpoints", _ENDPOINTS, this)
     owners = await database.fetch("addressee.owners", _OWNERS, {"platform": PlatformID.CPO.value})
-    roles = await database.fetch("addressee.roles", _ROLES, this)
-    is_hub = "HUB" in {role for role, *_ in roles}
+    agreed = await database.fetch("addressee.roles", _ROLES, this)
+    is_hub = "HUB" in {role for _, role, *_ in agreed}
+    roles = [role for presented, *role in agreed if presented]
     announced = await database.fetch("addressee.announced", _ANNOUNCED, this) if is_hub else ()
     parties = [Party(*codes) for role, *codes in roles if role in OF_DRIVERS]
     parties += [Party(*codes) for _, *codes in announced]

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import union
+from sqlalchemy import select as select_columns
+from sqlalchemy import true, union
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ocpi.directory import AnnouncedParty
+from ocpi.directory import PRESENTED, AnnouncedParty
 from ocpi.parties import Partner, PartnerRole
 from ocpi.push.addressee import DRIVERS_BEHIND, OWN_DRIVERS
 from ocpi.push.breaker import REASONS
@@ -21,7 +23,7 @@ class Hearing:
 
     partner: str
     state: str
-    """told, waiting (for its turn), parked, stopped, suspended or unregistered."""
+    """told, waiting (for its turn), parked, stopped, suspended or unregistered (by this party)."""
     why: str | None = None
 
 
@@ -34,24 +36,29 @@ async def hearings(db: AsyncSession, key: str) -> Sequence[Hearing]:
     told = await db.get(SyncObject, key)
     if told is None or told.audience is None:
         return ()
-    reached = union(
-        select(col(PartnerRole.partner_id)).where(
+    ways: Any = union(
+        select_columns(col(PartnerRole.partner_id), PRESENTED).where(
             col(PartnerRole.party) == told.audience, OWN_DRIVERS
         ),
-        select(col(AnnouncedParty.partner_id)).where(
+        select_columns(col(AnnouncedParty.partner_id), true()).where(
             col(AnnouncedParty.party) == told.audience, DRIVERS_BEHIND
         ),
-    ).subquery()
+    )
+    reached = [tuple(way) for way in (await db.exec(ways)).all()]
+    named = {partner_id for partner_id, presented in reached if presented}
     found = await db.exec(
         select(Partner, PartnerLane)
         .outerjoin(PartnerLane, col(PartnerLane.partner_id) == col(Partner.id))
-        .where(col(Partner.id).in_(select(reached.c.partner_id)))
+        .where(col(Partner.id).in_({partner_id for partner_id, _ in reached}))
         .order_by(col(Partner.name))
     )
     parked = await db.exec(select(ParkedObject).where(ParkedObject.object_key == key))
     parkings = {each.partner_id: each for each in parked.all()}
     return [
-        _hearing(told, partner, lane, parkings.get(partner.key)) for partner, lane in found.all()
+        _hearing(told, partner, lane, parkings.get(partner.key))
+        if lane is None or partner.key in named
+        else Hearing(partner.name, "unregistered", "Its Credentials do not name this party.")
+        for partner, lane in found.all()
     ]
 
 

@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock, stamp
-from ocpi.directory import AnnouncedParty
+from ocpi.directory import PRESENTED, AnnouncedParty
 from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, PlatformID, State
 from ocpi.push.addressee import DRIVERS_BEHIND, OWN_DRIVERS, SERVED
 from ocpi.push.feed import Stream, SyncObject
@@ -100,30 +100,38 @@ async def tell_elsewhere(db: AsyncSession, partner_id: int) -> None:
         # As in `open_way`. One that goes may be removed at once, with what others have locked
         # before they bill it.
         await stamp(db, Stream.MONEY, 0)
-    await _take_over(db, partner_id, await _have_hub_tell(db, partner_id))
+    await _take_over(db, partner_id, await _have_hub_tell(db, partner_id, left=True))
 
 
-async def _have_hub_tell(db: AsyncSession, partner_id: int) -> Collection[str]:
-    """Gives the keys of the partner's parties that the hub reaches as well."""
+async def _have_hub_tell(
+    db: AsyncSession, partner_id: int, *, left: bool = False
+) -> Collection[str]:
+    """Gives the keys of the parties that the partner presents, and the hub reaches as well.
+
+    Those that it does not present (any more) the hub is to tell everything if they may have `left`.
+    """
     told = select(PartnerEndpoint.identifier).join(Partner)
     here = (PartnerEndpoint.partner_id == partner_id, PartnerEndpoint.role == "RECEIVER")
     modules = (await db.exec(told.where(*SERVED, *here))).all()
-    parties = select(col(PartnerRole.party)).where(
+    agreed = select(col(PartnerRole.party)).where(
         col(PartnerRole.partner_id) == partner_id,
         col(PartnerRole.platform) == PlatformID.CPO.value,
         OWN_DRIVERS,
     )
+    presented = set((await db.exec(agreed.where(PRESENTED))).all())
+    parties = agreed if left else agreed.where(PRESENTED)
     at_hub = select(col(Partner.id)).where(col(Partner.platform) == PlatformID.HUB.value)
     reached = set()
-    for way, drivers in ((PartnerRole, OWN_DRIVERS), (AnnouncedParty, DRIVERS_BEHIND)):
-        these = (drivers, col(way.party).in_(parties), col(way.partner_id).in_(at_hub))
+    own, behind = (PRESENTED, OWN_DRIVERS), (DRIVERS_BEHIND,)
+    for way, drivers in ((PartnerRole, own), (AnnouncedParty, behind)):
+        these = (*drivers, col(way.party).in_(parties), col(way.partner_id).in_(at_hub))
         reached |= set((await db.exec(select(way.partner_id, way.party).where(*these))).all())
     # The partner's own lane as well, which whoever calls this goes on to change.
     lanes = {partner_id, *(other for other, _ in reached)}
     await lock_lanes(db, col(PartnerLane.partner_id).in_(lanes))
     for other, party in sorted(reached):
-        await tell_newcomer(db, other, party, but=modules)
-    return {party for _, party in reached}
+        await tell_newcomer(db, other, party, but=modules if party in presented else ())
+    return {party for _, party in reached if party in presented}
 
 
 async def _take_over(db: AsyncSession, partner_id: int, parties: Collection[str]) -> None:

@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock
-from ocpi.directory import AnnouncedParty
+from ocpi.directory import PRESENTED, AnnouncedParty
 from ocpi.parties import (
     OurParty,
     Partner,
@@ -172,7 +172,7 @@ def _ahead(lane: PartnerLane, partner: Partner) -> Sequence[ColumnElement[bool]]
     )
     parties = union_all(
         select(col(PartnerRole.party)).where(
-            col(PartnerRole.partner_id) == lane.partner_id, OWN_DRIVERS
+            col(PartnerRole.partner_id) == lane.partner_id, PRESENTED, OWN_DRIVERS
         ),
         select(col(AnnouncedParty.party)).where(
             col(AnnouncedParty.partner_id) == lane.partner_id, DRIVERS_BEHIND

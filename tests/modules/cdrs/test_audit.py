@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import structlog
-from sqlalchemy import delete, text, update
+from sqlalchemy import JSON, delete, text, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -173,6 +173,21 @@ async def test_a_bill_is_missing_nowhere_for_a_cpo_of_its_codes(database_url: st
         emsp = {"role": "EMSP", "party": ONE.key}
         await change(service, update(PartnerRole).where(_is(CPO)).values(**emsp))
         assert list(await reasons(service)) == ["Example CPO: CDR-1"]
+
+
+async def test_a_bill_for_a_party_that_its_partner_does_not_name_waits(database_url: str) -> None:
+    async with open_service(database_url, offers=RECEIVING) as service:
+        await post(service, "CDR-1")
+        await register(service, "one", ONE)
+        hidden = update(PartnerRole).where(_of(ONE)).values(business_details=JSON.NULL)
+        await change(service, hidden)
+        why = "Its Credentials do not name DE*ONE: it is told nothing of that one."
+        assert await reasons(service) == {"one: CDR-1": why}
+        assert (await audit(service.context)).waiting == 1
+        # It keeps none from the hub.
+        emsp = {"role": "EMSP", "party": ONE.key}
+        await change(service, update(PartnerRole).where(_is(CPO)).values(**emsp))
+        assert list(await reasons(service)) == ["Example CPO: CDR-1", "one: CDR-1"]
 
 
 OWNER_KEY = "nl*tnm"

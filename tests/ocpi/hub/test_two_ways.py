@@ -12,18 +12,20 @@ import pytest
 from sqlmodel import select
 
 from credentials.discovery import Offer
-from credentials.registration import find_partner, keep_endpoints
+from credentials.partners import add_partner
+from credentials.registration import find_partner, keep_credentials, keep_endpoints
 from ocpi.catalogue import SOURCES
 from ocpi.crew import on_duty
 from ocpi.golive.checking import check_partner
 from ocpi.headers import Party
-from ocpi.parties import PlatformID
+from ocpi.parties import PlatformID, State
 from ocpi.push import returning
 from ocpi.push.hearing import hearings
 from ocpi.push.lanes import Receipt
 from ocpi.push.pace import Pace
 from ocpi.push.returning import open_way
 from ocpi.push.worker import Worker
+from ocpi.spec.credentials import Credentials
 from ocpi.spec.document import encode
 from ocpi.testing import samples
 from tests.house import OWNER, codes_of
@@ -33,10 +35,12 @@ from tests.ocpi.hub.town import (
     EMSP1,
     EMSP_SIDE,
     Member,
+    Peer,
     Town,
     join,
     open_town,
     pushing,
+    success,
     until,
 )
 
@@ -241,3 +245,86 @@ async def test_a_cpo_that_comes_has_the_hub_tell_an_emsp_of_its_codes_nothing_an
         await comes(town, Member("cpo", (("CPO", EMSP1.party),), CPO_SIDE, PlatformID.CPO))
         await asyncio.sleep(0.3)
         assert len(town.emsp1.seen) == before
+
+
+ONE, TWO = Party("DE", "ONE"), Party("DE", "TWO")
+
+
+async def agree(town: Town, platform: PlatformID) -> None:
+    """Have a partner that may present both parties, and has presented neither."""
+    member = Member("direct", (("EMSP", ONE), ("EMSP", TWO)), EMSP_SIDE, platform)
+    await add_partner(town.context, "direct", platform, member.roles)
+    peer = town.network.hosts["direct.example"] = Peer(member, town.app)
+    town.peers["direct"] = peer
+
+
+async def say(town: Town, *parties: Party) -> None:
+    """Have it send Credentials that name some of its parties."""
+    roles = [
+        samples.credentials_role("EMSP", country_code=each.country_code, party_id=each.party_id)
+        for each in parties
+    ]
+    credentials = Credentials.model_validate(samples.credentials(token="t" * 32, roles=roles))
+    home = "https://direct.example"
+    offered = Offer({(m, i): f"{home}/{i.lower()}/{m}" for i, m in EMSP_SIDE}, ())
+    async with town.context.database.write() as db:
+        partner = await find_partner(db, "direct", lock=True)
+        partner.state, partner.versions_url = State.CONFIRMED, f"{home}/versions"
+        changed = await keep_credentials(town.context, db, partner, credentials)
+        if await keep_endpoints(db, partner, offered, f"{home}/versions") or changed:
+            await open_way(db, partner.key)
+
+
+@pytest.mark.threat("TA-05")
+@pytest.mark.parametrize("platform", PlatformID)
+async def test_a_party_that_is_agreed_on_and_not_presented_is_told_where_it_is(
+    database_url: str, platform: PlatformID
+) -> None:
+    async with open_town(database_url, (OTHER_HUB,)) as town, slow_to_look(town):
+        info = {"country_code": "DE", "party_id": "TWO", "role": "EMSP", "status": "CONNECTED"}
+        told_of = await town.hub2.send("PUT", "receiver/hubclientinfo/DE/TWO", info)
+        assert codes_of(told_of) == (201, 1000)
+        await agree(town, platform)
+        await say(town, ONE)
+        for party in (ONE, TWO):
+            await charge(town, party.party_id, party)
+        await until(has_all(town, "hub2", "TWO"))
+        await until(has_all(town, "direct", "ONE"))
+        await asyncio.sleep(0.3)
+        assert (told(town, "hub2", "cdrs"), told(town, "direct", "cdrs")) == (["CTWO"], ["CONE"])
+        assert set(told(town, "direct", "sessions")) == {"ONE"}
+        async with town.context.database.read() as db:
+            heard = {each.partner: each for each in await hearings(db, "cdrs/nl*tnm*ctwo")}
+        assert (heard["hub2"].state, heard["direct"].state) == ("told", "unregistered")
+        assert heard["direct"].why == "Its Credentials do not name this party."
+
+
+@pytest.mark.req("CD-05", "CD-08")
+async def test_what_is_untold_of_a_party_that_its_partner_names_no_more_the_hub_tells(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(returning, "LANDED", 500_000)
+    roaming = Member("roaming", (("EMSP", TWO),), EMSP_SIDE)
+    async with open_town(database_url, (roaming,)) as town, slow_to_look(town):
+        await agree(town, PlatformID.CPO)
+        await say(town, ONE, TWO)
+        await charge(town, "S1", TWO)
+        await until(has_all(town, "direct", "S1"))
+
+        async def is_proved() -> bool:
+            return await receipts(town) == 1
+
+        await until(is_proved)
+        town.direct.answer = lambda _: success(status=500)
+        await charge(town, "S2", TWO)
+        await until(lambda: "CS2" in told(town, "direct", "cdrs"))
+        assert not town.roaming.seen
+        town.direct.answer = lambda _: success()
+        await say(town, ONE)
+        await charge(town, "S3", TWO)
+        await charge(town, "S4", ONE)
+        await until(has_all(town, "roaming", "S2", "S3"))
+        await until(has_all(town, "direct", "S4"))
+        await asyncio.sleep(0.3)
+        assert sorted(told(town, "roaming", "cdrs")) == ["CS2", "CS3"]
+        assert "S3" not in told(town, "direct", "sessions")
