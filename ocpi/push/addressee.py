@@ -273,7 +273,7 @@ async def read_addressee(
         endpoints={module: url for module, url in endpoints if module in modules},
         owners={key: Party(country, party) for key, country, party in owners},
         parties={party.key: party for party in parties},
-        away=_away(announced),
+        away=_away(announced, own={Party(*codes).key for _, *codes in roles}),
         party=_addressed(roles),
         options=options,
         directory=await read_directory(database, context.settings) if at_hub else None,
@@ -287,11 +287,14 @@ async def read_addressee(
     )
 
 
-def _away(announced: Sequence[Sequence[str]]) -> Mapping[str, str]:
-    """How parties stand of whom no role that has drivers is connected."""
+def _away(announced: Sequence[Sequence[str]], own: Collection[str]) -> Mapping[str, str]:
+    """How parties stand of whom no role that has drivers is connected.
+
+    A partner's `own` are, since it is: a hub may announce an eMSP that has its codes.
+    """
     status = {Party(*codes).key: status for status, *codes in announced}
-    here = [Party(*codes).key for word, *codes in announced if word == ConnectionStatus.CONNECTED]
-    return {key: word for key, word in status.items() if key not in here}
+    back = {Party(*codes).key for word, *codes in announced if word == ConnectionStatus.CONNECTED}
+    return {key: word for key, word in status.items() if key not in back and key not in own}
 
 
 def _addressed(roles: Sequence[Sequence[str]]) -> Party | None:

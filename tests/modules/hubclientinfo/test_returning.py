@@ -405,3 +405,26 @@ async def test_what_the_hub_has_told_a_party_is_not_told_again_by_its_own_connec
         await asyncio.sleep(0.3)
     assert (told(town, "direct"), told(town, "roaming")) == (["C2"], ["C1"])
     assert (await audit(town.context, grace=0)).overdue == 0
+
+
+@pytest.mark.req("RT-30", "HC-09")
+@pytest.mark.parametrize("role", ["CPO", "EMSP"])
+@pytest.mark.parametrize("platform", PlatformID)
+async def test_a_hub_is_told_what_is_for_it_though_a_party_with_its_codes_is_away(
+    database_url: str, platform: PlatformID, role: str
+) -> None:
+    """It has a connection of its own, and what it says of its CPO or eMSP is not about that."""
+    codes = {"country_code": "AT", "party_id": "HUB"}
+    url = f"/ocpi/{platform}/2.2.1/receiver/hubclientinfo/AT/HUB"
+    async with open_town(database_url, (replace(OTHER_HUB, platform=platform),)) as town:
+        info = {**INFO, **codes, "role": role, "status": "SUSPENDED"}
+        assert codes_of(await town.hub2.send("PUT", url, info)) == (201, 1000)
+        async with pushing(town):
+            location = encode(samples.location(**OWNER, id="L1"))
+            stored = await town.admin.put("/admin/locations/NL/TNM/L1", content=location)
+            assert stored.status_code == 201
+            token = samples.cdr()["cdr_token"] | codes
+            cdr = samples.cdr(**OWNER, id="C1", session_id=None, cdr_token=token)
+            assert (await town.admin.post("/admin/cdrs", content=encode(cdr))).status_code == 201
+            await until(lambda: bool(town.hub2.of("locations") and town.hub2.of("cdrs")))
+            assert await parked(town) == []
