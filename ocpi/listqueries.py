@@ -222,6 +222,8 @@ def _where(
     audience = _named("audience_", given)
     if audience:
         where.append(table.c.audience.in_(audience))
+    if but := _named("but_", given):
+        where.append(table.c.key.not_in(but))
     where += conditions(table, given)
     if "date_from" in given:
         redated = naming(table, given, "redated_from")

@@ -104,15 +104,17 @@ class Store(Generic[Row]):
         audience: Sequence[Party] | None = None,
         *,
         sight: ModuleSight = EVERYTHING,
+        but: Sequence[str] = (),
     ) -> Page:
         """A page of the objects of some owners, oldest creation first (PG-02, PG-09).
 
         Of a kind that has these columns: with an `audience` only what concerns one of these
-        parties, with `sight` only what that admits.
+        parties, with `sight` only what that admits, and none of the keys in `but`.
         """
         if not owners or (audience is not None and not audience):
             return Page((), 0)
         given = list_parameters(paging, owners, audience or (), sight=sight)
+        given |= numbered("but", list(but))
         rows, total = await read_page(database, self._columns, paging, given)
         shown = rows[: paging.limit]
         bodies = [self._told(row[0], sight) for row in shown]

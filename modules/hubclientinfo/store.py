@@ -17,9 +17,9 @@ class ClientInfoRow(StoredObject, table=True):
 
 client_infos = Store(ClientInfoRow, ClientInfo, identifier="role")
 
-_OWNERS = select(col(ClientInfoRow.owner)).distinct()
+_KEYS = select(col(ClientInfoRow.key), col(ClientInfoRow.owner))
 
 
-async def known_owners(database: Database) -> list[str]:
-    """The keys of all parties that the hub has ever told of."""
-    return [row[0] for row in await database.fetch("clientinfo.owners", _OWNERS, {})]
+async def known_roles(database: Database) -> dict[str, str]:
+    """The keys of all ClientInfos that the hub has ever told, each with that of its party."""
+    return dict(tuple(row) for row in await database.fetch("clientinfo.keys", _KEYS, {}))

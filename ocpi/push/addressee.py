@@ -20,11 +20,13 @@ from ocpi.directory import (
     live_partners,
     read_directory,
 )
+from ocpi.editing import object_key
 from ocpi.headers import Party, routing_headers
 from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, PlatformID
-from ocpi.push.feed import SyncObject
+from ocpi.push.feed import FeedRow, SyncObject, feed_key
 from ocpi.push.lanes import HeldObject
 from ocpi.push.outcome import Kind
+from ocpi.push.reading import Line
 from ocpi.settings import Settings
 from ocpi.sides import OF_DRIVERS
 from ocpi.sight import ALL, Sight, read_sight
@@ -55,6 +57,13 @@ _RECEIVES = ("HUB", "EMSP", "NSP", "OTHER", "SCSP", "NAP", "CPO")
 
 
 CLIENT_INFOS = "hubclientinfo"
+
+
+def info_key(member: Member) -> str:
+    """The feed's key of what is told of a member: of each role that a party plays (AT-48)."""
+    return feed_key(CLIENT_INFOS, object_key(member.party, member.role))
+
+
 # What only the hub tells: on the other platform nobody else's objects are told on.
 _OF_HUB = frozenset({"tokens", CLIENT_INFOS})
 
@@ -116,28 +125,28 @@ class Addressee:
         """
         return module in self.endpoints and (audience is None or audience in self.parties)
 
-    def recipients(self, module: str, owner: str, audience: str | None) -> Sequence[Party | None]:
+    def recipients(self, row: FeedRow | Line) -> Sequence[Party | None]:
         """The parties at this partner that must hear of an object, each by a message of its own.
 
         None stands for the partner as such: a message of a module that knows no addresses.
         """
+        module, owner, audience = row.module, row.owner, row.audience
         if module not in self.endpoints:
             return ()
         if self.directory is not None:
-            return self._at_hub(self.directory, module, owner, audience)
+            return self._at_hub(self.directory, row)
         if owner not in self.owners or module in _OF_HUB:
             return ()
         if not self.may_hear(module, audience):
             return ()
         return (self.party if audience is None else self.parties[audience],)
 
-    def _at_hub(
-        self, directory: Directory, module: str, owner: str, audience: str | None
-    ) -> Sequence[Party | None]:
+    def _at_hub(self, directory: Directory, row: FeedRow | Line) -> Sequence[Party | None]:
+        module, owner, audience = row.module, row.owner, row.audience
         own, may = self._own, directory.agreements.may
         if module == CLIENT_INFOS:
             known = self._may_know(owner) or owner in self.parted
-            return (None,) if known and all(each.party.key != owner for each in own) else ()
+            return (None,) if known and row.key not in self._own_infos else ()
         if audience is not None:
             told = owner in self.owners and audience in self.parties
             told = told and (module, audience) not in self.elsewhere
@@ -163,9 +172,14 @@ class Addressee:
         """The members of the hub on its connection, looked for once: each change asks for them."""
         return () if self.directory is None else tuple(self.directory.of(self.partner_id))
 
-    def concerns(self, module: str, owner: str, audience: str | None) -> bool:
+    @cached_property
+    def _own_infos(self) -> Collection[str]:
+        """The feed's keys of what is told of these members: of no other role that they play."""
+        return {info_key(each) for each in self._own}
+
+    def concerns(self, row: FeedRow | Line) -> bool:
         """Whether this partner must hear of an object."""
-        return bool(self.recipients(module, owner, audience))
+        return bool(self.recipients(row))
 
     def url(self, module: str, path: str) -> str:
         """The address of an object below the partner's endpoint of its module."""

@@ -99,8 +99,7 @@ class Intake:
     def _untold(self, lines: Sequence[Line]) -> Iterator[Line]:
         concerns, is_told = self._teller.addressee.concerns, self._ledger.is_told
         for line in lines:
-            meant = concerns(line.module, line.owner, line.audience)
-            if meant and not is_told(line.key, line.seq):
+            if concerns(line) and not is_told(line.key, line.seq):
                 yield line
 
     async def _share_page(self, stream: Stream, at: int, head: int) -> Sequence[Line]:
@@ -122,19 +121,19 @@ class Intake:
         page = await self._share_page(stream, at, head)
         addressee, fresh = self._teller.addressee, False
         self._note()
-        for key, order_key, seq, module, owner, audience in page:
+        for line in page:
             if self._ledger.full(stream):
                 return
-            concerned = addressee.concerns(module, owner, audience)
-            if not concerned and addressee.may_hear(module, audience) and not fresh:
+            concerned = addressee.concerns(line)
+            if not concerned and addressee.may_hear(line.module, line.audience) and not fresh:
                 # A party may be as new as the object.
                 addressee, fresh = await self._teller.read(), True
-                concerned = addressee.concerns(module, owner, audience)
+                concerned = addressee.concerns(line)
             if positions[stream] != at:
                 return  # While it was read the lane has passed over what it holds.
-            at = positions[stream] = seq
+            at = positions[stream] = line.seq
             if concerned:
-                self._ledger.see(key, order_key, stream, seq, self._watch.now())
+                self._ledger.see(line.key, line.order_key, stream, line.seq, self._watch.now())
         if len(page) < self._pace.page:
             # All that was numbered up to the head was visible to the query.
             positions[stream] = max(positions[stream], head)

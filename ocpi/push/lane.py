@@ -284,7 +284,7 @@ class Lane:
         self._note()
 
     def _concerns(self, row: FeedRow) -> bool:
-        return self._teller.addressee.concerns(row.module, row.owner, row.audience)
+        return self._teller.addressee.concerns(row)
 
     def _note(self) -> None:
         self.changed = True

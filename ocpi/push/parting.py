@@ -17,7 +17,7 @@ from ocpi.context import Context
 from ocpi.database import stamp
 from ocpi.directory import Directory, read_directory
 from ocpi.parties import PartnerEndpoint
-from ocpi.push.addressee import CLIENT_INFOS
+from ocpi.push.addressee import CLIENT_INFOS, info_key
 from ocpi.push.feed import Change, Stream, SyncObject, changed, read_key
 from ocpi.push.lanes import AT_ONCE, HeldObject, PartnerLane, insert_into
 
@@ -47,17 +47,19 @@ async def _part(
 ) -> None:
     infos = await _infos(db)
     own: dict[int, set[str]] = defaultdict(set)
+    told_of_own: dict[int, set[str]] = defaultdict(set)
     for party, members in directory.members.items():
         for member in members:
             if member.partner_id is not None:
                 own[member.partner_id].add(party)
+                told_of_own[member.partner_id].add(info_key(member))
     touched: set[str] = set()
     for partner_id in await _listeners(db):
         mine = own[partner_id]
         others = _named_with(mine, rule, infos)
         knew, knows = _known(before, mine, others), _known(after, mine, others)
-        lost = {key for party in knew - knows for key in infos[party]}
-        met = {key for party in knows - knew for key in infos[party]}
+        lost = {key for party in knew - knows for key in infos[party]} - told_of_own[partner_id]
+        met = {key for party in knows - knew for key in infos[party]} - told_of_own[partner_id]
         await _note(db, partner_id, lost, met)
         touched |= lost
         await asyncio.sleep(0)  # Of thousands of partners, all at once would hold everything up.
@@ -87,13 +89,16 @@ async def _listeners(db: AsyncSession) -> Collection[int]:
 
 
 def _named_with(mine: Collection[str], rule: RuleKey, parties: Collection[str]) -> set[str]:
-    """The parties that a rule names together with any of a partner's own, without these."""
+    """The parties that a rule names together with any of a partner's own.
+
+    These may be among them: on another connection they play other roles.
+    """
     sender, receiver, _ = rule
     others: set[str] = set()
     for here, there in ((sender, receiver), (receiver, sender)):
         if here == ANY or here in mine:
             others.update(parties if there == ANY else {there}.intersection(parties))
-    return others.difference(mine)
+    return others
 
 
 def _known(agreements: Agreements, mine: Collection[str], others: Collection[str]) -> set[str]:

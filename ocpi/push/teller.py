@@ -184,7 +184,7 @@ class Teller:
 
     async def _tell_all(self, sends: Sequence[Send], row: FeedRow, doubt: Doubt) -> Told:
         told = []
-        for to in self.addressee.recipients(row.module, row.owner, row.audience):
+        for to in self.addressee.recipients(row):
             told.append(await self._try_each(sends, row, to, doubt))
             if told[-1].is_last:
                 break
@@ -210,7 +210,7 @@ class Teller:
 
     async def _exchange(self, send: Send, row: FeedRow, to: Party | None, doubt: Doubt) -> Told:
         addressee, newest = await self._admit(row.key)
-        if to not in addressee.recipients(row.module, row.owner, row.audience):
+        if to not in addressee.recipients(row):
             return _NOTHING_TO_TELL
         if to is not None and to.key in addressee.away:
             # It is parked like what is refused, and told once the party is back.

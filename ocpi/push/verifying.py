@@ -178,7 +178,7 @@ class _Comparison:
         """Compare each whole object that the partner should hold."""
         while page := await self._page(after):
             for row in page:
-                recipients = self._addressee.recipients(row.module, row.owner, row.audience)
+                recipients = self._addressee.recipients(row)
                 ours = await self._ours(row) if recipients and await self._sees(row) else None
                 if ours is not None:
                     yield await self._compare(row, *ours, recipients)

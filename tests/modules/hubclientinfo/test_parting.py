@@ -18,7 +18,18 @@ from tests.house import codes_of
 from tests.modules.hubclientinfo.test_announcing import INFO, OTHER_HUB
 from tests.modules.hubclientinfo.test_standing import living, statuses, told
 from tests.ocpi.hub.test_agreements import BEC, MSP, agree, part
-from tests.ocpi.hub.town import EMSP2, EVERYBODY, Member, Town, emsp, open_town, success, until
+from tests.ocpi.hub.town import (
+    CPO1,
+    EMSP1,
+    EMSP2,
+    EVERYBODY,
+    Member,
+    Town,
+    emsp,
+    open_town,
+    success,
+    until,
+)
 
 SUSPENDED, CONNECTED = "SUSPENDED", "CONNECTED"
 TWO = Party("AT", "TWO")
@@ -265,6 +276,24 @@ async def test_who_may_know_a_party_again_before_it_heard_hears_how_it_stands(to
         await until(lambda: len(told(town, "emsp1", "BEC")) == 2)
         await settled(town)
     assert turns(town, "emsp1", "BEC") == [CONNECTED]
+
+
+@pytest.mark.req("HC-05")
+async def test_an_emsp_that_may_not_know_the_cpo_of_its_codes_hears_once_that_it_is_gone(
+    database_url: str,
+) -> None:
+    own = Member("cpo1", (("CPO", MSP),), CPO1.interfaces)
+    async with open_town(database_url, (own, EMSP1)) as town, living(town):
+        await until(lambda: told(town, "emsp1", "MSP") == [CONNECTED])
+        await until(lambda: told(town, "cpo1", "MSP") == [CONNECTED])
+        await agree(town, MSP, MSP, allowed=False)
+        await settled(town)
+        await town.set_partner("emsp1", suspended=True)
+        await asyncio.sleep(0.2)
+        for peer, role in (("emsp1", "CPO"), ("cpo1", "EMSP")):
+            assert turns(town, peer, "MSP") == [CONNECTED, SUSPENDED]
+            heard = town.peers[peer].of("DE/MSP")
+            assert {each.document()["role"] for each in heard} == {role}
 
 
 @pytest.mark.req("HC-05")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -26,9 +27,10 @@ from ocpi.spec.credentials import Credentials
 from ocpi.spec.moments import moment_of, parse_moment
 from ocpi.testing import samples
 from tests.house import HUB, codes_of, envelope_of
-from tests.ocpi.hub.town import EMSP1, Town, open_town, pushing, success, until
+from tests.ocpi.hub.town import CPO1, EMSP1, EMSP2, Town, open_town, pushing, success, until
 
 LIST = "sender/hubclientinfo"
+SPLIT = Party("IT", "XYZ")
 SESSION = samples.session(country_code="BE", party_id="BEC")
 SESSION_AT = f"receiver/sessions/BE/BEC/{SESSION['id']}"
 
@@ -131,6 +133,37 @@ async def test_the_list_names_the_others_with_all_that_a_client_info_has(town: T
     assert set(info) == {"country_code", "party_id", "role", "status", "last_updated"}
     late = await town.emsp1.send("GET", f"{LIST}?date_from=2100-01-01T00:00:00Z")
     assert envelope_of(late)["data"] == []
+
+
+@pytest.mark.req("HC-02", "HC-08")
+async def test_who_is_cpo_at_one_vendor_and_emsp_at_another_hears_of_its_other_role(
+    database_url: str,
+) -> None:
+    split = [
+        replace(member, roles=((role, SPLIT),)) for member, role in ((CPO1, "CPO"), (EMSP1, "EMSP"))
+    ]
+    async with open_town(database_url, (*split, EMSP2)) as town, living(town):
+        await until(lambda: len(town.emsp2.of("hubclientinfo")) == 3)
+        await until(lambda: told(town, "emsp1", "XYZ") == ["CONNECTED"])
+        await until(lambda: told(town, "cpo1", "XYZ") == ["CONNECTED"])
+        await town.set_partner("cpo1", suspended=True)
+        await until(lambda: told(town, "emsp1", "XYZ") == ["CONNECTED", "SUSPENDED"])
+        heard = [each.document()["role"] for each in town.emsp1.of("IT/XYZ")]
+        assert heard == ["CPO", "CPO"]
+        assert await statuses(town) == {
+            "CPO NL*TNM": "CONNECTED",
+            "CPO IT*XYZ": "SUSPENDED",
+            "EMSP GB*EMS": "CONNECTED",
+        }
+        since = "date_from=2020-01-01T00:00:00Z"
+        for query in (
+            "limit=1",
+            "limit=1&offset=2",
+            since,
+            f"{since}&date_to=2100-01-01T00:00:00Z",
+        ):
+            answer = await town.emsp1.send("GET", f"{LIST}?{query}")
+            assert answer.headers["x-total-count"] == "3"
 
 
 @pytest.mark.req("HC-13")
