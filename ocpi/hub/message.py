@@ -9,7 +9,7 @@ from ocpi.client import LONGEST_REQUEST_URL
 from ocpi.database import Database
 from ocpi.editing import require_same
 from ocpi.egress import LONGEST_URL
-from ocpi.errors import InvalidParameters, NotJSON, UnknownObject
+from ocpi.errors import InvalidParameters, MethodNotOffered, NotJSON, UnknownObject
 from ocpi.headers import MessageIDs, Party
 from ocpi.owning import require_owner
 from ocpi.parties import Caller
@@ -19,6 +19,12 @@ from ocpi.spec.document import decode
 _CARRIABLE = re.compile(r"[!\"$-\[\]-~]*")
 # Below the RECEIVER endpoints of these modules stands the owner of an object, then its id.
 OWNED = frozenset({"locations", "tariffs", "sessions", "tokens"})
+# What those take, and that of CDRs (TR-11); a module that is none of OCPI's takes what it likes.
+_TAKEN = {
+    **dict.fromkeys(("locations", "sessions", "tokens"), frozenset({"GET", "PUT", "PATCH"})),
+    "tariffs": frozenset({"GET", "PUT", "DELETE"}),
+    "cdrs": frozenset({"GET", "POST"}),
+}
 
 
 @dataclass(frozen=True)
@@ -56,22 +62,38 @@ class Message:
     async def require_own(self, database: Database) -> None:
         """Raises ``UnknownObject`` for an object of somebody else than the sender (CO-06, IP-11).
 
-        Its receiver could not tell: behind a hub it must believe whoever is connected (AT-36). A
-        CDR is asked back at the link that its POST was answered with, and nowhere else (CD-04).
+        Its receiver could not tell: behind a hub it must believe whoever is connected (AT-36). Nor
+        is one carried that its path names no owner of: a server that decodes `FR%2FFRC/L1` before
+        it splits it would find one. Raises ``MethodNotOffered`` for what changes one past this.
         """
-        if self.interface == "RECEIVER" and self.module == "cdrs" and self.method == "GET":
+        if self.interface != "RECEIVER":
+            return
+        if self.method not in _TAKEN.get(self.module, (self.method,)):
+            raise MethodNotOffered(f"{self.method} of {self.module} is not offered here.")
+        if self.module == "cdrs" and self.method == "GET":
+            # It is asked back at the link that its POST was answered with alone (CD-04).
             raise UnknownObject("A CDR is at the address that its POST was answered with.")
         if self.owner is not None:
             await require_owner(database, self.caller, self.module, self.owner)
+        elif self.module in OWNED:
+            raise UnknownObject(
+                f"Below {self.module} a path has three segments at least: country_code, party_id, "
+                "and the id, in which alone %2F may stand."
+            )
 
     def require_one_owner(self) -> None:
         """Raises ``InvalidParameters`` for an object whose body tells of another owner (CO-05).
 
         Its receiver would file it as that one's. Many read names without regard to case; what lacks
-        the codes is for the receiver to judge, and EVSEs and Connectors have none.
+        the codes is for the receiver to judge, and EVSEs and Connectors have none. Of a CDR nothing
+        but its body tells whose it is.
         """
         document, owner = self.document, self.owner
-        if owner is None or len(self.segments) > 3:
+        if owner is None:
+            if (self.method, self.interface, self.module) == ("POST", "RECEIVER", "cdrs"):
+                raise InvalidParameters("country_code, party_id: a CDR names its owner.")
+            return
+        if self.module == "locations" and len(self.segments) > 3:
             return
         due = {"country_code": owner.country_code, "party_id": owner.party_id}
         for field, value in document.items():

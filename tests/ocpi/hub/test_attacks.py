@@ -151,6 +151,15 @@ FRC = {"country_code": "FR", "party_id": "FRC"}
         ("DELETE", "receiver/tariffs/FR/FRC/T1", None),
         ("POST", "receiver/cdrs", samples.cdr(**FRC)),
         ("POST", "receiver/cdrs", {"Country_Code": "FR", "PARTY_ID": "FRC"}),
+        # Many servers decode a path before they split it.
+        ("PUT", "receiver/sessions/FR%2FFRC/S1", samples.session(**FRC)),
+        ("PUT", "receiver/sessions/FR/FRC%2fS1", samples.session(**FRC)),
+        ("PUT", "receiver/locations/FR%2FFRC%2FL1", samples.location(**FRC)),
+        ("PATCH", "receiver/locations/FR%5CFRC/L1", {"name": "X"}),
+        ("PUT", "receiver/locations/FR%2FFRC/L1/E1", {}),
+        ("GET", "receiver/tariffs/FR%2FFRC/T1", None),
+        ("PUT", "receiver/sessions/S1", samples.session(**FRC)),
+        ("PUT", "receiver/tariffs", samples.tariff(**FRC)),
     ],
 )
 @pytest.mark.parametrize("to", [EMSP1.party, Party("XX", "XXX"), None])
@@ -176,6 +185,9 @@ async def test_nobody_pushes_what_is_another_ones(
         ("PATCH", "receiver/sessions/BE/BEC/S1", {"kwh": 1, "party_id": "FRC"}),
         ("PUT", "receiver/sessions/BE/BEC/S1", {"COUNTRY_CODE": "FR", "country_code": "BE"}),
         ("POST", "receiver/cdrs", {"Country_Code": "FR", **BEC}),
+        ("POST", "receiver/cdrs", [samples.cdr(**FRC)]),
+        ("POST", "receiver/cdrs", {**samples.cdr(**FRC), "country_code": None}),
+        ("PUT", "receiver/sessions/BE/BEC/S1/more", samples.session(**FRC)),
     ],
 )
 async def test_nobody_pushes_one_owners_object_as_another_ones(

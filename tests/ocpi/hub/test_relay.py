@@ -17,6 +17,7 @@ from tests.ocpi.hub.town import CPO1, EMSP1, EMSP2, Member, Town, open_town, suc
 C, M = CPO1.party, EMSP1.party
 SESSION = samples.session(country_code="BE", party_id="BEC")
 PATH = f"receiver/sessions/BE/BEC/{SESSION['id']}"
+FOREIGN = samples.cdr(country_code="FR", party_id="FRC")
 IDS = {"X-Request-ID": "request-1", "X-Correlation-ID": "correlation-1"}
 
 
@@ -219,6 +220,26 @@ async def test_a_module_of_somebodys_own_making_is_offered_to_others_and_carried
         assert (seen.path, seen.query) == ("/receiver/x-parking/1/2", "a=b")
         own = envelope_of(await town.odd.http.get("/ocpi/hub/2.2.1"))["data"]
         assert "x-parking" not in {each["identifier"] for each in own["endpoints"]}
+
+
+@pytest.mark.req("TR-11")
+@pytest.mark.threat("TA-05")
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *((method, "receiver/cdrs/FR/FRC/C1") for method in ("PUT", "PATCH", "DELETE")),
+        ("DELETE", "receiver/cdrs"),
+        *(("POST", f"receiver/{module}") for module in ("sessions", "locations", "tariffs")),
+        ("DELETE", "receiver/sessions/BE/BEC/S1"),
+    ],
+)
+async def test_methods_that_a_module_lacks_are_not_carried(
+    town: Town, method: str, path: str
+) -> None:
+    for to in (M, None):
+        answer = await town.cpo1.send(method, path, FOREIGN, to=to)
+        assert codes_of(answer) == (405, 2000)
+    assert not town.network.requests
 
 
 async def test_a_message_that_waits_for_its_receiver_takes_no_place(town: Town) -> None:
