@@ -19,10 +19,12 @@ from ocpi.parties import Partner, PartnerEndpoint, PlatformID, State
 from ocpi.push.breaker import is_away
 from ocpi.push.lanes import PartnerLane
 from ocpi.sealing import WrongKey
-from ocpi.sides import is_cpo_side
+from ocpi.sides import TOWARDS_CPO, is_cpo_side
 from ocpi.spec.document import decode
 from ocpi.spec.hubclientinfo import ConnectionStatus
 
+# What tells of one party's drivers, or is done for them.
+_OF_DRIVERS = TOWARDS_CPO | {"sessions", "cdrs"}
 _MEMBERS = MEMBERS.subquery()
 _FOUND = (
     select(
@@ -130,8 +132,8 @@ def _given(to: Party, interface: Interface) -> dict[str, str]:
 def _destination(
     context: Context, to: Party, interface: Interface, found: Sequence[_Found]
 ) -> Destination:
-    cpo_side = is_cpo_side(interface.module, interface.role)
-    best = max(found, key=lambda each: _fitness(context, each, interface, cpo_side=cpo_side))
+    able = _able(found, interface)
+    best = max(able, key=lambda each: _fitness(context, each, interface))
     party = Party(best.country_code, best.party_id)
     if best.partner_id is None:
         if interface not in context.interfaces.get(PlatformID.CPO, ()):
@@ -161,14 +163,26 @@ def _takes_raw(options: str) -> bool:
     return bool(decode(options).get("raw_token"))
 
 
+def _able(found: Sequence[_Found], interface: Interface) -> Sequence[_Found]:
+    """As what a party can be meant: what is of drivers is for its role of that side alone.
+
+    Another connection of the same codes would take a bill that nobody pays then.
+    """
+    playing = [each for each in found if _plays(each, interface)]
+    return playing if playing and interface.module in _OF_DRIVERS else found
+
+
+def _plays(found: _Found, interface: Interface) -> bool:
+    return (found.role == "CPO") == is_cpo_side(interface.module, interface.role)
+
+
 def _fitness(
-    context: Context, found: _Found, interface: Interface, *, cpo_side: bool
+    context: Context, found: _Found, interface: Interface
 ) -> tuple[bool, bool, bool, bool]:
     """Better offers the interface, plays the role for it, has presented it, is reached directly."""
     ours = found.partner_id is None
     offered = interface in context.interfaces.get(PlatformID.CPO, ()) if ours else bool(found.url)
-    side = (found.role == "CPO") == cpo_side
-    return offered, side, bool(found.presented), found.status is None
+    return offered, _plays(found, interface), bool(found.presented), found.status is None
 
 
 def _is_connected(found: _Found) -> bool:

@@ -13,7 +13,7 @@ from sqlmodel import col, select
 from ocpi.errors import ForeignOwner, InvalidParameters
 from ocpi.headers import Party, routing_headers
 from ocpi.owning import asking, require_owner
-from ocpi.parties import Caller, Partner, PartnerRole, PartyRole, PlatformID, State
+from ocpi.parties import Caller, Partner, PartnerEndpoint, PartnerRole, PartyRole, PlatformID, State
 from ocpi.sides import FOR_ALL, hearers
 from ocpi.spec.document import encode
 from ocpi.spec.types import Role
@@ -218,6 +218,36 @@ async def test_what_is_of_drivers_is_asked_for_by_who_has_some(
         answer = await town.peers[name].send(method, path.format(name), sent, to=CPO2.party)
         assert codes_of(answer) == (200, 1000), answer.text
     assert len(town.cpo2.seen) == 4
+
+
+@pytest.mark.req("RT-42", "CD-05")
+@pytest.mark.parametrize("module", ["sessions", "cdrs", "tokens", "commands"])
+async def test_what_is_of_drivers_goes_to_no_connection_of_the_other_side(
+    town: Town, module: str
+) -> None:
+    """A bill that the CPO of an eMSP's codes has taken is lost."""
+    sides = ("split_cpo",) if module in ("tokens", "commands") else ("split_emsp", "split_nsp")
+    async with town.context.database.write() as db:
+        for name in sides:
+            partner = (await db.exec(select(Partner).where(Partner.name == name))).one()
+            lost = col(PartnerEndpoint.partner_id) == partner.id
+            await db.exec(delete(PartnerEndpoint).where(lost))
+    driver = {"cdr_token": samples.cdr_token(**of(SPLIT))}
+    match module:
+        case "sessions":
+            sent = ("PUT", at(module, CPO1.party), made(module, CPO1.party, **driver))
+        case "cdrs":
+            sent = ("POST", "receiver/cdrs", made(module, CPO1.party, **driver))
+        case "tokens":
+            sent = ("PUT", at(module, EMSP1.party), made(module, EMSP1.party))
+        case _:
+            sent = ("POST", "receiver/commands/START_SESSION", {})
+    sender = town.emsp1 if module in ("tokens", "commands") else town.cpo1
+    assert codes_of(await sender.send(*sent, to=SPLIT)) == (200, 4000)
+    for name in sides:
+        await town.set_partner(name, suspended=True)
+    assert codes_of(await sender.send(*sent, to=SPLIT)) == (200, 4003)
+    assert not [peer for peer in town.peers.values() if peer.seen]
 
 
 async def test_an_emsps_sessions_are_not_told_to_a_cpo_of_its_codes(town: Town) -> None:
