@@ -6,6 +6,7 @@
     ├── ClientError                 2000, HTTP 200
     │   ├── InvalidParameters       2001       ├── NotJSON            2001, 400
     │   │   └── ForeignSender
+    │   ├── Unchecked               2000
     │   ├── NotEnoughInformation    2002       ├── NotAuthenticated   2000, 401
     │   ├── UnknownObject           2000, 404  ├── MethodNotOffered   2000, 405
     │   │   ├── UnknownLocation     2003, 404  │   ├── AlreadyRegistered
@@ -52,6 +53,10 @@ class ClientError(OCPIError):
     """The request cannot be handled as it was sent."""
 
     status_code = 2000
+
+
+class Unchecked(ClientError):
+    """The check that comes before live data has not been passed yet: ask us for its report."""
 
 
 class InvalidParameters(ClientError):

@@ -13,13 +13,12 @@ from ocpi.calling import Endpoints
 from ocpi.context import Context
 from ocpi.envelope import failure, unexpected
 from ocpi.errors import (
-    ClientError,
-    ForeignSender,
     InvalidParameters,
     NotAuthenticated,
     OCPIError,
     Overloaded,
     ServerFailure,
+    Unchecked,
     UnknownObject,
 )
 from ocpi.guessing import Guesses
@@ -32,7 +31,7 @@ from ocpi.headers import (
     routing_headers,
 )
 from ocpi.hub.desk import Carried, Desk, Here
-from ocpi.hub.senders import with_announced
+from ocpi.hub.senders import as_party, stranger, with_announced
 from ocpi.journal.notes import Note
 from ocpi.messages import about, log
 from ocpi.metrics import OTHER, code_in
@@ -137,14 +136,14 @@ class Front:
             return
         desk = self.desk if caller.platform == PlatformID.HUB else None
         routing = read_routing(request.headers)
-        if desk is not None and routing.sender is None:
-            # Whoever is behind a hub is named, or is not meant.
-            routing = replace(routing, sender=exchange.only_party(caller))
-        named = [party for party in (routing.sender, request.owner) if party is not None]
-        caller = state["caller"] = await with_announced(self.context.database, caller, named)
         if desk is not None:
+            # Whoever is behind a hub is named, or is not meant.
+            sender = routing.sender or exchange.only_party(caller)
+            routing = replace(routing, sender=sender)
             await self._answer_at_desk(desk, request, routing, exchange, state)
             return
+        named = [party for party in (routing.sender, request.owner) if party is not None]
+        caller = state["caller"] = await with_announced(self.context.database, caller, named)
         party = exchange.address(routing, caller)
         interface = request.interface.upper()
         state["caller"] = asking(caller, request.module, interface, routing.sender)
@@ -178,7 +177,8 @@ class Front:
         exchange.set_addresses(sender, desk.hub)
         if not request.is_routed:
             raise UnknownObject(f"There is nothing at {request.path}.")
-        caller = _as_party(state["caller"], sender, request.owner)
+        database = self.context.database
+        caller = await as_party(database, state["caller"], sender, request.owner)
         message = await request.message(caller, sender, routing.to, exchange.ids)
         started = time.perf_counter()
         if request.link is not None:
@@ -212,34 +212,13 @@ def _refuse_unchecked(request: Arrival) -> None:
     It is refused, since an empty list would say that what it may hold is no longer valid (PG-13).
     """
     if request.interface != "receiver" or request.module in _LIVE:
-        raise ClientError(
-            "The check that comes before live data has not been passed yet: ask us for its report."
-        )
+        raise Unchecked
 
 
 def _meant_here(
     addressed: Party, owners: tuple[Party, ...], *, broadcast: bool = False
 ) -> dict[str, Any]:
     return {"addressed": addressed, "owners": owners, "broadcast": broadcast}
-
-
-def _as_party(caller: Caller, sender: Party, owner: Party | None) -> Caller:
-    """The caller as the one party that sends, and the owner that a hub speaks for (RT-05, AT-36).
-
-    Raises ``InvalidParameters`` for a party that is not the caller's (RT-08, TA-06).
-    """
-    roles = [role for role in caller.roles if role.party.key == sender.key]
-    if not roles:
-        raise _stranger(caller, sender)
-    if any(role.role == "HUB" for role in roles) and owner is not None:
-        roles += [role for role in caller.roles if role.party.key == owner.key]
-    # Most have one party.
-    return caller if len(roles) == len(caller.roles) else replace(caller, roles=tuple(roles))
-
-
-def _stranger(caller: Caller, sender: Party) -> ForeignSender:
-    parties = ", ".join(str(party) for party in caller.parties)
-    return ForeignSender(f"OCPI-from: {sender} is no party of {caller.name} (it has {parties})")
 
 
 class _Exchange:
@@ -265,7 +244,7 @@ class _Exchange:
         if routing.sender is not None:
             self._headers |= routing_headers(routing.sender, None)
             if routing.sender.key not in {role.party.key for role in caller.roles}:
-                raise _stranger(caller, routing.sender)
+                raise stranger(caller, routing.sender)
         party = _meant(routing.to, caller.ours)
         if routing.sender is not None or routing.to is not None:
             self._headers |= routing_headers(None, party)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from ocpi.context import Context, Interface
 from ocpi.database import DATABASE_ERRORS
 from ocpi.directory import hub_party, read_directory
-from ocpi.errors import UnknownReceiver
+from ocpi.errors import Unchecked, UnknownReceiver
 from ocpi.headers import Party
 from ocpi.hub.finding import Finder, Stores
 from ocpi.hub.links import follow
@@ -99,6 +99,9 @@ class Desk:
             raise UnknownReceiver(f"{receiver} is a party of your own connection.")
         if destination.target is None:
             return Here(destination.party, (destination.party,))
+        if self._context.settings.require_check and not message.caller.passed:
+            # To everybody else it is PLANNED (HC-11): of itself it may tell us alone.
+            raise Unchecked
         answer = await self._carry(message, destination)
         return Carried(message.to or destination.party, answer)
 

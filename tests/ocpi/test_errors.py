@@ -19,6 +19,7 @@ def test_the_codes_are_those_of_the_matrix() -> None:
     assert {each.__name__: (each.status_code, each.http_status) for each in OF_THE_TREE} == {
         "OCPIError": (3000, 200),
         "ClientError": (2000, 200),
+        "Unchecked": (2000, 200),
         "InvalidParameters": (2001, 200),
         "NotEnoughInformation": (2002, 200),
         "UnknownObject": (2000, 404),

@@ -8,10 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 from sqlmodel import col, select
 
 from ocpi.headers import Party
-from ocpi.parties import Partner
+from ocpi.parties import Partner, PartnerRole
 from ocpi.push.lanes import ParkedObject, PartnerLane
 from ocpi.spec.document import encode
 from ocpi.testing import samples
@@ -187,3 +188,28 @@ async def test_an_emsp_with_the_codes_of_a_cpo_of_ours_hears_of_it(database_url:
         async with pushing(town):
             await until(lambda: bool(town.same.of("locations") and town.same.of("sessions")))
         assert await listed(town, "same", OURS) == ["LOC1"]
+
+
+@pytest.mark.req("HC-11", "RT-08")
+async def test_a_party_that_its_partners_credentials_do_not_name_sends_nothing(
+    town: Town,
+) -> None:
+    """It is PLANNED to all others, and would go on all the same."""
+    async with town.context.database.write() as db:
+        role = col(PartnerRole.party) == TWO.key
+        await db.exec(update(PartnerRole).where(role).values(business_details=None))
+    token = samples.token(country_code="IT", party_id="TWO", uid="T1")
+    start = {"response_url": "https://many.example/r", "location_id": "L1"}
+    for method, path, body in (
+        ("PUT", "receiver/tokens/IT/TWO/T1", token),
+        ("GET", "sender/locations", None),
+        ("POST", "receiver/commands/START_SESSION", start),
+    ):
+        for to in (CPO1.party, HUB, None):
+            answer = await town.many.send(method, path, body, to=to, sender=TWO)
+            assert codes_of(answer) == (200, 2001)
+            said = envelope_of(answer)["status_message"]
+            assert "IT*TWO is agreed on, but the Credentials of many do not name it" in said
+    assert not town.cpo1.seen
+    answer = await town.many.send("GET", "sender/locations", to=CPO1.party, sender=ONE)
+    assert codes_of(answer) == (200, 1000)
