@@ -3,6 +3,7 @@
 import re
 from collections import OrderedDict
 from enum import StrEnum
+from time import monotonic
 from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, delete, select
@@ -20,6 +21,8 @@ from ocpi.spec.document import decode
 KEPT = 30 * 24 * 3600 * 1_000_000
 """How long it is remembered after it was last carried, in microseconds."""
 _KNOWN = 10_000
+_AGAIN = 24 * 3600.0
+"""What is carried again is noted once a day, in seconds: it is kept from then on."""
 _SUCCESS = re.compile("1[0-9]{3}")
 _LONGEST = 255
 """Of an identifier; OCPI's have 36 characters, and longer ones must not fill the table."""
@@ -75,11 +78,12 @@ def _party(key: str) -> Party:
 
 
 class Memory:
-    """Remembers what this process carries, each object once."""
+    """Remembers what this process carries, each object once a day."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._known: OrderedDict[tuple[str, ...], None] = OrderedDict()
+        self._known: OrderedDict[tuple[str, ...], float] = OrderedDict()
+        """When each was noted."""
 
     async def learn(self, message: Message, receiver: Party, answer: bytes) -> None:
         """Remember what a message that was carried, and its answer, tell of its parties."""
@@ -91,11 +95,13 @@ class Memory:
             return
         cpo, other = (message.sender, receiver) if from_cpo else (receiver, message.sender)
         key = (kind.value, identifier.lower(), cpo.key, other.key)
-        if key in self._known:
+        now = monotonic()
+        if key in self._known and now - self._known[key] < _AGAIN:
             return
         async with self._context.database.write() as db:
             await _store(db, key)
-        self._known[key] = None
+        self._known[key] = now
+        self._known.move_to_end(key)
         if len(self._known) > _KNOWN:
             self._known.popitem(last=False)
 

@@ -1,11 +1,14 @@
 """Messages that name nobody: the hub finds the one party that they are for, or says 4001."""
 
 from collections.abc import AsyncIterator
+from time import monotonic
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from ocpi.headers import Party
+from ocpi.hub.memory import KEPT, CarriedObject, forget_old
 from ocpi.spec.document import encode
 from ocpi.testing import samples
 from tests.house import HUB, OURS, codes_of
@@ -257,3 +260,19 @@ async def test_a_session_that_its_receiver_refused_is_nobodys(town: Town) -> Non
     await town.cpo2.send("PUT", "receiver/sessions/FR/FRC/S1", twin, to=EMSP1.party)
     answer = await town.emsp1.send("POST", "receiver/commands/STOP_SESSION", stop)
     assert codes_of(answer) == (200, 4001)
+
+
+async def test_what_is_carried_every_day_is_found_however_long_the_process_runs(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = town.context.database
+    stop = {**CALLBACK, "session_id": "S1"}
+    later = monotonic() + KEPT / 1_000_000
+    monkeypatch.setattr("ocpi.hub.memory.monotonic", lambda: later)
+    async with database.write() as db:
+        await db.exec(update(CarriedObject).values(seen_at=CarriedObject.seen_at - KEPT - 1))
+    await town.cpo1.send("PUT", "receiver/sessions/BE/BEC/S1", SESSION, to=EMSP1.party)
+    async with database.write() as db:
+        await forget_old(db)
+    answer = await town.emsp1.send("POST", "receiver/commands/STOP_SESSION", stop)
+    assert routing_of(answer) == swapped(EMSP1.party, CPO1.party)
