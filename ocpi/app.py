@@ -50,6 +50,7 @@ from credentials.endpoints import credentials_router
 from credentials.versions import versions_router
 from modules.cdrs.auditing import Auditor
 from modules.cdrs.sealing import Sealer, vouch_anew
+from modules.commands.reservations import reserved_at
 from modules.hubclientinfo.learning import Learner
 from modules.hubclientinfo.standing import Standing
 from modules.stations.errandrunner import ErrandRunner
@@ -312,7 +313,7 @@ class _Service:
         self.context = context
         self.duties = duties
         offers = context.interfaces
-        desk = Desk(context, STORES) if context.settings.is_hub else None
+        desk = Desk(context, STORES, reserved_at) if context.settings.is_hub else None
         self.ocpi = Front(context, create_ocpi_api(offers), endpoints_of(offers), desk)
         self.admin = AdminFront(context, create_admin_api(), admin_endpoints())
         self.scraping = scraping_of(context)

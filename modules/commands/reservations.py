@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, Text
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from ocpi.database import Database
 from ocpi.errands import Document, Errand
 from ocpi.headers import Party
 from ocpi.spec.commands import ReserveNow
@@ -110,6 +111,20 @@ async def reservation_of(
         query = query.where(Reservation.location_id == location_id)
     found = await db.exec(query.with_for_update() if lock else query)
     return found.one_or_none()
+
+
+async def reserved_at(
+    database: Database, partner_id: int, asker: Party, reservation_id: str
+) -> set[str]:
+    """The keys of our parties with a reservation that stands, of a partner's party, by its id."""
+    query = select(Reservation.owner).where(
+        Reservation.partner_id == partner_id,
+        Reservation.asker == asker.key,
+        Reservation.reservation_id == reservation_id.lower().replace("\0", "\ufffd"),
+        col(Reservation.fate).in_(STANDING),
+    )
+    async with database.read() as db:
+        return set(await db.exec(query))
 
 
 async def reserve(db: AsyncSession, errand: Errand, wanted: ReserveNow) -> Reservation:

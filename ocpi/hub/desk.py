@@ -10,7 +10,7 @@ from ocpi.database import DATABASE_ERRORS
 from ocpi.directory import hub_party, read_directory
 from ocpi.errors import Unchecked, UnknownReceiver
 from ocpi.headers import Party
-from ocpi.hub.finding import Finder, Stores
+from ocpi.hub.finding import Finder, Reserved, Stores
 from ocpi.hub.links import follow
 from ocpi.hub.memory import Memory
 from ocpi.hub.message import Message
@@ -44,12 +44,12 @@ class Carried:
 class Desk:
     """Decides about messages once, before any module sees them."""
 
-    def __init__(self, context: Context, stores: Stores) -> None:
+    def __init__(self, context: Context, stores: Stores, reserved: Reserved) -> None:
         hub = hub_party(context.settings)
         assert hub is not None
         self.hub = hub
         self._context = context
-        self._finder = Finder(context, stores)
+        self._finder = Finder(context, stores, reserved)
         self._memory = Memory(context)
 
     async def take(self, message: Message) -> Here | Carried:

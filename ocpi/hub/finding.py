@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from ocpi.context import Context
+from ocpi.database import Database
 from ocpi.directory import Directory
 from ocpi.editing import Document
 from ocpi.errors import UnknownReceiver
@@ -21,14 +22,17 @@ from ocpi.store import Store
 from ocpi.store import audience_of as party_of_token
 
 Stores = Mapping[str, Store[Any]]
+Reserved = Callable[[Database, int, Party, str], Awaitable[Collection[str]]]
+"""The keys of our parties with a reservation that stands: of a partner's party, by its id."""
 
 
 class Finder:
     """Finds receivers with what one hub has stored."""
 
-    def __init__(self, context: Context, stores: Stores) -> None:
+    def __init__(self, context: Context, stores: Stores, reserved: Reserved) -> None:
         self._context = context
         self._stores = stores
+        self._reserved = reserved
         # Each gives all whom a message can be for, since an id is its owner's alone (AT-40).
         self._rules: Mapping[tuple[str, str], Callable[..., Awaitable[Collection[Party]]]] = {
             ("locations", "SENDER"): self._by_object,
@@ -114,9 +118,16 @@ class Finder:
         if isinstance(document.get("session_id"), str):
             return await self._session_owners(message, document["session_id"])
         if isinstance(document.get("reservation_id"), str):
-            identifier = document["reservation_id"]
-            return await owners_of(self._context, Kind.RESERVATION, identifier, message.sender)
+            return await self._reservation_owners(message, document["reservation_id"])
         return ()
+
+    async def _reservation_owners(self, message: Message, identifier: str) -> list[Party]:
+        """The CPOs that have such a reservation of the sender: our own, and those carried."""
+        database, driver = self._context.database, message.sender
+        ours = await our_parties(database, PlatformID.CPO)
+        keys = await self._reserved(database, message.caller.partner_id, driver, identifier)
+        own = [party for party in ours if party.key in keys]
+        return [*own, *await owners_of(self._context, Kind.RESERVATION, identifier, driver)]
 
 
 def _owner(document: Document) -> Party:

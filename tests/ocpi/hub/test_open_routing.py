@@ -1,17 +1,22 @@
 """Messages that name nobody: the hub finds the one party that they are for, or says 4001."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
+from ocpi.catalogue import mounted
+from ocpi.context import Context
+from ocpi.gateway import Wish
 from ocpi.headers import Party
 from ocpi.hub.memory import KEPT, CarriedObject, forget_old
 from ocpi.spec.document import encode
 from ocpi.testing import samples
-from tests.house import HUB, OURS, codes_of
+from tests.house import HUB, OURS, codes_of, data_of
+from tests.modules.commands.floor import FakeGateway
 from tests.ocpi.hub.test_relay import routing_of, swapped
 from tests.ocpi.hub.town import CPO1, CPO2, EMSP1, EMSP2, Peer, Town, open_town, success
 
@@ -276,3 +281,40 @@ async def test_what_is_carried_every_day_is_found_however_long_the_process_runs(
         await forget_old(db)
     answer = await town.emsp1.send("POST", "receiver/commands/STOP_SESSION", stop)
     assert routing_of(answer) == swapped(EMSP1.party, CPO1.party)
+
+
+@pytest.mark.req("RT-34", "RT-35", "CM-22")
+async def test_a_reservation_of_ours_is_called_off_with_us_and_not_elsewhere(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.ocpi.hub.town.mounted", with_stations)
+    async with open_town(database_url) as town:
+        place = samples.location(country_code="NL", party_id="TNM", id="OURS")
+        for evse in place["evses"]:
+            evse["capabilities"] = ["RESERVABLE"]
+        stored = await town.admin.put("/admin/locations/NL/TNM/OURS", content=encode(place))
+        assert stored.status_code == 201, stored.text
+        reserve = {
+            **CALLBACK,
+            "token": TOKEN,
+            "expiry_date": "2099-01-01T00:00:00Z",
+            "reservation_id": "R1",
+            "location_id": "OURS",
+        }
+        where, away = "receiver/commands/RESERVE_NOW", "receiver/commands/CANCEL_RESERVATION"
+        accepted = await town.emsp1.send("POST", where, reserve)
+        assert data_of(accepted)["result"] == "ACCEPTED", accepted.text
+        cancel = {**CALLBACK, "reservation_id": "r1"}
+        answer = await town.emsp1.send("POST", away, cancel)
+        assert routing_of(answer) == swapped(EMSP1.party, OURS)
+        assert codes_of(await town.emsp2.send("POST", away, cancel))[1] == 4001
+        town.cpo1.answer = lambda _: success({"result": "ACCEPTED", "timeout": 30})
+        await town.emsp1.send("POST", where, reserve, to=CPO1.party)
+        town.cpo1.seen.clear()
+        assert codes_of(await town.emsp1.send("POST", away, cancel))[1] == 4001
+        assert not town.cpo1.seen
+
+
+def with_stations(context: Context) -> Context:
+    """Give the context of a service whose stations can be asked for everything."""
+    return mounted(replace(context, gateway=FakeGateway(list(Wish))))
