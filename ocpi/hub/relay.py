@@ -22,7 +22,7 @@ from ocpi.reply import RawReply, redact_body
 AUTHORIZE = 2.5
 """Seconds for real-time authorization: the driver stands in front of the station (IP-12, AT-45)."""
 LARGEST_ANSWER = 16 * 1024 * 1024
-_PASSED_ON = ("x-total-count", "x-limit")
+_PASSED_ON = ("x-total-count", "x-limit", "retry-after")
 # What tells that a partner is away; a bad answer, or a URL that we do not call, does not (HC-15).
 _UNREACHED = frozenset({"dns", "connect", "tls", "timeout"})
 

@@ -92,6 +92,21 @@ async def test_what_the_receiver_answers_comes_back_as_it_is(
     assert envelope_of(answer)["status_message"] == "so it is"
 
 
+@pytest.mark.req("RT-18")
+@pytest.mark.pitfall("IP-38")
+@pytest.mark.parametrize("http", [429, 503])
+async def test_how_long_the_receiver_wants_to_be_left_alone_comes_back(
+    town: Town, http: int
+) -> None:
+    code = {"status_code": 3000}
+    town.emsp1.answer = lambda _: success(
+        status=http, envelope=code, headers={"Retry-After": "120"}
+    )
+    answer = await town.cpo1.send("PUT", PATH, SESSION, to=M)
+    assert codes_of(answer) == (http, 3000)
+    assert answer.headers["retry-after"] == "120"
+
+
 @pytest.mark.req("RT-11")
 async def test_path_and_query_stay_as_they_were_sent(town: Town) -> None:
     path = "receiver/tokens/DE/MSP/A%2FB%20%25?type=APP_USER&x=%41"
