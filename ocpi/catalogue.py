@@ -111,11 +111,11 @@ MODULES = (
 )
 SOURCES = {module.id: module.source for module in MODULES if module.source is not None}
 PULLABLES: Pullables = {
-    PlatformID.CPO: [Pullable("tokens", tokens, "EMSP")],
+    PlatformID.CPO: [Pullable("tokens", tokens)],
     PlatformID.HUB: [
-        Pullable("locations", locations, "CPO"),
-        Pullable("tariffs", tariffs, "CPO"),
-        Pullable("tokens", hub_tokens, "EMSP"),
+        Pullable("locations", locations),
+        Pullable("tariffs", tariffs),
+        Pullable("tokens", hub_tokens),
     ],
 }
 

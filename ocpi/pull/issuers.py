@@ -120,8 +120,7 @@ def parties_of(issuer: Issuer, module: str) -> dict[str, Party]:
 
     A hub speaks for those that it announced as well (AT-36).
     """
-    own = {each.party.key: each.party for each in issuer.roles if owning(module, {each.role})}
-    return {**_owning(issuer, issuer.announced, module), **own}
+    return {**_owning(issuer, issuer.announced, module), **_own(issuer, module)}
 
 
 async def owners_of(database: Database, issuer: Issuer, module: str) -> dict[str, Party]:
@@ -129,6 +128,10 @@ async def owners_of(database: Database, issuer: Issuer, module: str) -> dict[str
     behind = {**issuer.offline, **issuer.announced}
     own = await owned_by(database, issuer.partner_id, issuer.roles, module)
     return {**_owning(issuer, behind, module), **own}
+
+
+def _own(issuer: Issuer, module: str) -> dict[str, Party]:
+    return {each.party.key: each.party for each in issuer.roles if owning(module, {each.role})}
 
 
 def _owning(issuer: Issuer, behind: Mapping[str, Party], module: str) -> dict[str, Party]:
@@ -159,9 +162,12 @@ class TheirList:
 
     @property
     def asked(self) -> Sequence[Party]:
-        """The parties that are each asked for it; a hub lists what all parties behind it have."""
+        """The parties that are each asked for it; a hub lists what all parties behind it have.
+
+        Of those that may own such objects, one may own them on another connection: `owners_of`.
+        """
         hub = self.issuer.hub
-        return self.issuer.playing(self.pullable.role) if hub is None else [hub]
+        return list(_own(self.issuer, self.pullable.module).values()) if hub is None else [hub]
 
     @property
     def told(self) -> bool:

@@ -14,8 +14,6 @@ class Pullable:
 
     module: str
     store: Store[Any]
-    role: str
-    """The role of the parties that issue such objects, each with a list of its own."""
 
     @property
     def kind(self) -> str:

@@ -74,7 +74,8 @@ async def pull(context: Context, listed: TheirList, *, full: bool = False) -> Pu
     crawl = _Crawl(context, listed, owners, pulled, started)
     try:
         for party in listed.asked:
-            await crawl.run(party)
+            if party == listed.issuer.hub or party.key in owners:
+                await crawl.run(party)
     except Exception as error:  # noqa: BLE001 - whatever failed, the pull ends, with its note.
         why = _failed_here(listed, error)
         for each in asked:

@@ -368,3 +368,26 @@ async def test_one_list_that_fails_hinders_no_other_and_all_are_told(world: Worl
     assert done is not None
     assert (failed.synced_at, failed.note) == (None, caught.value.message.partition(" All T")[0])
     assert (done.synced_at is not None, done.note) == (True, "All Tariffs: 1 new.")
+
+
+@pytest.mark.req("TR-23", "CO-06")
+@pytest.mark.parametrize("role", ["NSP", "OTHER", "NAP"])
+async def test_whatever_role_owns_objects_its_list_is_asked_for(world: World, role: str) -> None:
+    lists: dict[str, list[Any]] = {"tokens": [token(MSP)], "locations": [location("L1", MSP)]}
+    partner = await add_partner(world, (role, MSP), name="acme", **lists)
+    await world.pull()
+    assert len(await stored(world, hub_tokens)) == 1
+    assert len(await stored(world, locations)) == (role == "NAP")
+    assert len(partner.asked) == (2 if role == "NAP" else 1)
+
+
+async def test_what_a_party_owns_elsewhere_is_neither_asked_for_here_nor_gone(
+    world: World,
+) -> None:
+    await add_partner(world, locations=[location("L1")])
+    nap = await add_partner(world, ("NAP", CPO), name="nap", locations=[])
+    await world.pull(full=True)
+    await world.pull("nap", full=True)
+    assert not nap.asked
+    assert len(await stored(world, locations)) == 1
+    assert not await absent(world, locations)
