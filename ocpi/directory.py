@@ -125,9 +125,10 @@ class Directory:
         """As whom a party, by its key, shares objects of a module: it may play other roles as well.
 
         Nobody while it is PLANNED or SUSPENDED as such: receivers would refuse them (HC-11, HC-12).
+        By a role that is agreed on, and no more, it owns nothing yet (see `ocpi.owning`).
         """
         members = self.members.get(owner, ())
-        role = owning(module, [each.role for each in members])
+        role = owning(module, [each.role for each in members if each.presented])
         return [each for each in members if each.role == role and each.shares]
 
     def hearers_of(self, owner: str, module: str, partner_id: int) -> frozenset[str]:

@@ -11,15 +11,19 @@ from sqlalchemy import CompoundSelect, bindparam, select, union_all
 from sqlmodel import col
 
 from ocpi.database import Database
+from ocpi.directory import PRESENTED
 from ocpi.errors import ForeignOwner, InvalidParameters
 from ocpi.headers import Party
 from ocpi.parties import Caller, OurParty, PartnerRole, PartyRole
 from ocpi.sides import askers, owners, owning
 
+# Staff may offer a role to anybody: until it is presented whoever owns by another one goes on so.
+# Who is suspended owns still, and who has unregistered presents nothing any more.
 _ELSEWHERE: CompoundSelect[tuple[str]] = union_all(
     select(col(PartnerRole.role)).where(
         col(PartnerRole.party) == bindparam("party"),
         col(PartnerRole.partner_id) != bindparam("partner_id"),
+        PRESENTED,
     ),
     select(col(OurParty.role)).where(col(OurParty.party) == bindparam("party")),
 )

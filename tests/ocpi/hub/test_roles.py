@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import JSON, delete, update
 from sqlmodel import col, select
 
+from credentials.partners import add_partner
+from credentials.registration import find_partner, retire
 from ocpi.errors import ForeignOwner, InvalidParameters
 from ocpi.headers import Party, routing_headers
 from ocpi.owning import asking, require_owner
@@ -112,6 +114,54 @@ async def test_of_two_partners_with_the_same_codes_each_owns_what_is_of_its_role
         reader = town.cpo1 if module == "tokens" else town.emsp1
         (kept,) = await listed(reader, module)
         assert kept["last_updated"] != LATER
+
+
+OFFERS = [
+    (PlatformID.CPO, "EMSP", "NSP", "tokens", CPO1),
+    (PlatformID.HUB, "EMSP", "NSP", "tokens", CPO1),
+    (PlatformID.HUB, "CPO", "NAP", "locations", EMSP1),
+]
+
+
+@pytest.mark.req("CO-06", "RT-28", "RT-36")
+@pytest.mark.parametrize(("platform", "offered", "role", "module", "reader"), OFFERS)
+async def test_an_offer_of_a_role_to_another_vendor_takes_nothing_from_who_plays_one_already(
+    database_url: str, platform: PlatformID, offered: str, role: str, module: str, reader: Member
+) -> None:
+    player = Member("player", ((role, SPLIT),), BOTH_SIDES)
+    async with open_town(database_url, (player, reader)) as town:
+        await add_partner(town.context, "vendor", platform, [(offered, SPLIT)])
+        answer = await town.player.send("PUT", at(module, SPLIT), made(module, SPLIT), to=HUB)
+        assert codes_of(answer) == (201, 1000), answer.text
+        peer = town.peers[reader.name]
+        assert len(await listed(peer, module)) == 1
+        async with pushing(town):
+            await until(lambda: bool(peer.of(module)))
+
+
+@pytest.mark.req("CO-06", "RT-28", "RT-36")
+async def test_a_role_of_its_own_that_is_not_presented_takes_nothing_from_a_party(
+    sqlite_url: str,
+) -> None:
+    two = Member("two", (("NSP", SPLIT), ("EMSP", SPLIT)), EMSP_SIDE)
+    async with open_town(sqlite_url, (CPO1, two)) as town:
+        async with town.context.database.write() as db:
+            unnamed = update(PartnerRole).where(col(PartnerRole.role) == "EMSP")
+            await db.exec(unnamed.values(business_details=JSON.NULL))
+        answer = await town.two.send("PUT", at("tokens", SPLIT), made("tokens", SPLIT), to=HUB)
+        assert codes_of(answer) == (201, 1000), answer.text
+        assert len(await listed(town.cpo1, "tokens")) == 1
+
+
+@pytest.mark.req("CO-06")
+async def test_who_is_suspended_still_owns_and_who_has_left_does_not(town: Town) -> None:
+    token, url = made("tokens", SPLIT), at("tokens", SPLIT)
+    await town.set_partner("split_emsp", suspended=True)
+    assert codes_of(await town.split_nsp.send("PUT", url, token, to=HUB)) == (404, 2000)
+    async with town.context.database.write() as db:
+        await retire(db, await find_partner(db, "split_emsp", lock=True))
+    assert codes_of(await town.split_nsp.send("PUT", url, token, to=HUB)) == (201, 1000)
+    assert len(await listed(town.cpo1, "tokens")) == 1
 
 
 @pytest.mark.req("CO-06", "RT-28")
