@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -88,6 +88,7 @@ class Directory:
     members: Mapping[str, Sequence[Member]]
     """By the party's key."""
     agreements: Agreements
+    _known: dict[str, Mapping[str, Sequence[Member]]] = field(default_factory=dict, compare=False)
 
     def of(self, partner_id: int) -> Iterator[Member]:
         """The members on a partner's connection, those that it announced included."""
@@ -98,11 +99,14 @@ class Directory:
         """Whether another party is there, and a party may send it messages of a module."""
         return other.key in self.members and self.agreements.may(caller.key, other.key, module)
 
-    def open_to(self, caller: Party, module: str) -> list[Party]:
-        """The other parties to which a party may send messages of a module."""
+    def open_to(self, caller: Party, module: str, shared: str) -> list[Party]:
+        """The other parties that a message of a module can be for by what they share of another one.
+
+        They share it now, and it may send them the message.
+        """
         return [
-            members[0].party
-            for key, members in self.members.items()
+            self.members[key][0].party
+            for key in self._all_sharers(shared)
             if key != caller.key and self.agreements.may(caller.key, key, module)
         ]
 
@@ -127,9 +131,17 @@ class Directory:
         Nobody while it is PLANNED or SUSPENDED as such: receivers would refuse them (HC-11, HC-12).
         By a role that is agreed on, and no more, it owns nothing yet (see `ocpi.owning`).
         """
-        members = self.members.get(owner, ())
-        role = owning(module, [each.role for each in members if each.presented])
-        return [each for each in members if each.role == role and each.shares]
+        known = self._known.get(module)
+        return (
+            _sharing(self.members.get(owner, ()), module) if known is None else known.get(owner, ())
+        )
+
+    def _all_sharers(self, module: str) -> Mapping[str, Sequence[Member]]:
+        """The same of all that share something, by key: worked out once, for message by message."""
+        if module not in self._known:
+            shared = {key: _sharing(each, module) for key, each in self.members.items()}
+            self._known[module] = {key: each for key, each in shared.items() if each}
+        return self._known[module]
 
     def hearers_of(self, owner: str, module: str, partner_id: int) -> frozenset[str]:
         """The roles at a partner that hear what a party, by its key, shares now.
@@ -141,6 +153,11 @@ class Directory:
         if not sharers or any(each.partner_id == partner_id for each in sharers):
             return frozenset()
         return hearers(module, [each.role for each in sharers])
+
+
+def _sharing(members: Sequence[Member], module: str) -> Sequence[Member]:
+    role = owning(module, [each.role for each in members if each.presented])
+    return [each for each in members if each.role == role and each.shares]
 
 
 # None is stored as JSON's null.

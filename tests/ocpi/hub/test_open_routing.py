@@ -132,6 +132,30 @@ async def test_an_id_that_two_owners_use_tells_nobody(town: Town) -> None:
     assert codes_of(await town.emsp1.send("GET", "sender/locations/LOC1")) == (200, 4001)
 
 
+@pytest.mark.req("RT-33", "RT-34", "HC-12")
+async def test_who_has_left_stands_in_nobodys_way_with_what_it_shared(town: Town) -> None:
+    """Its stations have gone to another CPO, say, with their ids."""
+    for codes, peer in ((BEC, town.cpo1), ({"country_code": "FR", "party_id": "FRC"}, town.cpo2)):
+        place = f"{codes['country_code']}/{codes['party_id']}"
+        for module, document in (
+            ("locations", {**LOCATION, **codes}),
+            ("tariffs", samples.tariff(**codes, id="T1")),
+        ):
+            at = f"receiver/{module}/{place}/{document['id']}"
+            assert codes_of(await peer.send("PUT", at, document, to=HUB))[1] == 1000
+    start = {**CALLBACK, "location_id": "LOC1", "token": TOKEN}
+    asked = (
+        ("GET", "sender/locations/LOC1", None),
+        ("GET", "sender/tariffs/T1", None),
+        ("POST", "receiver/commands/START_SESSION", start),
+    )
+    for suspended, code in ((False, 4001), (True, 1000)):
+        await town.set_partner("cpo2", suspended=suspended)
+        for message in asked:
+            assert codes_of(await town.emsp1.send(*message)) == (200, code)
+    assert (len(town.cpo1.seen), town.cpo2.seen) == (len(asked), [])
+
+
 async def test_a_session_of_ours_leads_to_us(town: Town) -> None:
     own = samples.session(country_code="NL", party_id="TNM", id="OWN", cdr_token=OF_MSP)
     stored = await town.admin.put("/admin/sessions/NL/TNM/OWN", content=encode(own))
