@@ -99,15 +99,16 @@ class Directory:
         """Whether another party is there, and a party may send it messages of a module."""
         return other.key in self.members and self.agreements.may(caller.key, other.key, module)
 
-    def open_to(self, caller: Party, module: str, shared: str) -> list[Party]:
-        """The other parties that a message of a module can be for by what they share of another one.
+    def open_to(self, caller: Party, partner_id: int, module: str, shared: str) -> list[Party]:
+        """The parties that a message of a module can be for by what they share of another one.
 
-        They share it now, and it may send them the message.
+        They share it now, not from the sender's own connection, and it may send them the message.
         """
         return [
             self.members[key][0].party
-            for key in self._all_sharers(shared)
-            if key != caller.key and self.agreements.may(caller.key, key, module)
+            for key, sharers in self._all_sharers(shared).items()
+            if self.agreements.may(caller.key, key, module)
+            and all(each.partner_id != partner_id for each in sharers)
         ]
 
     def shared_with(self, caller: Party, partner_id: int, module: str) -> list[Party]:

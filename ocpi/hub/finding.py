@@ -66,8 +66,8 @@ class Finder:
         self, message: Message, directory: Directory, module: str, identifier: str
     ) -> list[Party]:
         """The owners of such an object; what the sender may not see is as unknown as none."""
-        database = self._context.database
-        owners = directory.open_to(message.sender, message.module, shared=module)
+        database, here = self._context.database, message.caller.partner_id
+        owners = directory.open_to(message.sender, here, message.module, shared=module)
         sight = message.caller.sight.of(module)
         texts = await self._stores[module].texts(database, owners, identifier, sight)
         return [_owner(decode(text)) for text in texts]

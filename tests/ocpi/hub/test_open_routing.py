@@ -18,7 +18,19 @@ from ocpi.testing import samples
 from tests.house import HUB, OURS, codes_of, data_of
 from tests.modules.commands.floor import FakeGateway
 from tests.ocpi.hub.test_relay import routing_of, swapped
-from tests.ocpi.hub.town import CPO1, CPO2, EMSP1, EMSP2, Peer, Town, open_town, success
+from tests.ocpi.hub.town import (
+    CPO1,
+    CPO2,
+    CPO_SIDE,
+    EMSP1,
+    EMSP2,
+    EMSP_SIDE,
+    Member,
+    Peer,
+    Town,
+    open_town,
+    success,
+)
 
 BEC = {"country_code": "BE", "party_id": "BEC"}
 OF_MSP = samples.cdr_token(country_code="DE", party_id="MSP")
@@ -154,6 +166,37 @@ async def test_who_has_left_stands_in_nobodys_way_with_what_it_shared(town: Town
         for message in asked:
             assert codes_of(await town.emsp1.send(*message)) == (200, code)
     assert (len(town.cpo1.seen), town.cpo2.seen) == (len(asked), [])
+
+
+@pytest.mark.req("RT-33", "RT-34", "RT-38")
+async def test_what_is_found_is_also_a_party_of_the_senders_codes_on_another_connection(
+    database_url: str,
+) -> None:
+    """What is listed to an eMSP of our CPO's codes, or of another one's, can be asked for so."""
+    both = (*CPO_SIDE, *EMSP_SIDE)
+    members = (
+        CPO1,
+        Member("emsp_of_cpo1", (("EMSP", CPO1.party),), both),
+        Member("emsp_of_ours", (("EMSP", OURS),), both),
+    )
+    async with open_town(database_url, members) as town:
+        own = samples.location(country_code="NL", party_id="TNM", id="OURS")
+        stored = await town.admin.put("/admin/locations/NL/TNM/OURS", content=encode(own))
+        assert stored.status_code == 201, stored.text
+        await town.cpo1.send("PUT", "receiver/locations/BE/BEC/LOC1", LOCATION, to=HUB)
+        token = samples.token(**BEC, uid="T1")
+        await town.emsp_of_cpo1.send("PUT", "receiver/tokens/BE/BEC/T1", token, to=HUB)
+        asked = (
+            ("emsp_of_cpo1", "GET", "sender/locations/LOC1"),
+            ("emsp_of_ours", "GET", "sender/locations/OURS"),
+            ("cpo1", "POST", "sender/tokens/T1/authorize"),
+        )
+        for name, method, path in asked:
+            answer = await town.peers[name].send(method, path)
+            assert codes_of(answer) == (200, 1000), answer.text
+        # On its own connection nobody is asked for what it has itself.
+        answer = await town.cpo1.send("GET", "sender/locations/LOC1")
+        assert codes_of(answer) == (200, 4001)
 
 
 async def test_a_session_of_ours_leads_to_us(town: Town) -> None:
