@@ -35,6 +35,7 @@ from ocpi.homes import foreign_places
 from ocpi.messages import log
 from ocpi.parties import IssuedToken, Partner, PartnerEndpoint, State
 from ocpi.push.returning import open_way
+from ocpi.push.sharing import parties_at, sharing_again
 from ocpi.sealing import hash_token
 from ocpi.spec.credentials import Credentials
 from ocpi.spec.reading import problems
@@ -182,7 +183,8 @@ async def _conclude(
             row = await find_partner(db, partner.name, lock=True)
             row.versions_url = url
             await bind_roles(db, row, presented_roles(theirs))
-            await keep_credentials(context, db, row, theirs)
+            async with sharing_again(db, await parties_at(db, row.key)):
+                await keep_credentials(context, db, row, theirs)
             await keep_endpoints(db, row, offer, url)
             await open_way(db, row.key)
     except Exception:
@@ -251,7 +253,9 @@ async def _replace_tokens(
             await check_roles(db, row.key, theirs)
         except InvalidParameters as error:
             remarks.append(f"Their answer's {error.message}; the others were kept.")
-        if await keep_credentials(context, db, row, theirs):
+        async with sharing_again(db, await parties_at(db, row.key)):
+            grown = await keep_credentials(context, db, row, theirs)
+        if grown:
             await open_way(db, row.key)
     return remarks
 

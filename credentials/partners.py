@@ -28,6 +28,7 @@ from ocpi.parties import (
     waits_for_check,
 )
 from ocpi.push.returning import open_way, tell_elsewhere
+from ocpi.push.sharing import parties_at, sharing_again
 from ocpi.spec.moments import format_moment, moment_of
 from ocpi.tolerances import tolerances_of
 
@@ -87,8 +88,8 @@ async def suspend(context: Context, name: str, *, suspended: bool) -> PartnerVie
     """Refuse the partner's requests with 401 and send it nothing, or end that."""
     async with context.database.write() as db:
         partner = await registration.find_partner(db, name, lock=True)
-        partner.suspended = suspended
-        await db.flush()
+        async with sharing_again(db, await parties_at(db, partner.key)):
+            partner.suspended = suspended
         await tell_elsewhere(db, partner.key)
         log.info("partner suspended" if suspended else "partner resumed", partner=name)
         return await _view(context, db, partner)

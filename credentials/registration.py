@@ -36,6 +36,7 @@ from ocpi.parties import (
 )
 from ocpi.push.lanes import close_lane
 from ocpi.push.returning import open_way, tell_elsewhere
+from ocpi.push.sharing import parties_at, sharing_again
 from ocpi.sealing import hash_token, new_token
 from ocpi.spec.credentials import Credentials, CredentialsRole
 from ocpi.spec.reading import dump
@@ -193,7 +194,8 @@ async def accept(
             # Another exchange with it has ended meanwhile, and which is the later one only the
             # partner knows, which repeats its own.
             raise PeerUnusable("Other credentials were exchanged meanwhile: send yours again.")
-        grown = await keep_credentials(context, db, partner, credentials)
+        async with sharing_again(db, await parties_at(db, partner.key)):
+            grown = await keep_credentials(context, db, partner, credentials)
         moved = await keep_endpoints(db, partner, offer, credentials.url)
         if grown or moved or caller.registration:
             await open_way(db, partner.key)
@@ -303,8 +305,9 @@ async def retire(db: AsyncSession, partner: Partner) -> None:
     """End the relation in both directions at once (CR-15, AT-14); the bound roles stay."""
     for table in (IssuedToken, PartnerEndpoint, WithheldEndpoint):
         await db.exec(delete(table).where(col(table.partner_id) == partner.key))
-    for row in await roles_of(db, partner.key):
-        row.business_details = None
+    async with sharing_again(db, await parties_at(db, partner.key)):
+        for row in await roles_of(db, partner.key):
+            row.business_details = None
     partner.state = State.UNREGISTERED
     partner.token_out = None
     partner.versions_url = None

@@ -25,6 +25,7 @@ from sqlalchemy import (
     union_all,
 )
 from sqlmodel import Field, SQLModel, col
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.agreements import Agreements, read_agreements
 from ocpi.database import Database
@@ -205,7 +206,7 @@ async def read_directory(database: Database, settings: Settings) -> Directory:
 
 async def _read_directory(database: Database, settings: Settings) -> Directory:
     key = ("directory", settings.require_check)
-    rows = await database.fetch(key, _members(settings), {})
+    rows = await database.fetch(key, _members(live_partners(settings)), {})
     return Directory(
         hub=hub_party(settings),
         members=_grouped(rows),
@@ -213,13 +214,24 @@ async def _read_directory(database: Database, settings: Settings) -> Directory:
     )
 
 
-def _members(settings: Settings) -> Select[Any]:
+async def read_some(db: AsyncSession, parties: Collection[str]) -> Directory:
+    """Some parties, by their keys, as they are in a transaction: who shares what.
+
+    Whether all have passed a check that is required is left aside.
+    """
+    query = _members(REGISTERED)
+    some = query.where(query.selected_columns.party.in_(parties))
+    rows = (await db.exec(some)).all()  # type: ignore[call-overload]
+    return Directory(None, _grouped(rows), Agreements({}, default=True))
+
+
+def _members(live: Sequence[ColumnElement[bool]]) -> Select[Any]:
     """All members, and which of them share: not by what was told of them, which comes later."""
     members = MEMBERS.subquery()
     left_out = (ConnectionStatus.PLANNED.value, ConnectionStatus.SUSPENDED.value)
     shares = and_(
         members.c.presented,
-        or_(members.c.partner_id.is_(None), and_(*live_partners(settings))),
+        or_(members.c.partner_id.is_(None), and_(*live)),
         or_(members.c.status.is_(None), members.c.status.not_in(left_out)),
     )
     return select(members, shares).outerjoin(Partner, col(Partner.id) == members.c.partner_id)

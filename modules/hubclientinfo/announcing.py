@@ -16,6 +16,7 @@ from ocpi.parties import OurParty, Partner, PartnerRole
 from ocpi.pull import syncs
 from ocpi.push.lanes import PartnerLane, lock_lanes
 from ocpi.push.returning import take_from_hubs, tell_newcomer, tell_returned
+from ocpi.push.sharing import sharing_again
 from ocpi.spec.hubclientinfo import ClientInfo, ConnectionStatus
 from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.spec.reading import dump
@@ -41,7 +42,13 @@ async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
     for broken in owner_rules(info.country_code, info.party_id):
         raise InvalidParameters(broken)
     await db.get(Partner, partner_id, with_for_update={"key_share": True})
-    party, role = Party(info.country_code, info.party_id), read_role(info)
+    party = Party(info.country_code, info.party_id)
+    async with sharing_again(db, [party.key]):
+        return await _announce(db, partner_id, party, info)
+
+
+async def _announce(db: AsyncSession, partner_id: int, party: Party, info: ClientInfo) -> bool:
+    role = read_role(info)
     status = _read_status(info)
     known = await _claim(db, partner_id, party, leaving=status is ConnectionStatus.SUSPENDED)
     moment = microseconds(parse_moment(dump(info)["last_updated"]))

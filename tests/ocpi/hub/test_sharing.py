@@ -11,19 +11,33 @@ import pytest
 from sqlalchemy import JSON, update
 from sqlmodel import col, select
 
-from credentials.partners import suspend
-from credentials.registration import find_partner, retire
+from credentials.discovery import Offer
+from credentials.partners import remove, suspend
+from credentials.registration import accept, bind_roles, find_partner, retire
 from modules.hubclientinfo.standing import bring_up_to_date
 from ocpi.directory import read_directory
 from ocpi.headers import Party
-from ocpi.parties import PartnerRole, PlatformID, State
+from ocpi.parties import Caller, PartnerRole, PlatformID, State
 from ocpi.push.feed import SyncObject
 from ocpi.push.lanes import PartnerLane
 from ocpi.push.status import rewind
+from ocpi.spec.credentials import Credentials
 from ocpi.testing import samples
 from tests.house import HUB, codes_of, envelope_of
 from tests.modules.hubclientinfo.test_announcing import AT_HUB, BEHIND, INFO, OTHER_HUB
-from tests.ocpi.hub.town import CPO1, CPO2, EMSP1, EMSP2, Peer, Town, open_town, pushing, until
+from tests.ocpi.hub.town import (
+    CPO1,
+    CPO2,
+    EMSP1,
+    EMSP2,
+    EMSP_SIDE,
+    Member,
+    Peer,
+    Town,
+    open_town,
+    pushing,
+    until,
+)
 
 BEC = {"country_code": "BE", "party_id": "BEC"}
 LOCATION = samples.location(**BEC, id="LOC1")
@@ -224,6 +238,122 @@ async def test_who_comes_back_moves_nothing_of_others_and_nothing_that_is_for_on
     news = "hubclientinfo/be*bec*cpo"
     assert moved == [news, "locations/be*bec*loc1", "tariffs/be*bec*tar1"]
     assert min(after[key] for key in moved) > max(before.values())
+
+
+async def told_again(town: Town, peer: str, identifier: str) -> None:
+    """Have a peer told once what lanes had passed over, though no standing is news."""
+    assert await bring_up_to_date(town.context) == 0
+    await until(partial(_has_seen, town.peers[peer], f"/{identifier}"))
+    await settle(town)
+    assert told(town, peer).count(identifier) == 1
+
+
+@pytest.mark.req("RT-36", "HC-09")
+async def test_what_is_of_who_was_suspended_for_a_moment_is_told(town: Town) -> None:
+    """The standing looks each second: nobody was told that it had left."""
+    await bring_up_to_date(town.context)
+    await share(town)
+    await suspend(town.context, "cpo1", suspended=True)
+    async with pushing(town):
+        await settle(town)
+        assert "LOC1" not in told(town)
+        await suspend(town.context, "cpo1", suspended=False)
+        await told_again(town, "emsp1", "LOC1")
+
+
+async def presenting(town: Town, *parties: Party) -> None:
+    """Have cpo1 PUT Credentials with these parties as CPOs."""
+    roles = [
+        samples.credentials_role("CPO", country_code=each.country_code, party_id=each.party_id)
+        for each in parties
+    ]
+    given = samples.credentials(token=town.cpo1.token_out, roles=roles)
+    offer = Offer({("credentials", "SENDER"): "https://cpo1.example/credentials"})
+    async with town.context.database.read() as db:
+        partner = await find_partner(db, "cpo1")
+    caller = Caller(
+        *(partner.key, "cpo1", PlatformID.HUB, (), State.CONFIRMED),
+        registration=False,
+        token=town.cpo1.token,
+    )
+    credentials = Credentials.model_validate(given)
+    await accept(town.context, caller, credentials, offer, partner.token_out)
+
+
+@pytest.mark.req("RT-36", "HC-09")
+async def test_what_is_of_a_role_that_was_not_presented_for_a_moment_is_told(town: Town) -> None:
+    other = Party("BE", "TWO")
+    async with town.context.database.write() as db:
+        await bind_roles(db, await find_partner(db, "cpo1", lock=True), [("CPO", other)])
+    await presenting(town, CPO1.party, other)
+    await bring_up_to_date(town.context)
+    await share(town)
+    await presenting(town, other)
+    async with pushing(town):
+        await settle(town)
+        assert "LOC1" not in told(town)
+        await presenting(town, CPO1.party, other)
+        await told_again(town, "emsp1", "LOC1")
+        await presenting(town, CPO1.party, other)
+        await told_again(town, "emsp1", "LOC1")
+
+
+@pytest.mark.req("RT-36", "HC-09")
+async def test_what_is_of_who_has_left_another_hub_for_a_moment_is_told(town: Town) -> None:
+    assert codes_of(await town.hub2.send("PUT", AT_HUB, INFO))[1] == 1000
+    await bring_up_to_date(town.context)
+    document = samples.location(country_code="AT", party_id="CPB", id="LOC2")
+    at = "receiver/locations/AT/CPB/LOC2"
+    answer = await town.hub2.send("PUT", at, document, to=HUB, sender=BEHIND)
+    assert codes_of(answer)[1] == 1000
+    news = {**INFO, "status": "SUSPENDED", "last_updated": "2026-02-01T00:00:00Z"}
+    assert codes_of(await town.hub2.send("PUT", AT_HUB, news))[1] == 1000
+    async with pushing(town):
+        await settle(town)
+        assert "LOC2" not in told(town)
+        news = {**INFO, "last_updated": "2026-03-01T00:00:00Z"}
+        assert codes_of(await town.hub2.send("PUT", AT_HUB, news))[1] == 1000
+        await told_again(town, "emsp1", "LOC2")
+
+
+@pytest.mark.req("RT-36", "HC-09")
+async def test_what_a_party_owns_by_another_role_since_one_has_left_is_told(
+    database_url: str,
+) -> None:
+    nsp = Member("nsp", (("NSP", EMSP1.party),), EMSP_SIDE)
+    async with open_town(database_url, (CPO1, CPO2, EMSP1, EMSP2, nsp)) as town:
+        await bring_up_to_date(town.context)
+        token = samples.token(country_code="DE", party_id="MSP", uid="TOK1")
+        answer = await town.emsp1.send("PUT", "receiver/tokens/DE/MSP/TOK1", token, to=HUB)
+        assert codes_of(answer) == (201, 1000)
+        await suspend(town.context, "emsp1", suspended=True)
+        await bring_up_to_date(town.context)
+        async with pushing(town):
+            await until(lambda: bool(town.cpo1.of("hubclientinfo/DE/MSP")))
+            await asyncio.sleep(0.2)
+            assert not town.cpo1.of("receiver/tokens")
+            await remove(town.context, "emsp1", force=True)
+            await until(partial(_has_seen, town.cpo1, "/TOK1"))
+
+
+@pytest.mark.req("RT-36", "HC-09")
+async def test_what_is_of_who_is_known_to_have_left_is_told_behind_the_news_alone(
+    town: Town,
+) -> None:
+    await share(town)
+    await bring_up_to_date(town.context)
+    await suspend(town.context, "cpo1", suspended=True)
+    await bring_up_to_date(town.context)
+    async with pushing(town):
+        await settle(town)
+        await suspend(town.context, "cpo1", suspended=False)
+        await settle(town)
+        assert "LOC1" not in told(town)
+        await bring_up_to_date(town.context)
+        await until(lambda: {"LOC1", "TAR1"} <= set(told(town)))
+        await settle(town)
+    assert sorted(told(town)[-3:]) == ["CONNECTED", "LOC1", "TAR1"]
+    assert told(town).count("LOC1") == 1
 
 
 async def test_a_party_shares_by_the_role_that_it_does_so_in(sqlite_url: str) -> None:
