@@ -35,7 +35,6 @@ from ocpi.homes import foreign_places
 from ocpi.messages import log
 from ocpi.parties import IssuedToken, Partner, PartnerEndpoint, State
 from ocpi.push.returning import open_way
-from ocpi.push.sharing import parties_at, sharing_again
 from ocpi.sealing import hash_token
 from ocpi.spec.credentials import Credentials
 from ocpi.spec.reading import problems
@@ -183,8 +182,7 @@ async def _conclude(
             row = await find_partner(db, partner.name, lock=True)
             row.versions_url = url
             await bind_roles(db, row, presented_roles(theirs))
-            async with sharing_again(db, await parties_at(db, row.key)):
-                await keep_credentials(context, db, row, theirs)
+            await keep_credentials(context, db, row, theirs)
             await keep_endpoints(db, row, offer, url)
             await open_way(db, row.key)
     except Exception:
@@ -253,9 +251,7 @@ async def _replace_tokens(
             await check_roles(db, row.key, theirs)
         except InvalidParameters as error:
             remarks.append(f"Their answer's {error.message}; the others were kept.")
-        async with sharing_again(db, await parties_at(db, row.key)):
-            grown = await keep_credentials(context, db, row, theirs)
-        if grown:
+        if await keep_credentials(context, db, row, theirs):
             await open_way(db, row.key)
     return remarks
 

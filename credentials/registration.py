@@ -194,8 +194,7 @@ async def accept(
             # Another exchange with it has ended meanwhile, and which is the later one only the
             # partner knows, which repeats its own.
             raise PeerUnusable("Other credentials were exchanged meanwhile: send yours again.")
-        async with sharing_again(db, await parties_at(db, partner.key)):
-            grown = await keep_credentials(context, db, partner, credentials)
+        grown = await keep_credentials(context, db, partner, credentials)
         moved = await keep_endpoints(db, partner, offer, credentials.url)
         if grown or moved or caller.registration:
             await open_way(db, partner.key)
@@ -238,12 +237,12 @@ async def keep_credentials(
         for role in credentials.roles
     }
     grown = dropped = False
-    for row in await roles_of(db, partner.key):
-        details = presented.get((row.role, row.party))
-        grown = grown or (details is not None and row.business_details is None)
-        dropped = dropped or (details is None and row.business_details is not None)
-        row.business_details = details
-    await db.flush()
+    async with sharing_again(db, await parties_at(db, partner.key)):
+        for row in await roles_of(db, partner.key):
+            details = presented.get((row.role, row.party))
+            grown = grown or (details is not None and row.business_details is None)
+            dropped = dropped or (details is None and row.business_details is not None)
+            row.business_details = details
     if dropped:
         await tell_elsewhere(db, partner.key)
     return grown

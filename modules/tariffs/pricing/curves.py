@@ -60,10 +60,11 @@ class EnergyCurve:
 
 def _bent(points: Sequence[Point], stretches: Sequence[Stretch]) -> Iterator[Point]:
     """The points, and between each two those at which what flows begins and ends to flow."""
+    starts, ends = [start for start, _ in stretches], [end for _, end in stretches]
     for (begun, low), (done, high) in pairwise(points):
         yield begun, low
-        inside = [(max(begun, start), min(done, end)) for start, end in stretches]
-        inside = [(start, end) for start, end in inside if start < end]
+        near = stretches[bisect_right(ends, begun) : bisect_left(starts, done)]
+        inside = [(max(begun, start), min(done, end)) for start, end in near]
         flowing = sum((seconds(end - start) for start, end in inside), Fraction(0))
         flowed = Fraction(0)
         for start, end in inside:
