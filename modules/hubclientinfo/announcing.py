@@ -17,6 +17,7 @@ from ocpi.pull import syncs
 from ocpi.push.lanes import PartnerLane, lock_lanes
 from ocpi.push.returning import take_from_hubs, tell_newcomer, tell_returned
 from ocpi.push.sharing import sharing_again
+from ocpi.sides import OF_DRIVERS
 from ocpi.spec.hubclientinfo import ClientInfo, ConnectionStatus
 from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.spec.reading import dump
@@ -67,7 +68,7 @@ async def _announce(db: AsyncSession, partner_id: int, party: Party, info: Clien
             )
         )
         await db.flush()
-        if not known:
+        if role in OF_DRIVERS and known.keys().isdisjoint(OF_DRIVERS):
             await tell_newcomer(db, partner_id, party.key)
         elif status == ConnectionStatus.CONNECTED:
             await tell_returned(db, partner_id, party.key)

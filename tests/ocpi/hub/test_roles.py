@@ -12,13 +12,10 @@ from sqlmodel import col, select
 
 from credentials.partners import add_partner
 from credentials.registration import find_partner, retire
-from ocpi.errors import ForeignOwner, InvalidParameters
 from ocpi.headers import Party, routing_headers
-from ocpi.owning import asking, require_owner
-from ocpi.parties import Caller, Partner, PartnerEndpoint, PartnerRole, PartyRole, PlatformID, State
-from ocpi.sides import FOR_ALL, hearers
+from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, PlatformID
+from ocpi.sides import FOR_ALL
 from ocpi.spec.document import encode
-from ocpi.spec.types import Role
 from ocpi.testing import samples
 from tests.house import HUB, OURS, codes_of, data_of, envelope_of
 from tests.modules.hubclientinfo.test_announcing import OTHER_HUB
@@ -358,53 +355,3 @@ async def test_a_hub_without_from_headers_pushes_what_is_of_who_is_behind_it(
         assert routing_of(answer) == swapped(OTHER_HUB.party, HUB)
         (kept,) = await listed(town.emsp1, "locations")
         assert kept["party_id"] == "ONE"
-
-
-def caller(*roles: tuple[str, Party], partner_id: int = 0) -> Caller:
-    played = tuple(PartyRole(role, party) for role, party in roles)
-    return Caller(
-        partner_id,
-        "somebody",
-        PlatformID.HUB,
-        played,
-        State.CONFIRMED,
-        registration=False,
-        token="",
-    )
-
-
-OWN = {
-    "locations": {"CPO", "NAP", "HUB"},
-    "tariffs": {"CPO", "NAP", "HUB"},
-    "sessions": {"CPO", "HUB"},
-    "cdrs": {"CPO", "HUB"},
-    "tokens": {"EMSP", "NSP", "OTHER", "SCSP", "NAP", "HUB"},
-}
-
-
-@pytest.mark.req("CO-06")
-async def test_every_role_owns_what_ocpi_lets_it_own(town: Town) -> None:
-    alone, database = Party("SE", "ONE"), town.context.database
-    for module, may in OWN.items():
-        for role in Role:
-            one = caller((str(role), alone))
-            if role in may:
-                assert await require_owner(database, one, module, Party("se", "one")) == alone
-            else:
-                with pytest.raises(ForeignOwner):
-                    await require_owner(database, one, module, alone)
-            # By that alone it is heard of, too.
-            assert bool(hearers(module, [str(role)])) == (role in may)
-
-
-async def test_of_several_roles_of_one_connection_one_is_enough(town: Town) -> None:
-    one = caller(("CPO", SPLIT), ("NSP", SPLIT), ("EMSP", OURS))
-    database = town.context.database
-    assert await require_owner(database, one, "locations", SPLIT) == SPLIT
-    with pytest.raises(ForeignOwner):  # The eMSP of these codes is elsewhere.
-        await require_owner(database, one, "tokens", SPLIT)
-    assert await require_owner(database, one, "tokens", OURS) == OURS
-    assert asking(one, "commands", "RECEIVER", None).parties == (SPLIT, OURS)
-    assert asking(one, "locations", "SENDER", None) is one
-    with pytest.raises(InvalidParameters):
-        asking(caller(("CPO", SPLIT), ("EMSP", OURS)), "commands", "RECEIVER", SPLIT)

@@ -150,7 +150,7 @@ async def test_what_a_party_shared_that_is_not_connected_is_neither_listed_nor_t
 
 @pytest.mark.req("RT-36", "HC-09")
 async def test_what_a_party_shares_before_it_is_connected_is_told_once_it_is(town: Town) -> None:
-    await go(town, "unpresented")
+    await go(town, "unchecked")
     await bring_up_to_date(town.context)
     await share(town)
     async with pushing(town):

@@ -211,8 +211,9 @@ async def test_charging_is_told_to_the_role_that_has_drivers_and_not_to_a_cpo_of
 
 @pytest.mark.threat("TA-05")
 async def test_of_who_is_behind_a_hub_only_the_role_that_has_drivers_is_told_of_charging(
-    database_url: str,
+    database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(returning, "LANDED", 1_000_000)
     party = Party("AT", "ONE")
 
     async def say(role: str, status: str, day: int) -> None:
