@@ -10,10 +10,11 @@ import structlog
 from ocpi.context import Context
 from ocpi.push.allowance import Allowance
 from ocpi.push.breaker import Breaker
+from ocpi.push.entry import Entry
 from ocpi.push.feed import FeedRow, Stream
 from ocpi.push.intake import Intake
 from ocpi.push.lanes import PartnerLane, Progress
-from ocpi.push.ledger import Entry, Ledger
+from ocpi.push.ledger import Ledger
 from ocpi.push.pace import Pace, micros
 from ocpi.push.permits import Permits
 from ocpi.push.probing import Probing

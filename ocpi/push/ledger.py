@@ -4,39 +4,19 @@ The watermark of a stream is the number up to which the partner has heard everyt
 parked. Only that is stored, so whatever is lost with this memory is read again.
 """
 
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 
+from ocpi.push.entry import Entry
 from ocpi.push.feed import FeedRow, Stream
 from ocpi.push.outcome import Doubt, Outcome
 from ocpi.push.pace import Pace, micros
 from ocpi.push.parking import Notes, Parking, Why
-from ocpi.push.queueing import Queue
+from ocpi.push.waiting import Waiting
 
 _IN_TURN = (Stream.MONEY, Stream.STATE)
-
-
-@dataclass
-class Entry:
-    """An object that the partner is behind on."""
-
-    key: str
-    order_key: str
-    stream: Stream
-    seq: int
-    """The newest change seen of it."""
-    first: int | None
-    """The oldest change not told, which holds the watermark back; None: it is parked."""
-    parking: Parking | None = None
-    doubt: Doubt = Doubt.NONE
-    tried_at: int = 0
-    busy: bool = False
-
-    @property
-    def module(self) -> str:
-        return self.key.partition("/")[0]
 
 
 class Ledger:
@@ -50,10 +30,7 @@ class Ledger:
         self._entries: dict[Stream, dict[str, Entry]] = {stream: {} for stream in Stream}
         self._parked: dict[str, Entry] = {}
         self._busy: set[str] = set()
-        self._later, self._due = Queue(), Queue()
-        """Parked objects by when they are due, and those that are by when they were last tried."""
-        self._behind: defaultdict[str, dict[str, Entry]] = defaultdict(dict)
-        """Those that are due, by what is in flight that they must not be sent beside."""
+        self._waiting = Waiting(self._parked)
         self._was_parked = False
         """What was picked last was parked."""
         self._held: OrderedDict[str, int] = OrderedDict()
@@ -141,17 +118,7 @@ class Ledger:
         """Its parking has changed."""
         assert entry.parking is not None
         self.notes.park(entry.key, entry.parking)
-        self._wait(entry)
-
-    def _wait(self, entry: Entry) -> None:
-        """Give a parked object its place among those that wait; what is in flight has none."""
-        self._leave(entry)
-        if entry.parking and entry.parking.next_at is not None and not entry.busy:
-            self._later.put(entry.key, entry.parking.next_at)
-
-    def _leave(self, entry: Entry) -> None:
-        self._later.remove(entry.key)
-        self._due.remove(entry.key)
+        self._waiting.put(entry)
 
     def load(self, key: str, order_key: str, stream: Stream, parking: Parking) -> None:
         """Take a row of `parked`, unless what is known here is newer."""
@@ -167,7 +134,7 @@ class Ledger:
         entry.parking, entry.first = parking, None
         self.doubt(entry, maybe=parking.doubtful)
         self._parked[key] = entry
-        self._wait(entry)
+        self._waiting.put(entry)
 
     def pick(self, now: int) -> Entry | None:
         """The object to send next, marked busy: by turns parked ones that are due and new ones.
@@ -200,7 +167,7 @@ class Ledger:
             entry.busy, entry.tried_at = True, now
             self._busy.add(entry.order_key)
             self._was_parked = entry.parking is not None
-            self._leave(entry)
+            self._waiting.remove(entry)
         return entry
 
     def _pick_next(self, now: int) -> Entry | None:
@@ -208,37 +175,20 @@ class Ledger:
         new = next(self._free(fresh), None)
         if new is not None and self._was_parked:
             return new
-        return self._first_due(now) or new
+        return self._waiting.first(now, self._busy) or new
 
     def _free(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         return (entry for entry in entries if entry.order_key not in self._busy)
 
-    def _first_due(self, now: int) -> Entry | None:
-        """Of the parked objects that are due the one that was not tried for longest."""
-        while (later := self._later.first()) and later[0] <= now:
-            entry = self._parked[later[1]]
-            self._later.remove(entry.key)
-            self._due.put(entry.key, entry.tried_at)
-        while due := self._due.first():
-            entry = self._parked[due[1]]
-            if entry.order_key not in self._busy:
-                return entry
-            self._due.remove(entry.key)
-            self._behind[entry.order_key][entry.key] = entry
-        return None
-
     def next_due(self) -> int | None:
         """When the next parked object is due, of those that were not so at the last pick."""
-        later = self._later.first()
-        return None if later is None else later[0]
+        return self._waiting.next_due()
 
     def release(self, entry: Entry) -> None:
         """It was not told, and that is not its fault: others are tried before it."""
         entry.busy = False
         self._busy.discard(entry.order_key)
-        for waiting in (entry, *self._behind.pop(entry.order_key, {}).values()):
-            if self._parked.get(waiting.key) is waiting:
-                self._wait(waiting)
+        self._waiting.free(entry)
         if entry.parking is None:
             self._entries[entry.stream].pop(entry.key)
             self._entries[entry.stream][entry.key] = entry
@@ -276,7 +226,7 @@ class Ledger:
 
     def _unpark(self, entry: Entry, parking: Parking) -> None:
         del self._parked[entry.key]
-        self._leave(entry)
+        self._waiting.remove(entry)
         self.notes.unpark(entry.key, parking)
 
     def _queue_behind(self, entry: Entry) -> None:

@@ -6,9 +6,10 @@ import structlog
 
 from ocpi.push.allowance import Allowance
 from ocpi.push.breaker import Breaker
+from ocpi.push.entry import Entry
 from ocpi.push.feed import FeedRow, Stream
 from ocpi.push.lanes import PartnerLane, Receipt
-from ocpi.push.ledger import Entry, Ledger
+from ocpi.push.ledger import Ledger
 from ocpi.push.outcome import Kind
 from ocpi.push.parking import Why
 from ocpi.push.probing import Probing

@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from ocpi.push.entry import Entry
 from ocpi.push.feed import Stream
-from ocpi.push.ledger import Entry, Ledger
+from ocpi.push.ledger import Ledger
 from ocpi.push.outcome import Doubt, Kind, Outcome
 from ocpi.push.pace import Pace, micros
 from ocpi.push.parking import Parking, Why

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from ocpi.push.entry import Entry
 from ocpi.push.feed import Stream
-from ocpi.push.ledger import Entry, Ledger
+from ocpi.push.ledger import Ledger
 from ocpi.push.outcome import Kind, Outcome
 from ocpi.push.pace import micros
 from ocpi.push.parking import Parking, Why
