@@ -66,7 +66,9 @@ class Settling:
 
     def _deliver(self, entry: Entry, row: FeedRow, told: Told, now: int) -> None:
         again_at = self._again_at if told.sent and now < self._again_at else None
-        self._ledger.complete(entry, row.seq, told=told.sent and told.exact, again_at=again_at)
+        # A receipt may be stored only after the feed has come to what a trial took out of its turn.
+        held = told.receipt is not None or (told.sent and told.exact)
+        self._ledger.complete(entry, row.seq, told=held, again_at=again_at)
         if told.receipt is not None:
             self.receipts.append(told.receipt)
             self._watch.urgent.set()

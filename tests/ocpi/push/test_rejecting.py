@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from itertools import count
@@ -12,8 +13,10 @@ from sqlalchemy import insert, update
 
 from ocpi.push import intake
 from ocpi.push.feed import Change, Stream, changed
+from ocpi.push.lane import Lane
 from ocpi.push.lanes import PartnerLane, restart_lanes
 from ocpi.push.status import LaneStatus
+from ocpi.push.storing import Storing
 from tests.ocpi.push.faults import failing, parked, status_of, until_not_behind, until_state
 from tests.ocpi.push.simulated import Simulated, envelope
 from tests.ocpi.push.test_starving import relays_failed
@@ -175,3 +178,37 @@ async def test_a_cdr_is_not_told_before_its_session_because_others_are_refused(
     await until(lambda: len(partner.cdrs) == 1)
     taken = [push.method for push in partner.pushes if "bad" not in push.path]
     assert taken == ["PUT", "POST"]
+
+
+@pytest.mark.pitfall("IP-35")
+async def test_a_cdr_that_a_trial_took_out_of_its_turn_is_posted_once_though_nothing_can_be_stored(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The newest of all is what is tried.
+    monkeypatch.setattr(intake, "random", lambda: 0.0)
+    partner = await world.add_partner("msp")
+    partner.misbehave = failing(2001, 400, only="/cdrs")  # type: ignore[assignment]
+    for number in range(100):
+        await world.post_cdr(f"c{number}")
+    world.add_worker(pace=replace(PATIENT, lease=60, beat=30))
+    await until_reason(world, "The partner rejects everything")
+    refused, commit, stored = len(await parked(world)), Storing.commit, asyncio.Event()
+
+    async def commit_late(storing: Storing, *, release: Lane | None = None) -> None:
+        await stored.wait()
+        await commit(storing, release=release)
+
+    monkeypatch.setattr(Storing, "commit", commit_late)
+    posted: list[str] = []
+
+    async def take(request: httpx.Request) -> httpx.Response | None:
+        if request.method == "GET":
+            return None
+        posted.append(json.loads(request.content)["id"])
+        return envelope(1000, 201)
+
+    partner.misbehave = take
+    await until(lambda: len(posted) >= 100 - refused)
+    stored.set()
+    await until_not_behind(world)
+    assert len(posted) == len(set(posted)) == 100 - refused
