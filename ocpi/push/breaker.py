@@ -33,9 +33,9 @@ class Breaker:
     on is as if refused: one object, one module, or all, and then it rejects everything.
 
     When a probe is answered, one object is tried (`trial`); when that succeeds the breaker closes,
-    and when there is none to try. Of who rejects everything any object is tried, see
-    `Intake.sample`: those whose turn it is may be all that it rejects. An object that is parked has
-    failed before: that it fails again says nothing new, and never opens it.
+    and when there is none to try. Of who rejects everything, or lets us tell it nothing, any object
+    is tried, see `Intake.sample`: those whose turn it is may be all that it rejects. An object that
+    is parked has failed before: that it fails again says nothing new, and never opens it.
     """
 
     pace: Pace
@@ -94,6 +94,11 @@ class Breaker:
     def settled(self) -> bool:
         """It is closed, so a failure counts against its object."""
         return self.reason is None
+
+    @property
+    def refusing(self) -> bool:
+        """What is tried now is any object: all that can be seen may be what it refuses."""
+        return self.trial and self.reason in ("rejecting", "barred")
 
     @property
     def blames(self) -> bool:

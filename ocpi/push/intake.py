@@ -81,14 +81,16 @@ class Intake:
 
         Those that a partner refuses alike may be all that there is room for in memory. It is as
         likely one of the newest ten as of the ninety before, or the nine hundred before these: what
-        lies behind them is found after a few trials, be it much or little.
+        lies behind them is found after a few trials, be it much or little. Of what lies together
+        there a module is taken that is not to blame, or was so longest ago.
         """
-        heads = self._watch.heads
+        heads, blamed_at = self._watch.heads, self._ledger.blamed_at
         behind = {stream: heads[stream] - self._ledger.watermark(stream) for stream in Stream}
         for stream in (stream for stream in Stream if behind[stream] > 0):
             at = heads[stream] - int(behind[stream] ** random())  # noqa: S311 - no secret.
             page = await read_page(self._database, stream, at, self._pace.page)
-            if found := next(self._untold(page), None):
+            untold = self._untold(page)
+            if found := min(untold, key=lambda line: blamed_at(line.module), default=None):
                 # What it is to be told after comes first (IP-18).
                 low = self._ledger.watermark(stream)
                 order = await read_order(self._database, stream, low, found.order_key)

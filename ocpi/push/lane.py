@@ -180,7 +180,7 @@ class Lane:
             self._parked_due = False
             await self._intake.load_parked(until=now)
         await self._intake.read()
-        if self._breaker.trial and self._breaker.reason == "rejecting" and not self._ledger.busy:
+        if self._breaker.refusing and not self._ledger.busy:
             await self._intake.sample()
         while self._may_send(now):
             entry = self._pick(now)

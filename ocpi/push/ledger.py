@@ -35,7 +35,6 @@ class Ledger:
         """What was picked last was parked."""
         self._held: OrderedDict[str, int] = OrderedDict()
         self._blamed: dict[str, int] = {}
-        """When an object of a module was last why nothing is sent."""
         self.notes = Notes()
 
     def __len__(self) -> int:
@@ -160,7 +159,11 @@ class Ledger:
 
     def _last_blamed(self, entry: Entry) -> tuple[int, int]:
         """So that neither a module nor an object can keep the breaker open for all others."""
-        return self._blamed.get(entry.module, 0), entry.tried_at
+        return self.blamed_at(entry.module), entry.tried_at
+
+    def blamed_at(self, module: str) -> int:
+        """When an object of a module was last why nothing is sent; 0: never."""
+        return self._blamed.get(module, 0)
 
     def _take(self, entry: Entry | None, now: int) -> Entry | None:
         if entry is not None:

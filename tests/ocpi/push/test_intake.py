@@ -12,14 +12,14 @@ import pytest
 from sqlalchemy import insert
 
 from ocpi.push import intake
-from ocpi.push.feed import Stream
+from ocpi.push.feed import Change, Stream
 from ocpi.push.intake import Intake
 from ocpi.push.lanes import ParkedObject
 from ocpi.push.ledger import Ledger
 from ocpi.push.parking import Parking, Why
 from ocpi.push.reading import AT_ONCE, Line, ParkedLine, read_page, read_parked
 from ocpi.push.watch import Watch
-from tests.ocpi.push.world import QUICK, World
+from tests.ocpi.push.world import OWNER, QUICK, World, store
 
 if TYPE_CHECKING:
     from ocpi.database import Database
@@ -46,6 +46,31 @@ async def test_a_page_that_was_passed_over_while_it_was_read_is_not_told(
     await reader.read()
     assert len(ledger) == 0
     assert ledger.watermark(Stream.STATE) == 10
+
+
+async def test_a_trial_takes_a_module_that_is_not_to_blame_wherever_it_finds_one(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It looks behind all that is told.
+    monkeypatch.setattr(intake, "random", lambda: 1.0)
+    await world.put_locations(10)
+    tariff = Change("tariffs", f"{OWNER}*t")
+    async with world.database.write() as db:
+        await store(db, tariff, {"version": 1})
+    watch = Watch(QUICK, [])
+    watch.heads[Stream.STATE] = 11
+    ledger = Ledger(QUICK, dict.fromkeys(Stream, 0), watch.heads)
+    ledger.see("locations/x", "locations/x", Stream.STATE, 1, watch.now())
+    entry = ledger.pick(watch.now())
+    assert entry is not None
+    ledger.blame(entry, watch.now())
+    everything = SimpleNamespace(concerns=lambda *_: True)
+    teller = cast("Teller", SimpleNamespace(addressee=everything))
+    reader = Intake(world.database, ledger, teller, QUICK, watch, 1, lambda: None)
+    await reader.sample()
+    trial = ledger.pick_for_trial(watch.now(), answered=True)
+    assert trial is not None
+    assert trial.key == tariff.key
 
 
 async def test_what_is_parked_is_known_though_something_was_stored_while_it_was_read(

@@ -158,6 +158,17 @@ async def test_of_who_refuses_everything_nothing_more_is_parked_however_often_it
     assert len(partner.locations) == 300 - before
 
 
+@pytest.mark.parametrize("status", [403, 410])
+async def test_what_lies_behind_many_that_are_forbidden_is_told(world: World, status: int) -> None:
+    partner = await world.add_partner("msp")
+    partner.misbehave = failing(2000, status, only="/bad")  # type: ignore[assignment]
+    for number in range(60):
+        await world.put_location(f"bad{number}")
+    await world.put_location("well")
+    world.add_worker(pace=PATIENT)
+    await until(lambda: "well" in partner.locations)
+
+
 @pytest.mark.pitfall("IP-18")
 async def test_a_cdr_is_not_told_before_its_session_because_others_are_refused(
     world: World, monkeypatch: pytest.MonkeyPatch
