@@ -17,6 +17,8 @@ from ocpi.push.parking import Notes, Parking, Why
 from ocpi.push.waiting import Waiting
 
 _IN_TURN = (Stream.MONEY, Stream.STATE)
+_MONEY_IN_ROW = 3
+"""Sessions that are told in a row while what informs waits: they may never end."""
 
 
 class Ledger:
@@ -33,6 +35,8 @@ class Ledger:
         self._waiting = Waiting(self._parked)
         self._was_parked = False
         """What was picked last was parked."""
+        self._money_in_row = 0
+        """New objects of the money stream that were picked since one of the other."""
         self._held: OrderedDict[str, int] = OrderedDict()
         self._blamed: dict[str, int] = {}
         self.notes = Notes()
@@ -138,7 +142,7 @@ class Ledger:
     def pick(self, now: int) -> Entry | None:
         """The object to send next, marked busy: by turns parked ones that are due and new ones.
 
-        Of the new ones money goes first. Neither kind waits for thousands of the other.
+        Of the new ones money goes first, bills always. No kind waits for thousands of another.
         """
         return self._take(self._pick_next(now), now)
 
@@ -170,15 +174,26 @@ class Ledger:
             entry.busy, entry.tried_at = True, now
             self._busy.add(entry.order_key)
             self._was_parked = entry.parking is not None
+            if not self._was_parked:
+                money = entry.stream is Stream.MONEY
+                self._money_in_row = self._money_in_row + 1 if money else 0
             self._waiting.remove(entry)
         return entry
 
     def _pick_next(self, now: int) -> Entry | None:
-        fresh = chain.from_iterable(self._entries[stream].values() for stream in _IN_TURN)
-        new = next(self._free(fresh), None)
+        new = self._pick_new()
         if new is not None and self._was_parked:
             return new
         return self._waiting.first(now, self._busy) or new
+
+    def _pick_new(self) -> Entry | None:
+        """Money first, but that each fourth is of the state stream where no CDR is waiting."""
+        money, states = (self._free(self._entries[stream].values()) for stream in _IN_TURN)
+        state = next(states, None)
+        if state is None or self._money_in_row < _MONEY_IN_ROW:
+            return next(money, state)
+        # None that is behind its Session (IP-18).
+        return next((entry for entry in _leading(money) if entry.module == "cdrs"), state)
 
     def _free(self, entries: Iterable[Entry]) -> Iterator[Entry]:
         return (entry for entry in entries if entry.order_key not in self._busy)

@@ -318,6 +318,26 @@ def test_what_is_new_does_not_wait_for_all_that_is_parked(ledger: Ledger, stream
     assert [pick(ledger, later).key[:3] for _ in range(8)] == ["old", "new"] * 3 + ["old"] * 2
 
 
+def test_what_informs_has_one_turn_in_four_unless_a_bill_waits(ledger: Ledger) -> None:
+    """Sessions may change faster than a partner wants to hear of anything."""
+    for seq in range(1, 13):
+        see(ledger, f"money{seq}", seq, stream=Stream.MONEY)
+        see(ledger, f"state{seq}", seq)
+    assert [pick(ledger).key[:5] for _ in range(7)] == ["money"] * 3 + ["state"] + ["money"] * 3
+    see(ledger, "cdrs/1", 13, stream=Stream.MONEY)
+    assert [pick(ledger).key[:5] for _ in range(3)] == ["cdrs/", "state", "money"]
+
+
+def test_a_bill_that_waits_for_its_session_takes_no_turn_from_what_informs(ledger: Ledger) -> None:
+    for seq in range(1, 6):
+        see(ledger, f"session{seq}", seq, stream=Stream.MONEY)
+    ledger.see("cdrs/5", "session5", Stream.MONEY, 6, NOW)
+    see(ledger, "loc", 1)
+    keys = [pick(ledger).key for _ in range(6)]
+    assert keys == ["session1", "session2", "session3", "loc", "session4", "session5"]
+    assert ledger.pick(NOW) is None
+
+
 def test_memory_is_bounded(ledger: Ledger) -> None:
     assert ledger.hungry(STATE)
     for seq, key in enumerate("abcd", 1):

@@ -45,6 +45,7 @@ class Turns(RuleBasedStateMachine):
         nothing = dict.fromkeys(Stream, 0)
         self.ledger = OpenLedger(QUICK, dict(nothing), nothing)
         self.now, self.seq, self.was_parked = 1_000_000_000, 0, False
+        self.money_in_row = 0
         self.flying: list[Entry] = []
 
     @rule(name=NAMES, stream=STREAMS)
@@ -81,6 +82,8 @@ class Turns(RuleBasedStateMachine):
         self.now += 1
         if entry is not None:
             self.was_parked = entry.parking is not None
+            if not self.was_parked:
+                self.money_in_row = self.money_in_row + 1 if entry.stream is Stream.MONEY else 0
             self.flying.append(entry)
 
     def first(self) -> Sequence[Entry]:
@@ -91,7 +94,8 @@ class Turns(RuleBasedStateMachine):
         money, state = (
             self.free(self.ledger.fresh(stream))[:1] for stream in (Stream.MONEY, Stream.STATE)
         )
-        new = money or state
+        # None of them is a bill.
+        new = (state or money) if self.money_in_row >= 3 else (money or state)
         return (new or parked) if self.was_parked else (parked or new)
 
     def free(self, entries: Iterable[Entry]) -> list[Entry]:
