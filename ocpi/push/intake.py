@@ -7,7 +7,7 @@ from random import random
 from ocpi.database import Database
 from ocpi.push.feed import Stream
 from ocpi.push.ledger import Ledger
-from ocpi.push.pace import Pace, micros
+from ocpi.push.pace import Pace, boottime, micros
 from ocpi.push.parking import Why
 from ocpi.push.reading import Line, ParkedLine, read_order, read_page, read_parked
 from ocpi.push.teller import Teller
@@ -38,17 +38,39 @@ class Intake:
         self._watch = watch
         self._note = note
         self._partner_id = partner_id
+        self._due_after, self._due_took = "", 0.0
+        """Up to which key what is due was read, and how long that took."""
+        self._due_again_at = 0.0
 
-    async def load_parked(self, until: int | None = None) -> None:
-        """Read what is parked; with `until` only what is due until then."""
+    async def load_parked(self) -> None:
+        """Read all that is parked."""
         taken = self.taken
-        async for lines in read_parked(self._database, self._partner_id, until):
+        async for lines in read_parked(self._database, self._partner_id):
             if taken != self.taken:
-                # What was read may be older than what is known here. What is due is seen again.
-                if until is None:
-                    await self.load_parked()
+                # What was read may be older than what is known here.
+                await self.load_parked()
                 return
             self._load(lines)
+
+    @property
+    def rested(self) -> bool:
+        """What is due was not read just now: others may have changed it, and seldom have."""
+        return boottime() >= self._due_again_at
+
+    async def load_due(self, until: int) -> None:
+        """Read what is due, and the next time on from where something was stored meanwhile."""
+        taken, begun = self.taken, boottime()
+        async for lines in read_parked(self._database, self._partner_id, until, self._due_after):
+            self._due_took += boottime() - begun
+            begun = boottime()
+            if taken != self.taken:
+                return
+            self._load(lines)
+            if lines:
+                self._due_after = lines[-1].key
+        wait = min(self._pace.rest * self._due_took, self._pace.lease)
+        self._due_again_at = boottime() + wait
+        self._due_after, self._due_took = "", 0.0
 
     def _load(self, lines: Sequence[ParkedLine]) -> None:
         for key, order_key, stream, parking in lines:

@@ -127,7 +127,7 @@ class Lane:
             self._start(self._probing.ask_for_life())
         self._ask_in_doubt()
         now = self._watch.now()
-        if next_at is not None and next_at <= now:
+        if next_at is not None and next_at <= now and self._intake.rested:
             self._parked_due = True
             self._wake.set()
         if self._breaker.open and not self._teller.knows(sealed):
@@ -178,7 +178,7 @@ class Lane:
             return
         if self._parked_due and not self._storing:
             self._parked_due = False
-            await self._intake.load_parked(until=now)
+            await self._intake.load_due(now)
         await self._intake.read()
         if self._breaker.refusing and not self._ledger.busy:
             await self._intake.sample()

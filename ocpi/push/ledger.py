@@ -127,7 +127,9 @@ class Ledger:
         """Take a row of `parked`, unless what is known here is newer."""
         if key in self.notes.parked or key in self.notes.unparked:
             return
-        entry = self._parked.get(key) or self._entries[stream].pop(key, None)
+        if (known := self._parked.get(key)) and known.parking == parking:
+            return
+        entry = known or self._entries[stream].pop(key, None)
         if entry is None:
             entry = Entry(key, order_key, stream, parking.seq, None)
         elif entry.busy:

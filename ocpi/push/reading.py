@@ -96,10 +96,10 @@ async def read_row(database: Database, key: str) -> PlainObject | None:
 
 
 async def read_parked(
-    database: Database, partner_id: int, until: int | None = None
+    database: Database, partner_id: int, until: int | None = None, after: str = ""
 ) -> AsyncIterator[Sequence[ParkedLine]]:
     """What is parked for a partner, page by page: all of it, or what is due until then."""
-    given: dict[str, Any] = {"partner_id": partner_id, "after": ""}
+    given: dict[str, Any] = {"partner_id": partner_id, "after": after}
     name, query = "push.parked", _PARKED
     if until is not None:
         name, query, given["until"] = "push.due", _DUE, until

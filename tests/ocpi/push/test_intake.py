@@ -108,6 +108,45 @@ async def test_what_is_parked_is_known_though_something_was_stored_while_it_was_
     assert (reads, len(ledger)) == (2, 1)
 
 
+async def test_what_is_due_is_read_on_where_something_was_stored_and_then_not_at_once_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await world.add_partner("msp")
+    await world.put_locations(2 * AT_ONCE)
+    row = {"partner_id": world.ids["msp"], "kind": "rejected", "attempts": 1, "seq": 1}
+    rows = [
+        {**row, "object_key": f"locations/{OWNER}*l{n}", "doubtful": False, "next_at": 5}
+        for n in range(2 * AT_ONCE)
+    ]
+    async with world.database.write() as db:
+        await db.exec(
+            insert(ParkedObject), params=[{**each, "first_failed_at": 1} for each in rows]
+        )
+    watch = Watch(QUICK, [])
+    ledger = Ledger(QUICK, dict.fromkeys(Stream, 0), watch.heads)
+    given = world.database, ledger, cast("Teller", None), QUICK, watch, world.ids["msp"]
+    reader = Intake(*given, lambda: None)
+    reads = 0
+
+    async def read_meanwhile(database: Database, *rest: Any) -> AsyncIterator[Sequence[ParkedLine]]:
+        nonlocal reads
+        async for lines in read_parked(database, *rest):
+            reads += 1
+            reader.taken += reads == 2
+            yield lines
+
+    monkeypatch.setattr(intake, "read_parked", read_meanwhile)
+    loaded = []
+    for _ in range(2):
+        assert reader.rested
+        await reader.load_due(7)
+        loaded.append(len(ledger))
+    assert loaded == [AT_ONCE, 2 * AT_ONCE]
+    # The second page twice, and that none is behind it.
+    assert reads == 4
+    assert not reader.rested
+
+
 @pytest.mark.parametrize("until", [None, 7])
 async def test_thousands_of_parked_objects_are_read_each_once_and_others_go_on_meanwhile(
     world: World, until: int | None

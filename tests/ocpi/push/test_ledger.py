@@ -165,6 +165,16 @@ def test_what_is_known_here_is_newer_than_what_is_read_again(ledger: Ledger) -> 
     assert len(ledger) == 1
 
 
+def test_what_is_read_again_as_it_is_known_keeps_its_place(ledger: Ledger) -> None:
+    for key in "ab":
+        ledger.load(key, key, STATE, Parking(1, Why.REJECTED, NOW))
+    assert (pick(ledger).key, ledger.next_due()) == ("a", None)
+    ledger.load("b", "b", STATE, Parking(1, Why.REJECTED, NOW))
+    assert ledger.next_due() is None
+    ledger.load("b", "b", STATE, Parking(1, Why.REJECTED, NOW + 1))
+    assert ledger.next_due() == NOW + 1
+
+
 def test_a_late_row_has_an_object_told_whole(ledger: Ledger) -> None:
     see(ledger, "a", 1)
     ledger.complete(pick(ledger), 1, told=True)
