@@ -51,6 +51,11 @@ class Allowance:
         self.paused_until = max(self.paused_until, now + micros(wait))
         return wait
 
+    @property
+    def pauses(self) -> int:
+        """How many it has asked for since it last took something."""
+        return self._pauses
+
     def taken(self) -> None:
         """The partner took something: it has had pauses enough."""
         self._pauses = 0

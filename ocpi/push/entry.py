@@ -22,6 +22,10 @@ class Entry:
     doubt: Doubt = Doubt.NONE
     tried_at: int = 0
     busy: bool = False
+    put_off: int | None = None
+    """How many objects the partner had taken when it last asked for a pause at this one."""
+    suspicion: int = 0
+    """How often it did so again, and had taken others meanwhile."""
 
     @property
     def module(self) -> str:

@@ -7,6 +7,7 @@ from random import random
 from ocpi.database import Database
 from ocpi.push.feed import Stream
 from ocpi.push.ledger import Ledger
+from ocpi.push.outcome import LONGEST_WAIT
 from ocpi.push.pace import Pace, boottime, micros
 from ocpi.push.parking import Why
 from ocpi.push.reading import Line, ParkedLine, read_order, read_page, read_parked
@@ -84,6 +85,8 @@ class Intake:
                 longest = self._pace.longest_retry(parking.attempts)
                 if parking.kind is Why.LATE:
                     longest = max(longest, self._pace.landing)
+                if parking.http_status in (429, 503):
+                    longest = max(longest, LONGEST_WAIT)
                 parking.next_at = min(parking.next_at, self._watch.now() + micros(longest))
             self._ledger.load(key, order_key, stream, parking)
 

@@ -180,7 +180,9 @@ class Lane:
             self._parked_due = False
             await self._intake.load_due(now)
         await self._intake.read()
-        if self._breaker.refusing and not self._ledger.busy:
+        # What the partner asks for pauses at may be all that there is room for in memory, too.
+        put_off = self._settling.throttling.doubtful and self._allowance.pauses > 1
+        if (self._breaker.refusing or put_off) and not self._ledger.busy:
             await self._intake.sample()
         while self._may_send(now):
             entry = self._pick(now)
@@ -214,6 +216,8 @@ class Lane:
                 return None
             self._settling.count_success(None)
             self._note()
+        if self._settling.throttling.doubtful:
+            return None if self._ledger.busy else self._ledger.pick_witness(now)
         return self._ledger.pick(now)
 
     async def _rest(self, now: int) -> None:

@@ -112,6 +112,8 @@ class Ledger:
         parking = entry.parking
         assert parking is not None
         soon = max(now, entry.tried_at + micros(self._pace.again))
+        if parking.is_put_off and parking.next_at is not None:
+            soon = parking.next_at
         parking.next_at = soon if parking.next_at is None else min(parking.next_at, soon)
         if parking.kind in (Why.REJECTED, Why.DEAD, Why.DROPPED):
             parking.kind, parking.attempts = Why.REJECTED, 0
@@ -163,6 +165,12 @@ class Ledger:
             witnesses = [e for e in free if e.parking is None or e.parking.is_due(now)]
         return self._take(min(witnesses, key=self._last_blamed, default=None), now)
 
+    def pick_witness(self, now: int) -> Entry | None:
+        """After a pause, as `pick`, but rather what the partner did not ask for one at."""
+        fresh = chain.from_iterable(self._entries[stream].values() for stream in _IN_TURN)
+        entry = min(_leading(self._free(fresh)), key=self._last_blamed, default=None)
+        return self._take(entry or self._pick_next(now), now)
+
     def _last_blamed(self, entry: Entry) -> tuple[int, int]:
         """So that neither a module nor an object can keep the breaker open for all others."""
         return self.blamed_at(entry.module), entry.tried_at
@@ -206,13 +214,25 @@ class Ledger:
 
     def release(self, entry: Entry) -> None:
         """It was not told, and that is not its fault: others are tried before it."""
-        entry.busy = False
-        self._busy.discard(entry.order_key)
-        self._waiting.free(entry)
+        self._land(entry)
         if entry.parking is None:
             self._entries[entry.stream].pop(entry.key)
             self._entries[entry.stream][entry.key] = entry
             self._queue_behind(entry)
+
+    def _land(self, entry: Entry) -> None:
+        entry.busy = False
+        self._busy.discard(entry.order_key)
+        self._waiting.free(entry)
+
+    def put_off(self, entry: Entry, now: int) -> None:
+        """The partner asks for a pause at it.
+
+        Others show that it is over, see `pick_witness`; then it is the first, and shows if it is
+        itself why.
+        """
+        self._land(entry)
+        self._blamed[entry.module] = now
 
     def blame(self, entry: Entry, now: int) -> None:
         """Nothing is sent because of it, or still not: the next trial prefers another module."""
@@ -293,10 +313,11 @@ class Ledger:
         attempts = before.attempts + 1
         mortal = why is Why.REJECTED and entry.stream is Stream.STATE
         dead = mortal and attempts >= self._pace.deaths
+        wait = max(self._pace.retry_in(attempts), outcome.retry_after or 0)
         parking = Parking(
             seq=entry.seq,
             kind=Why.DEAD if dead else why,
-            next_at=None if dead else now + micros(self._pace.retry_in(attempts)),
+            next_at=None if dead else now + micros(wait),
             attempts=attempts,
             doubtful=entry.doubt is Doubt.FAILED,
             http_status=outcome.http_status,

@@ -34,8 +34,17 @@ class Parking:
         return self.next_at is not None and self.next_at <= until
 
     def may_hurry(self, now: int) -> bool:
-        """It may be tried before its time: not what is dead, or may be in flight another way."""
-        return self.next_at is not None and (self.kind is not Why.LATE or self.is_due(now))
+        """It may be tried before its time.
+
+        Not so what is dead, may be in flight another way, or is wanted later.
+        """
+        waits = self.kind is Why.LATE or self.is_put_off
+        return self.next_at is not None and (not waits or self.is_due(now))
+
+    @property
+    def is_put_off(self) -> bool:
+        """The partner wants it later."""
+        return self.http_status == 429
 
     def is_blameless(self, doubts: int) -> bool:
         """It waits because the partner failed: not as often that it would be its own fault."""

@@ -14,6 +14,7 @@ from ocpi.push.outcome import Kind
 from ocpi.push.parking import Why
 from ocpi.push.probing import Probing
 from ocpi.push.teller import Teller, Told
+from ocpi.push.throttling import Throttling
 from ocpi.push.watch import Watch
 
 
@@ -42,6 +43,7 @@ class Settling:
         self._breaker = breaker
         self._probing = probing
         self._allowance = allowance
+        self.throttling = Throttling(breaker.pace)
         self._watch = watch
         self._again_at = again_at
 
@@ -52,11 +54,13 @@ class Settling:
             self.sent.add(entry.key)
         if told.partly:
             # Whichever of its parties refuses it, the partner does not.
-            self._count_taken(entry.key, now)
+            self._count_taken(entry, now)
+        if told.requests and outcome.kind is not Kind.THROTTLE:
+            self.throttling.answered()
         if outcome.kind is Kind.DELIVERED:
             self._deliver(entry, row, told, now)
         elif outcome.kind is Kind.THROTTLE:
-            self._throttle(entry, told, now)
+            self._throttle(entry, row, told, now)
         elif outcome.kind in (Kind.AUTH, Kind.GONE) and not self._is_own_fault(entry):
             await self._bar(entry, told, now)
         else:
@@ -74,14 +78,23 @@ class Settling:
             self._watch.urgent.set()
         if told.sent or told.receipt is not None:
             self.log.debug("pushed", key=entry.key, seq=row.seq)
-            self._count_taken(entry.key, now)
+            self._count_taken(entry, now)
 
-    def _throttle(self, entry: Entry, told: Told, now: int) -> None:
-        wait = self._allowance.pause(now, told.outcome.retry_after)
-        self._ledger.release(entry)
-        if told.outcome.doubtful:
+    def _throttle(self, entry: Entry, row: FeedRow, told: Told, now: int) -> None:
+        """It wants a pause; or this object later, and then nothing else waits for that."""
+        outcome = told.outcome
+        self.last_error = outcome.sentence[:500]
+        # Without an answer it is this process that needs one.
+        own = outcome.http_status is not None and self.throttling.is_own(entry)
+        if not own or self.throttling.is_crowd:
+            wait = self._allowance.pause(now, outcome.retry_after)
+            self.log.info("push throttled", key=entry.key, seconds=wait)
+        if own:
+            self._fail(entry, row, told, Why.TRANSIENT, opened=False, own=True)
+            return
+        self._ledger.put_off(entry, now)
+        if outcome.doubtful:
             self._ledger.doubt(entry, maybe=True)
-        self.log.info("push throttled", key=entry.key, seconds=wait)
 
     def _object(self, entry: Entry, row: FeedRow, told: Told, now: int) -> None:
         """The partner failed on the object, or refuses it."""
@@ -150,10 +163,11 @@ class Settling:
         said = None if entry.parking is None else entry.parking.http_status
         return self._breaker.forbids(entry.key, before=said in (401, 403, 410))
 
-    def _count_taken(self, key: str, now: int) -> None:
+    def _count_taken(self, entry: Entry, now: int) -> None:
         self.last_success_at = now
         self._allowance.taken()
-        self.count_success(key)
+        self.throttling.took(entry)
+        self.count_success(entry.key)
 
     def count_success(self, taken: str | None) -> None:
         """The partner does as it should; if the breaker was open, it is closed now."""

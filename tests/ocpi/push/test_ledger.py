@@ -147,6 +147,16 @@ def test_a_parked_object_that_changed_during_a_try_stays_parked_and_due(ledger: 
     )
 
 
+def test_what_a_partner_wants_later_waits_for_as_long_as_it_asks_though_it_changes(
+    ledger: Ledger,
+) -> None:
+    see(ledger, "a", 1)
+    later = Outcome(Kind.THROTTLE, "Later.", retry_after=100, http_status=429)
+    parking = ledger.park(pick(ledger), 1, later, Why.TRANSIENT, NOW)
+    see(ledger, "a", 2)
+    assert parking.next_at == NOW + micros(100)
+
+
 def test_what_is_known_here_is_newer_than_what_is_read_again(ledger: Ledger) -> None:
     see(ledger, "a", 1)
     parking = ledger.park(pick(ledger), 1, REFUSED, Why.REJECTED, NOW)

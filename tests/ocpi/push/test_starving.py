@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import httpx
@@ -327,3 +329,59 @@ async def test_a_lane_that_waits_for_its_last_answer_takes_no_room(world: World)
     await world.put_location("b")
     await until(lambda: "b" in staying.locations, seconds=5)
     answered.set()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_an_object_at_which_a_pause_is_asked_for_again_and_again_delays_no_other(
+    world: World, status: int
+) -> None:
+    partner = await world.add_partner("msp")
+    pause = envelope(2000, status)
+    pause.headers["Retry-After"] = "1"
+
+    async def answer(request: httpx.Request) -> httpx.Response | None:
+        return pause if "/sick" in request.url.path else None
+
+    partner.misbehave = answer
+    world.add_worker()
+    await world.put_location("sick")
+    begun = time.monotonic()
+    for number in range(4):
+        await world.put_location(f"well{number}")
+        await until(lambda n=number: f"well{n}" in partner.locations)  # type: ignore[misc]
+    row = await until_parked(world, f"locations/{OWNER}*sick", "transient")
+    assert row.http_status == status
+    assert f"HTTP {status}" in ((await status_of(world)).last_error or "")
+    # Three pauses, and none since.
+    sick, begun = len(partner.pushes), time.monotonic()
+    while time.monotonic() < begun + 2.5:
+        await world.put_location("well")
+        version = world.ours.locations["well"]["version"]
+        await until(
+            lambda v=version: partner.locations.get("well", {}).get("version") == v,  # type: ignore[misc]
+            seconds=0.9,
+        )
+    assert sum("sick" in push.path for push in partner.pushes[sick:]) in (1, 2)
+
+
+async def test_many_at_which_a_pause_is_asked_for_keep_nothing_that_lies_behind_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They fill the lane's memory, so that it would never read on."""
+    # The newest of all is what is tried.
+    monkeypatch.setattr(intake, "random", lambda: 0.0)
+    partner = await world.add_partner("msp")
+    partner.misbehave = failing(2000, 429, only="/sick")  # type: ignore[assignment]
+    for number in range(60):
+        await world.put_location(f"sick{number}")
+    world.add_worker(pace=replace(QUICK, throttle=0.01, throttle_cap=0.01, retries=(3600,)))
+    changes = count()
+
+    async def all_are_parked() -> bool:
+        name = f"well{next(changes)}"
+        await world.put_location(name)
+        await until(lambda: name in partner.locations, seconds=5)
+        return (await status_of(world)).parked == {"transient": 60}
+
+    await until_found(all_are_parked, seconds=30)
+    await until_not_behind(world)
