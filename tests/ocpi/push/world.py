@@ -182,6 +182,7 @@ class World:
                 party=f"de*{party_id}",
                 country_code="DE",
                 party_id=party_id,
+                business_details={"name": "Theirs"},
             )
             db.add(role)
             await open_lane(db, partner.key)
