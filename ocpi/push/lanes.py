@@ -1,7 +1,7 @@
 """What is stored of the push: lanes, the workers that drive them, parked objects, receipts."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -326,8 +326,7 @@ async def put_progress(
 
 async def put_notes(db: AsyncSession, partner_id: int, notes: Notes) -> None:
     """Store what is parked, and forget what is not any more."""
-    for key, parking in notes.parked.items():
-        await _upsert(db, {"partner_id": partner_id, "object_key": key, **vars(parking)})
+    await _upsert(db, partner_id, notes.parked)
     for key, known in notes.unparked.items():
         # A `late` row that another worker wrote meanwhile asks for one more push.
         told = or_(col(ParkedObject.kind) != Why.LATE, col(ParkedObject.next_at) == known.next_at)
@@ -353,16 +352,14 @@ async def park_late(
     if lane is None:
         return
     now = await clock(db)
-    for key in keys:
-        seq = seqs.get(key, 0)
-        late = Parking(seq=seq, kind=Why.LATE, next_at=now + wait, first_failed_at=now)
-        values = {"partner_id": partner_id, "object_key": key, **vars(late)}
-        await _upsert(
-            db,
-            values,
-            keep=("attempts", "doubtful", "first_failed_at", "seq"),
-            where=col(ParkedObject.kind) != Why.DROPPED,
-        )
+    late = Parking(seq=0, kind=Why.LATE, next_at=now + wait, first_failed_at=now)
+    await _upsert(
+        db,
+        partner_id,
+        {key: replace(late, seq=seqs.get(key, 0)) for key in keys},
+        keep=("attempts", "doubtful", "first_failed_at", "seq"),
+        where=col(ParkedObject.kind) != Why.DROPPED,
+    )
 
 
 async def put_receipts(db: AsyncSession, receipts: Iterable[Receipt]) -> None:
@@ -379,20 +376,22 @@ def insert_into(db: AsyncSession) -> Any:
 
 async def _upsert(
     db: AsyncSession,
-    values: dict[str, Any],
+    partner_id: int,
+    parked: Mapping[str, Parking],
     *,
     keep: tuple[str, ...] = (),
     where: ColumnElement[bool] | None = None,
 ) -> None:
-    """Insert a row of `parked`, or change all of it but the columns to keep, if it is as wanted."""
-    statement = insert_into(db)(ParkedObject).values(**values)
-    new = {
-        name: statement.excluded[name]
-        for name in values
-        if name not in ("partner_id", "object_key", *keep)
-    }
-    await db.exec(
-        statement.on_conflict_do_update(
-            index_elements=["partner_id", "object_key"], set_=new, where=where
-        )
-    )
+    """Insert rows of `parked`, or change all but what to keep of them, if they are as wanted.
+
+    All at once, since there may be a hundred thousand.
+    """
+    mine = {"partner_id": partner_id}
+    rows = [mine | {"object_key": key} | vars(each) for key, each in parked.items()]
+    if rows:
+        statement = insert_into(db)(ParkedObject.__table__)  # type: ignore[attr-defined]
+        key = ("partner_id", "object_key")
+        new = {name: statement.excluded[name] for name in rows[0] if name not in (*key, *keep)}
+        statement = statement.on_conflict_do_update(index_elements=key, set_=new, where=where)
+        connection = await db.connection()
+        await connection.run_sync(Connection.execute, statement, rows)
