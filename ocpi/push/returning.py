@@ -7,9 +7,10 @@ over what a party has shared that is PLANNED or SUSPENDED, see `ocpi.directory`.
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, and_, func, or_, update
+from sqlalchemy import ColumnElement, and_, func, or_, union, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import Select
 
 from ocpi.database import clock, stamp
 from ocpi.directory import PRESENTED, AnnouncedParty
@@ -41,18 +42,20 @@ async def tell_newcomer(
     But no CDR that a partner has accepted: the party may have been reached in another way. And none
     before it is known what became of those that this has in flight. Nor anything of some modules.
     """
-    accepted = select(Receipt.object_key).where(col(Receipt.object_key) == col(SyncObject.key))
-    meant = select(SyncObject.key, SyncObject.seq, SyncObject.module).where(
-        col(SyncObject.audience) == party,
-        col(SyncObject.module).not_in(but),
-        col(SyncObject.deleted).is_(False),
-        ~accepted.exists(),
-    )
+    meant = _untold().where(SyncObject.audience == party, col(SyncObject.module).not_in(but))
     found = (await db.exec(meant)).all()
     posted = {key: seq for key, seq, module in found if module == "cdrs"}
     await park_late(db, partner_id, [key for key, *_ in found if key not in posted])
     await park_late(db, partner_id, posted, wait=LANDED, seqs=posted)
     await restart_lanes(db, [partner_id])
+
+
+def _untold() -> Select[str, int, str]:
+    """What no partner has given a receipt for, of all modules: key, number and module."""
+    accepted = select(Receipt.object_key).where(col(Receipt.object_key) == col(SyncObject.key))
+    return select(SyncObject.key, SyncObject.seq, SyncObject.module).where(
+        col(SyncObject.deleted).is_(False), ~accepted.exists()
+    )
 
 
 async def open_way(db: AsyncSession, partner_id: int) -> None:
@@ -63,8 +66,22 @@ async def open_way(db: AsyncSession, partner_id: int) -> None:
     await stamp(db, Stream.MONEY, 0)  # What bills is there by now, or is made after all this.
     left = await _leave_hubs(db, partner_id)
     reached = await _have_hub_tell(db, partner_id)
+    is_new = await db.get(PartnerLane, partner_id) is None
     await open_lane(db, partner_id)
+    if is_new:
+        await _let_land(db, partner_id)
     await _take_over(db, partner_id, {*left, *reached})
+
+
+async def _let_land(db: AsyncSession, partner_id: int) -> None:
+    """Have no bill POSTed that a lane which the partner had a moment ago may have in flight."""
+    here = (
+        select(col(way.party)).where(col(way.partner_id) == partner_id)
+        for way in (PartnerRole, AnnouncedParty)
+    )
+    query = _untold().where(SyncObject.module == "cdrs", col(SyncObject.audience).in_(union(*here)))
+    bills = {key: seq for key, seq, _ in await db.exec(query)}
+    await park_late(db, partner_id, bills, wait=LANDED, seqs=bills)
 
 
 async def _leave_hubs(db: AsyncSession, partner_id: int) -> Collection[str]:

@@ -136,9 +136,10 @@ async def test_a_party_that_is_announced_anew_gets_no_bill_that_was_accepted(tow
         assert told(town) == ["C1", "C2"]
 
 
-async def registers(town: Town, member: Member) -> None:
+async def registers(town: Town, member: Member, *, anew: bool = False) -> None:
     """Have a partner do what it does when it POSTs its credentials."""
-    await add_partner(town.context, member.name, member.platform, member.roles)
+    if not anew:
+        await add_partner(town.context, member.name, member.platform, member.roles)
     peer = town.peers[member.name] = Peer(member, town.app)
     town.network.hosts[f"{member.name}.example"] = peer
     given = samples.credentials(token="t" * 32, roles=[samples.credentials_role("EMSP", **EMSP)])

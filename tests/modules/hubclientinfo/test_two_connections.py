@@ -18,6 +18,7 @@ from tests.modules.hubclientinfo.test_returning import (
     bill,
     held_up,
     nothing_is_overdue,
+    registers,
     soon_landed,
     told,
 )
@@ -62,6 +63,26 @@ async def test_a_bill_in_flight_when_a_connection_ends_is_told_once(
         await asyncio.sleep(LANDED / 1e6)
         await until(partial(nothing_is_overdue, town))
     assert (told(town, "direct"), told(town, "roaming")) == (["C1"], [])
+
+
+@pytest.mark.req("CD-05", "CD-08", "CR-15")
+@pytest.mark.parametrize("how", ["unregistered", "removed"])
+async def test_a_bill_in_flight_when_its_partner_registers_anew_is_told_once(
+    database_url: str, how: str
+) -> None:
+    async with open_town(database_url, (ROAMING,)) as town, pushing(town), pushing(town):
+        async with held_up(town, "roaming"):
+            if how == "removed":
+                await town.admin.delete("/admin/partners/roaming?force=true")
+            else:
+                await town.roaming.http.delete("/ocpi/hub/2.2.1/credentials")
+            await registers(town, ROAMING, anew=how == "unregistered")
+            await bill(town, "C2")
+            await until(lambda: told(town, "roaming") == ["C2"], 20)
+            await asyncio.sleep(0.3)
+        await asyncio.sleep(LANDED / 1e6)
+        await until(partial(nothing_is_overdue, town))
+        assert told(town, "roaming") == ["C2"]
 
 
 @pytest.mark.req("CD-05", "CD-08")
