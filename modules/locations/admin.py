@@ -197,6 +197,5 @@ async def get_tags(here: Here, owner: OwnParty, location_id: LocationID) -> Tags
 async def put_tags(here: Here, owner: OwnParty, location_id: LocationID, wish: Tags) -> Tags:
     """Replaces all of them; partners with rules are told what that changes for them."""
     async with here.database.write() as db:
-        gone = set(await tags_of(db, owner, location_id)) - {tag.lower() for tag in wish.tags}
-        tags = await tag_location(db, owner, location_id, add=tuple(wish.tags), remove=tuple(gone))
+        tags = await tag_location(db, owner, location_id, add=tuple(wish.tags), only=True)
     return Tags(tags=tags)

@@ -20,8 +20,11 @@ async def tag_location(
     *,
     add: tuple[str, ...] = (),
     remove: tuple[str, ...] = (),
+    only: bool = False,
 ) -> list[str]:
     """Add and remove tags of a Location; gives those that it has now, in lower case.
+
+    With `only` it has none but those added.
 
     Partners with rules are told what that changes for them. Raises ``UnknownLocation`` and
     ``InvalidParameters``.
@@ -35,7 +38,8 @@ async def tag_location(
     if row is None:
         raise UnknownLocation(f"There is no Location {location_id} of {owner}.")
     gone = {tag.lower() for tag in remove}
-    tags = [tag for tag in _split(listed([*_split(row.tags), *add])) if tag not in gone]
+    before = [] if only else _split(row.tags)
+    tags = [tag for tag in _split(listed([*before, *add])) if tag not in gone]
     if listed(tags) != row.tags:
         row.tags = listed(tags)
         db.add(row)

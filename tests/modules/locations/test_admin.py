@@ -1,5 +1,6 @@
 """The operator's way to Locations: good requests change them, bad ones change nothing."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -120,3 +121,13 @@ async def test_our_party_is_named_in_any_case(service: Service) -> None:
     answer = await service.admin.put("/admin/locations/nl/tnm/loc-1", json=location())
     assert (answer.status_code, answer.json()["id"]) == (201, "LOC-1")
     assert (await service.admin.get(URL)).status_code == 200
+
+
+async def test_of_tags_that_are_put_at_once_the_last_ones_stay_alone(postgres_url: str) -> None:
+    tags = "/admin/location-tags/NL/TNM/LOC-1"
+    async with open_service(postgres_url) as service:
+        await service.admin.put(URL, json=location())
+        for n in range(10):
+            wishes = [[f"a{n}"], [f"b{n}"]]
+            await asyncio.gather(*(service.admin.put(tags, json={"tags": wish}) for wish in wishes))
+            assert (await service.admin.get(tags)).json()["tags"] in wishes
