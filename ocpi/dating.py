@@ -1,6 +1,8 @@
 """Which `last_updated` a change of our own objects bears."""
 
-from ocpi.editing import Document
+from datetime import datetime
+
+from ocpi.editing import AHEAD, Document
 from ocpi.errors import Conflict, InvalidParameters
 from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
 
@@ -18,19 +20,42 @@ def date_change(before: Document | None, body: Document, now: int) -> str:
     """The `last_updated` of a change of ours: the one given, or now, but later than the stored one.
 
     `now` is in microseconds. The one given may equal the stored one, see `grown`. Raises
-    ``Conflict`` when it is older (PP-09), ``InvalidParameters`` when it is no moment.
+    ``Conflict`` when it is older (PP-09), ``InvalidParameters`` when it is no moment or lies ahead.
+    A stored one that lies ahead is no measure (PD-06): what is given then counts as that one.
     """
-    stored = None if before is None else before["last_updated"]
+    stored = None if before is None else parse_moment(before["last_updated"])
     given = body.get("last_updated")
     if given is None:
-        return later(stored, now)
+        return later(None if before is None else before["last_updated"], now)
     try:
         moment = parse_moment(str(given))
     except ValueError as error:
         raise InvalidParameters(f"last_updated: {error}") from None
-    if stored is not None and moment < parse_moment(stored):
-        raise Conflict(f"last_updated: {given} is older than the stored {stored}")
+    if stored is None or moment > stored:
+        refuse_ahead(moment, now)
+    elif moment < stored:
+        if not _is_ahead(stored, now):
+            raise Conflict(
+                f"last_updated: {given} is older than the stored {format_moment(stored)}"
+            )
+        moment = stored
     return format_moment(moment)
+
+
+def refuse_ahead(moment: datetime, now: int) -> None:
+    """Raises ``InvalidParameters`` for a moment by which all that comes after it would be older.
+
+    Partners skip what is not newer than what they have (IP-14), and so it would be for years.
+    """
+    if _is_ahead(moment, now):
+        raise InvalidParameters(
+            f"last_updated: {format_moment(moment)} lies more than five minutes ahead of "
+            f"{format_moment(moment_of(now))}; without one, the change is dated now"
+        )
+
+
+def _is_ahead(moment: datetime, now: int) -> bool:
+    return microseconds(moment) > now + AHEAD
 
 
 def grown(before: Document | None, document: Document) -> Document:

@@ -7,12 +7,13 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.locations.parts import Place, find_part, model_of, raise_parents
 from modules.locations.store import check_complete, locations
-from ocpi.dating import date_change, grown
+from ocpi.dating import date_change, grown, refuse_ahead
 from ocpi.editing import Decision, Document, Edit, Written, object_key, spelled
 from ocpi.errors import UnknownLocation
 from ocpi.headers import Party
 from ocpi.push.feed import Change, Stream, created
 from ocpi.push.writing import Tell, write_in
+from ocpi.spec.moments import parse_moment
 from ocpi.spec.reading import dump, read, read_patch
 from ocpi.store import refuse_defects
 
@@ -31,6 +32,7 @@ def putting_own(owner: Party, place: Place, body: Document) -> Edit:
         before = _find(location, place)
         dated = {**body, "last_updated": _date(location, before, body, now)}
         document = raise_parents(dump(read(model_of(place), _with_dates(dated))))
+        _refuse_parts_ahead(dated, document, now)
         if place.evse_uid is None:
             document = with_removed(before, spelled(owner, document))
         if before is not None and _nothing_new(before, document, body):
@@ -53,6 +55,7 @@ def patching_own(owner: Party, place: Place, body: Document) -> Edit:
         if "evses" in body:
             check_complete(body["evses"])
         changes = raise_parents(read_patch(model_of(place), dated))
+        _refuse_parts_ahead(dated, changes, now)
         if _nothing_new(before, {**before, **changes}, body):
             return None, Written(before, changed=False)
         changes = grown(before, changes)
@@ -135,6 +138,12 @@ def _date(location: Document | None, before: Document | None, body: Document, no
     A Location whose own date does not grow with each change is missed by those who pull.
     """
     return date_change(before if "last_updated" in body else location, body, now)
+
+
+def _refuse_parts_ahead(dated: Document, raised: Document, now: int) -> None:
+    """A part may lie ahead only where what is stored lies there already."""
+    if raised["last_updated"] != dated["last_updated"]:
+        refuse_ahead(parse_moment(raised["last_updated"]), now)
 
 
 def _with_dates(document: Document) -> Document:

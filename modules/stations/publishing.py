@@ -108,7 +108,7 @@ async def _publish(
     now = later(None, await clock_of(db, Stream.STATE))
     counts: Counter[Outcome] = Counter()
     new: list[Document] = []
-    for document in documents:
+    for document in (_by_now(each, now) for each in documents):
         known = stored.get(object_key(owner, document["id"]))
         if known is None:
             # By an older date, partners that pull what is new would miss it (IP-24).
@@ -173,6 +173,16 @@ async def _create_tariffs(db: AsyncSession, owner: Party, documents: Sequence[Do
 
 LOCATIONS = Kind(locations, modules.locations.own.create_own, _update_location)
 TARIFFS = Kind(tariffs, _create_tariffs, _update_tariff)
+
+
+def _by_now(document: Document, now: str) -> Document:
+    """The document with parts that a file dates later dated now: else no change would be newer."""
+    dated = dict(document)
+    for name in ("evses", "connectors"):
+        if name in document:
+            dated[name] = [_by_now(part, now) for part in document[name]]
+    dated["last_updated"] = min(document["last_updated"], now, key=parse_moment)
+    return dated
 
 
 def _beside_stored(stored: Document, document: Document, now: str) -> Document:

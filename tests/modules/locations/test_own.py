@@ -41,6 +41,12 @@ async def put(database: Database, place: Place, body: Document) -> Written:
         return await put_own(db, OURS, place, body)
 
 
+async def store(database: Database, document: Document) -> None:
+    """As a version stored it that refused no dates."""
+    async with database.write() as db:
+        await locations.put(db, OURS, "LOC-1", document)
+
+
 async def patch(database: Database, place: Place, body: Document) -> Written:
     async with database.write() as db:
         return await patch_own(db, OURS, place, body)
@@ -109,7 +115,7 @@ async def test_a_part_that_changes_now_moves_its_parents(
     database: Database, place: Place, body: Document
 ) -> None:
     future = "2099-01-01T00:00:00Z"
-    await put(database, LOC, location(last_updated=future))
+    await store(database, location(last_updated=future))
     await patch(database, place, without(body, "last_updated"))
     document = await stored(database)
     # Even where the parent's date lies ahead of the clock, else date filters would miss the change.
@@ -151,6 +157,50 @@ async def test_an_older_date_is_a_conflict(database: Database, place: Place) -> 
     with pytest.raises(Conflict, match="older than the stored"):
         await patch(database, place, older)
     assert await stored(database) == location()
+
+
+AHEAD = {"last_updated": "2099-01-01T00:00:00Z"}
+
+
+@pytest.mark.pitfall("IP-14")
+@pytest.mark.parametrize(
+    ("place", "body"),
+    [
+        (LOC, AHEAD),
+        (EVSE, AHEAD),
+        (PLUG, AHEAD),
+        (LOC, {"evses": [samples.evse(1, **AHEAD)]}),
+        (EVSE, {"connectors": [samples.connector(1, **AHEAD)]}),
+    ],
+)
+async def test_a_date_ahead_is_refused(database: Database, place: Place, body: Document) -> None:
+    await put(database, LOC, location())
+    with pytest.raises(InvalidParameters, match="2099-01-01T00:00:00Z lies more than five minutes"):
+        await patch(database, place, body)
+    with pytest.raises(InvalidParameters, match="without one, the change is dated now"):
+        await put(database, LOC, location(evses=[samples.evse(1, **AHEAD)]))
+    assert await stored(database) == location()
+
+
+@pytest.mark.pitfall("IP-14")
+@pytest.mark.parametrize(
+    ("place", "document"), [(LOC, location()), (EVSE, samples.evse(1)), (PLUG, samples.connector())]
+)
+async def test_a_date_that_lies_ahead_already_does_not_block(
+    database: Database, place: Place, document: Document
+) -> None:
+    plug = samples.connector(1, **AHEAD)
+    whole = location(evses=[samples.evse(1, **AHEAD, connectors=[plug])], **AHEAD)
+    await store(database, whole)
+    assert not (await put(database, LOC, whole)).changed
+    for n in range(2):
+        given = {"x_n": n, "last_updated": f"2026-03-0{n + 1}T00:00:00Z"}
+        written = await patch(database, place, given)
+        assert written.document["x_n"] == n
+        # Later than what partners have, who would skip it else.
+        assert written.document["last_updated"] == f"2099-01-01T00:00:00.00{n + 1}Z"
+        assert not (await patch(database, place, given)).changed
+    assert (await put(database, place, document)).changed
 
 
 @pytest.mark.req("LO-12", "LO-13")

@@ -208,3 +208,15 @@ async def test_a_removed_evse_comes_back_with_a_newer_file_only(database: Databa
     newer = location(evses=[samples.evse(1, last_updated="2099-01-01T00:00:00Z")])
     await publish(database, newer)
     assert (await stored(database))["evses"][0]["status"] == "AVAILABLE"
+
+
+@pytest.mark.pitfall("IP-14")
+async def test_what_a_file_dates_ahead_is_dated_when_it_is_published(database: Database) -> None:
+    ahead = {"last_updated": "2099-01-01T00:00:00Z"}
+    plug = samples.connector(1, **ahead)
+    await publish(database, location(evses=[samples.evse(1, **ahead, connectors=[plug])], **ahead))
+    document = await stored(database)
+    [evse] = document["evses"]
+    dates = {each["last_updated"] for each in (document, evse, *evse["connectors"])}
+    assert len(dates) == 1
+    assert parse_moment(dates.pop()).year < 2099

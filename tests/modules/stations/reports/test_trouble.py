@@ -121,7 +121,7 @@ async def test_a_session_without_a_tariff_for_its_driver_is_billed_later_to_whom
         assert outcome["note"] == "No Tariff of the Connector is for REGULAR: TARIFF-1."
         assert await yard.cdrs() == []
         await yard.add_token(contract_id="ANOTHER", last_updated="2099-01-01T00:00:00Z")
-        await yard.put_tariff({**TARIFF, "last_updated": "2099-01-01T00:00:00Z"})
+        await yard.put_tariff(TARIFF)
         [listed] = await yard.listed(trouble=True)
         await yard.bill(listed["id"])
         told, billed = (await yard.session())["cdr_token"], (await yard.cdr())["cdr_token"]
