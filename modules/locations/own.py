@@ -92,7 +92,7 @@ async def patch_own(db: AsyncSession, owner: Party, place: Place, body: Document
 
 async def store_own(db: AsyncSession, owner: Party, place: Place, document: Document) -> Written:
     """Store a document that is fit to be sent, and have partners told."""
-    edit = locations.putting_at(owner, place, document)
+    edit = replace(locations.putting_at(owner, place, document), dated_in=Stream.STATE)
     return await write_in(db, locations, edit, telling(owner, place))
 
 

@@ -1,11 +1,12 @@
 """Locations as they are stored: whole, with their EVSEs and Connectors inside."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Index
 from sqlmodel import Field
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.locations.parts import (
     PartEdit,
@@ -15,6 +16,7 @@ from modules.locations.parts import (
     upsert_evses,
     with_mapped_tariffs,
 )
+from modules.locations.statuses import Since, note_statuses, watching
 from ocpi.editing import Decision, Document, Edit, Written, is_stale, object_key
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.headers import Party
@@ -73,6 +75,15 @@ class LocationStore(Store[LocationRow]):
         """With the Tariffs that a partner gets at its Connectors."""
         owner = Party(document["country_code"], document["party_id"])
         return with_mapped_tariffs(document, owner.key, mappings)
+
+    async def write(self, db: AsyncSession, edits: Sequence[Edit]) -> list[Written | Exception]:
+        """As for every object; since when EVSEs of ours have their status is noted."""
+        since: Since = {}
+        watched = [edit if edit.dated_in is None else watching(edit, since) for edit in edits]
+        outcomes = await super().write(db, watched)
+        if since:
+            await note_statuses(db, since)
+        return outcomes
 
     def putting_at(self, owner: Party, place: Place, document: Document) -> Edit:
         """Put a Location, or an EVSE or Connector of one that is known (LO-07, LO-10, LO-11)."""

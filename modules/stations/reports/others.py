@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from modules.commands.reservations import Reservation
 from modules.locations.own import REMOVED, patch_own
 from modules.locations.parts import Place, find_part
+from modules.locations.statuses import note_statuses, status_since
 from modules.locations.store import locations
 from modules.stations.consequences import drop, profile_setters, settle
 from modules.stations.reports.cases import open_case
@@ -19,14 +20,15 @@ from modules.stations.reports.forms import (
     StatusReport,
 )
 from modules.stations.reports.record import Taken
+from ocpi.editing import object_key
 from ocpi.errands import Errand, tell
 from ocpi.errors import UnknownLocation, UnknownObject
 from ocpi.parties import PartnerEndpoint
-from ocpi.spec.moments import parse_moment
+from ocpi.spec.moments import format_moment, microseconds, moment_of
 from ocpi.spec.reading import dump
 
-# By so much a report may lie before what is known and still be the newest: what is known is dated
-# when it arrived, by our clock, since a station's may go wrong and partners skip what is not newer.
+# By so much a report may lie before what is known and still be the newest: what was told without a
+# moment, or changed here, is known since it arrived, by our clock, and a station's may be slow.
 LATE = timedelta(seconds=30)
 
 
@@ -39,10 +41,16 @@ async def change_status(desk: Desk, report: StatusReport) -> Outcome:
     evse = find_part(location, place)
     if evse["status"] == REMOVED:
         return Outcome(Taken.KEPT, "This EVSE is removed for good.")
-    known = parse_moment(evse["last_updated"])
-    if report.at is not None and report.at < known - LATE:
-        return Outcome(Taken.KEPT, f"Older than what is known since {evse['last_updated']}.")
+    key = object_key(desk.owner, desk.location_id)
+    known = await status_since(desk.db, key, evse["uid"])
+    if known is not None and report.at is not None and report.at < moment_of(known) - LATE:
+        return Outcome(
+            Taken.KEPT, f"Older than what is known since {format_moment(moment_of(known))}."
+        )
     written = await patch_own(desk.db, desk.owner, place, {"status": report.status.value})
+    if written.changed and report.at is not None:
+        moment = min(microseconds(report.at), desk.now)
+        await note_statuses(desk.db, {(key, evse["uid"].lower()): moment})
     return Outcome(Taken.TAKEN if written.changed else Taken.REPEATED)
 
 

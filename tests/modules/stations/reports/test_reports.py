@@ -11,6 +11,7 @@ import pytest
 
 from modules.locations.own import patch_own, put_own
 from modules.locations.parts import Place
+from modules.locations.store import locations
 from modules.stations.reports.examples import EXAMPLES
 from ocpi.headers import Party
 from ocpi.spec.moments import format_moment, moment_of
@@ -240,6 +241,45 @@ async def test_statuses_are_told_and_late_ones_are_not_applied(yard: Yard) -> No
     soon = format_moment(moment_of(await yard.now()) + timedelta(minutes=1))
     [outcome] = await yard.report(status("AVAILABLE", at=soon))
     assert outcome["result"] == "taken"
+
+
+async def test_a_status_is_late_by_when_the_status_was_told_and_by_nothing_else(
+    yard: Yard,
+) -> None:
+    url = "/admin/locations/NL/TNM/LOC-1"
+
+    async def status(word: str, minutes: int) -> str:
+        moment = moment_of(await yard.now()) - timedelta(minutes=minutes)
+        told = {"type": "status", "evse_uid": "EVSE-1", "at": format_moment(moment)}
+        [outcome] = await yard.report({**told, "status": word})
+        return str(outcome["result"])
+
+    async def edit(place: str, changes: dict[str, Any]) -> None:
+        assert (await yard.service.admin.patch(f"{url}{place}", json=changes)).status_code == 200
+
+    await edit("/EVSE-1/1", {"tariff_ids": ["OTHER"]})
+    assert await status("OUTOFORDER", 5) == "taken"
+    assert (await yard.service.admin.get(f"{url}/EVSE-1")).json()["status"] == "OUTOFORDER"
+    await edit("/EVSE-1", {"floor_level": "1"})
+    assert await status("CHARGING", 6) == "kept"
+    # It came later than the one before; what counts is when it was so.
+    assert await status("AVAILABLE", 4) == "taken"
+    await edit("/EVSE-1", {"status": "BLOCKED"})
+    assert await status("CHARGING", 3) == "kept"
+
+
+async def test_a_status_is_taken_whatever_date_ahead_is_stored(yard: Yard) -> None:
+    ahead = {"last_updated": "2099-01-01T00:00:00Z"}
+    async with yard.database.write() as db:
+        document = await locations.lock(db, OURS, "LOC-1")
+        assert document is not None
+        evses = [{**evse, **ahead} for evse in document["evses"]]
+        await locations.put(db, OURS, "LOC-1", {**document, **ahead, "evses": evses})
+    for word in ("CHARGING", "AVAILABLE"):
+        moment = format_moment(moment_of(await yard.now()))
+        told = {"type": "status", "evse_uid": "EVSE-1", "status": word, "at": moment}
+        [outcome] = await yard.report(told)
+        assert outcome["result"] == "taken"
 
 
 async def test_a_report_without_a_moment_is_dated_now(local: Yard) -> None:
