@@ -200,6 +200,9 @@ def _live(stored: Document | None, evse: Document, now: str) -> Document:
     if parse_moment(stored["last_updated"]) > parse_moment(evse["last_updated"]):
         # The station has reported, or was withdrawn, since the file was made.
         evse = {**evse, "status": stored["status"]}
+    if evse["status"] == "UNKNOWN" and stored["status"] != modules.locations.own.REMOVED:
+        # The file is of what there is, not of how it is.
+        evse = {**evse, "status": stored["status"]}
     if modules.locations.own.same_content(stored, evse):
         return stored
     return {**evse, "last_updated": _after(stored, now)}

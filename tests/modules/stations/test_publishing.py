@@ -113,6 +113,22 @@ async def test_the_state_that_a_station_told_outlives_an_older_file(database: Da
     assert (await stored(database))["evses"][0]["status"] == "CHARGING"
 
 
+async def test_a_file_that_knows_no_status_takes_none_back(database: Database) -> None:
+    def silent(moment: str, **over: Any) -> Document:
+        return location(evses=[samples.evse(1, status="UNKNOWN", last_updated=moment)], **over)
+
+    await publish(database, silent(T1))
+    assert (await stored(database))["evses"][0]["status"] == "UNKNOWN"
+    await change(database, Place("LOC-1", "EVSE-1"), status="CHARGING")
+    later = (await stored(database))["evses"][0]["last_updated"]
+    assert (await publish(database, silent(later))).counts == {Outcome.UNCHANGED: 1}
+    await publish(database, silent(later, city="Neustadt"))
+    assert (await stored(database))["evses"][0]["status"] == "CHARGING"
+    await change(database, Place("LOC-1", "EVSE-1"), status="REMOVED")
+    await publish(database, silent((await stored(database))["evses"][0]["last_updated"]))
+    assert (await stored(database))["evses"][0]["status"] == "UNKNOWN"
+
+
 @pytest.mark.req("LO-12", "LO-13")
 async def test_an_evse_that_the_file_lacks_is_removed_once(database: Database) -> None:
     await publish(database, location())
