@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from modules.locations.parts import Place, find_part, model_of, raise_parents
+from modules.locations.parts import Place, find_part, is_older, model_of, raise_parents
 from modules.locations.store import check_complete, locations
 from ocpi.dating import date_change, grown, refuse_ahead
 from ocpi.editing import Decision, Document, Edit, Written, object_key, spelled
-from ocpi.errors import UnknownLocation
+from ocpi.errors import Conflict, UnknownLocation
 from ocpi.headers import Party
 from ocpi.push.feed import Change, Stream, created
 from ocpi.push.writing import Tell, write_in
@@ -56,6 +56,7 @@ def patching_own(owner: Party, place: Place, body: Document) -> Edit:
             check_complete(body["evses"])
         changes = raise_parents(read_patch(model_of(place), dated))
         _refuse_parts_ahead(dated, changes, now)
+        _refuse_older(before, changes)
         if _nothing_new(before, {**before, **changes}, body):
             return None, Written(before, changed=False)
         changes = grown(before, changes)
@@ -144,6 +145,18 @@ def _refuse_parts_ahead(dated: Document, raised: Document, now: int) -> None:
     """A part may lie ahead only where what is stored lies there already."""
     if raised["last_updated"] != dated["last_updated"]:
         refuse_ahead(parse_moment(raised["last_updated"]), now)
+
+
+def _refuse_older(before: Document, changes: Document) -> None:
+    """An EVSE in a PATCH is as much a change of its own as at its own URL (PP-09)."""
+    stored = {evse["uid"].lower(): evse for evse in before.get("evses") or []}
+    for evse in changes.get("evses") or []:
+        known = stored.get(evse["uid"].lower())
+        if known is not None and is_older(evse["last_updated"], known):
+            raise Conflict(
+                f"last_updated: {evse['last_updated']} is older than the stored "
+                f"{known['last_updated']} of the EVSE {known['uid']}"
+            )
 
 
 def _with_dates(document: Document) -> Document:

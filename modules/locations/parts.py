@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ocpi.editing import Document
+from ocpi.editing import Document, is_stale
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.mappings import Mappings
 from ocpi.spec.locations import EVSE, Connector, Location
-from ocpi.spec.moments import parse_moment
+from ocpi.spec.moments import microseconds, parse_moment
 
 PartEdit = Callable[[Document | None], Document]
 
@@ -102,11 +102,23 @@ def _mapped(document: Document, owner: str, mappings: Mappings) -> Document:
 
 
 def upsert_evses(stored: Document, given: list[Document]) -> list[Document]:
-    """A PATCH with EVSEs changes those it names and leaves the others alone (AT-32, IP-16)."""
+    """A PATCH with EVSEs changes those it names and leaves the others alone (AT-32, IP-16).
+
+    One that is older than what is stored is not applied, as at its own URL (PP-09).
+    """
     evses: list[Document] = stored.get("evses", [])
     for evse in given:
+        known = _find(evses, "uid", evse["uid"])
+        if known is not None and is_older(evse["last_updated"], known):
+            continue
         evses = _with(evses, "uid", evse)
     return evses
+
+
+def is_older(moment: str, stored: Document) -> bool:
+    """Whether a change of this date is older than what is stored of a part (PP-09)."""
+    dates = (parse_moment(each) for each in (moment, stored["last_updated"]))
+    return is_stale(*map(microseconds, dates))
 
 
 def _find(parts: list[Document], field: str, identifier: str) -> Document | None:

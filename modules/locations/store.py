@@ -13,18 +13,18 @@ from modules.locations.parts import (
     Place,
     edit_part,
     find_part,
+    is_older,
     upsert_evses,
     with_mapped_tariffs,
 )
 from modules.locations.statuses import Since, note_statuses, watching
-from ocpi.editing import Decision, Document, Edit, Written, is_stale, object_key
+from ocpi.editing import Decision, Document, Edit, Written, object_key
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.headers import Party
 from ocpi.mappings import Mappings
 from ocpi.sight import listed
 from ocpi.spec.document import encode
 from ocpi.spec.locations import Location
-from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.store import PulledObject, Store
 
 
@@ -118,7 +118,7 @@ def _editing(owner: Party, place: Place, moment: str, edit: PartEdit) -> Edit:
         if location is None:
             raise UnknownLocation(f"There is no Location {place.location_id}.")
         before = _part_or_none(location, place)
-        if before is not None and _is_older(moment, before["last_updated"]):
+        if before is not None and is_older(moment, before):
             return None, Written(before, changed=False, stale=True)
         edited = edit_part(location, place, edit)
         part = find_part(edited, place)
@@ -133,10 +133,6 @@ def _tariff_ids(location: Document) -> Iterator[str]:
     for evse in location.get("evses") or ():
         for connector in evse["connectors"]:
             yield from connector.get("tariff_ids") or ()
-
-
-def _is_older(moment: str, stored: str) -> bool:
-    return is_stale(microseconds(parse_moment(moment)), microseconds(parse_moment(stored)))
 
 
 def _part_or_none(location: Document, place: Place) -> Document | None:

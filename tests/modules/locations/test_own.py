@@ -203,6 +203,16 @@ async def test_a_date_that_lies_ahead_already_does_not_block(
     assert (await put(database, place, document)).changed
 
 
+@pytest.mark.req("PP-09")
+async def test_an_older_evse_in_a_patch_is_a_conflict_too(database: Database) -> None:
+    await put(database, LOC, location())
+    await patch(database, EVSE, {"status": "CHARGING"})
+    before = await stored(database)
+    with pytest.raises(Conflict, match=r"older than the stored .* of the EVSE EVSE-1"):
+        await patch(database, LOC, {"evses": [samples.evse(1)]})
+    assert await stored(database) == before
+
+
 @pytest.mark.req("LO-12", "LO-13")
 @pytest.mark.pitfall("IP-19")
 async def test_an_evse_that_is_left_out_becomes_removed(database: Database) -> None:

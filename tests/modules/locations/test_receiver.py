@@ -138,6 +138,20 @@ async def test_a_patch_with_evses_changes_these_and_leaves_the_others(service: S
 
 
 @pytest.mark.req("PP-09")
+@pytest.mark.pitfall("IP-14")
+async def test_a_patch_does_not_take_an_evse_back_in_time(service: Service) -> None:
+    await service.cpo.put(URL, json=samples.location())
+    newer = {"status": "CHARGING", "last_updated": T2}
+    wrote(await service.cpo.patch(f"{URL}/EVSE-1", json=newer))
+    older, other = (samples.evse(n, status="BLOCKED", last_updated=T1) for n in (1, 2))
+    date = {"last_updated": "2026-03-02T00:00:00Z"}
+    wrote(await service.cpo.patch(URL, json={"evses": [older, other], "name": "New", **date}))
+    location = await stored(service)
+    assert location["evses"] == [{**samples.evse(1), **newer}, other, samples.evse(3)]
+    assert (location["name"], location["last_updated"]) == ("New", date["last_updated"])
+
+
+@pytest.mark.req("PP-09")
 @pytest.mark.parametrize(("path", "document", "changes"), LEVELS)
 @pytest.mark.pitfall("IP-14")
 @pytest.mark.threat("TA-13")
