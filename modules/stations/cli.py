@@ -26,6 +26,8 @@ from modules.stations.publishing import (
     publish_records,
     with_tariff,
 )
+from modules.tariffs.pricing.usage import PricingError
+from modules.tariffs.pricing.zones import open_zone
 from ocpi.context import Context
 from ocpi.errors import InvalidParameters
 from ocpi.headers import Party
@@ -42,6 +44,17 @@ station_app.command("bill")(bill_charge)
 station_app.command("report")(post_reports)
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file to read.")]
+
+
+def _zone(name: str | None) -> str | None:
+    if name is not None:
+        try:
+            open_zone(name)
+        except PricingError as error:
+            raise typer.BadParameter(str(error)) from None
+    return name
+
+
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and keep nothing.")]
 PartyOption = Annotated[
     str | None,
@@ -55,7 +68,8 @@ def import_stations(
     *,
     party: PartyOption = None,
     time_zone: Annotated[
-        str | None, typer.Option(help="IANA name, where neither file nor coordinates tell it.")
+        str | None,
+        typer.Option(callback=_zone, help="IANA name, where neither file nor coordinates tell it."),
     ] = None,
     tariff: Annotated[
         str | None, typer.Option(help="Id of the Tariff of Connectors for which the file has none.")

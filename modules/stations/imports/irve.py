@@ -118,7 +118,7 @@ def _fill_location(draft: Draft, rows: list[Row], towns: Towns, importer: Import
     place = _place(row, towns, draft)
     time_zone = time_zone_at(latitude, longitude) or importer.default_time_zone
     if not time_zone:
-        raise UnusableError("time_zone", "the coordinates tell none: name a default time zone")
+        raise UnusableError("time_zone", "the coordinates tell none: name one by --time-zone")
     document = {
         "country_code": importer.country_code,
         "party_id": importer.party_id,

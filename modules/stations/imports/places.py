@@ -111,7 +111,7 @@ def add_time_zone(draft: Draft, default: str | None) -> None:
     zone = time_zone_at(coordinates.get("latitude"), coordinates.get("longitude"))
     if not zone and not default:
         raise UnusableError(
-            "time_zone", "is missing, and the coordinates tell none: name a default time zone"
+            "time_zone", "is missing, and the coordinates tell none: name one by --time-zone"
         )
     draft.document["time_zone"] = zone or default
     source = "taken from the coordinates" if zone else "the default of this import"

@@ -152,7 +152,7 @@ LOST_STATIONS = [
     (
         {"coordonneesXY": "[-30.0, 40.0]"},
         "time_zone",
-        "the coordinates tell none: name a default time zone",
+        "the coordinates tell none: name one by --time-zone",
     ),
 ]
 

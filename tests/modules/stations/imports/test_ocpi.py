@@ -232,7 +232,7 @@ def test_a_location_at_sea_without_a_time_zone_needs_a_default(tmp_path: Path) -
     adrift = changed(LOCATION, "time_zone", ...)
     adrift["coordinates"] = {"latitude": "40.00000", "longitude": "-30.00000"}
     path = write_json(tmp_path, adrift)
-    reason = "is missing, and the coordinates tell none: name a default time zone"
+    reason = "is missing, and the coordinates tell none: name one by --time-zone"
     assert stations(path) == ([], [Refusal("LOC1", "time_zone", reason)])
     imported, _ = stations(path, default_time_zone="Atlantic/Azores")
     assert said(imported[0]) == [("time_zone", "was missing: the default of this import")]
