@@ -43,6 +43,11 @@ station_app.command("charges")(list_charges)
 station_app.command("bill")(bill_charge)
 station_app.command("report")(post_reports)
 
+
+class RefusedError(ValueError):
+    """Of a file not everything could be used."""
+
+
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file to read.")]
 
 
@@ -131,6 +136,10 @@ async def _publish(
         print_json(_as_document(report, dry_run=dry_run))
     else:
         _print_report(report, dry_run=dry_run)
+    if report.refusals:
+        count = len(report.refusals)
+        told = "1 record was" if count == 1 else f"{count} records were"
+        raise RefusedError(f"{told} refused; the others are not concerned.")
 
 
 @contextmanager

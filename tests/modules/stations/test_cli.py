@@ -10,7 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from modules.stations.cli import station_app
+from modules.stations.cli import import_tariffs, station_app
 from ocpi.editing import Document
 from ocpi.spec.document import decode, encode
 from ocpi.testing import samples
@@ -72,3 +72,24 @@ def test_a_time_zone_that_there_is_not_is_refused(tmp_path: Path) -> None:
     assert "the coordinates tell none: name one by --time-zone" in stdout
     assert run("import", file, "--time-zone", "Atlantic/Azores")[0] == 0
     assert shown("LOC-1")["time_zone"] == "Atlantic/Azores"
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",), ("--json",)])
+def test_an_import_that_refused_something_ends_with_code_1(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    good, bad = location(), location("LOC-2", coordinates="nowhere", evses=[])
+    file = written(tmp_path, good, bad)
+    code, stdout, stderr = run("import", file, *options)
+    assert (code, "LOC-2" in stdout) == (1, True)
+    assert stderr.endswith("error: 1 record was refused; the others are not concerned.")
+    assert run("import", written(tmp_path, good), *options)[0] == 0
+
+
+def test_an_import_of_tariffs_does_so_too(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(import_tariffs)
+    bad = [samples.tariff(id=name, elements=[]) for name in ("T1", "T2")]
+    code, _, stderr = run(written(tmp_path, *bad), app=app)
+    assert code == 1
+    assert stderr.endswith("error: 2 records were refused; the others are not concerned.")
