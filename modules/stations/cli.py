@@ -28,8 +28,9 @@ from modules.stations.publishing import (
 )
 from modules.tariffs.pricing.usage import PricingError
 from modules.tariffs.pricing.zones import open_zone
+from modules.tariffs.store import tariffs
 from ocpi.context import Context
-from ocpi.errors import InvalidParameters
+from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import Party
 from ocpi.opening import open_context
 from ocpi.pagination import Paging
@@ -96,12 +97,25 @@ def import_stations(
                 party_id=owner.party_id,
                 default_time_zone=time_zone,
             )
-            records = with_tariff(records, tariff) if tariff is not None else records
+            if tariff is not None:
+                records = with_tariff(records, await _known_tariff(context, owner, tariff))
             await _publish(
                 context, file, records, LOCATIONS, owner, dry_run=dry_run, as_json=as_json
             )
 
     run(act())
+
+
+async def _known_tariff(context: Context, owner: Party, tariff_id: str) -> str:
+    """A Tariff's id as it is stored; raises ``UnknownObject`` with what to do."""
+    async with context.database.read() as db:
+        found = await tariffs.get(db, owner, tariff_id)
+    if found is None:
+        raise UnknownObject(
+            f"{owner} has no Tariff {tariff_id}: bring it in first, by `ocpi tariff import FILE`."
+        )
+    known: str = found["id"]
+    return known
 
 
 def import_tariffs(

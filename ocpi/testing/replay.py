@@ -110,7 +110,7 @@ async def run_replay(say: Say, database_url: str | None, most: int | None) -> bo
         emsp = MockEMSP((Party("DE", "MSP", "Replay eMSP"),))
         await stack.enter_async_context(running(emsp))
         service = _Service(folder, database_url)
-        unfit = await _prepare(service, say)
+        unfit = await _prepare(service, folder, say)
         await stack.enter_async_context(service.serving())
         admin = await stack.enter_async_context(service.admin())
         await _register(admin, emsp, say)
@@ -218,11 +218,14 @@ def _free_port() -> int:
         return port
 
 
-async def _prepare(service: _Service, say: Say) -> Mapping[str, str]:
+async def _prepare(service: _Service, folder: Path, say: Say) -> Mapping[str, str]:
     """Import the register of charging points; gives why points of it were refused, by their id.
 
     They get a Tariff of ours, since the register has none.
     """
+    tariff = folder / "tariff.json"
+    tariff.write_text(encode(_TARIFF))
+    await service.run("tariff", "import", str(tariff))
     started = time.monotonic()
     with as_file(files("ocpi.testing") / "data" / "irve-statique.json.gz") as path:
         words = ("station", "import", str(path), "--tariff", "REPLAY", "--json")
@@ -238,8 +241,6 @@ async def _prepare(service: _Service, say: Say) -> Mapping[str, str]:
 
 
 async def _register(admin: httpx.AsyncClient, emsp: MockEMSP, say: Say) -> None:
-    tariff = await admin.put("/tariffs/FR/RPL/REPLAY", content=encode(_TARIFF))
-    tariff.raise_for_status()
     role = {"role": "EMSP", "country_code": "DE", "party_id": "MSP"}
     offered = await admin.post("/partners", json={"name": "emsp", "roles": [role]})
     offered.raise_for_status()

@@ -93,3 +93,24 @@ def test_an_import_of_tariffs_does_so_too(tmp_path: Path) -> None:
     code, _, stderr = run(written(tmp_path, *bad), app=app)
     assert code == 1
     assert stderr.endswith("error: 2 records were refused; the others are not concerned.")
+
+
+def test_a_tariff_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    document = location()
+    for evse in document["evses"]:
+        for connector in evse["connectors"]:
+            connector.pop("tariff_ids", None)
+    file = written(tmp_path, document)
+    code, stdout, stderr = run("import", file, "--tariff", "tariff-1")
+    assert (code, stdout) == (1, "")
+    assert stderr == (
+        "error: NL*TNM has no Tariff tariff-1: bring it in first, by `ocpi tariff import FILE`."
+    )
+    app = typer.Typer()
+    app.command()(import_tariffs)
+    file_of_tariffs = tmp_path / "tariffs.json"
+    file_of_tariffs.write_text(encode([samples.tariff(**OWNER)]))
+    assert run(str(file_of_tariffs), app=app)[0] == 0
+    assert run("import", file, "--tariff", "tariff-1")[0] == 0
+    plugs = [each for evse in shown("LOC-1")["evses"] for each in evse["connectors"]]
+    assert {name for plug in plugs for name in plug["tariff_ids"]} == {"TARIFF-1"}
