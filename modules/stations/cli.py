@@ -68,6 +68,12 @@ PartyOption = Annotated[
 ]
 
 
+OwnerOption = Annotated[
+    str | None,
+    typer.Option("--party", help="The party of ours whose stations are meant, such as DE*ABC."),
+]
+
+
 @station_app.command("import")
 def import_stations(
     file: File,
@@ -197,7 +203,7 @@ def _print_report(report: Report, *, dry_run: bool) -> None:
 @station_app.command("list")
 def list_stations(
     *,
-    party: PartyOption = None,
+    party: OwnerOption = None,
     offset: Annotated[int, typer.Option(min=0)] = 0,
     limit: Annotated[int, typer.Option(min=1, max=10000)] = 50,
     as_json: AsJSON = False,
@@ -230,7 +236,7 @@ def _summary(location: dict[str, Any]) -> tuple[object, ...]:
 
 
 @station_app.command("show")
-def show_station(location_id: str, *, party: PartyOption = None, as_json: AsJSON = False) -> None:
+def show_station(location_id: str, *, party: OwnerOption = None, as_json: AsJSON = False) -> None:
     """Show one station with its EVSEs and Connectors."""
 
     async def act() -> None:
@@ -267,7 +273,7 @@ def tag_station(
     tags: Annotated[list[str] | None, typer.Argument(help="Tags to add, such as fleet.")] = None,
     *,
     remove: Annotated[list[str] | None, typer.Option(help="A tag to remove.")] = None,
-    party: PartyOption = None,
+    party: OwnerOption = None,
     as_json: AsJSON = False,
 ) -> None:
     """Add and remove our own tags of a station, by which rules choose what a partner sees.
@@ -296,7 +302,7 @@ def set_status(
     evse_uid: str,
     status: Annotated[str, typer.Argument(help=", ".join(Status))],
     *,
-    party: PartyOption = None,
+    party: OwnerOption = None,
     as_json: AsJSON = False,
 ) -> None:
     """Set the status of an EVSE; partners hear of it within seconds."""

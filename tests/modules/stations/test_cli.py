@@ -114,3 +114,9 @@ def test_a_tariff_that_there_is_not_is_refused(tmp_path: Path) -> None:
     assert run("import", file, "--tariff", "tariff-1")[0] == 0
     plugs = [each for evse in shown("LOC-1")["evses"] for each in evse["connectors"]]
     assert {name for plug in plugs for name in plug["tariff_ids"]} == {"TARIFF-1"}
+
+
+@pytest.mark.parametrize("command", ["list", "show", "tag", "set-status"])
+def test_only_who_publishes_is_asked_as_whom(command: str) -> None:
+    assert "publish" not in run(command, "--help")[1].partition("--party")[2].partition("DE*ABC")[0]
+    assert "publish as" in run("import", "--help")[1]
