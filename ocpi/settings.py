@@ -21,6 +21,23 @@ def _supported(url: str) -> str:
     return url
 
 
+def _matching(pattern: str, sentence: str) -> AfterValidator:
+    """What a text must be, said in a sentence: a pattern is nothing to read."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(sentence)
+        return text
+
+    return AfterValidator(check)
+
+
+# As `ocpi party add` takes them.
+CountryCode = Annotated[str, _matching("[A-Za-z]{2}", "must be two letters, such as DE")]
+PartyCode = Annotated[
+    str, _matching("[A-Za-z0-9]{3}", "must be three letters or digits, such as ABC")
+]
+
 # What stands in examples and in the settings of those who meant to choose a secret later (TA-32).
 _PLACEHOLDER = re.compile(
     r"change.?(me|it|this)|replace.?(me|this)"
@@ -52,26 +69,20 @@ class Settings(BaseSettings):
         description="A SQLite file (`sqlite+aiosqlite:///PATH`) or PostgreSQL "
         "(`postgresql+asyncpg://USER:PASSWORD@HOST/NAME`).",
     )
-    country_code: str | None = Field(
-        None, min_length=2, max_length=2, description="Country code of our first CPO party."
+    country_code: CountryCode | None = Field(
+        None, description="Country code of our first CPO party."
     )
-    party_id: str | None = Field(
-        None, min_length=3, max_length=3, description="Party id of our first CPO party."
-    )
+    party_id: PartyCode | None = Field(None, description="Party id of our first CPO party.")
     name: str | None = Field(
         None,
         max_length=100,
         description="Name of our first CPO party, as partners and drivers see it.",
     )
-    hub_country_code: str | None = Field(
+    hub_country_code: CountryCode | None = Field(
         None,
-        min_length=2,
-        max_length=2,
         description="Country code of the hub; with OCPI_HUB_PARTY_ID it turns the hub platform on.",
     )
-    hub_party_id: str | None = Field(
-        None, min_length=3, max_length=3, description="Party id of the hub."
-    )
+    hub_party_id: PartyCode | None = Field(None, description="Party id of the hub.")
     hub_name: str | None = Field(
         None, max_length=100, description="Name of the hub, as its partners see it."
     )
@@ -242,6 +253,14 @@ class Settings(BaseSettings):
         if proxy is not None and not re.match(r"http://[^/]", proxy.get_secret_value()):
             raise ValueError("must be a URL that begins with http://")
         return proxy
+
+    @model_validator(mode="after")
+    def _whole_party(self) -> Self:
+        if (self.country_code is None) != (self.party_id is None):
+            raise ValueError("OCPI_COUNTRY_CODE and OCPI_PARTY_ID go together")
+        if self.name is not None and self.party_id is None:
+            raise ValueError("OCPI_NAME goes together with OCPI_COUNTRY_CODE and OCPI_PARTY_ID")
+        return self
 
     @model_validator(mode="after")
     def _whole_hub(self) -> Self:

@@ -47,7 +47,11 @@ def test_they_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         ("database_url", "postgresql://localhost/ocpi"),
         ("database_url", "sqlite:///ocpi.sqlite"),
         ("country_code", "NLD"),
+        ("country_code", "N1"),
         ("party_id", "TN"),
+        ("party_id", "T*M"),
+        ("hub_country_code", "N*"),
+        ("hub_party_id", "H B"),
         ("name", "x" * 101),
         ("secret_key", "short"),
         ("admin_token", "short"),
@@ -134,3 +138,10 @@ def test_the_hub_is_a_party_of_its_own() -> None:
         Settings(**ours, hub_country_code="nl", hub_party_id="tnm")
     assert Settings(**ours, hub_country_code="NL", hub_party_id="HUB").is_hub
     assert not Settings(**ours).is_hub
+
+
+@pytest.mark.parametrize("given", [{"country_code": "NL"}, {"party_id": "TNM"}, {"name": "TNM"}])
+def test_a_part_of_our_party_is_none(given: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match=r"go(es)? together"):
+        Settings(**given)
+    assert Settings(**{"country_code": "NL", "party_id": "TNM", **given}).party_id == "TNM"
