@@ -32,10 +32,27 @@ def _matching(pattern: str, sentence: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _ports(text: str) -> str:
+    ports = text.split(",")
+    if not all(re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536 for port in ports):
+        raise ValueError("must be ports from 1 to 65535, separated by commas")
+    return text
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise ValueError(f"there is no folder {path}")
+    return path
+
+
 # As `ocpi party add` takes them.
 CountryCode = Annotated[str, _matching("[A-Za-z]{2}", "must be two letters, such as DE")]
 PartyCode = Annotated[
     str, _matching("[A-Za-z0-9]{3}", "must be three letters or digits, such as ABC")
+]
+
+WebURL = Annotated[
+    str, _matching(r"(?s)https?://.*", "must be a URL that begins with https:// or http://")
 ]
 
 # What stands in examples and in the settings of those who meant to choose a secret later (TA-32).
@@ -143,22 +160,31 @@ class Settings(BaseSettings):
         le=720,
         description="Hours within which a CDR must be accepted by its eMSP, or that is an alarm.",
     )
-    alarm_webhook_url: str | None = Field(
-        None, pattern="^https?://", description="The address at which alarms are told, by POST."
+    alarm_webhook_url: WebURL | None = Field(
+        None, description="The address at which alarms are told, by POST."
     )
     alarm_webhook_secret: SecretStr | None = Field(
         None,
         min_length=16,
         description="Signs the requests to OCPI_ALARM_WEBHOOK_URL, as those to stations are.",
     )
-    alarm_email_to: str | None = Field(
+    alarm_email_to: (
+        Annotated[
+            str,
+            _matching(
+                r"[^@\s,]+@[^@\s,]+(,[^@\s,]+@[^@\s,]+)*",
+                "must be addresses such as ops@example.com, separated by commas without blanks",
+            ),
+        ]
+        | None
+    ) = Field(
         None,
-        pattern=r"^[^@\s,]+@[^@\s,]+(,[^@\s,]+@[^@\s,]+)*$",
         description="Who is told of alarms by e-mail; addresses separated by commas.",
     )
-    alarm_email_from: str | None = Field(
-        None, pattern=r"^[^@\s]+@[^@\s]+$", description="The sender of these e-mails."
-    )
+    alarm_email_from: (
+        Annotated[str, _matching(r"[^@\s]+@[^@\s]+", "must be an address such as ops@example.com")]
+        | None
+    ) = Field(None, description="The sender of these e-mails.")
     smtp_url: SecretStr | None = Field(
         None,
         description="The mail server: `smtp://USER:PASSWORD@HOST:587?starttls=true`, or `smtps://`.",
@@ -167,9 +193,8 @@ class Settings(BaseSettings):
         False,
         description="Whether partners may live at private addresses and plain http: in a lab only.",
     )
-    partner_ports: str = Field(
+    partner_ports: Annotated[str, AfterValidator(_ports)] = Field(
         "443",
-        pattern=r"^\d{1,5}(,\d{1,5})*$",
         description="Ports at which partners may be reached, separated by commas.",
     )
     client: Literal["httpx", "aiohttp"] = Field(
@@ -177,7 +202,7 @@ class Settings(BaseSettings):
         description="How partners are called: by aiohttp, or by httpx over it, which costs a third "
         "to a half more processor time.",
     )
-    tls_folder: Path | None = Field(
+    tls_folder: Annotated[Path, AfterValidator(_folder)] | None = Field(
         None,
         description="A folder with a folder of its name for each partner that wants TLS of its "
         "own: `ca.pem`, the authorities to believe, and `client.pem`, the certificate that we "
@@ -212,9 +237,10 @@ class Settings(BaseSettings):
         description="Seconds within which a station must answer what a partner asks of it; "
         "partners are told 5 more as `timeout`.",
     )
-    currency: str = Field(
+    currency: Annotated[
+        str, _matching("[A-Z]{3}", "must be three capital letters, such as EUR")
+    ] = Field(
         "EUR",
-        pattern="^[A-Z]{3}$",
         description="Currency of sessions at Connectors that have no Tariff.",
     )
     session_update_seconds: int = Field(
@@ -223,9 +249,8 @@ class Settings(BaseSettings):
         le=3600,
         description="How often a partner is told at most how a running session goes on.",
     )
-    station_webhook_url: str | None = Field(
+    station_webhook_url: WebURL | None = Field(
         None,
-        pattern="^https?://",
         description="The address at which your charging station backend takes requests to stations "
         "(start, stop, reserve, cancel, unlock, profiles); without it commands are not supported.",
     )
@@ -241,9 +266,11 @@ class Settings(BaseSettings):
         description="Days for which the message log is kept, see `ocpi messages`; 0 turns it off "
         "and deletes what is there.",
     )
-    log_level: str = Field(
+    log_level: Annotated[
+        str,
+        _matching("DEBUG|INFO|WARNING|ERROR", "must be DEBUG, INFO, WARNING or ERROR, in capitals"),
+    ] = Field(
         "INFO",
-        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         description="Least level of log lines: DEBUG, INFO, WARNING or ERROR.",
     )
 
@@ -304,7 +331,7 @@ class Settings(BaseSettings):
 
         Raises ``MissingSecret`` with what to do when there is none.
         """
-        secret = _secret_of(self.secret_key, self.secret_key_file)
+        secret = _secret_of("OCPI_SECRET_KEY_FILE", self.secret_key, self.secret_key_file)
         if secret is not None:
             return secret
         raise MissingSecret(
@@ -314,7 +341,11 @@ class Settings(BaseSettings):
 
     def previous_secret(self) -> str | None:
         """The further key, None where there is none; raises ``MissingSecret`` as `secret` does."""
-        return _secret_of(self.secret_key_previous, self.secret_key_previous_file)
+        return _secret_of(
+            "OCPI_SECRET_KEY_PREVIOUS_FILE",
+            self.secret_key_previous,
+            self.secret_key_previous_file,
+        )
 
 
 def _codes(party: tuple[str | None, str | None]) -> list[str]:
@@ -325,11 +356,19 @@ class MissingSecret(Exception):
     """A secret that the command needs is not set, or of no use."""
 
 
-def _secret_of(value: SecretStr | None, file: Path | None) -> str | None:
+def _secret_of(setting: str, value: SecretStr | None, file: Path | None) -> str | None:
     if value is not None:
         return value.get_secret_value()
     if file is None:
         return None
+    try:
+        return _read_secret(file)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise MissingSecret(f"{setting}: {file} cannot be read: {reason}.") from None
+
+
+def _read_secret(file: Path) -> str:
     # What containers mount there is no other user's to read.
     if file.stat().st_mode & stat.S_IROTH and not file.is_relative_to("/run/secrets"):
         raise MissingSecret(f"Everybody on this machine can read {file}: chmod o-r {file}")

@@ -4,9 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from pydantic import SecretStr, ValidationError
 
 from ocpi.settings import MissingSecret, Settings
+from ocpi.terminal import run
+from tests.plainlog import log_plainly
 
 LONG = "x" * 32
 
@@ -59,6 +62,11 @@ def test_they_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
         ("page_limit", 1001),
         ("page_limit", "many"),
         ("log_level", "LOUD"),
+        ("partner_ports", "99999"),
+        ("partner_ports", "0,443"),
+        ("partner_ports", "443,"),
+        ("partner_ports", "+443"),
+        ("tls_folder", "/no/such/folder"),
         ("allow_private_networks", "perhaps"),
     ],
 )
@@ -145,3 +153,47 @@ def test_a_part_of_our_party_is_none(given: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match=r"go(es)? together"):
         Settings(**given)
     assert Settings(**{"country_code": "NL", "party_id": "TNM", **given}).party_id == "TNM"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("partner_ports", "99999", "must be ports from 1 to 65535, separated by commas"),
+        ("tls_folder", "/no/such/folder", "there is no folder /no/such/folder"),
+        ("log_level", "info", "must be DEBUG, INFO, WARNING or ERROR, in capitals"),
+        ("currency", "eur", "must be three capital letters, such as EUR"),
+        ("country_code", "D1", "must be two letters, such as DE"),
+        ("alarm_webhook_url", "alarm.example", "must be a URL that begins with https:// or"),
+        ("station_webhook_url", "backend.example", "must be a URL that begins with https:// or"),
+        ("alarm_email_to", "a@b.example, c@d.example", "must be addresses such as ops@example.com"),
+        ("alarm_email_from", "ops", "must be an address such as ops@example.com"),
+    ],
+)
+def test_what_is_wrong_with_a_setting_is_said_by_its_name_in_words(
+    name: str,
+    value: str,
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(f"OCPI_{name.upper()}", value)
+
+    async def read() -> None:
+        Settings()
+
+    with pytest.raises(typer.Exit):
+        run(read())
+    log_plainly()
+    assert capsys.readouterr().err.startswith(f"error: OCPI_{name.upper()}: {sentence}")
+
+
+def test_a_secret_that_cannot_be_read_is_said_by_its_setting(tmp_path: Path) -> None:
+    with pytest.raises(MissingSecret, match="OCPI_SECRET_KEY_FILE: /nope cannot be read: No such"):
+        Settings(secret_key_file=Path("/nope")).secret()
+    with pytest.raises(MissingSecret, match=r"OCPI_SECRET_KEY_PREVIOUS_FILE: .* cannot be read"):
+        Settings(secret_key_previous_file=tmp_path).previous_secret()
+    file = tmp_path / "secret"
+    file.write_bytes(b"\xff" * 32)
+    file.chmod(0o600)
+    with pytest.raises(MissingSecret, match="cannot be read: it is no text"):
+        Settings(secret_key_file=file).secret()
