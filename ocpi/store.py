@@ -28,9 +28,8 @@ from ocpi.mappings import Mappings
 from ocpi.pagination import Page, Paging
 from ocpi.sight import EVERYTHING, Facts, ModuleSight, read_facts
 from ocpi.spec.document import decode, encode
-from ocpi.spec.kinds import Tolerance
 from ocpi.spec.moments import microseconds, parse_moment
-from ocpi.spec.reading import defects
+from ocpi.spec.reading import defects, is_unknown_word
 from ocpi.spec.types import OCPIModel
 
 
@@ -388,7 +387,6 @@ def refuse_defects(model: type[OCPIModel], document: Document) -> None:
 
     A word that OCPI 2.2.1 does not know yet is let through: it costs nobody the object (TY-15).
     """
-    unknown = f": {Tolerance.ENUM}"
-    found = [line for line in defects(document, model) if not line.endswith(unknown)]
+    found = [line for line in defects(document, model) if not is_unknown_word(line)]
     if found:
         raise InvalidParameters("; ".join(found))

@@ -77,6 +77,11 @@ async def credit_own(
     original = await cdrs.lock(db, owner, cdr_id)
     if original is None:
         raise UnknownObject(f"There is no CDR {cdr_id}.")
+    if original.get("credit"):
+        raise InvalidParameters(
+            f"{original['id']} is a credit CDR, by which {original['credit_reference_id']} was "
+            "taken back: it can't be taken back itself; send a corrected CDR under a new id"
+        )
     credit = credit_of(original, credit_id or f"{original['id']}-C")
     return await _post_credit(db, owner, credit)
 

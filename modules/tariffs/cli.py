@@ -250,7 +250,7 @@ def _linted(document: dict[str, Any], findings: list[Finding]) -> dict[str, Any]
 def _print_findings(found: list[tuple[dict[str, Any], list[Finding]]]) -> None:
     for document, findings in found:
         for each in findings:
-            where = f"{document.get('id', 'tariff without id')} {each.pointer}"
+            where = f"{document.get('id', 'tariff without id')} {each.pointer}".rstrip()
             typer.echo(plain(f"{each.severity}: {where}: {each.sentence} ({each.code})"))
     counts = Counter(each.severity for _, findings in found for each in findings)
     told = ", ".join(f"{counts[severity]} {severity}" for severity in Severity)

@@ -58,6 +58,23 @@ class Tolerance(StrEnum):
     URL = "TY-11 url"  # a URL that isn't absolute http(s), in a field that nobody calls
 
 
+FAULTS = {
+    Tolerance.MOMENT: "is no moment as OCPI writes it, such as 2026-01-02T03:04:05Z",
+    Tolerance.ENUM: "is a value that OCPI 2.2.1 doesn't know",
+    Tolerance.ALIAS: "is RESERVED, which OCPI 2.2.1 calls RESERVATION",
+    Tolerance.NUMBER: "is a number written as text",
+    Tolerance.INTEGER: "is a whole number written with decimals",
+    Tolerance.TEXT: "is a number where text is due",
+    Tolerance.COORDINATE: "is no coordinate as OCPI writes it, text with five to seven decimals",
+    Tolerance.NULL: "is null, and not left out",
+    Tolerance.EMPTY: "is empty, and not left out",
+    Tolerance.ITEM: "is null within a list",
+    Tolerance.SINGLE: "is one value where a list is due",
+    Tolerance.LENGTH: "is longer than OCPI 2.2.1 allows",
+    Tolerance.URL: "is no absolute URL",
+}
+"""What is wrong with a field, in words for people."""
+
 Mended = tuple[Any, Tolerance | None]
 
 

@@ -34,7 +34,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError, create_model
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
-from ocpi.spec.kinds import Tolerance
+from ocpi.spec.kinds import FAULTS, Tolerance
 from ocpi.spec.mending import Path, mend
 from ocpi.spec.moments import format_moment
 from ocpi.spec.shapes import fields_of
@@ -84,7 +84,10 @@ def read_patch(
 
 
 def defects(subject: Any, model: type[OCPIModel]) -> list[str]:
-    """Return what a strict receiver would refuse in a document or model, one `path: rule` each."""
+    """Return what a strict receiver would refuse in a document or model, one `path: rule` each.
+
+    The rule is in words for people.
+    """
     tolerated: list[str] = []
     try:
         document = dump(subject) if isinstance(subject, OCPIModel) else subject
@@ -95,6 +98,11 @@ def defects(subject: Any, model: type[OCPIModel]) -> list[str]:
     return _as_defects(tolerated) + [
         f"{_dotted(path)}: {rule}" for path, part in _parts(parsed) for rule in part.broken_rules()
     ]
+
+
+def is_unknown_word(defect: str) -> bool:
+    """Whether what `defects` tells is a value that OCPI 2.2.1 does not know yet (TY-15)."""
+    return defect.endswith(f": {FAULTS[Tolerance.ENUM]}")
 
 
 def problems(error: ValidationError) -> str:
@@ -154,7 +162,7 @@ def _given(model: type[OCPIModel], patch: OCPIModel) -> list[str]:
 
 def _as_defects(tolerated: list[str]) -> list[str]:
     parts = (line.partition(": ") for line in tolerated if not line.startswith(_LAWFUL))
-    return [f"{path}: {rule}" for rule, _, path in parts]
+    return [f"{path}: {FAULTS[Tolerance(rule)]}" for rule, _, path in parts]
 
 
 def _parts(value: Any, path: Path = ()) -> Iterator[tuple[Path, OCPIModel]]:

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from modules.stations.imports.records import Draft, Imported, Refusal, Remark
-from ocpi.spec.kinds import Tolerance
+from ocpi.spec.kinds import FAULTS, Tolerance
 from ocpi.spec.locations import EVSE, Connector, Location
 from ocpi.spec.reading import dump, read
 from ocpi.spec.tariffs import Tariff
@@ -17,11 +17,7 @@ Outcome = Imported | Refusal
 # Members that this package adds itself, and that therefore surprise nobody.
 OWN_MEMBERS = frozenset({"irve"})
 
-_REASONS = {
-    Tolerance.ENUM: "is a value that OCPI 2.2.1 doesn't know, and was kept",
-    Tolerance.LENGTH: "is longer than OCPI 2.2.1 allows, and was kept",
-    Tolerance.URL: "is no absolute URL, and was kept",
-}
+_KEPT = {Tolerance.ENUM, Tolerance.LENGTH, Tolerance.URL}
 
 _WORDS = {
     "missing": "is required",
@@ -153,8 +149,8 @@ def _settle(location: Location) -> Iterator[tuple[str, str]]:
 
 def _tolerance(record: str, line: str) -> Remark:
     rule, _, path = line.partition(": ")
-    reason = _REASONS.get(Tolerance(rule), f"was careless, and was put right ({rule})")
-    return Remark(record, path, reason)
+    done = "kept" if rule in _KEPT else "put right"
+    return Remark(record, path, f"{FAULTS[Tolerance(rule)]}, and was {done}")
 
 
 def _refusal(record: str, error: ValidationError) -> Refusal:

@@ -196,7 +196,24 @@ async def test_a_credit_cdr_is_not_taken_back(service: Service) -> None:
     await post(service, cdr())
     await service.admin.post(f"{URL}/credit")
     answer = await service.admin.post(f"{LIST}/NL/TNM/CDR-1-C/credit")
-    assert (answer.status_code, "no CDR CDR-1-C to take back" in answer.text) == (400, True)
+    assert answer.status_code == 400
+    assert answer.json()["error"] == (
+        "CDR-1-C is a credit CDR, by which CDR-1 was taken back: it can't be taken back itself; "
+        "send a corrected CDR under a new id"
+    )
+    # The id of its credit would be too long besides, which is not the reason.
+    await post(service, cdr(id="CDR-2"))
+    await service.admin.post(f"{LIST}/NL/TNM/CDR-2/credit", params={"credit_id": "X" * 38})
+    answer = await service.admin.post(f"{LIST}/NL/TNM/{'X' * 38}/credit")
+    assert "is a credit CDR, by which CDR-2" in answer.json()["error"]
+
+
+async def test_what_is_too_long_is_refused_in_words(service: Service) -> None:
+    answer = await post(service, cdr(session_id="X" * 37))
+    assert (answer.status_code, answer.json()["error"]) == (
+        400,
+        "session_id: is longer than OCPI 2.2.1 allows",
+    )
 
 
 @pytest.mark.req("CD-08")

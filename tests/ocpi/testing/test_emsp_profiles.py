@@ -85,7 +85,7 @@ async def test_each_request_is_answered_and_gets_its_result(
         (
             "PUT",
             {"result": "FAILED"},
-            "the ChargingProfileResult is not as OCPI has it: result: IP-09 enum",
+            "the ChargingProfileResult is not as OCPI has it: result: is a value that OCPI",
         ),
         (
             "GET",

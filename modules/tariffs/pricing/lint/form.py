@@ -22,7 +22,9 @@ def lint_form(document: Mapping[str, Any]) -> Iterator[Finding]:
         path, _, rule = defect.partition(": ")
         pointer = "" if path == "the document" else "/" + path.replace(".", "/")
         make = error if any(words in rule for words in _REFUSED) else warning
-        yield make("not_ocpi", pointer, f"{path}: {rule}.")
+        # What concerns the whole names its fields by itself.
+        sentence = f"{path}: {rule}." if pointer else f"{rule}."
+        yield make("not_ocpi", pointer, sentence)
     yield from _fields(Tariff, document, "")
     for limit in ("min_price", "max_price"):
         yield from _fields(Price, document.get(limit), f"/{limit}")

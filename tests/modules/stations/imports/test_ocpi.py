@@ -134,12 +134,12 @@ REPAIRED = [
     (
         ("coordinates.latitude", 52.1),
         ("coordinates.latitude", "52.10000"),
-        "was careless, and was put right (IP-20 coordinate)",
+        "is no coordinate as OCPI writes it, text with five to seven decimals, and was put right",
     ),
     (
         ("evses.0.connectors.0.max_voltage", "230"),
         ("evses.0.connectors.0.max_voltage", 230),
-        "was careless, and was put right (IP-20 number)",
+        "is a number written as text, and was put right",
     ),
     (
         ("evses.0.status", "NAPPING"),

@@ -38,6 +38,18 @@ def codes(document: Document, **surroundings: Any) -> list[str]:
     return sorted({finding.code for finding in found})
 
 
+def test_what_is_not_ocpi_is_said_in_words() -> None:
+    odd = tariff(LAST, currency="eur", type="GOLD", last_updated="2024-06-01 00:00:00")
+    found = lint_tariff(odd, zone="Europe/Paris", now=NOW)
+    told = {each.pointer: each.sentence for each in found if each.code == "not_ocpi"}
+    assert told == {
+        "": "currency 'eur' is not three capital letters (ISO 4217).",
+        "/type": "type: is a value that OCPI 2.2.1 doesn't know.",
+        "/last_updated": "last_updated: is no moment as OCPI writes it, such as "
+        "2026-01-02T03:04:05Z.",
+    }
+
+
 def test_a_sound_tariff_has_no_findings() -> None:
     night = element(ENERGY, start_time="22:00", end_time="06:00")
     assert lint_tariff(tariff(night, LAST)) == []
