@@ -1,14 +1,16 @@
-"""Since when the EVSEs of our Locations have their status.
+"""Since when an EVSE of ours has its status, where the date of the EVSE does not tell.
 
-`EVSE.last_updated` does not tell: it moves with a Connector's Tariffs, too.
+That moves with a Connector's Tariffs, too; and a station may have reported the status late. What
+changes a status by the way is not noted, so that it costs nothing more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
-from sqlalchemy import BigInteger
+from sqlalchemy import BigInteger, Connection, Table, case
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import Field, SQLModel, select
+from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.editing import Decision, Document, Edit
@@ -16,7 +18,7 @@ from ocpi.spec.moments import microseconds, parse_moment
 
 
 class EVSEStatus(SQLModel, table=True):
-    """When the status of an EVSE of ours changed last; changed with its Location's row locked."""
+    """An EVSE whose status is older than its date; changed with its Location's row locked."""
 
     __tablename__ = "evse_status"
 
@@ -25,55 +27,71 @@ class EVSEStatus(SQLModel, table=True):
     evse: str = Field(primary_key=True)
     """Its uid, in lower case."""
     since: int = Field(sa_type=BigInteger)
-    """Microseconds since 1970."""
+    """When the status began, in microseconds since 1970."""
+    dated: int = Field(sa_type=BigInteger)
+    """The date that the EVSE has had since; with any other one this row says nothing."""
 
 
-Since = dict[tuple[str, str], int]
-"""Since when, by the Location's key and the EVSE's uid."""
+_TABLE: Table = EVSEStatus.__table__  # type: ignore[attr-defined]
+
+Row = dict[str, Any]
 
 
-def watching(edit: Edit, since: Since) -> Edit:
-    """The edit, which notes in `since` whose status it changes."""
+def watching(edit: Edit, rows: list[Row]) -> Edit:
+    """The edit, which adds a row for each EVSE whose date it moves, and not the status."""
 
     def decide(before: Document | None, now: int) -> Decision:
         whole, written = edit.decide(before, now)
-        known = _statuses(before)
-        for evse in _evses(whole):
-            uid = evse["uid"].lower()
-            if known.get(uid) != evse["status"]:
-                since[edit.key, uid] = min(microseconds(parse_moment(evse["last_updated"])), now)
+        if before is not None and whole is not None:
+            rows.extend(_moved(edit.key, before, whole))
         return whole, written
 
     return replace(edit, decide=decide)
 
 
-def _statuses(location: Document | None) -> dict[str, str]:
-    return {evse["uid"].lower(): evse["status"] for evse in _evses(location)}
+def _moved(key: str, before: Document, after: Document) -> Iterator[Row]:
+    """Parts that an edit leaves alone stay the objects that they were."""
+    known = {id(evse): evse for evse in before.get("evses") or ()}
+    for evse in after.get("evses") or ():
+        if known.pop(id(evse), None) is None:
+            uid = evse["uid"].lower()
+            older = next((each for each in known.values() if each["uid"].lower() == uid), None)
+            if older is not None and older["status"] == evse["status"]:
+                yield row_of(key, evse, since=_date(older))
 
 
-def _evses(location: Document | None) -> list[Document]:
-    return (location or {}).get("evses") or []
+def row_of(key: str, evse: Document, *, since: int) -> Row:
+    """What is to be noted of an EVSE, as it is now."""
+    uid: str = evse["uid"]
+    return {"location": key, "evse": uid.lower(), "since": since, "dated": _date(evse)}
 
 
-async def note_statuses(db: AsyncSession, since: Mapping[tuple[str, str], int]) -> None:
-    """Store since when; their Locations are locked."""
+async def note_statuses(db: AsyncSession, rows: Sequence[Row]) -> None:
+    """Store rows in their order; of an EVSE whose date has moved before, the first one counts."""
     insert = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
-    statement = insert(EVSEStatus)
+    statement = insert(_TABLE)
+    new = statement.excluded
+    since = case((_TABLE.c.dated == new.since, _TABLE.c.since), else_=new.since)
     upsert = statement.on_conflict_do_update(
-        index_elements=["location", "evse"], set_={"since": statement.excluded.since}
+        index_elements=["location", "evse"], set_={"since": since, "dated": new.dated}
     )
-    rows = [
-        {"location": key, "evse": uid, "since": moment}
-        for (key, uid), moment in sorted(since.items())
-    ]
-    await db.exec(upsert, params=rows)
+    connection = await db.connection()
+    await connection.run_sync(Connection.execute, upsert, rows)
 
 
-async def status_since(db: AsyncSession, key: str, evse_uid: str) -> int | None:
-    """Since when; None where it has not changed since an import, or an older version, stored it."""
+async def status_since(db: AsyncSession, key: str, evse: Document) -> int:
+    """Since when an EVSE has its status, in microseconds since 1970."""
+    dated = _date(evse)
     found = await db.exec(
         select(EVSEStatus.since).where(
-            EVSEStatus.location == key, EVSEStatus.evse == evse_uid.lower()
+            EVSEStatus.location == key,
+            EVSEStatus.evse == evse["uid"].lower(),
+            col(EVSEStatus.dated) == dated,
         )
     )
-    return found.one_or_none()
+    since = found.one_or_none()
+    return dated if since is None else since
+
+
+def _date(evse: Document) -> int:
+    return microseconds(parse_moment(evse["last_updated"]))

@@ -17,7 +17,7 @@ from modules.locations.parts import (
     upsert_evses,
     with_mapped_tariffs,
 )
-from modules.locations.statuses import Since, note_statuses, watching
+from modules.locations.statuses import Row, note_statuses, watching
 from ocpi.editing import Decision, Document, Edit, Written, object_key
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.headers import Party
@@ -78,11 +78,11 @@ class LocationStore(Store[LocationRow]):
 
     async def write(self, db: AsyncSession, edits: Sequence[Edit]) -> list[Written | Exception]:
         """As for every object; since when EVSEs of ours have their status is noted."""
-        since: Since = {}
-        watched = [edit if edit.dated_in is None else watching(edit, since) for edit in edits]
+        moved: list[Row] = []
+        watched = [edit if edit.dated_in is None else watching(edit, moved) for edit in edits]
         outcomes = await super().write(db, watched)
-        if since:
-            await note_statuses(db, since)
+        if moved:
+            await note_statuses(db, moved)
         return outcomes
 
     def putting_at(self, owner: Party, place: Place, document: Document) -> Edit:

@@ -56,8 +56,6 @@ async def counted(database: Database) -> list[object]:
         ]
 
 
-# SQLAlchemy cannot read such an index back from SQLite; on PostgreSQL they are compared.
-@pytest.mark.filterwarnings("ignore:.*expression-based index")
 async def test_up_down_and_up_again_ends_at_the_schema_of_the_tables(
     empty_database_url: str,
 ) -> None:

@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from modules.commands.reservations import Reservation
 from modules.locations.own import REMOVED, patch_own
 from modules.locations.parts import Place, find_part
-from modules.locations.statuses import note_statuses, status_since
+from modules.locations.statuses import note_statuses, row_of, status_since
 from modules.locations.store import locations
 from modules.stations.consequences import drop, profile_setters, settle
 from modules.stations.reports.cases import open_case
@@ -42,15 +42,14 @@ async def change_status(desk: Desk, report: StatusReport) -> Outcome:
     if evse["status"] == REMOVED:
         return Outcome(Taken.KEPT, "This EVSE is removed for good.")
     key = object_key(desk.owner, desk.location_id)
-    known = await status_since(desk.db, key, evse["uid"])
-    if known is not None and report.at is not None and report.at < moment_of(known) - LATE:
-        return Outcome(
-            Taken.KEPT, f"Older than what is known since {format_moment(moment_of(known))}."
-        )
+    if report.at is not None:
+        known = moment_of(min(await status_since(desk.db, key, evse), desk.now))
+        if report.at < known - LATE:
+            return Outcome(Taken.KEPT, f"Older than what is known since {format_moment(known)}.")
     written = await patch_own(desk.db, desk.owner, place, {"status": report.status.value})
     if written.changed and report.at is not None:
-        moment = min(microseconds(report.at), desk.now)
-        await note_statuses(desk.db, {(key, evse["uid"].lower()): moment})
+        since = min(microseconds(report.at), desk.now)
+        await note_statuses(desk.db, [row_of(key, written.document, since=since)])
     return Outcome(Taken.TAKEN if written.changed else Taken.REPEATED)
 
 

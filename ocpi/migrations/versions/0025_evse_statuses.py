@@ -1,4 +1,4 @@
-"""Since when the EVSEs of our Locations have their status, apart from their date."""
+"""Since when EVSEs of our Locations have their status, where their date does not tell."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -15,6 +15,7 @@ def upgrade() -> None:
         sa.Column("location", sa.String(), nullable=False),
         sa.Column("evse", sa.String(), nullable=False),
         sa.Column("since", sa.BigInteger(), nullable=False),
+        sa.Column("dated", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("location", "evse"),
     )
 
