@@ -50,6 +50,8 @@ class Outcome:
     status_code: int | None = None
 
 
+# With these a hub has not reached the receiver: unlike 4002, by which it waited for its answer.
+_UNREACHED = (4001, 4003)
 # How partners refuse an object that they have.
 _EXISTS = re.compile(
     r"\balready (exists|stored|received|known|processed|present)\b|\bduplicate\b", re.IGNORECASE
@@ -108,7 +110,7 @@ def _kind(method: str, reply: Reply, doubt: Doubt) -> tuple[Kind, bool]:
     if ours or http == 501:
         unknown = http == 404 or code in (2003, 2004)
         return _kind_of_refusal(method, reply, doubt, unknown=unknown), False
-    return Kind.PARTNER_FAULT, http >= 400
+    return Kind.PARTNER_FAULT, http >= 400 and code not in _UNREACHED
 
 
 def _kind_of_success(method: str, reply: Reply, doubt: Doubt) -> tuple[Kind, bool]:
@@ -122,7 +124,7 @@ def _kind_of_success(method: str, reply: Reply, doubt: Doubt) -> tuple[Kind, boo
     if 2000 <= code < 3000:
         unknown = code in (2003, 2004)
         return _kind_of_refusal(method, reply, doubt, unknown=unknown), False
-    return Kind.PARTNER_FAULT, True
+    return Kind.PARTNER_FAULT, code not in _UNREACHED
 
 
 def _kind_of_refusal(method: str, reply: Reply, doubt: Doubt, *, unknown: bool) -> Kind:

@@ -121,6 +121,18 @@ def test_an_empty_answer_is_success_but_no_proof_that_a_cdr_arrived(
     assert (outcome.kind, outcome.doubtful) == (kind, doubtful)
 
 
+@pytest.mark.parametrize("http", [200, 404, 500, 504])
+@pytest.mark.parametrize(
+    ("code", "doubtful"), [(3000, True), (4000, True), (4001, False), (4002, True), (4003, False)]
+)
+@pytest.mark.pitfall("IP-06")
+def test_what_a_hub_could_not_carry_to_its_receiver_has_not_arrived(
+    code: int, http: int, *, doubtful: bool
+) -> None:
+    outcome = judge("POST", reply(http, code), now=NOW)
+    assert (outcome.kind, outcome.doubtful) == (Kind.PARTNER_FAULT, doubtful)
+
+
 @pytest.mark.parametrize(
     ("failure", "doubtful"),
     [
