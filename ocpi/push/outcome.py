@@ -104,11 +104,14 @@ def _kind(method: str, reply: Reply, doubt: Doubt) -> tuple[Kind, bool]:
         return Kind.AUTH, False
     if 200 <= http < 300:
         return _kind_of_success(method, reply, doubt)
+    # Without an envelope it is the address that is unknown, or gone, and not the object: a
+    # gateway says so, too, while it has nobody behind it.
+    named = code is not None
     if http == 410:
-        return (Kind.DELIVERED if method == "DELETE" else Kind.GONE), False
+        return (Kind.DELIVERED if method == "DELETE" and named else Kind.GONE), False
     ours = 400 <= http < 500 and http not in (408, 425) and not 3000 <= (code or 0) < 5000
     if ours or http == 501:
-        unknown = http == 404 or code in (2003, 2004)
+        unknown = code in (2003, 2004) or (http == 404 and (named or method != "DELETE"))
         return _kind_of_refusal(method, reply, doubt, unknown=unknown), False
     return Kind.PARTNER_FAULT, http >= 400 and code not in _UNREACHED
 

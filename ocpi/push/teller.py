@@ -175,8 +175,9 @@ class Teller:
             return Told(Outcome(Kind.OBJECT_FAULT, f"It cannot be told: {error!r}"), sent=False)
         with self._context.tracing.pushing(self.addressee.target.name, row.module):
             told = await self._tell_all(sends, row, doubt)
-        if not seen and told.outcome.kind is Kind.UNKNOWN_OBJECT:
-            # What a partner does not know need not be taken back.
+        unknown, code = told.outcome.kind is Kind.UNKNOWN_OBJECT, told.outcome.status_code
+        if not seen and unknown and code is not None:
+            # What a partner does not know, and says so in OCPI's words, need not be taken back.
             told = replace(told, outcome=replace(told.outcome, kind=Kind.DELIVERED))
         if told.requests and told.outcome.kind is Kind.DELIVERED:
             await holding.settle(row, seen=seen)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 from sqlmodel import select
 
@@ -19,11 +20,14 @@ from ocpi.parties import Partner
 from ocpi.push.feed import Change, SyncObject, changed
 from ocpi.push.holding import Holding
 from ocpi.push.lanes import HeldObject
+from ocpi.push.operating import list_parked
 from ocpi.push.reading import read_row
 from ocpi.sight import Sight, SightRule
 from ocpi.spec.document import decode
 from ocpi.testing import samples
-from tests.house import OURS, OWNER, open_database
+from tests.house import OURS, OWNER, open_database, open_service
+from tests.ocpi.push.test_verifying import Holder, told
+from tests.ocpi.push.world import until, until_found
 
 FRENCH = Sight((SightRule(module="locations", country="FR"),))
 SOURCE = LocationSource()
@@ -155,3 +159,25 @@ async def test_who_is_parted_anew_is_told_again_though_the_first_time_is_only_se
         assert decode(gone.body or "")["status"] == "SUSPENDED"
     await holding.settle(row, seen=False)
     assert await holding.sends(source, row, seen=False, patch=False) == ()
+
+
+async def test_what_is_hidden_is_taken_back_though_a_gateway_has_nobody_behind_it(
+    sqlite_url: str,
+) -> None:
+    def is_removed(holder: Holder) -> bool:
+        evses = holder.held["/locations/NL/TNM/L0"]["evses"]
+        return all(each["status"] == "REMOVED" for each in evses)
+
+    async with open_service(sqlite_url) as service, told(service) as holder:
+        holder.gateway = httpx.Response(404, text="default backend")
+        rule = {"module": "locations", "hide": True, "id": "L0"}
+        answer = await service.admin.post("/admin/partners/one/rules", json=rule)
+        assert answer.is_success, answer.text
+
+        async def is_refused() -> bool:
+            return "rejected" in {row["kind"] for row in await list_parked(service.database, "one")}
+
+        await until_found(is_refused)
+        assert not is_removed(holder)
+        holder.gateway = None
+        await until(lambda: is_removed(holder))

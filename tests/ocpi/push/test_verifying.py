@@ -40,11 +40,15 @@ class Holder:
         self.asked: list[str] = []
         self.refusal: httpx.Response | None = None
         """What GETs of objects are answered with instead."""
+        self.gateway: httpx.Response | None = None
+        """What everything is answered with instead, by who stands before it."""
         self.there = True
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
         if not self.there:
             raise httpx.ConnectError("nobody there")
+        if self.gateway is not None:
+            return self.gateway
         path = request.url.path
         if request.method == "PUT":
             self.held[path] = decode(request.content)
