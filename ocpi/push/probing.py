@@ -23,7 +23,6 @@ class Probing:
         heard: Callable[[], None],
     ) -> None:
         """`note` is called when there is something to store, `heard` when the partner lives."""
-        self.busy = False
         self.log: Any = None
         """The lane's log, bound to its partner."""
         self._teller = teller
@@ -35,9 +34,21 @@ class Probing:
         self._alive_at = watch.now()
         self._told_at = 0
         self._ask_at = 0
+        self._asking = False
+        self._unasked_until = 0
         self._misses = 0
         self._failures = 0
         self._forgiven = 0
+
+    @property
+    def busy(self) -> bool:
+        """A question is under way; or the next one in doubt waits, since that could not be put."""
+        resting = self._breaker.doubtful and self._watch.now() < self._unasked_until
+        return self._asking or resting
+
+    @busy.setter
+    def busy(self, asking: bool) -> None:
+        self._asking = asking
 
     def see(self, alive_at: int, failures: int) -> bool:
         """Take note of a partner's signs of life; gives whether it must be asked for one (HC-14).
@@ -75,7 +86,8 @@ class Probing:
             self._alive_at, self._misses = now, 0
             return
         self._ask_at = now + micros(self._pace.again)
-        self._miss(failure)
+        if not _is_unasked(failure):
+            self._miss(failure)
 
     async def probe(self) -> None:
         """Ask whether the partner is back, while the breaker is open.
@@ -84,6 +96,9 @@ class Probing:
         (HC-15). Versions that are refused as well are no sign of it.
         """
         failure = await self._ask()
+        if failure is not None and _is_unasked(failure):
+            self._breaker.next_probe_at = self._watch.now() + micros(self._pace.again)
+            return
         now, sentence = self._watch.now(), None if failure is None else failure.sentence
         barred = failure is not None and failure.kind is Kind.AUTH
         self._breaker.probed(now, sentence, barred=barred)
@@ -111,6 +126,9 @@ class Probing:
         failure = await self._ask()
         if not self._breaker.doubtful:
             return  # Something was taken meanwhile.
+        if failure is not None and _is_unasked(failure):
+            self._unasked_until = self._watch.now() + micros(self._pace.again)
+            return  # The lane asks again then.
         self._breaker.asked(answered=failure is None)
         if failure is None:
             self.forgive()
@@ -132,8 +150,15 @@ class Probing:
         self.log_stop()
 
     async def _ask(self) -> Outcome | None:
-        self.busy = True
+        """How it failed; None: the partner is there, and be it that it answers 429."""
+        self._asking = True
         try:
-            return await self._teller.probe()
+            failure = await self._teller.probe()
         finally:
-            self.busy = False
+            self._asking = False
+        return None if failure is not None and failure.http_status == 429 else failure
+
+
+def _is_unasked(failure: Outcome) -> bool:
+    """It was this process that had no connection left, which tells nothing of the partner."""
+    return failure.kind is Kind.THROTTLE and failure.http_status is None

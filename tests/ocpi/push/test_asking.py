@@ -7,6 +7,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from ocpi.answer import Broken
 from tests.ocpi.push.faults import (
     failing,
     parked,
@@ -36,6 +37,34 @@ async def test_relays_that_fail_do_not_stop_who_answers(world: World) -> None:
     await until(lambda: len(partner.of("GET")) >= 1)
     # It was never away, so that it would not GET what is not told.
     await world.put_locations(10)
+    await world.until_told()
+    assert (await status_of(world)).state == "active"
+
+
+@pytest.mark.req("HC-15")
+@pytest.mark.parametrize(
+    ("answer", "asked"), [(Broken("exhausted", "none is left"), 3), (envelope(2000, 429), 1)]
+)
+async def test_who_could_not_be_asked_or_asks_for_a_pause_is_not_away(
+    world: World, answer: Exception | httpx.Response, asked: int
+) -> None:
+    partner = await world.add_partner("msp")
+    world.add_worker(pace=SLOW)
+    await world.put_locations(3)
+    await world.until_told()
+
+    async def misbehave(request: httpx.Request) -> httpx.Response | None:
+        if request.method != "GET":
+            return None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    partner.misbehave = misbehave
+    await relays_failed(world)
+    await until(lambda: len(partner.of("GET")) >= asked)
+    partner.misbehave = None
+    await world.put_locations(3)
     await world.until_told()
     assert (await status_of(world)).state == "active"
 
