@@ -20,14 +20,26 @@ from ocpi.agreements import Agreements, read_agreements
 from ocpi.context import Context
 from ocpi.database import clock
 from ocpi.directory import PRESENTED, AnnouncedParty
-from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, PlatformID
-from ocpi.push.addressee import DRIVERS_BEHIND, OWN_DRIVERS, SERVED
+from ocpi.parties import (
+    OurParty,
+    Partner,
+    PartnerEndpoint,
+    PartnerRole,
+    PlatformID,
+    waits_for_check,
+)
+from ocpi.push.addressee import DRIVERS_BEHIND, OWN_DRIVERS, SERVED, told_partners
 from ocpi.push.breaker import REASONS
 from ocpi.push.feed import Stream, SyncObject
 from ocpi.push.lanes import ParkedObject, PartnerLane, Receipt
+from ocpi.settings import Settings
 from ocpi.spec.document import decode
 from ocpi.spec.moments import format_moment, moment_of
 
+_RECEIVES = (
+    col(PartnerEndpoint.identifier) == MODULE,
+    col(PartnerEndpoint.role) == "RECEIVER",
+)
 GRACE = 15 * 60 * 1_000_000
 MOST = 1000
 
@@ -42,7 +54,8 @@ class Audit:
     overdue: int
     """CDRs without a receipt whose partner can be told them."""
     waiting: int
-    """Those whose partner cannot: suspended, not registered, or without an endpoint for CDRs."""
+    """Those whose partner cannot: suspended, not registered, without an endpoint for CDRs, or still
+    to be checked."""
     oldest: int | None
     """The age of the oldest overdue one, in seconds; None: there is none."""
     cdrs: Sequence[Mapping[str, Any]]
@@ -72,7 +85,7 @@ async def audit(
     agreements = await read_agreements(context.database, default=default)
     async with context.database.read() as db:
         now = await clock(db)
-        groups = await _groups(db, agreements, now, grace, partner)
+        groups = await _groups(db, context.settings, agreements, now, grace, partner)
         cdrs: list[dict[str, Any]] = []
         for group in sorted(
             groups, key=lambda each: (each.obstacle is not None, each.partner.name)
@@ -150,7 +163,12 @@ def _without_receipt(now: int, grace: int) -> Sequence[ColumnElement[bool]]:
 
 
 async def _groups(
-    db: AsyncSession, agreements: Agreements, now: int, grace: int, name: str | None
+    db: AsyncSession,
+    settings: Settings,
+    agreements: Agreements,
+    now: int,
+    grace: int,
+    name: str | None,
 ) -> Sequence[_Group]:
     """The CDRs found, counted by partner, owner and audience."""
     ours = select(col(OurParty.party)).where(col(OurParty.platform) == PlatformID.CPO.value)
@@ -173,8 +191,8 @@ async def _groups(
         query = query.where(_REACHED.c.partner_id.in_(named))
     found = (await db.exec(query)).all()
     partners = {each.key: each for each in (await db.exec(select(Partner))).all()}
-    obstacles = await _obstacles(db, partners)
-    direct = await _reached_directly(db)
+    obstacles = await _obstacles(db, settings, partners)
+    direct = await _reached_directly(db, settings)
     return [
         _Group(
             partners[partner_id],
@@ -194,14 +212,12 @@ def _unnamed(party: str) -> str:
     return f"Its Credentials do not name {party.upper()}: it is told nothing of that one."
 
 
-async def _obstacles(db: AsyncSession, partners: Mapping[int, Partner]) -> Mapping[int, str]:
+async def _obstacles(
+    db: AsyncSession, settings: Settings, partners: Mapping[int, Partner]
+) -> Mapping[int, str]:
     """The partners that cannot be told a CDR, and why."""
     served = set((await db.exec(select(col(Partner.id)).where(*SERVED))).all())
-    receiving = await db.exec(
-        select(col(PartnerEndpoint.partner_id)).where(
-            col(PartnerEndpoint.identifier) == MODULE, col(PartnerEndpoint.role) == "RECEIVER"
-        )
-    )
+    receiving = await db.exec(select(col(PartnerEndpoint.partner_id)).where(*_RECEIVES))
     able = set(receiving.all())
     obstacles = {}
     for key, partner in partners.items():
@@ -214,15 +230,24 @@ async def _obstacles(db: AsyncSession, partners: Mapping[int, Partner]) -> Mappi
                 "It offers no endpoint that receives CDRs, or one that is not approved: see "
                 f"`ocpi partner show {partner.name}`."
             )
+        elif settings.require_check and partner.passed_at is None:
+            obstacles[key] = waits_for_check(partner.name)
     return obstacles
 
 
-async def _reached_directly(db: AsyncSession) -> set[str]:
-    """The parties whose partner is one of our CPO platform: the hub does not tell them bills."""
+async def _reached_directly(db: AsyncSession, settings: Settings) -> set[str]:
+    """The parties that our CPO platform tells bills, so that the hub does not."""
     direct = await db.exec(
         select(col(PartnerRole.party))
         .join(Partner, col(Partner.id) == col(PartnerRole.partner_id))
-        .where(*SERVED, PRESENTED, OWN_DRIVERS, col(PartnerRole.platform) == PlatformID.CPO.value)
+        .join(PartnerEndpoint, col(PartnerEndpoint.partner_id) == col(Partner.id))
+        .where(
+            *told_partners(settings),
+            PRESENTED,
+            OWN_DRIVERS,
+            col(PartnerRole.platform) == PlatformID.CPO.value,
+            *_RECEIVES,
+        )
     )
     return set(direct.all())
 

@@ -163,6 +163,53 @@ async def test_through_the_hub_the_cdrs_of_those_are_missing_who_may_be_told_the
         assert list(await reasons(service)) == ["one: CDR-1"]
 
 
+async def behind_a_hub(service: Service) -> None:
+    """Have the partner of the hub be one itself, that tells of ONE and is told CDRs."""
+    async with service.database.write() as db:
+        partner = (await db.exec(select(Partner).where(Partner.name == "Example CPO"))).one()
+        partner.token_out, partner.passed_at = "sealed", 1
+        db.add(partner)
+        endpoint = {"identifier": "cdrs", "role": "RECEIVER", "url": "https://hub.example"}
+        db.add(PartnerEndpoint(partner_id=partner.key, **endpoint))
+        behind: Any = {"party": ONE.key, "country_code": "DE", "party_id": "ONE"}
+        state: Any = {"status": "CONNECTED", "last_updated": 0}
+        db.add(AnnouncedParty(partner_id=partner.key, role="EMSP", **behind, **state))
+        await db.exec(update(PartnerRole).where(_is(CPO)).values(role="HUB"))
+
+
+async def test_a_bill_is_overdue_at_the_hub_where_its_party_s_own_connection_takes_none(
+    database_url: str,
+) -> None:
+    async with open_service(database_url, offers=RECEIVING) as service:
+        await post(service, "CDR-1")
+        await behind_a_hub(service)
+        one = await register(service, "one", ONE, {"locations": "https://one.example/locations"})
+        found = await audit(service.context)
+        assert [(each["partner"], each["overdue"]) for each in found.cdrs] == [
+            ("Example CPO", True),
+            ("one", False),
+        ]
+        # What it does not receive but send is no endpoint for them either.
+        async with service.database.write() as db:
+            lists = {"identifier": "cdrs", "role": "SENDER", "url": "https://one.example/cdrs"}
+            db.add(PartnerEndpoint(partner_id=one, **lists))
+        assert (await audit(service.context)).overdue == 1
+
+
+async def test_a_bill_is_overdue_at_the_hub_while_its_party_s_own_connection_is_to_be_checked(
+    database_url: str,
+) -> None:
+    async with open_service(database_url, offers=RECEIVING, require_check=True) as service:
+        await post(service, "CDR-1")
+        await behind_a_hub(service)
+        one = await register(service, "one", ONE)
+        found = await audit(service.context)
+        assert [each["partner"] for each in found.cdrs if each["overdue"]] == ["Example CPO"]
+        assert "has passed `ocpi partner check one`" in (await reasons(service))["one: CDR-1"]
+        await change(service, update(Partner).where(col(Partner.id) == one).values(passed_at=1))
+        assert list(await reasons(service)) == ["one: CDR-1"]
+
+
 async def test_a_bill_is_missing_nowhere_for_a_cpo_of_its_codes(database_url: str) -> None:
     async with open_service(database_url, offers=RECEIVING) as service:
         await post(service, "CDR-1")
