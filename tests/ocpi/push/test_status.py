@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlmodel import col
 
 from ocpi.directory import AnnouncedParty
 from ocpi.parties import Partner, PartnerRole
-from ocpi.push.feed import Change, Stream
+from ocpi.push.feed import Change, Stream, feed_key
+from ocpi.push.hearing import hearings
+from ocpi.push.lanes import Receipt
 from ocpi.push.status import pending_objects
-from tests.ocpi.push.faults import status_of
-from tests.ocpi.push.world import World, store
+from tests.ocpi.push.faults import status_of, until_not_behind
+from tests.ocpi.push.world import OWNER, World, store, until
 
 
 async def announce(world: World, name: str, party: str) -> None:
@@ -70,3 +72,37 @@ async def test_what_a_party_behind_a_hub_owns_waits_for_the_others_of_the_hub(
     await change(world, Change("locations", "be*far*l1"))
     behind = [(await status_of(world, name)).behind for name in ("msp", "other", "direct")]
     assert behind == [0, 1, 0]
+
+
+async def heard(world: World, key: str) -> list[tuple[str, str]]:
+    async with world.database.read() as db:
+        return [(each.partner, each.state) for each in await hearings(db, key)]
+
+
+async def test_only_who_has_accepted_a_bill_was_told_it(world: World) -> None:
+    await world.add_partner("msp")
+    key = feed_key("cdrs", f"{OWNER}*c1")
+    await world.post_cdr("c1", audience="msp")
+    assert await heard(world, key) == [("msp", "waiting")]
+    world.add_worker()
+    await world.until_told()
+    await until_not_behind(world)
+    assert await heard(world, key) == [("msp", "told")]
+    async with world.database.write() as db:
+        await db.exec(update(Receipt).values(partner="hub"))
+        (only,) = await hearings(db, key)
+        assert (only.state, only.why) == ("untold", "hub has accepted it.")
+        await db.exec(delete(Receipt))
+    assert await heard(world, key) == [("msp", "untold")]
+
+
+async def test_who_has_no_endpoint_for_an_object_was_not_told_it(world: World) -> None:
+    partner = await world.add_partner("msp", modules=("locations",))
+    world.add_worker()
+    await world.post_cdr("c1", audience="msp")
+    session = Change("sessions", f"{OWNER}*s1", audience=f"de*{world.parties['msp']}")
+    await change(world, session)
+    await world.put_location("a")
+    await until(lambda: bool(partner.locations))
+    for key in (session.key, feed_key("cdrs", f"{OWNER}*c1")):
+        assert await heard(world, key) == [("msp", "no endpoint")]

@@ -132,7 +132,7 @@ async def test_receipts_show_who_accepted_it_and_where_its_copy_lies(console: Co
         )
     words = await console.viewer.text(ONE)
     assert "https://emsp.example/cdrs/1 request-1" in words
-    assert "Example eMSP waiting" in words
+    assert "Example eMSP told" in words
     assert "NL*TNM DE*MSP Example eMSP" in await console.viewer.text("/console/cdrs")
 
 

@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 from sqlmodel import select
 
-from ocpi.parties import Partner
+from ocpi.parties import Partner, PartnerEndpoint
 from ocpi.push.lanes import ParkedObject, PartnerLane, open_lane
 from ocpi.testing import samples
 from tests.house import OCPI, OURS, codes_of
@@ -121,6 +121,12 @@ async def test_a_session_tells_who_was_told_of_it(console: Console) -> None:
     async with console.database.write() as db:
         partner = (await db.exec(select(Partner).where(Partner.name == "Example eMSP"))).one()
         await open_lane(db, partner.key)
+    assert "Example eMSP no endpoint It has none that receives sessions." in (
+        await console.viewer.text(ONE)
+    )
+    async with console.database.write() as db:
+        endpoint = {"identifier": "sessions", "role": "RECEIVER", "url": "https://emsp.example"}
+        db.add(PartnerEndpoint(partner_id=partner.key, **endpoint))
     assert "Example eMSP waiting It waits for its turn." in await console.viewer.text(ONE)
     async with console.database.write() as db:
         lane = (await db.exec(select(PartnerLane))).one()
