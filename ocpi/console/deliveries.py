@@ -13,6 +13,7 @@ from ocpi.console.frame import go, page, status_of
 from ocpi.context import Context
 from ocpi.errors import InvalidParameters
 from ocpi.push.operating import (
+    asked_pause,
     drop_parked,
     list_parked,
     partner_id_of,
@@ -88,7 +89,9 @@ async def take_retry(context: Here, _person: Operator, name: Name, key: Key = ""
     """One object, or all that are parked."""
     count = await retry_parked(context.database, name, key or None)
     what = key or f"{count} parked {'object' if count == 1 else 'objects'}"
-    return go(_at(name), f"{what} {'is' if count == 1 else 'are'} tried again now.")
+    until = await asked_pause(context.database, name)
+    when = "now" if until is None else f"after the pause that it has asked for, until {until}"
+    return go(_at(name), f"{what} {'is' if count == 1 else 'are'} tried again {when}.")
 
 
 @router.get("/{name}/drop")

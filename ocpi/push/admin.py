@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 
 from ocpi.push.operating import (
+    asked_pause,
     drop_parked,
     list_lanes,
     list_parked,
@@ -37,6 +38,9 @@ class LaneView(BaseModel):
     next_probe_at: str | None = None
     last_success_at: str | None = None
     last_error: str | None = None
+    paused_until: str | None = Field(
+        None, description="The end of a pause that it has asked for: nothing is sent before."
+    )
 
 
 class ParkedView(BaseModel):
@@ -74,6 +78,9 @@ class Retried(BaseModel):
     """How many parked objects are tried again."""
 
     retried: int = Field(examples=[3])
+    paused_until: str | None = Field(
+        None, description="The end of a pause that the partner has asked for: not before that."
+    )
 
 
 @router.get("", summary="How far each partner is up to date")
@@ -91,8 +98,9 @@ async def get_parked(here: Here, name: str) -> list[ParkedView]:
 
 @router.post("/{name}/retry", summary="Try parked objects again now")
 async def post_retry(here: Here, name: str, key: str | None = None) -> Retried:
-    """One object by its `key`, else all."""
-    return Retried(retried=await retry_parked(here.database, name, key))
+    """One object by its `key`, else all. A partner that is stopped is asked if it is back."""
+    retried = await retry_parked(here.database, name, key)
+    return Retried(retried=retried, paused_until=await asked_pause(here.database, name))
 
 
 @router.post("/{name}/drop", status_code=204, summary="Give a parked object up")

@@ -9,6 +9,7 @@ from ocpi.database import Database
 from ocpi.messages import plain
 from ocpi.opening import open_context
 from ocpi.push.operating import (
+    asked_pause,
     drop_parked,
     list_lanes,
     list_parked,
@@ -56,11 +57,15 @@ def status(*, as_json: AsJSON = False) -> None:
                 lane["behind"],
                 ", ".join(f"{count} {kind}" for kind, count in lane["parked"].items()),
                 lane["last_success_at"],
-                lane["reason"] or lane["last_error"],
+                lane["reason"] or _pause(lane["paused_until"]) or lane["last_error"],
             )
             for lane in lanes
         ],
     )
+
+
+def _pause(until: str | None) -> str | None:
+    return until and f"It has asked for a pause until {until}."
 
 
 @push_app.command("parked")
@@ -83,12 +88,18 @@ def retry(
     *,
     as_json: AsJSON = False,
 ) -> None:
-    """Try parked objects again now."""
-    count = _act(lambda database: retry_parked(database, name, key))
+    """Try parked objects again now, and ask a partner that is stopped whether it is back."""
+
+    async def again(database: Database) -> tuple[int, str | None]:
+        return await retry_parked(database, name, key), await asked_pause(database, name)
+
+    count, until = _act(again)
     if as_json:
-        print_json({"retried": count})
-    else:
+        print_json({"retried": count, "paused_until": until})
+    elif until is None:
         typer.echo(f"{count} parked objects are tried again.")
+    else:
+        typer.echo(f"{count} parked objects are tried again after that: {_pause(until)}")
 
 
 @push_app.command("drop")

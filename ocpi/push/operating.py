@@ -13,7 +13,7 @@ from ocpi.messages import log
 from ocpi.parties import Partner
 from ocpi.push.lanes import ParkedObject
 from ocpi.push.marks import marked_before
-from ocpi.push.status import drop, lane_status, parked_objects, retry, rewind
+from ocpi.push.status import drop, lane_status, parked_objects, pause_of, retry, rewind
 from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
 
 
@@ -41,6 +41,13 @@ async def retry_parked(database: Database, name: str, key: str | None) -> int:
         if key is not None and not count:
             raise UnknownObject(f"{key} is not parked for {name}: see `ocpi push parked {name}`.")
         return count
+
+
+async def asked_pause(database: Database, name: str) -> str | None:
+    """Until when a partner has asked to be sent nothing; None: it has not."""
+    async with database.read() as db:
+        until = await pause_of(db, await partner_id_of(db, name))
+    return None if until is None else format_moment(until)
 
 
 async def drop_parked(database: Database, name: str, key: str, *, force: bool) -> None:

@@ -54,6 +54,8 @@ class LaneStatus:
     next_probe_at: datetime | None = None
     last_success_at: datetime | None = None
     last_error: str | None = None
+    paused_until: datetime | None = None
+    """The end of a pause that the partner has asked for: nothing is sent before."""
 
 
 async def lane_status(
@@ -65,14 +67,15 @@ async def lane_status(
     """
     query = select(PartnerLane, Partner).join(Partner).order_by(col(Partner.name))
     found = await db.exec(query if name is None else query.where(Partner.name == name))
+    now = await clock(db)
     return [
-        await _status(db, lane, partner, unchecked=require_check and partner.passed_at is None)
+        await _status(db, lane, partner, now, unchecked=require_check and partner.passed_at is None)
         for lane, partner in found.all()
     ]
 
 
 async def _status(
-    db: AsyncSession, lane: PartnerLane, partner: Partner, *, unchecked: bool
+    db: AsyncSession, lane: PartnerLane, partner: Partner, now: int, *, unchecked: bool
 ) -> LaneStatus:
     behind, oldest = await _lag(db, lane, partner)
     kinds = await db.exec(
@@ -96,7 +99,19 @@ async def _status(
         next_probe_at=_moment(breaker.get("next_probe_at")),
         last_success_at=_moment(lane.last_success_at),
         last_error=lane.last_error,
+        paused_until=_pause(lane, now),
     )
+
+
+async def pause_of(db: AsyncSession, partner_id: int) -> datetime | None:
+    """The end of a pause that a partner has asked for; None: it has not, or it is over."""
+    lane = await db.get(PartnerLane, partner_id)
+    return None if lane is None else _pause(lane, await clock(db))
+
+
+def _pause(lane: PartnerLane, now: int) -> datetime | None:
+    until = lane.paused_until
+    return None if until is None or until <= now else moment_of(until)
 
 
 def _state(lane: PartnerLane, partner: Partner) -> str:
@@ -209,8 +224,8 @@ async def parked_objects(
 async def retry(db: AsyncSession, partner_id: int, key: str | None = None) -> int:
     """Have a parked object, or all of them, tried now; dead ones live again. Returns how many.
 
-    What was dropped lives again only when it is named. What waits until it is known what became of
-    it in another way goes on waiting.
+    A partner that is stopped is asked at once whether it is back. What was dropped lives again only
+    when it is named. What waits until it is known what became of it in another way goes on waiting.
     """
     # The lane first, as whoever stores its progress has it.
     await lock_lanes(db, col(PartnerLane.partner_id) == partner_id)
@@ -224,8 +239,18 @@ async def retry(db: AsyncSession, partner_id: int, key: str | None = None) -> in
     now = await clock(db)
     soon = case((is_landing(now), col(ParkedObject.next_at)), else_=now)
     tried = await db.exec(update(ParkedObject).where(wanted).values(next_at=soon))
+    await _probe_at(db, partner_id, now)
     db.info["stamped"] = True  # So that the commit wakes this process' worker.
     return tried.rowcount
+
+
+async def _probe_at(db: AsyncSession, partner_id: int, moment: int) -> None:
+    """Have a partner that is stopped asked for its versions then, by a lane taken up anew."""
+    lane = await db.get(PartnerLane, partner_id, populate_existing=True)
+    if lane is not None and lane.breaker is not None:
+        lane.breaker = {**lane.breaker, "next_probe_at": moment}
+        lane.epoch += 1
+        db.add(lane)
 
 
 async def drop(db: AsyncSession, partner_id: int, key: str) -> bool:

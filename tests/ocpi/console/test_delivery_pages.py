@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 from sqlmodel import select
 
 from credentials.forms import NewConnection
@@ -107,6 +108,20 @@ async def test_an_operator_retries_one_object_or_all(console: Console) -> None:
     }
     gone = await console.operator.post(f"{SHINY}/retry", key="locations/nl*cpo*c")
     assert gone.status_code == 404
+
+
+@pytest.mark.usefixtures("shiny")
+@pytest.mark.pitfall("IP-38")
+async def test_a_pause_that_the_partner_has_asked_for_is_seen(console: Console) -> None:
+    await park(console, "locations/nl*cpo*a")
+    async with console.context.database.write() as db:
+        await db.exec(update(PartnerLane).values(paused_until=4_102_444_800_000_000))
+    for path in (SHINY, "/console/deliveries", "/console/partners/shiny"):
+        page = (await console.viewer.get(path)).text
+        assert "It has asked for a pause" in page
+        assert "2100-01-01 00:00:00 UTC" in page
+    said = await console.operator.post(f"{SHINY}/retry")
+    assert "is tried again after the pause" in await console.operator.after(said)
 
 
 @pytest.mark.usefixtures("shiny")

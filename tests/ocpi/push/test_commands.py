@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from typer.testing import CliRunner
@@ -17,7 +18,7 @@ from ocpi.headers import Party
 from ocpi.opening import open_context
 from ocpi.parties import Partner, PartnerEndpoint
 from ocpi.push.feed import Change, changed
-from ocpi.push.lanes import ParkedObject, open_lane
+from ocpi.push.lanes import ParkedObject, PartnerLane, open_lane
 from ocpi.testing import samples
 from tests.house import OURS, OWNER, add_partner, open_service
 from tests.plainlog import log_plainly
@@ -98,16 +99,38 @@ def test_staff_give_up_retry_and_rewind() -> None:
     assert (code, "would never be paid" in stderr) == (1, True)
     assert run("drop", "shiny", BILL, "--force")[0] == 0
     assert kinds() == ["dropped", "dropped"]
-    assert json.loads(run("retry", "shiny", KEY, "--json")[1]) == {"retried": 1}
+    said = {"retried": 1, "paused_until": None}
+    assert json.loads(run("retry", "shiny", KEY, "--json")[1]) == said
     assert sorted(kinds()) == ["dropped", "rejected"]
     assert "dropped" in run("parked", "shiny")[1]
     assert run("retry", "shiny")[1] == "1 parked objects are tried again.\n"
     since = ("--since", "2026-01-15T10:00:00Z", "--json")
     assert json.loads(run("rewind", "shiny", *since)[1]) == {"rewound": "shiny", "since": None}
-    assert kinds() == []
+    # What was given up, and not named since, stays so.
+    assert kinds() == ["dropped"]
     assert run("rewind", "shiny")[1] == "shiny is told everything again.\n"
     code, _, stderr = run("rewind", "shiny", "--since", "yesterday")
     assert (code, "is no moment such as" in stderr) == (1, True)
+
+
+async def _ask_for_a_pause(until: int) -> None:
+    async with open_context() as context, context.database.write() as db:
+        await db.exec(update(PartnerLane).values(paused_until=until))
+
+
+@pytest.mark.pitfall("IP-38")
+@pytest.mark.usefixtures("installation")
+def test_staff_see_the_pause_that_a_partner_has_asked_for() -> None:
+    asyncio.run(_ask_for_a_pause(4_102_444_800_000_000))
+    pause = "It has asked for a pause until 2100-01-01T00:00:00Z."
+    assert pause in run("status")[1].replace("\n", "")
+    assert run("retry", "shiny")[1] == f"2 parked objects are tried again after that: {pause}\n"
+    (lane,) = json.loads(run("status", "--json")[1])
+    assert lane["paused_until"] == "2100-01-01T00:00:00Z"
+    asyncio.run(_ask_for_a_pause(1))
+    (lane,) = json.loads(run("status", "--json")[1])
+    assert lane["paused_until"] is None
+    assert run("retry", "shiny")[1] == "2 parked objects are tried again.\n"
 
 
 @pytest.mark.usefixtures("installation")
@@ -136,6 +159,8 @@ async def test_the_admin_api_does_the_same(sqlite_url: str) -> None:
             answer = await service.admin.post(f"/admin/push/shiny/{path}", params=query)
             return answer.status_code
 
+        answer = await service.admin.post("/admin/push/shiny/retry")
+        assert answer.json() == {"retried": 2, "paused_until": None}
         assert await post("drop", key=KEY) == 204
         assert await post("drop", key=KEY + "x") == 404
         assert await post("drop", key=BILL) == 409

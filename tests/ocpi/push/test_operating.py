@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 import structlog
@@ -22,8 +23,9 @@ from tests.ocpi.push.faults import (
     until_not_behind,
     until_nothing_is_parked,
     until_parked,
+    until_state,
 )
-from tests.ocpi.push.world import World, until
+from tests.ocpi.push.world import QUICK, World, until
 
 POISON = "locations/nl*tnm*poison"
 
@@ -62,6 +64,25 @@ async def test_what_is_dropped_is_tried_when_staff_name_it(world: World) -> None
     partner.misbehave = None
     assert await retry_parked(world.database, "msp", POISON) == 1
     await world.until_told()
+
+
+async def test_what_staff_retry_is_tried_at_once_though_its_partner_is_stopped(
+    world: World,
+) -> None:
+    partner = await world.add_partner("msp")
+    partner.misbehave = failing(2001, 400, only="/poison")  # type: ignore[assignment]
+    # Nothing is tried again by itself for longer than any test lasts.
+    world.add_worker(pace=replace(QUICK, retries=(3600,), probe=36000, probe_cap=36000))
+    await world.put_location("poison")
+    await until_parked(world, POISON, "rejected")
+    partner.misbehave = failing(3000, 500, probes=True)  # type: ignore[assignment]
+    await world.put_locations(6)
+    await until_state(world, "stopped")
+    partner.misbehave = None
+    assert await retry_parked(world.database, "msp", None) >= 1
+    await world.until_told()
+    await until_state(world, "active")
+    await until_nothing_is_parked(world)
 
 
 async def test_a_cdr_is_dropped_by_force_alone_and_that_is_logged(world: World) -> None:
