@@ -280,4 +280,7 @@ def _found(key: str, ours: Any, answer: Reply, outcome: Outcome) -> Finding:
     if outcome.kind is Kind.UNKNOWN_OBJECT and answer.status_code is not None:
         return Finding(key, Verdict.MISSING, outcome.sentence)
     answered = outcome.kind in (Kind.DELIVERED, Kind.OBJECT_FAULT, Kind.UNKNOWN_OBJECT)
-    return Finding(key, Verdict.INCOMPARABLE, outcome.sentence, failed=not answered)
+    # A hub answers so for one receiver, and may reach all others.
+    absent = outcome.status_code in (4001, 4002, 4003)
+    failed = not (answered or absent)
+    return Finding(key, Verdict.INCOMPARABLE, outcome.sentence, failed=failed)
