@@ -158,18 +158,24 @@ def verify_command(sources: Mapping[str, Source]) -> Callable[..., None]:
         done = run(inside())
         if as_json:
             print_json(verification_view(done))
-            return
-        columns = ("object", "verdict", "why")
-        print_table(columns, [(each.object, each.verdict, each.why) for each in done.findings])
-        typer.echo(", ".join(f"{count} {verdict}" for verdict, count in done.counts.items()))
-        if done.repaired:
-            typer.echo(f"{done.repaired} objects are told again.")
-        if done.stopped is not None:
-            typer.echo(f"{name} failed too often: {plain(done.stopped)}")
-        if done.after is not None:
-            typer.echo(f"There may be more: --after {done.after}")
+        else:
+            _print_verification(name, done)
+        if not done.is_clean:
+            raise typer.Exit(1)
 
     return act
+
+
+def _print_verification(name: str, done: Verification) -> None:
+    columns = ("object", "verdict", "why")
+    print_table(columns, [(each.object, each.verdict, each.why) for each in done.findings])
+    typer.echo(", ".join(f"{count} {verdict}" for verdict, count in done.counts.items()))
+    if done.repaired:
+        typer.echo(f"{done.repaired} objects are told again.")
+    if done.stopped is not None:
+        typer.echo(f"{name} failed too often: {plain(done.stopped)}")
+    if done.after is not None:
+        typer.echo(f"There may be more: --after {done.after}")
 
 
 def _show_progress(count: int) -> None:

@@ -78,6 +78,12 @@ class Verification:
     stopped: str | None = None
     """Why it came to an early end."""
 
+    @property
+    def is_clean(self) -> bool:
+        """All that was to be compared was, and is as it should, or will be."""
+        fine = self.counts[Verdict.EQUAL] + self.counts[Verdict.BEHIND]
+        return self.stopped is None and fine == self.counts.total()
+
 
 def verification_view(done: Verification) -> dict[str, Any]:
     """What it came to, as it is shown."""

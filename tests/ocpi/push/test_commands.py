@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -19,6 +20,7 @@ from ocpi.opening import open_context
 from ocpi.parties import Partner, PartnerEndpoint
 from ocpi.push.feed import Change, changed
 from ocpi.push.lanes import ParkedObject, PartnerLane, open_lane
+from ocpi.push.verifying import Verdict, Verification
 from ocpi.testing import samples
 from tests.house import OURS, OWNER, add_partner, open_service
 from tests.plainlog import log_plainly
@@ -136,17 +138,38 @@ def test_staff_see_the_pause_that_a_partner_has_asked_for() -> None:
 @pytest.mark.usefixtures("installation")
 def test_what_a_partner_holds_is_compared() -> None:
     asyncio.run(_hold_locations())
-    done = json.loads(run("verify", "shiny", "--limit", "1", "--rate", "100", "--json")[1])
+    code, stdout, _ = run("verify", "shiny", "--limit", "1", "--rate", "100", "--json")
+    done = json.loads(stdout)
+    assert code == 1
     assert (done["counts"]["incomparable"], done["after"]) == (1, "locations/nl*tnm*l0")
     assert done["findings"][0]["why"] in run("verify", "shiny", "--rate", "100")[1].replace(
         "\n", ""
     )
     code, stdout, _ = run("verify", "shiny", "--rate", "100", "--after", done["after"])
-    assert code == 0
+    assert code == 1
     assert "5 incomparable" in stdout
     assert "shiny failed too often: " in stdout
     assert "There may be more: --after locations/nl*tnm*l5" in stdout
     assert run("verify", "shiny", "--module", "cdrs")[0] == 1
+    assert run("verify", "shiny", "--module", "tariffs")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("verdict", "stopped", "clean"),
+    [
+        (Verdict.EQUAL, None, True),
+        (Verdict.BEHIND, None, True),
+        (Verdict.DIFFERENT, None, False),
+        (Verdict.MISSING, None, False),
+        (Verdict.INCOMPARABLE, None, False),
+        (Verdict.EQUAL, "It failed.", False),
+    ],
+)
+def test_a_comparison_that_found_something_or_stopped_early_is_not_clean(
+    verdict: Verdict, stopped: str | None, *, clean: bool
+) -> None:
+    done = Verification(Counter({Verdict.EQUAL: 5, verdict: 1}), stopped=stopped)
+    assert done.is_clean is clean
 
 
 async def test_the_admin_api_does_the_same(sqlite_url: str) -> None:
