@@ -111,12 +111,20 @@ async def test_an_operator_retries_one_object_or_all(console: Console) -> None:
 
 
 @pytest.mark.usefixtures("shiny")
+async def test_the_last_failure_is_shown_wherever_lanes_are_listed(console: Console) -> None:
+    async with console.context.database.write() as db:
+        await db.exec(update(PartnerLane).values(last_error="HTTP 400: <no>"))
+    for path in ("/console", "/console/deliveries"):
+        assert "HTTP 400: &lt;no&gt;" in (await console.viewer.get(path)).text
+
+
+@pytest.mark.usefixtures("shiny")
 @pytest.mark.pitfall("IP-38")
 async def test_a_pause_that_the_partner_has_asked_for_is_seen(console: Console) -> None:
     await park(console, "locations/nl*cpo*a")
     async with console.context.database.write() as db:
         await db.exec(update(PartnerLane).values(paused_until=4_102_444_800_000_000))
-    for path in (SHINY, "/console/deliveries", "/console/partners/shiny"):
+    for path in (SHINY, "/console", "/console/deliveries", "/console/partners/shiny"):
         page = (await console.viewer.get(path)).text
         assert "It has asked for a pause" in page
         assert "2100-01-01 00:00:00 UTC" in page
