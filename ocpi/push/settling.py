@@ -17,6 +17,18 @@ from ocpi.push.teller import Teller, Told
 from ocpi.push.throttling import Throttling
 from ocpi.push.watch import Watch
 
+_TWICE = 2
+
+
+def _is_unknown(entry: Entry, row: FeedRow, told: Told) -> bool:
+    """Whether a partner has answered a DELETE by a bare 404 time and again, minutes apart.
+
+    So does a gateway while it has nobody behind it, and so does who has never had the object.
+    """
+    parking = entry.parking
+    often = parking is not None and parking.http_status == 404 and parking.attempts >= _TWICE
+    return row.deleted and often and told.outcome.http_status == 404
+
 
 class Settling:
     """Settles what a lane has told, and keeps what there is to store of it until it is taken."""
@@ -57,7 +69,7 @@ class Settling:
             self._count_taken(entry, now)
         if told.requests and outcome.kind is not Kind.THROTTLE:
             self.throttling.answered()
-        if outcome.kind is Kind.DELIVERED:
+        if outcome.kind is Kind.DELIVERED or _is_unknown(entry, row, told):
             self._deliver(entry, row, told, now)
         elif outcome.kind is Kind.THROTTLE:
             self._throttle(entry, row, told, now)
@@ -101,8 +113,9 @@ class Settling:
         outcome, parked = told.outcome, entry.parking is not None
         # A hub answers so for one receiver, and may reach all others.
         absent = row.audience is not None and outcome.status_code in (4001, 4002, 4003)
-        # Alike are refusals by the partner itself.
-        alike = None if absent else f"{outcome.http_status}/{outcome.status_code}"
+        # Alike are refusals by the partner itself; that there is nothing to DELETE is none.
+        nothing = row.deleted and outcome.http_status == 404
+        alike = None if absent or nothing else f"{outcome.http_status}/{outcome.status_code}"
         if outcome.kind is Kind.PARTNER_FAULT and not absent:
             own = self._breaker.blames
             opened = self._breaker.fail(entry.key, alike, outcome.sentence, now, parked=parked)

@@ -126,3 +126,23 @@ async def test_a_status_code_that_no_column_holds_harms_no_other_partner(
     await world.until_told()
     await until_nothing_is_parked(world)
     assert len(good.pushes) == 3
+
+
+async def test_a_bare_404_to_a_delete_is_believed_the_third_time_and_is_no_refusal(
+    world: World,
+) -> None:
+    """So a gateway answers that has nobody behind it, and so do many of what they never had."""
+    partner = await world.add_partner("msp")
+
+    async def no_such_page(request: httpx.Request) -> httpx.Response | None:
+        return httpx.Response(404, text="Not Found") if request.method == "DELETE" else None
+
+    partner.misbehave = no_such_page
+    names = [str(number) for number in range(QUICK.alike + 5)]
+    for name in names:
+        await world.put_location(name)
+        await world.delete_location(name)
+    world.add_worker()
+    await until(lambda: len(partner.of("DELETE")) == 3 * len(names))
+    await until_nothing_is_parked(world)
+    assert partner.of("GET") == []  # Its versions are asked for where it is in doubt.

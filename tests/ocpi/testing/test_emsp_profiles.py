@@ -85,8 +85,10 @@ async def test_each_request_is_answered_and_gets_its_result(
         (
             "PUT",
             {"result": "FAILED"},
-            "the ChargingProfileResult is not as OCPI has it: "
-            "result: is a value that OCPI 2.2.1 doesn't know",
+            (
+                "the ChargingProfileResult is not as OCPI has it: "
+                "result: is a value that OCPI 2.2.1 doesn't know"
+            ),
         ),
         (
             "GET",
