@@ -76,8 +76,9 @@ class Fixed:
 
     def _changed(self) -> Iterator[str]:
         """Tell of Tariffs that changed before the start was known: no earlier one is kept."""
+        named = {each["tariff_id"].lower(): each["at"] for each in reversed(self.tariff_changes)}
         for each in self._tariffs() if self.tariff_changes else ():
-            since, changed = self.tariff_changes[0]["at"], each["last_updated"]
+            since, changed = named[each["id"].lower()], each["last_updated"]
             if parse_moment(since) < parse_moment(changed):
                 yield (
                     f"The Tariff {each['id']} was changed on {changed}, after the session began on "

@@ -25,7 +25,7 @@ from modules.stations.reports.cases import (
     transaction_key,
 )
 from modules.stations.reports.desk import Desk, Outcome
-from modules.stations.reports.fixing import fix
+from modules.stations.reports.fixing import behind_reservation, fix, fixed_of_reservation
 from modules.stations.reports.forms import (
     Beginning,
     BootReport,
@@ -229,23 +229,25 @@ async def _fixed(case: Case, site: Site, origin: Origin) -> Fixed:
     """What the start fixes; a reservation that is used has its Session already (SE-17)."""
     desk, record, held = case.desk, case.record, origin.reservation
     since = str(record.started_at)
-    if held is None or held.session_id is None or held.held_at is None:
-        known = None if record.session is None else record.session["session_id"]
-        session_id = known or _session_id(case.charge, since)
-    else:
+    known = None if record.session is None else record.session["session_id"]
+    session_id, reserved = known or _session_id(case.charge, since), None
+    if held is not None and held.session_id is not None and held.held_at is not None:
         session_id = held.session_id
         reserved_at = moment_text(held.held_at)
         if moment_before(reserved_at, since):
-            record.reserved_at = since = reserved_at
-    return await fix(
+            record.reserved_at, reserved = reserved_at, fixed_of_reservation(held)
+    fixed = await fix(
         desk.db,
         desk.owner,
         site,
         origin,
         session_id=session_id,
-        since=since,
+        since=since if reserved else record.reserved_at or since,
         currency=desk.settings.currency,
     )
+    if reserved is not None and fixed.tariff_changes and not reserved.tariff_changes:
+        record.reserved_at = None  # It was free of charge, which the Tariff now knows nothing of.
+    return behind_reservation(fixed, reserved) if reserved else fixed
 
 
 def _session_id(charge: Charge, since: str) -> str:

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from modules.commands.reservations import Reservation
 from modules.stations.reports.billing import Fixed
 from modules.stations.reports.origins import Origin
-from modules.stations.reports.sites import Site, choose_tariff, tariffs_for
+from modules.stations.reports.sites import NOT_AVAILABLE, Site, choose_tariff, tariffs_for
 from ocpi.editing import Document
 from ocpi.headers import Party
+from ocpi.spec.document import decode
 
 _PREFERENCES = "CHARGING_PREFERENCES_CAPABLE"
 
@@ -49,6 +51,31 @@ async def fix(
         tariffs,
         [] if chosen is None else [{"at": since, "tariff_id": chosen}],
     )
+
+
+def fixed_of_reservation(reservation: Reservation) -> Fixed | None:
+    """What fixed the price of a reservation when it began; None where nothing did.
+
+    Nothing does where no EVSE was assigned to it, or no Tariff could be used.
+    """
+    if reservation.record is None:
+        return None
+    fixed = Fixed(**decode(reservation.record))
+    unknown = fixed.session["evse_uid"] == NOT_AVAILABLE or "unpriced" in fixed.session
+    return None if unknown else fixed
+
+
+def behind_reservation(fixed: Fixed, reserved: Fixed) -> Fixed:
+    """What a start fixes, behind the reservation that it uses, which keeps its own price (CD-13).
+
+    A CDR holds a Tariff once: of one that changed meanwhile it is the version of the reservation.
+    """
+    changes = list(reserved.tariff_changes)
+    named = {each["tariff_id"].lower() for each in changes}
+    kept = {name: each for each in reserved.tariffs if (name := each["id"].lower()) in named}
+    changes += [each for each in fixed.tariff_changes if each["tariff_id"].lower() not in named]
+    tariffs = [kept.pop(each["id"].lower(), each) for each in fixed.tariffs]
+    return Fixed(fixed.session, [*tariffs, *kept.values()], changes)
 
 
 def _unpriced(tariffs: Sequence[Document], chosen: str | None, preference: str) -> str | None:

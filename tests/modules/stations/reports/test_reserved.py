@@ -1,0 +1,87 @@
+"""Reservations that meet what was not foreseen: other prices, other EVSEs, news that come late."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from ocpi.spec.moments import format_moment, moment_of
+from ocpi.testing import samples
+from tests.house import OWNER
+from tests.modules.stations.reports.test_reservations import (
+    MINUTE,
+    PAID,
+    accept,
+    ask,
+)
+from tests.modules.stations.reports.yard import Document, Yard, open_yard, station, start, stop
+
+
+@pytest.fixture
+async def local(sqlite_url: str) -> AsyncIterator[Yard]:
+    async with open_yard(sqlite_url, tariff=PAID) as opened:
+        yield opened
+
+
+def reserving(fee: int, energy: float, **over: Any) -> Document:
+    """A Tariff that asks for so much for a reservation, and for so much for a kWh."""
+    charged = {"price_components": [{"type": "ENERGY", "price": energy, "step_size": 1}]}
+    once = {"price_components": [{"type": "FLAT", "price": fee, "step_size": 1}]}
+    once["restrictions"] = {"reservation": "RESERVATION"}
+    return samples.tariff(**OWNER, elements=[once, charged], **over)
+
+
+async def come(yard: Yard, **over: Any) -> Document:
+    """The driver comes two minutes after now and charges 5 kWh; gives the CDR."""
+    now = await yard.now()
+    later = [format_moment(moment_of(now + n * MINUTE)) for n in (2, 3)]
+    await yard.report(start(moment=later[0], **over), stop(moment=later[1], kwh=105))
+    return await yard.cdr()
+
+
+@pytest.mark.req("CD-13", "SE-17")
+async def test_a_reservation_that_is_used_costs_what_it_did_when_it_began(local: Yard) -> None:
+    errand_id, number = await ask(local)
+    await local.report(accept(errand_id, evse_uid="EVSE-1", connector_id="1"))
+    await local.put_tariff(reserving(9, 0.7, last_updated="2026-11-01T00:00:00Z"))
+    cdr = await come(local, reservation_id=number)
+    assert cdr["total_reservation_cost"]["excl_vat"] == 2
+    assert [each["elements"] for each in cdr["tariffs"]] == [PAID["elements"]]
+    [listed] = await local.listed()
+    assert listed["notes"] == []
+
+
+@pytest.mark.req("CD-13", "SE-17")
+async def test_a_driver_who_reserved_charges_by_the_tariff_that_the_connector_has_then(
+    local: Yard,
+) -> None:
+    errand_id, number = await ask(local)
+    await local.report(accept(errand_id, evse_uid="EVSE-1", connector_id="1"))
+    meanwhile = format_moment(moment_of(await local.now() + MINUTE))
+    await local.put_tariff(reserving(9, 0.7, id="DEARER", last_updated=meanwhile))
+    connector = {"tariff_ids": ["DEARER"]}
+    place = "/admin/locations/NL/TNM/LOC-1/EVSE-1/1"
+    assert (await local.service.admin.patch(place, json=connector)).status_code == 200
+    cdr = await come(local, reservation_id=number)
+    assert cdr["total_reservation_cost"]["excl_vat"] == 2
+    assert cdr["total_energy_cost"]["excl_vat"] == Decimal("3.5")
+    assert [each["id"] for each in cdr["tariffs"]] == ["TARIFF-1", "DEARER"]
+    [listed] = await local.listed()
+    assert listed["notes"] == []
+
+
+async def test_a_reservation_that_was_free_of_charge_stays_so(sqlite_url: str) -> None:
+    free = station()
+    for connector in free["evses"][0]["connectors"]:
+        connector["tariff_ids"] = []
+    async with open_yard(sqlite_url, tariff=PAID, location=free) as yard:
+        errand_id, number = await ask(yard)
+        await yard.report(accept(errand_id, evse_uid="EVSE-1", connector_id="1"))
+        place = "/admin/locations/NL/TNM/LOC-1/EVSE-1/1"
+        connector = {"tariff_ids": ["TARIFF-1"]}
+        assert (await yard.service.admin.patch(place, json=connector)).status_code == 200
+        cdr = await come(yard, reservation_id=number)
+        assert (cdr["total_cost"]["excl_vat"], "total_reservation_cost" in cdr) == (2.5, False)
