@@ -183,7 +183,8 @@ async def _reservation(
     """The reservation that the driver uses: the one named, or the token's at the place (SE-17).
 
     One of another token is none of this driver's: its Session is another eMSP's, perhaps. One that
-    has expired for good is given only if no other fits.
+    has expired for good is given only if no other fits. The station knows which it has held: where it
+    is named, or has its Session already, the driver may charge at another EVSE.
     """
     if key is None and beginning.reservation_id is None:
         return None
@@ -197,10 +198,11 @@ async def _reservation(
     fate = col(Reservation.fate)
     best = ((fate == Fate.HELD).desc(), fate == Fate.EXPIRED, col(Reservation.id))
     found = await db.exec(query.order_by(*best).with_for_update())
+    known = asked.session_id is not None or beginning.reservation_id is not None
     fitting = (
         each
         for each in found.all()
-        if _of(issuers, decode(each.token)) and _is_at(each.evse_uid, beginning)
+        if _of(issuers, decode(each.token)) and (known or _is_at(each.evse_uid, beginning))
     )
     return next(fitting, None)
 

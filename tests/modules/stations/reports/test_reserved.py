@@ -17,7 +17,7 @@ from tests.modules.stations.reports.test_reservations import (
     accept,
     ask,
 )
-from tests.modules.stations.reports.yard import Document, Yard, open_yard, station, start, stop
+from tests.modules.stations.reports.yard import Document, Yard, open_yard, start, station, stop
 
 
 @pytest.fixture
@@ -85,3 +85,18 @@ async def test_a_reservation_that_was_free_of_charge_stays_so(sqlite_url: str) -
         assert (await yard.service.admin.patch(place, json=connector)).status_code == 200
         cdr = await come(yard, reservation_id=number)
         assert (cdr["total_cost"]["excl_vat"], "total_reservation_cost" in cdr) == (2.5, False)
+
+
+@pytest.mark.req("SE-17")
+async def test_a_driver_who_is_sent_to_another_evse_uses_the_reservation_that_the_start_names(
+    local: Yard,
+) -> None:
+    errand_id, number = await ask(local)
+    await local.report(accept(errand_id, evse_uid="EVSE-1", connector_id="1"))
+    reserved = await local.session()
+    cdr = await come(local, evse_uid="EVSE-2", reservation_id=number)
+    session = await local.session()
+    assert (session["id"], session["evse_uid"]) == (reserved["id"], "EVSE-2")
+    assert [each.fate for each in await local.reservations()] == ["used"]
+    assert (cdr["id"], cdr["total_reservation_cost"]["excl_vat"]) == (reserved["id"], 2)
+    assert cdr["cdr_location"]["evse_uid"] == "EVSE-2"
