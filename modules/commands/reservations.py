@@ -32,6 +32,8 @@ class Fate(StrEnum):
 STANDING = (Fate.ASKED, Fate.HELD)
 OPEN = (*STANDING, Fate.LAPSED)
 """Those that a driver may still turn out to have used."""
+BILLED = (Fate.EXPIRED, Fate.CANCELED)
+"""Those that have cost what their Tariff asks for one that nobody used (CM-22)."""
 
 
 class Reservation(SQLModel, table=True):

@@ -188,12 +188,19 @@ async def expire(db: AsyncSession, reservation_id: int) -> None:
     await end(db, errand.owner, reservation, Fate.EXPIRED, reservation.expires_at)
 
 
-async def drop(db: AsyncSession, reservation: Reservation, reason: str | None) -> bool:
-    """A reservation cannot be kept: its eMSP is told where it sent RESERVE_NOW from (CM-23)."""
-    if reservation.fate != Fate.HELD:
+async def drop(
+    db: AsyncSession, reservation: Reservation, reason: str | None, at: int | None = None
+) -> bool:
+    """A reservation cannot be kept: its eMSP is told where it sent RESERVE_NOW from (CM-23).
+
+    One that has lapsed meanwhile can be dropped at a moment before that, in microseconds.
+    """
+    now = await clock(db) if at is None else at
+    lapsed = reservation.fate == Fate.LAPSED and now < reservation.expires_at
+    if reservation.fate != Fate.HELD and not lapsed:
         return False
     errand = await db.get_one(Errand, reservation.errand_id)
-    await end(db, errand.owner, reservation, Fate.DROPPED, await clock(db))
+    await end(db, errand.owner, reservation, Fate.DROPPED, now)
     result = {"result": CommandResultType.CANCELED_RESERVATION.value, **_said(reason)}
     await tell(db, errand, "POST", errand.response_url, result)
     return True

@@ -183,8 +183,8 @@ async def _reservation(
     """The reservation that the driver uses: the one named, or the token's at the place (SE-17).
 
     One of another token is none of this driver's: its Session is another eMSP's, perhaps. One that
-    has expired for good is given only if no other fits. The station knows which it has held: where it
-    is named, or has its Session already, the driver may charge at another EVSE.
+    has expired for good is given only if no other fits. The station knows which it has held: where
+    it is named, or has its Session already, the driver may charge at another EVSE.
     """
     if key is None and beginning.reservation_id is None:
         return None

@@ -5,7 +5,8 @@ from datetime import timedelta
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from modules.commands.reservations import Reservation
+from modules.cdrs.store import cdrs
+from modules.commands.reservations import BILLED, Reservation
 from modules.locations.own import REMOVED, patch_own
 from modules.locations.parts import Place, find_part
 from modules.locations.statuses import note_statuses, row_of, status_since
@@ -24,7 +25,7 @@ from ocpi.editing import object_key
 from ocpi.errands import Errand, tell
 from ocpi.errors import UnknownLocation, UnknownObject
 from ocpi.parties import PartnerEndpoint
-from ocpi.spec.moments import format_moment, microseconds, moment_of
+from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
 from ocpi.spec.reading import dump
 
 # By so much a report may lie before what is known and still be the newest: what was told without a
@@ -102,7 +103,7 @@ async def _profile_url(db: AsyncSession, errand: Errand) -> str | None:
 
 
 async def drop_reservation(desk: Desk, report: ReservationReport) -> Outcome:
-    """A station cannot keep a reservation."""
+    """A station cannot keep a reservation; it may tell so later than its time is over."""
     found = await desk.db.exec(
         select(Reservation)
         .where(
@@ -115,6 +116,17 @@ async def drop_reservation(desk: Desk, report: ReservationReport) -> Outcome:
     reservation = found.one_or_none()
     if reservation is None:
         raise UnknownObject(f"reservation_id: this station holds no {report.reservation_id}.")
-    if not await drop(desk.db, reservation, report.reason):
-        return Outcome(Taken.KEPT, f"It is {reservation.fate} already.")
-    return Outcome(Taken.TAKEN, session_id=reservation.session_id, errand=True)
+    at = None if report.at is None else microseconds(report.at)
+    if await drop(desk.db, reservation, report.reason, at):
+        return Outcome(Taken.TAKEN, session_id=reservation.session_id, errand=True)
+    billed = reservation.fate in BILLED and await _bill_of(desk, reservation)
+    note = f"It is {reservation.fate} already."
+    return Outcome(Taken.KEPT, f"{note} Its bill is CDR {billed}." if billed else note)
+
+
+async def _bill_of(desk: Desk, reservation: Reservation) -> str | None:
+    """The id of the CDR for a reservation that nobody used."""
+    if reservation.session_id is None:
+        return None
+    cdr = await cdrs.get(desk.db, desk.owner, reservation.session_id)
+    return None if cdr is None else str(cdr["id"])

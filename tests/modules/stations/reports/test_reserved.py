@@ -15,7 +15,10 @@ from tests.modules.stations.reports.test_reservations import (
     MINUTE,
     PAID,
     accept,
+    ago,
     ask,
+    hold,
+    pass_by,
 )
 from tests.modules.stations.reports.yard import Document, Yard, open_yard, start, station, stop
 
@@ -100,3 +103,33 @@ async def test_a_driver_who_is_sent_to_another_evse_uses_the_reservation_that_th
     assert [each.fate for each in await local.reservations()] == ["used"]
     assert (cdr["id"], cdr["total_reservation_cost"]["excl_vat"]) == (reserved["id"], 2)
     assert cdr["cdr_location"]["evse_uid"] == "EVSE-2"
+
+
+@pytest.mark.req("CM-23")
+async def test_a_reservation_that_was_dropped_in_time_costs_nothing_though_it_is_reported_late(
+    local: Yard,
+) -> None:
+    number = await hold(local, expired=20 * MINUTE)
+    assert await pass_by(local, number) == "lapsed"
+    late = {"type": "reservation_dropped", "reservation_id": number, "at": await ago(local, 5)}
+    [outcome] = await local.report(late)
+    assert (outcome["result"], outcome["note"]) == ("kept", "It is lapsed already.")
+    in_time = await ago(local, 30)
+    [outcome] = await local.report({**late, "at": in_time})
+    assert outcome["result"] == "taken"
+    assert await pass_by(local, number) == "dropped"
+    session = await local.session()
+    assert (session["status"], session["end_date_time"]) == ("COMPLETED", f"{in_time[:19]}Z")
+    assert await local.cdrs() == []
+
+
+async def test_a_reservation_that_is_billed_is_not_dropped_and_its_bill_is_named(
+    local: Yard,
+) -> None:
+    number = await hold(local, expired=2 * 60 * MINUTE)
+    assert await pass_by(local, number) == "expired"
+    dropped = {"type": "reservation_dropped", "reservation_id": number}
+    [outcome] = await local.report({**dropped, "at": await ago(local, 130)})
+    cdr = await local.cdr()
+    assert outcome["result"] == "kept"
+    assert outcome["note"] == f"It is expired already. Its bill is CDR {cdr['id']}."
