@@ -220,6 +220,9 @@ async def _billed_before(case: Case, missed: Reservation | None) -> str | None:
     cdr = await cdrs.get(case.desk.db, case.desk.owner, missed.session_id)
     if cdr is None:
         return None
+    before = moment_before(str(case.record.started_at), cdr["end_date_time"])
+    if missed.fate == Fate.CANCELED and not before:
+        return None  # The driver came all the same.
     return case.record.note(
         f"Its start was reported after its reservation was billed as unused: see CDR {cdr['id']}."
     )

@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, func
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from modules.commands.reservations import OPEN, Fate, Reservation
+from modules.commands.reservations import BILLED, OPEN, Fate, Reservation
 from modules.stations.reports.forms import Beginning
 from modules.stations.reports.sites import NOT_AVAILABLE
 from modules.tokens.authorizations import Authorization, authorizations_of
@@ -71,7 +71,7 @@ async def find_origin(db: AsyncSession, asked: Asked, beginning: Beginning) -> O
     command = next((each for each in commands if _led(each, asked, beginning)), None)
     key = presented or (commands[0].token_key if commands else None)
     fitting = await _reservation(db, asked, beginning, key, issuers)
-    missed = fitting is not None and fitting.fate == Fate.EXPIRED
+    missed = fitting is not None and fitting.fate in BILLED
     reservation = None if missed else fitting
     known = await _authorizations(db, asked, key) if key else []
     found = next((each for each in known if _allows(each, asked, beginning)), None)
@@ -183,8 +183,8 @@ async def _reservation(
     """The reservation that the driver uses: the one named, or the token's at the place (SE-17).
 
     One of another token is none of this driver's: its Session is another eMSP's, perhaps. One that
-    has expired for good is given only if no other fits. The station knows which it has held: where
-    it is named, or has its Session already, the driver may charge at another EVSE.
+    has expired or was canceled is given only if no other fits. The station knows which it has held:
+    where it is named, or has its Session already, the driver may charge at another EVSE.
     """
     if key is None and beginning.reservation_id is None:
         return None
@@ -196,7 +196,7 @@ async def _reservation(
     if key is not None:
         query = query.where(col(Reservation.token_key) == key)
     fate = col(Reservation.fate)
-    best = ((fate == Fate.HELD).desc(), fate == Fate.EXPIRED, col(Reservation.id))
+    best = ((fate == Fate.HELD).desc(), fate.in_(BILLED), col(Reservation.id))
     found = await db.exec(query.order_by(*best).with_for_update())
     known = asked.session_id is not None or beginning.reservation_id is not None
     fitting = (
@@ -213,7 +213,7 @@ def _in_question(asked: Asked, beginning: Beginning) -> Iterator[ColumnElement[b
         yield col(Reservation.fate) == Fate.USED
         yield col(Reservation.session_id) == asked.session_id
         return
-    yield col(Reservation.fate).in_((*OPEN, Fate.EXPIRED))
+    yield col(Reservation.fate).in_((*OPEN, *BILLED))
     if beginning.reservation_id is not None:
         # The station knows what it has held, whatever its clock says.
         yield col(Reservation.id) == beginning.reservation_id

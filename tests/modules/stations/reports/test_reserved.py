@@ -7,10 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
+from modules.commands.reservations import Fate, Reservation
+from modules.stations.reports.reservations import end
 from ocpi.spec.moments import format_moment, moment_of
 from ocpi.testing import samples
-from tests.house import OWNER
+from tests.house import OURS, OWNER
 from tests.modules.stations.reports.test_reservations import (
     MINUTE,
     PAID,
@@ -133,3 +136,22 @@ async def test_a_reservation_that_is_billed_is_not_dropped_and_its_bill_is_named
     cdr = await local.cdr()
     assert outcome["result"] == "kept"
     assert outcome["note"] == f"It is expired already. Its bill is CDR {cdr['id']}."
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize(("minutes", "told"), [(5, True), (1, False)])
+async def test_staff_are_told_of_a_reservation_that_was_canceled_while_its_driver_charged(
+    local: Yard, minutes: int, *, named: bool, told: bool
+) -> None:
+    number = await hold(local, expired=-10 * MINUTE)
+    canceled_at = await local.now() - 3 * MINUTE
+    async with local.database.write() as db:
+        reservation = (await db.exec(select(Reservation).with_for_update())).one()
+        await end(db, OURS, reservation, Fate.CANCELED, canceled_at)
+    bill = await local.cdr()
+    began = await ago(local, minutes)
+    await local.report(start(moment=began, reservation_id=number if named else None))
+    note = "Its start was reported after its reservation was billed as unused: see CDR "
+    [listed] = await local.listed()
+    assert listed["notes"] == ([f"{note}{bill['id']}."] if told else [])
+    assert [each.fate for each in await local.reservations()] == ["canceled"]
