@@ -1,5 +1,7 @@
 """CDRs of ours: validated, stored once and for all, and remembered for their eMSP."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -12,7 +14,7 @@ from ocpi.editing import Decision, Document, Edit, Written, object_key, spelled
 from ocpi.errors import Conflict, InvalidParameters, UnknownObject
 from ocpi.headers import Party
 from ocpi.push.feed import Change, Stream, feed_key
-from ocpi.push.writing import write, write_in
+from ocpi.push.writing import write_in, write_many
 from ocpi.spec.cdrs import CDR
 from ocpi.spec.reading import dump, read
 from ocpi.store import audience_of, refuse_defects
@@ -24,28 +26,67 @@ _ITS_OWN = ("id", "credit", "credit_reference_id", "total_cost", "last_updated",
 _SESSIONS_ONLY = {"CURRENT", "ENERGY_EXPORT", "ENERGY_IMPORT", "POWER", "STATE_OF_CHARGE"}
 
 
+@dataclass
+class _Post:
+    """A CDR that is to be stored, together with what comes at the same moment."""
+
+    owner: Party
+    body: Document
+    document: Document
+    bills: dict[str, str] = field(default_factory=dict)
+    """What bills Sessions already, see `CDRStore.bills_of`; those stored together share it."""
+
+    def decide(self, before: Document | None, now: int) -> Decision:
+        """Store it, unless it is known or its Session is billed."""
+        document = self.document
+        if before is not None:
+            return None, _known(before, document)
+        given = document if self.body.get("last_updated") else {"last_updated": later(None, now)}
+        dated = {**document, **given}
+        _refuse_unfit(dated)
+        if session := _session_key(dated):
+            _refuse_second(self.bills, dated)
+            self.bills[session] = dated["id"]
+        return dated, Written(dated, created=True)
+
+
 async def post_own(database: Database, owner: Party, body: Document) -> Written:
     """Store a CDR of ours; a missing `last_updated` is now. The same one again changes nothing.
 
     Raises ValidationError or ``InvalidParameters`` for a document that OCPI does not allow,
-    ``Conflict`` for another CDR under a known id (CD-08).
+    ``Conflict`` for another CDR under a known id (CD-08), or for a Session that is billed.
     """
     # Read before it waits for others; the date comes when it is its turn.
     document = _read(owner, body, 0)
     if document.get("credit"):
         async with database.write() as db:
             return await _post_credit(db, owner, body)
+    post = _Post(owner, body, document)
+    edit = Edit(owner, document["id"], post.decide, creates=True, dated_in=Stream.MONEY)
+    return await database.batches.do(_Post, _post_all, (post, edit))
 
-    def decide(before: Document | None, now: int) -> Decision:
-        if before is not None:
-            return None, _known(before, document)
-        given = document if body.get("last_updated") else {"last_updated": later(None, now)}
-        dated = {**document, **given}
-        _refuse_unfit(dated)
-        return dated, Written(dated, created=True)
 
-    edit = Edit(owner, document["id"], decide, creates=True, dated_in=Stream.MONEY)
-    return await write(database, cdrs, edit, partial(_change, owner))
+async def _post_all(
+    db: AsyncSession, posts: Sequence[tuple[_Post, Edit]]
+) -> list[Written | Exception]:
+    theirs: dict[Party, list[_Post]] = {}
+    for post, _ in posts:
+        theirs.setdefault(post.owner, []).append(post)
+    for owner, some in theirs.items():
+        await cdrs.lock_many(db, owner, [post.document["id"] for post in some])
+    await stamp(db, "created", 0)  # Whoever has made one meanwhile has committed.
+    for owner, some in theirs.items():
+        named = (post.document.get("session_id") for post in some)
+        bills = await cdrs.bills_of(db, owner, filter(None, named))
+        for post in some:
+            post.bills = bills
+    edits = [edit for _, edit in posts]
+    return await write_many(db, cdrs, edits, lambda written: _change(_owner(written), written))
+
+
+def _owner(written: Written) -> Party:
+    """Whose CDR it is."""
+    return Party(written.document["country_code"], written.document["party_id"])
 
 
 async def _post_credit(db: AsyncSession, owner: Party, body: Document) -> Written:
@@ -87,7 +128,13 @@ async def credit_own(
 
 
 async def store_own(db: AsyncSession, owner: Party, document: Document) -> Written:
-    """Store a new CDR that is fit to be sent, and have its eMSP told, behind its Session."""
+    """Store a new CDR that is fit to be sent, and have its eMSP told, behind its Session.
+
+    Raises ``Conflict`` where another one bills that Session.
+    """
+    if not document.get("credit") and (session_id := document.get("session_id")):
+        await stamp(db, "created", 0)  # Whoever has made one meanwhile has committed.
+        _refuse_second(await cdrs.bills_of(db, owner, [session_id]), document)
     edit = cdrs.putting(owner, document["id"], document)
     written = await write_in(db, cdrs, edit, partial(_change, owner))
     return written if written.created else _known(written.document, document)
@@ -113,6 +160,21 @@ def _known(stored: Document, document: Document) -> Written:
 def _session_of(owner: Party, document: Document) -> str | None:
     session_id = document.get("session_id")
     return None if session_id is None else feed_key("sessions", object_key(owner, session_id))
+
+
+def _session_key(document: Document) -> str | None:
+    session_id = document.get("session_id")
+    return None if session_id is None else str(session_id).lower()
+
+
+def _refuse_second(bills: Mapping[str, str], document: Document) -> None:
+    """A Session is billed once; again only after its CDR was taken back."""
+    known = bills.get(_session_key(document) or "")
+    if known is not None and known.lower() != document["id"].lower():
+        raise Conflict(
+            f"session_id: CDR {known} bills the Session {document['session_id']}; another one can "
+            "only follow a credit CDR"
+        )
 
 
 def _undated(document: Document) -> Document:

@@ -1,6 +1,6 @@
 """CDRs as they are stored, with the party that they are a bill for; they never change."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.cdrs.seals import new_salt
-from ocpi.editing import Document
+from ocpi.editing import Document, object_key
 from ocpi.headers import Party
 from ocpi.spec.cdrs import CDR
 from ocpi.spec.document import decode, whole
@@ -116,6 +116,28 @@ class CDRStore(Store[CDRRow]):
         )
         body = found.first()
         return None if body is None else decode(body)
+
+    async def bills_of(
+        self, db: AsyncSession, owner: Party, session_ids: Iterable[str]
+    ) -> dict[str, str]:
+        """The ids of the CDRs that bill Sessions, by the Sessions' ids, both in lower case.
+
+        Those that were taken back bill nothing. Whoever makes one meanwhile holds the stamps of
+        those who create.
+        """
+        wanted = {each.lower() for each in session_ids}
+        found = await db.exec(
+            select(CDRRow.session_key, CDRRow.key, CDRRow.credited_key).where(
+                col(CDRRow.owner) == owner.key, col(CDRRow.session_key).in_(wanted)
+            )
+        )
+        rows = found.all()
+        gone = {object_key(owner, credited) for _, _, credited in rows if credited is not None}
+        return {
+            str(session): key.removeprefix(object_key(owner, ""))
+            for session, key, credited in rows
+            if credited is None and key not in gone
+        }
 
     async def finding_of(self, db: AsyncSession, key: str) -> Document | None:
         """What came of checking a CDR that we received; None for one that was not checked."""

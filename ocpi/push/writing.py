@@ -41,6 +41,13 @@ async def write_in(db: AsyncSession, store: Store[Any], edit: Edit, tell: Tell) 
     return outcome
 
 
+async def write_many(
+    db: AsyncSession, store: Store[Any], edits: Sequence[Edit], tell: Tell
+) -> list[Written | Exception]:
+    """The same for several; what one was refused for stands in its place."""
+    return await _write_all(store, db, [_Told(edit, tell) for edit in edits])
+
+
 async def _write_all(
     store: Store[Any], db: AsyncSession, all_told: Sequence[_Told]
 ) -> list[Written | Exception]:

@@ -154,13 +154,15 @@ def session(**over: Any) -> Document:
 
 
 def cdr(**over: Any) -> Document:
-    """The bill of `session()`, after half an hour."""
+    """The bill of `session()`, after half an hour; one of another id is another session's."""
+    name = str(over.get("id", "CDR-1"))
+    bills_another = name != "CDR-1" and not over.get("credit")
     return {
         **CPO,
         "id": "CDR-1",
         "start_date_time": "2026-01-15T09:00:00Z",
         "end_date_time": "2026-01-15T09:30:00Z",
-        "session_id": "SESSION-1",
+        "session_id": f"S-{name}"[:36] if bills_another else "SESSION-1",
         "cdr_token": cdr_token(),
         "auth_method": "WHITELIST",
         "cdr_location": {

@@ -33,7 +33,7 @@ async def service(database_url: str) -> AsyncIterator[Service]:
 async def post(service: Service, name: str, day: int, **over: Any) -> None:
     token = samples.cdr_token(**over.pop("cdr_token", {}))
     dates = {"end_date_time": f"2026-01-{day:02}T12:00:00Z"}
-    body = {**samples.cdr(), **OWNER, "id": name, "cdr_token": token, **dates, **over}
+    body = {**samples.cdr(id=name), **OWNER, "cdr_token": token, **dates, **over}
     content = encode({**body, "start_date_time": "2026-01-01T00:00:00Z"})
     answer = await service.admin.post("/admin/cdrs", content=content)
     assert answer.status_code == 201, answer.text

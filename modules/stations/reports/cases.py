@@ -24,6 +24,8 @@ from ocpi.push.feed import Stream
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import format_moment, parse_moment
 
+BILLED_ELSEWHERE = "Somebody else billed it"
+
 
 @dataclass(frozen=True)
 class Case:
@@ -92,7 +94,7 @@ class Case:
             valid = await store_end(self.desk.db, self.owner, session, cdr)
             problem = problem if valid else "Its Session is INVALID: it is not billed."
         except Conflict as error:
-            problem = f"Somebody else billed it: {error.message}"
+            problem = f"{BILLED_ELSEWHERE}: {error.message}"
         self.record.completed = True
         self.charge.trouble = problem
         if cdr is None or problem is not None:

@@ -17,6 +17,7 @@ from modules.commands.reservations import Fate, Reservation
 from modules.stations.charges import Charge
 from modules.stations.reports.billing import Fixed, currency_of
 from modules.stations.reports.cases import (
+    BILLED_ELSEWHERE,
     Case,
     open_case,
     open_charges,
@@ -129,7 +130,14 @@ async def bill_again(db: AsyncSession, settings: Settings, charge: Charge) -> Ou
     if case.record.begun and (session is None or "unpriced" in session):
         note = await _fix(case, read(Beginning, case.record.presented))
     outcome = await case.put_back(Outcome(Taken.TAKEN, note))
-    return replace(outcome, result=Taken.KEPT) if charge.trouble else outcome
+    if not charge.trouble:
+        return outcome
+    if charge.trouble.startswith(BILLED_ELSEWHERE):
+        # Whoever tries again is told so by the outcome, and nothing is left to be done.
+        case.record.note(charge.trouble)
+        charge.trouble = None
+        await case.store()
+    return replace(outcome, result=Taken.KEPT)
 
 
 async def prefer_tariff(

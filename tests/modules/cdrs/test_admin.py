@@ -342,3 +342,23 @@ def test_the_commands_show_contradicting_cdrs() -> None:
     (conflict,) = run("conflicts", "--json")
     assert (conflict["partner"], conflict["refused"]["total_energy"]) == ("Example CPO", 99)
     assert "Example CPO" in run("conflicts")
+
+
+@pytest.mark.req("CD-08", "CD-11")
+async def test_a_session_is_billed_once_until_its_cdr_is_taken_back(each_service: Service) -> None:
+    others = [cdr(id=f"CDR-{n}", session_id="session-1") for n in range(1, 5)]
+    answers = await asyncio.gather(*(post(each_service, each) for each in others))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
+    [made] = [n for n, answer in enumerate(answers) if answer.status_code == 201]
+    refused = await post(each_service, cdr(id="AGAIN", session_id="SESSION-1"))
+    assert refused.json()["error"] == (
+        f"session_id: CDR cdr-{made + 1} bills the Session SESSION-1; another one can only follow "
+        "a credit CDR"
+    )
+    assert (await post(each_service, others[made])).status_code == 200
+    url = f"{LIST}/NL/TNM/CDR-{made + 1}/credit"
+    assert (await each_service.admin.post(url)).status_code == 201
+    assert (await post(each_service, cdr(id="AGAIN", session_id="SESSION-1"))).status_code == 201
+    assert (await post(each_service, cdr(id="THIRD", session_id="SESSION-1"))).status_code == 409
+    unnamed = without(cdr(id="UNNAMED"), "session_id")
+    assert (await post(each_service, unnamed)).status_code == 201

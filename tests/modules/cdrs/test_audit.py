@@ -38,7 +38,7 @@ async def service(database_url: str) -> AsyncIterator[Service]:
 
 async def post(service: Service, name: str, party: Party = ONE, **over: Any) -> None:
     token = samples.cdr_token(country_code=party.country_code, party_id=party.party_id)
-    body = {**samples.cdr(), **OWNER, "cdr_token": token, "id": name, **over}
+    body = {**samples.cdr(id=name), **OWNER, "cdr_token": token, **over}
     answer = await service.admin.post("/admin/cdrs", json=body)
     assert answer.status_code == 201, answer.text
 

@@ -211,3 +211,20 @@ async def test_another_tariff_prices_a_running_session_from_the_moment_it_was_wi
     cdr = await local.cdr()
     assert [each["tariff_id"] for each in cdr["charging_periods"]] == ["TARIFF-1", "FAST"]
     assert (cdr["total_energy"], (await local.session())["kwh"]) == (12, 12)
+
+
+async def test_a_session_that_staff_have_billed_is_not_billed_again(database_url: str) -> None:
+    async with open_yard(database_url, tariff=None) as yard:
+        await yard.report(start(), stop(kwh=120))
+        [listed] = await yard.listed(trouble=True)
+        by_staff = samples.cdr(**OWNER, id="MANUAL-1", session_id=listed["session_id"])
+        await post_own(yard.database, OURS, by_staff)
+        await yard.put_tariff(TARIFF)
+        outcome = await yard.bill(listed["id"])
+        note = "Somebody else billed it: session_id: CDR manual-1 bills the Session "
+        assert (outcome["result"], outcome["cdr_id"]) == ("kept", None)
+        assert outcome["note"].startswith(note)
+        assert [each["id"] for each in await yard.cdrs()] == ["MANUAL-1"]
+        assert await yard.listed(trouble=True) == []
+        [listed] = await yard.listed()
+        assert listed["notes"] == [outcome["note"]]
