@@ -13,7 +13,7 @@ from modules.stations.charges import Charge
 from modules.stations.reports.billing import finished, running_session
 from modules.stations.reports.desk import Desk, Outcome
 from modules.stations.reports.record import Record, Taken
-from modules.stations.reports.reservations import codes_of, store_end
+from modules.stations.reports.reservations import BILLED_ELSEWHERE, codes_of, store_end
 from ocpi.database import clock_of, stamp
 from ocpi.dating import later
 from ocpi.editing import Document
@@ -23,8 +23,6 @@ from ocpi.messages import log
 from ocpi.push.feed import Stream
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import format_moment, parse_moment
-
-BILLED_ELSEWHERE = "Somebody else billed it"
 
 
 @dataclass(frozen=True)

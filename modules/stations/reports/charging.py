@@ -17,7 +17,6 @@ from modules.commands.reservations import Fate, Reservation
 from modules.stations.charges import Charge
 from modules.stations.reports.billing import Fixed, currency_of
 from modules.stations.reports.cases import (
-    BILLED_ELSEWHERE,
     Case,
     open_case,
     open_charges,
@@ -37,7 +36,7 @@ from modules.stations.reports.forms import (
 )
 from modules.stations.reports.origins import Asked, Origin, find_origin
 from modules.stations.reports.record import Record, Taken, moment_before
-from modules.stations.reports.reservations import moment_text
+from modules.stations.reports.reservations import BILLED_ELSEWHERE, bill_unused, moment_text
 from modules.stations.reports.sites import Site, choose_tariff, find_site
 from ocpi.database import clock
 from ocpi.errands import Errand
@@ -126,10 +125,7 @@ async def bill_again(db: AsyncSession, settings: Settings, charge: Charge) -> Ou
     if case.record.billed and session is not None:
         known: str = session["session_id"]
         return Outcome(Taken.REPEATED, "It is billed already.", session_id=known, cdr_id=known)
-    note = None
-    if case.record.begun and (session is None or "unpriced" in session):
-        note = await _fix(case, read(Beginning, case.record.presented))
-    outcome = await case.put_back(Outcome(Taken.TAKEN, note))
+    outcome = await (_bill_reservation(case) if case.record.unused else _bill_session(case))
     if not charge.trouble:
         return outcome
     if charge.trouble.startswith(BILLED_ELSEWHERE):
@@ -138,6 +134,22 @@ async def bill_again(db: AsyncSession, settings: Settings, charge: Charge) -> Ou
         charge.trouble = None
         await case.store()
     return replace(outcome, result=Taken.KEPT)
+
+
+async def _bill_session(case: Case) -> Outcome:
+    record, note = case.record, None
+    if record.begun and (record.session is None or "unpriced" in record.session):
+        note = await _fix(case, read(Beginning, record.presented))
+    return await case.put_back(Outcome(Taken.TAKEN, note))
+
+
+async def _bill_reservation(case: Case) -> Outcome:
+    desk, record, charge = case.desk, case.record, case.charge
+    cdr_id, charge.trouble = await bill_unused(desk.db, desk.owner, record, desk.settings.currency)
+    record.billed = charge.trouble is None
+    await case.store()
+    session_id = None if record.session is None else record.session["session_id"]
+    return Outcome(Taken.TAKEN, charge.trouble, session_id=session_id, cdr_id=cdr_id)
 
 
 async def prefer_tariff(

@@ -59,6 +59,8 @@ class Record:
     """The ActiveChargingProfile that the station last told."""
     presented: dict[str, Any] = field(default_factory=dict)
     """How the start named the driver: `token`, `command_id`, `reservation_id`."""
+    unused: dict[str, Any] = field(default_factory=dict)
+    """Of a reservation that nobody used and that is not billed yet: whether it `expired`."""
     session: dict[str, Any] | None = None
     """What the start fixed for Session and CDR (CD-13), see modules.stations.reports.origins."""
     tariffs: list[dict[str, Any]] = field(default_factory=list)

@@ -9,19 +9,29 @@ import modules.cdrs.own
 import modules.sessions.own
 from modules.commands.reservations import OPEN, Fate, Reservation
 from modules.sessions.store import sessions
-from modules.stations.reports.billing import Fixed, reservation_over, reserved_session
+from modules.stations.charges import Charge
+from modules.stations.reports.billing import (
+    Fixed,
+    fixed_of,
+    reservation_over,
+    reserved_session,
+)
 from modules.stations.reports.fixing import fix
 from modules.stations.reports.origins import Origin
-from modules.stations.reports.sites import Site, find_site
+from modules.stations.reports.record import Record
+from modules.stations.reports.sites import NOT_AVAILABLE, Site, find_site
 from ocpi.database import clock, clock_of, stamp
 from ocpi.dating import later
 from ocpi.editing import Document
-from ocpi.errors import UnknownLocation
+from ocpi.errors import Conflict, UnknownLocation
 from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.push.feed import Stream
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import format_moment, moment_of
+
+# So begins why there is no CDR of ours where there is one of somebody else.
+BILLED_ELSEWHERE = "Somebody else billed it"
 
 
 async def hold(
@@ -84,16 +94,87 @@ async def end(
     if reservation.record is None or reservation.held_at is None:
         return
     fixed = Fixed(**decode(reservation.record))
-    session, cdr, problem = reservation_over(
-        fixed.free() if fate is Fate.DROPPED else fixed,
-        codes_of(owner),
-        moment_text(reservation.held_at),
-        moment_text(at),
-        expired=fate is Fate.EXPIRED,
+    if fate is Fate.DROPPED:
+        fixed = fixed.free()
+    record = Record(
+        f"reservation {reservation.key}",
+        reservation.location_id,
+        [owner.country_code, owner.party_id],
+        started_at=moment_text(reservation.held_at),
+        ended_at=moment_text(at),
+        unused={"expired": fate is Fate.EXPIRED},
     )
+    _fix(record, fixed)
+    _, problem = await _bill(db, owner, record)
     if problem is not None:
         log.error("reservation not billed", reservation=reservation.key, reason=problem)
-    await store_end(db, owner, session, cdr)
+        await _keep(db, owner, record, problem)
+
+
+def _fix(record: Record, fixed: Fixed) -> None:
+    record.session, record.tariffs = fixed.session, fixed.tariffs
+    record.tariff_changes = fixed.tariff_changes
+    record.evse_uid = fixed.session["evse_uid"]
+    record.connector_id = fixed.session["connector_id"]
+
+
+async def _keep(db: AsyncSession, owner: Party, record: Record, problem: str) -> None:
+    """Keep for staff a reservation that could not be billed, beside the sessions in trouble."""
+    session_id = fixed_of(record).session["session_id"]
+    charge = Charge(
+        owner=owner.key,
+        # No station's report is found under it: their keys have an asterisk.
+        transaction_key=f"reservation {session_id}",
+        session_key=session_id.lower(),
+        open=False,
+        trouble=problem,
+        record=encode(record.dump()),
+        changed_at=await clock(db),
+    )
+    db.add(charge)
+    await db.flush()
+
+
+async def bill_unused(
+    db: AsyncSession, owner: Party, record: Record, currency: str
+) -> tuple[str | None, str | None]:
+    """Try again to bill a reservation that nobody used: the CDR's id, and why there is none."""
+    session = fixed_of(record).session
+    if "unpriced" in session:
+        assigned = (session["evse_uid"], session["connector_id"])
+        place = (None if name == NOT_AVAILABLE else name for name in assigned)
+        site = await find_site(db, owner, record.location_id, *place, any_connector=True)
+        origin = Origin(
+            session["cdr_token"], session["auth_method"], session.get("authorization_reference")
+        )
+        fixed = await fix(
+            db,
+            owner,
+            site,
+            origin,
+            session_id=session["session_id"],
+            since=str(record.started_at),
+            currency=currency,
+        )
+        _fix(record, fixed)
+    return await _bill(db, owner, record)
+
+
+async def _bill(db: AsyncSession, owner: Party, record: Record) -> tuple[str | None, str | None]:
+    session, cdr, problem = reservation_over(
+        fixed_of(record),
+        codes_of(owner),
+        str(record.started_at),
+        str(record.ended_at),
+        expired=record.unused["expired"],
+    )
+    try:
+        valid = await store_end(db, owner, session, cdr)
+    except Conflict as error:
+        return None, f"{BILLED_ELSEWHERE}: {error.message}"
+    if cdr is None or not valid:
+        return None, problem
+    return str(cdr["id"]), None
 
 
 async def store_session(db: AsyncSession, owner: Party, document: Document) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from modules.cdrs.own import post_own
 from modules.commands.reservations import Fate, Reservation
 from modules.stations.reports.reservations import end
 from ocpi.spec.moments import format_moment, moment_of
@@ -20,6 +21,7 @@ from tests.modules.stations.reports.test_reservations import (
     accept,
     ago,
     ask,
+    close,
     hold,
     pass_by,
 )
@@ -155,3 +157,45 @@ async def test_staff_are_told_of_a_reservation_that_was_canceled_while_its_drive
     [listed] = await local.listed()
     assert listed["notes"] == ([f"{note}{bill['id']}."] if told else [])
     assert [each.fate for each in await local.reservations()] == ["canceled"]
+
+
+@pytest.mark.req("CM-22")
+@pytest.mark.parametrize("fate", [Fate.EXPIRED, Fate.CANCELED])
+async def test_a_reservation_without_a_known_tariff_is_kept_and_billed_once_there_is_one(
+    database_url: str, fate: Fate
+) -> None:
+    async with open_yard(database_url, tariff=None) as yard:
+        errand_id, number = await ask(yard)
+        await yard.report(accept(errand_id, evse_uid="EVSE-1", connector_id="1"))
+        await close(yard, fate)
+        session = await yard.session()
+        [listed] = await yard.listed(trouble=True)
+        assert listed["trouble"] == "None of the Connector's Tariffs is known: TARIFF-1."
+        assert (listed["session_id"], listed["evse_uid"]) == (session["id"], "EVSE-1")
+        assert listed["transaction_id"] == f"reservation {number}"
+        again = await yard.bill(listed["id"])
+        assert (again["result"], again["note"]) == ("kept", listed["trouble"])
+        await yard.put_tariff(PAID)
+        outcome = await yard.bill(listed["id"])
+        cdr = await yard.cdr()
+        assert (outcome["result"], outcome["cdr_id"]) == ("taken", cdr["id"])
+        assert (cdr["total_cost"]["excl_vat"], cdr["id"]) == (2, session["id"])
+        assert await yard.listed(trouble=True) == []
+        assert (await yard.bill(listed["id"]))["result"] == "repeated"
+        assert len(await yard.cdrs()) == 1
+
+
+async def test_a_reservation_that_staff_have_billed_is_not_billed_again(sqlite_url: str) -> None:
+    async with open_yard(sqlite_url, tariff=PAID) as yard:
+        errand_id, _ = await ask(yard)
+        await yard.report(accept(errand_id, evse_uid="EVSE-1", connector_id="1"))
+        session = await yard.session()
+        by_staff = samples.cdr(**OWNER, id="MANUAL-1", session_id=session["id"])
+        await post_own(yard.database, OURS, by_staff)
+        await close(yard, Fate.EXPIRED)
+        assert [each.fate for each in await yard.reservations()] == ["expired"]
+        [listed] = await yard.listed(trouble=True)
+        assert "Somebody else billed it" in listed["trouble"]
+        assert (await yard.bill(listed["id"]))["result"] == "kept"
+        assert await yard.listed(trouble=True) == []
+        assert [each["id"] for each in await yard.cdrs()] == ["MANUAL-1"]
