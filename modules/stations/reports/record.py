@@ -123,7 +123,7 @@ class Record:
         entry = {"at": moment, "state": state}
         if self._has(moment, values) and (state is None or entry in self.states):
             return Taken.REPEATED, None
-        if self.completed:
+        if self.completed and not self._lacks_energy:
             return Taken.KEPT, self.note(_too_late(moment, values))
         self._add_reading(moment, values)
         if state is not None and entry not in self.states:
@@ -145,10 +145,10 @@ class Record:
     def end(
         self, at: datetime, values: Values, signed_data: dict[str, Any] | None
     ) -> tuple[Taken, str | None]:
-        """Take the stop; the first one counts."""
+        """Take the stop; the first one counts, and what it lacked may come when it comes again."""
         moment = format_moment(at)
-        if self.ended:
-            same = self.ended_at == moment
+        same = self.ended_at == moment
+        if self.ended and not (same and self._lacks_energy and not self._has(moment, values)):
             if same and not (values.get("kwh", Decimal(0)) > self._highest()):
                 return Taken.REPEATED, None
             return Taken.KEPT, self.note(f"A second stop was reported. {_too_late(moment, values)}")
@@ -213,17 +213,34 @@ class Record:
 
     @property
     def doubt(self) -> str | None:
-        """Why its energy is not known: the meter counted on, but below where it began."""
+        """Why its energy is not known: no two values, or the meter counted on below the first."""
         values = [each["kwh"] for each, _ in self._used() if "kwh" in each]
         later = values[1:]
         rising = any(low < high for low, high in pairwise(later))
-        if not rising or max(later) >= values[0]:
+        if rising and max(later) < values[0]:
+            return (
+                f"The meter began at {values[0]} kWh and counted from {min(later)} to {max(later)} "
+                "kWh then, so its energy is not known. Find out what was charged, and bill it by "
+                "POST /admin/cdrs under the session_id."
+            )
+        if not self._lacks_energy:
             return None
         return (
-            f"The meter began at {values[0]} kWh and counted from {min(later)} to {max(later)} kWh "
-            "then, so its energy is not known. Find out what was charged, and bill it by "
-            "POST /admin/cdrs under the session_id."
+            "Its meter told no two values, so its energy is not known. Report the stop again with "
+            "its kwh, or find out what was charged, and bill it by POST /admin/cdrs under the "
+            "session_id."
         )
+
+    @property
+    def _lacks_energy(self) -> bool:
+        """It has ended, and is not billed, and its meter said too little.
+
+        Where it never says anything, energy may cost nothing.
+        """
+        if self.billed or not self.begun or self.ended_at in (None, self.started_at):
+            return False
+        known = len({each["at"] for each, kwh in self._used() if kwh is not None})
+        return known == 1 or (known == 0 and any(map(_prices_energy, self.tariffs)))
 
     def _move_readings(self, moment: str, to: str) -> None:
         for each in self.readings:
@@ -343,6 +360,11 @@ def _rising(values: Sequence[Decimal]) -> Iterator[int]:
     while last is not None:
         yield last
         last = before.get(last)
+
+
+def _prices_energy(tariff: Mapping[str, Any]) -> bool:
+    components = [part for each in tariff["elements"] for part in each["price_components"]]
+    return any(part["type"] == "ENERGY" and part["price"] for part in components)
 
 
 def _too_late(moment: str, values: Values) -> str:

@@ -232,7 +232,8 @@ def test_tariffs_of_several_currencies_are_not_added_up() -> None:
         [TARIFF, yen],
         [*known.tariff_changes, {"at": "2026-03-01T10:30:00Z", "tariff_id": "YEN"}],
     )
-    made = record("2026-03-01T10:00:00Z", "2026-03-01T11:00:00Z", fixed=both)
+    at = "2026-03-01T11:00:00Z"
+    made = record("2026-03-01T10:00:00Z", at, (at, 106, None), fixed=both)
     _, cdr, problem = finished(made, OWNER)
     assert (cdr, problem) == (None, "Its Tariffs have several currencies: EUR, JPY.")
 
@@ -245,7 +246,8 @@ def test_staff_are_told_of_a_tariff_that_changed_between_the_start_and_its_repor
             [{**TARIFF, "last_updated": updated}],
             [{"at": "2026-03-01T10:00:00Z", "tariff_id": TARIFF["id"]}],
         )
-        made = record("2026-03-01T10:00:00Z", "2026-03-01T11:00:00Z", fixed=known)
+        at = "2026-03-01T11:00:00Z"
+        made = record("2026-03-01T10:00:00Z", at, (at, 106, None), fixed=known)
         bill(made)
         assert len(made.notes) == noted
     assert "TARIFF-1 was changed on 2026-03-01T10:00:01Z, after the session began" in made.notes[0]

@@ -368,5 +368,5 @@ async def test_staff_are_told_where_a_start_is_reported_after_its_reservation_wa
         note += f"{reserved['id']}."
         assert outcome["session_id"] != reserved["id"]
         assert outcome.get("note") == (note if told else None)
-        [listed] = await yard.listed()
+        [listed] = [each for each in await yard.listed() if each["transaction_id"] == "t1"]
         assert listed["notes"] == ([note] if told else [])

@@ -37,8 +37,10 @@ async def local(sqlite_url: str) -> AsyncIterator[Yard]:
 def reserving(fee: int, energy: float, **over: Any) -> Document:
     """A Tariff that asks for so much for a reservation, and for so much for a kWh."""
     charged = {"price_components": [{"type": "ENERGY", "price": energy, "step_size": 1}]}
-    once = {"price_components": [{"type": "FLAT", "price": fee, "step_size": 1}]}
-    once["restrictions"] = {"reservation": "RESERVATION"}
+    once = {
+        "price_components": [{"type": "FLAT", "price": fee, "step_size": 1}],
+        "restrictions": {"reservation": "RESERVATION"},
+    }
     return samples.tariff(**OWNER, elements=[once, charged], **over)
 
 

@@ -228,3 +228,42 @@ async def test_a_session_that_staff_have_billed_is_not_billed_again(database_url
         assert await yard.listed(trouble=True) == []
         [listed] = await yard.listed()
         assert listed["notes"] == [outcome["note"]]
+
+
+async def test_a_stop_without_a_value_of_the_meter_is_billed_once_that_comes(
+    database_url: str,
+) -> None:
+    async with open_yard(database_url) as yard:
+        [_, outcome] = await yard.report(start(), stop())
+        assert outcome["note"].startswith("Its meter told no two values")
+        assert await yard.cdrs() == []
+        [listed] = await yard.listed(trouble=True)
+        assert (await yard.bill(listed["id"]))["result"] == "kept"
+        [outcome] = await yard.report(stop(kwh=142.5))
+        cdr = await yard.cdr()
+        assert (outcome["result"], outcome["cdr_id"]) == ("taken", cdr["id"])
+        assert cdr["total_energy"] == Decimal("42.5")
+        assert await yard.listed(trouble=True) == []
+        [outcome] = await yard.report(stop(kwh=150))
+        assert outcome["result"] == "kept"
+
+
+async def test_what_the_meter_said_before_a_stop_without_value_may_come_after_it(
+    local: Yard,
+) -> None:
+    await local.report(start(), stop())
+    [outcome] = await local.report(meter(moment=at(20), kwh=142.5))
+    assert outcome["result"] == "taken"
+    assert (await local.cdr())["total_energy"] == Decimal("42.5")
+
+
+async def test_a_station_without_a_meter_is_billed_by_the_time_and_not_by_energy(
+    sqlite_url: str,
+) -> None:
+    hourly = [{"price_components": [{"type": "TIME", "price": 2, "step_size": 1}]}]
+    async with open_yard(sqlite_url, tariff=samples.tariff(**OWNER, elements=hourly)) as yard:
+        await yard.report(start(kwh=None), stop())
+        assert (await yard.cdr())["total_cost"]["excl_vat"] == 1
+        await yard.put_tariff(TARIFF)
+        [_, outcome] = await yard.report(start("t2", kwh=None), stop("t2"))
+        assert outcome["note"].startswith("Its meter told no two values")
