@@ -83,6 +83,8 @@ def covers(command: Errand, question: Question, now: int) -> bool:
     here = question.within(command.location_id, command.evse_uid)
     if question.kind not in _APP:
         return here and now < command.created_at + RFID_FRESH
+    if command.wish == Wish.START_SESSION and command.session_id is not None:
+        return False  # An app's token goes with its session, which has begun.
     return (here or question.location_id is None) and now < _end(command)
 
 

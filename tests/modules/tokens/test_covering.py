@@ -100,3 +100,13 @@ def test_a_command_that_the_station_refused_covers_nothing(
     """After a TIMEOUT it may have reached the station all the same."""
     answered = command(1, result=encode({"result": result}))
     assert covers(answered, asked(kind, "LOC-1", "EVSE-1"), NOW) == covered
+
+
+@pytest.mark.req("CM-15", "CM-16")
+@pytest.mark.parametrize(("kind", "covered"), [("APP_USER", False), ("RFID", True)])
+def test_a_command_that_has_led_to_its_session_covers_no_other_one_of_an_app(
+    kind: str, *, covered: bool
+) -> None:
+    """For a card OCPI wants the eMSP not to be asked again within 15 minutes, whatever begins."""
+    used = command(1, session_id="SESSION-1")
+    assert covers(used, asked(kind, "LOC-1", "EVSE-1"), NOW) == covered
