@@ -25,7 +25,7 @@ from ocpi.editing import object_key
 from ocpi.errands import Errand, tell
 from ocpi.errors import UnknownLocation, UnknownObject
 from ocpi.parties import PartnerEndpoint
-from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
+from ocpi.spec.moments import format_moment, microseconds, moment_of
 from ocpi.spec.reading import dump
 
 # By so much a report may lie before what is known and still be the newest: what was told without a
