@@ -181,7 +181,7 @@ def _by_now(document: Document, now: str) -> Document:
     for name in ("evses", "connectors"):
         if name in document:
             dated[name] = [_by_now(part, now) for part in document[name]]
-    dated["last_updated"] = min(document["last_updated"], now, key=parse_moment)
+    dated["last_updated"] = min(document.get("last_updated", now), now, key=parse_moment)
     return dated
 
 
