@@ -43,6 +43,7 @@ _TARIFF = {
     **OWNER,
     "id": "REPLAY",
     "currency": "EUR",
+    "last_updated": "2024-01-01T00:00:00Z",
     "elements": [
         {
             "price_components": [{"type": "ENERGY", "price": 0.29, "step_size": 1}],
