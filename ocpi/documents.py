@@ -41,6 +41,8 @@ _EXAMPLES: dict[str, Callable[[], Schema]] = {
     "Token": samples.token,
     "Credentials": samples.credentials,
 }
+_STORED = ("Location", "EVSE", "Connector", "Tariff", "Session", "CDR", "Token", "ClientInfo")
+"""What a PUT or POST that is answered with it has stored."""
 _BODIES: tuple[type[OCPIModel], ...] = (
     CancelReservation,
     ReserveNow,
@@ -138,9 +140,19 @@ def _complete(api: FastAPI) -> Schema:
         if name in schemas:
             schemas[name]["example"] = example()
     for operations in (*document["paths"].values(), *document.get("webhooks", {}).values()):
-        for operation in operations.values():
+        for method, operation in operations.items():
             operation["responses"].pop("422", None)
+            if method in ("put", "post"):
+                _tell_of_new(operation["responses"])
     return document
+
+
+def _tell_of_new(answers: Schema) -> None:
+    """Whatever stores an object answers with 201 where there was none (ST-05)."""
+    content = answers.get("200", {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema", {}).get("$ref", "")
+    if schema.rpartition("/")[2].removeprefix("Answer_").removesuffix("_") in _STORED:
+        answers["201"] = deepcopy({**answers["200"], "description": "Stored, and new here."})
 
 
 def _add_bodies(schemas: Schema, paths: str) -> None:

@@ -8,6 +8,23 @@ from openapi_spec_validator import validate
 
 from ocpi.documents import admin_document, as_text, ocpi_document
 
+OWNED = "{country_code}/{party_id}"
+# What stores an object, and is answered with 201 where it is new.
+STORES = {
+    "ocpi-2.2.1": {
+        f"put /ocpi/cpo/2.2.1/receiver/tokens/{OWNED}/{{token_uid}}",
+        f"put /ocpi/cpo/2.2.1/receiver/hubclientinfo/{OWNED}",
+    },
+    "admin": {
+        f"put /locations/{OWNED}/{{location_id}}",
+        f"put /locations/{OWNED}/{{location_id}}/{{evse_uid}}",
+        f"put /locations/{OWNED}/{{location_id}}/{{evse_uid}}/{{connector_id}}",
+        f"put /tariffs/{OWNED}/{{tariff_id}}",
+        f"put /sessions/{OWNED}/{{session_id}}",
+        "post /cdrs",
+        f"post /cdrs/{OWNED}/{{cdr_id}}/credit",
+    },
+}
 FOLDER = Path(__file__).parents[2] / "openapi"
 DOCUMENTS = {"ocpi-2.2.1": ocpi_document(), "admin": admin_document()}
 
@@ -72,3 +89,16 @@ def test_every_object_has_an_example() -> None:
     schemas = DOCUMENTS["ocpi-2.2.1"]["components"]["schemas"]
     for model in ("Location", "EVSE", "Connector", "Tariff", "Credentials"):
         assert schemas[model]["example"], model
+
+
+def test_what_stores_an_object_tells_of_201_and_nothing_else_that_answers_200_does(
+    name: str,
+) -> None:
+    both = {
+        where: each["responses"]
+        for where, each in operations(DOCUMENTS[name])
+        if {"200", "201"} <= each["responses"].keys()
+    }
+    assert both.keys() == STORES[name]
+    for where, answers in both.items():
+        assert answers["201"] == {**answers["200"], "description": "Stored, and new here."}, where
