@@ -45,7 +45,7 @@ straits: $(INSTALLED) ## starve the service, crowd it, and upgrade it under load
 soak: $(INSTALLED) ## work half an hour on each database, for twenty partners, and lose and leak nothing
 	@seed=$${CHAOS_SEED:-$$(date +%s)}; CHAOS=1 CHAOS_SEED=$$seed $(BIN)/python -m tests.soak
 
-fuzz: $(INSTALLED) ## ask for every operation of both OpenAPI documents, thousands of times
+fuzz: $(INSTALLED) ## ask for every operation of the OpenAPI documents, thousands of times
 	FUZZ_EXAMPLES=$${FUZZ_EXAMPLES:-150} $(BIN)/pytest -n 2 tests/fuzz
 
 pgbouncer: $(INSTALLED) ## run the push tests on PostgreSQL behind a PgBouncer in transaction mode

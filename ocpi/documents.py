@@ -1,8 +1,9 @@
-"""The OpenAPI documents of both APIs, and what FastAPI cannot know about them."""
+"""The OpenAPI documents of both platforms and of the admin API, with what FastAPI cannot know."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from pydantic.json_schema import models_json_schema
 
 from modules.stations.reports.forms import FORMS
 from ocpi.app import create_admin_api, create_ocpi_api
-from ocpi.catalogue import OFFERS
+from ocpi.catalogue import HUB_OFFERS
+from ocpi.parties import PlatformID
 from ocpi.spec.chargingprofiles import (
     ActiveChargingProfile,
     ActiveChargingProfileResult,
@@ -72,9 +74,9 @@ _PAGING = {
 }
 
 
-def ocpi_document() -> Schema:
-    """The document of what partners call."""
-    document = _complete(create_ocpi_api(OFFERS))
+def ocpi_document(platform: PlatformID) -> Schema:
+    """The document of what partners call of a platform."""
+    document = _complete(create_ocpi_api({platform: HUB_OFFERS[platform]}))
     document["components"]["securitySchemes"] = {
         "token": {
             "type": "apiKey",
@@ -112,13 +114,21 @@ def admin_document() -> Schema:
     return document
 
 
+DOCUMENTS: Mapping[str, Callable[[], Schema]] = {
+    "ocpi-2.2.1": partial(ocpi_document, PlatformID.CPO),
+    "ocpi-2.2.1-hub": partial(ocpi_document, PlatformID.HUB),
+    "admin": admin_document,
+}
+"""By the names of their files."""
+
+
 def export_documents(folder: Path) -> list[Path]:
-    """Write both documents into a folder; gives their paths."""
+    """Write all documents into a folder; gives their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    for name, document in (("ocpi-2.2.1", ocpi_document()), ("admin", admin_document())):
+    for name, make in DOCUMENTS.items():
         path = folder / f"{name}.json"
-        path.write_text(as_text(document))
+        path.write_text(as_text(make()))
         written.append(path)
     return written
 

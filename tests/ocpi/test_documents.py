@@ -6,14 +6,27 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
-from ocpi.documents import admin_document, as_text, ocpi_document
+from ocpi.catalogue import MODULES
+from ocpi.documents import DOCUMENTS as MADE
+from ocpi.documents import as_text
 
 OWNED = "{country_code}/{party_id}"
+HUB = "/ocpi/hub/2.2.1/receiver"
 # What stores an object, and is answered with 201 where it is new.
 STORES = {
     "ocpi-2.2.1": {
         f"put /ocpi/cpo/2.2.1/receiver/tokens/{OWNED}/{{token_uid}}",
         f"put /ocpi/cpo/2.2.1/receiver/hubclientinfo/{OWNED}",
+    },
+    "ocpi-2.2.1-hub": {
+        f"put {HUB}/locations/{OWNED}/{{location_id}}",
+        f"put {HUB}/locations/{OWNED}/{{location_id}}/{{evse_uid}}",
+        f"put {HUB}/locations/{OWNED}/{{location_id}}/{{evse_uid}}/{{connector_id}}",
+        f"put {HUB}/tariffs/{OWNED}/{{tariff_id}}",
+        f"put {HUB}/sessions/{OWNED}/{{session_id}}",
+        f"post {HUB}/cdrs",
+        f"put {HUB}/tokens/{OWNED}/{{token_uid}}",
+        f"put {HUB}/hubclientinfo/{OWNED}",
     },
     "admin": {
         f"put /locations/{OWNED}/{{location_id}}",
@@ -26,7 +39,7 @@ STORES = {
     },
 }
 FOLDER = Path(__file__).parents[2] / "openapi"
-DOCUMENTS = {"ocpi-2.2.1": ocpi_document(), "admin": admin_document()}
+DOCUMENTS = {name: make() for name, make in MADE.items()}
 
 
 @pytest.fixture(params=DOCUMENTS)
@@ -49,8 +62,7 @@ def test_the_exported_document_is_fresh(name: str) -> None:
 
 
 def test_a_document_made_again_is_the_same(name: str) -> None:
-    again = {"ocpi-2.2.1": ocpi_document, "admin": admin_document}[name]()
-    assert again == DOCUMENTS[name]
+    assert MADE[name]() == DOCUMENTS[name]
 
 
 def test_the_document_is_valid(name: str) -> None:
@@ -102,3 +114,13 @@ def test_what_stores_an_object_tells_of_201_and_nothing_else_that_answers_200_do
     assert both.keys() == STORES[name]
     for where, answers in both.items():
         assert answers["201"] == {**answers["200"], "description": "Stored, and new here."}, where
+
+
+def test_each_platform_has_a_document_of_what_partners_call_there() -> None:
+    for name, platform in (("ocpi-2.2.1", "cpo"), ("ocpi-2.2.1-hub", "hub")):
+        paths = DOCUMENTS[name]["paths"]
+        assert {path.split("/")[2] for path in paths} == {platform}
+        assert f"/ocpi/{platform}/versions" in paths
+    told = {"/".join(path.split("/")[4:6]) for path in DOCUMENTS["ocpi-2.2.1-hub"]["paths"]}
+    sides = ("sender", "receiver")
+    assert {f"{side}/{module.id}" for side in sides for module in MODULES} <= told
