@@ -182,7 +182,9 @@ class Front:
         message = await request.message(caller, sender, routing.to, exchange.ids)
         started = time.perf_counter()
         if request.link is not None:
-            visit: Here | Carried = await desk.follow(message, request.link)
+            meant, destination = await desk.follow(message, request.link)
+            exchange.link = (meant.module, meant.interface)
+            visit: Here | Carried = await desk.carry(meant, destination)
         else:
             visit = await desk.take(message)
         exchange.set_addresses(sender, visit.answering)
@@ -190,8 +192,8 @@ class Front:
             self.context.metrics.relay_seconds.observe(time.perf_counter() - started)
             await visit.answer(request.scope, request.receive, exchange.send)
             return
-        meant = _meant_here(visit.answering, visit.owners, broadcast=visit.broadcast)
-        await self._answer_here(request, exchange, {**state, "caller": caller, **meant})
+        parties = _meant_here(visit.answering, visit.owners, broadcast=visit.broadcast)
+        await self._answer_here(request, exchange, {**state, "caller": caller, **parties})
 
     async def _answer_here(
         self, request: Arrival, exchange: "_Exchange", state: dict[str, Any]
@@ -231,6 +233,8 @@ class _Exchange:
         """The OCPI status code of the answer, 0 where none was seen."""
         self.partner: str | None = None
         self.turned_away = False
+        self.link: tuple[str, str] | None = None
+        """Module and interface of the link of the hub's that was followed."""
         self._send = send
         self._body = b""
         self._size = 0
@@ -298,6 +302,7 @@ class _Exchange:
             response=self._body,
             request_bytes=len(body),
             response_bytes=self._size,
+            link=self.link,
         )
 
 

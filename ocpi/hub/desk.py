@@ -83,12 +83,13 @@ class Desk:
         here = message.caller.partner_id
         return tuple(directory.shared_with(message.sender, here, message.module))
 
-    async def follow(self, message: Message, identifier: str) -> Carried:
-        """Carry a message to where one of our links leads; raises ``OCPIError``."""
-        now = time.time_ns() // 1000
-        meant, destination = await follow(self._context, message, identifier, now)
-        answer = await carry(self._context, meant, destination)
-        return Carried(destination.party, answer)
+    async def follow(self, message: Message, identifier: str) -> tuple[Message, Destination]:
+        """Where one of our links leads, and with what message; raises ``OCPIError``."""
+        return await follow(self._context, message, identifier, time.time_ns() // 1000)
+
+    async def carry(self, message: Message, destination: Destination) -> Carried:
+        """Carry a message to where a link leads; raises ``OCPIError``."""
+        return Carried(destination.party, await carry(self._context, message, destination))
 
     async def _pass_on(self, message: Message, receiver: Party) -> Here | Carried:
         message.require_carriable()

@@ -49,6 +49,8 @@ class Note:
     request_bytes: int
     response_bytes: int
     tail: bytes = b""
+    link: tuple[str, str] | None = None
+    """Module and interface of the link of the hub's that it came by."""
 
 
 class Notes:

@@ -15,6 +15,7 @@ LONGEST = 255
 OWNED = frozenset({"locations", "tariffs", "sessions", "tokens"})
 _OURS = re.compile(r"/ocpi/[^/?]+/2\.2\.1/(sender|receiver)/(\w+)(?=[/?]|$)")
 _CREDENTIALS = re.compile(r"/credentials(?=[/?]|$)")
+_LINKS = re.compile(r"/2\.2\.1/links(?=[/?]|$)")
 _VERSIONS = re.compile(r"/(?:versions|2\.2\.1)(?=[/?]|$)")
 _THEIRS = re.compile(
     r"/(?:(sender|receiver)/)?"
@@ -66,6 +67,9 @@ class Subject:
 
 def subject_of(note: Note, endpoints: Sequence[Endpoint]) -> Subject:
     """What a URL means; `endpoints` are those of the partner that was asked."""
+    if note.link is not None:
+        # What it was about stands in no part of such a URL.
+        return _subject(*note.link, note.url, len(note.url.partition("?")[0]))
     if note.direction == "IN":
         ours = _OURS.match(note.url)
         if ours is not None:
@@ -78,13 +82,19 @@ def subject_of(note: Note, endpoints: Sequence[Endpoint]) -> Subject:
     credentials = _CREDENTIALS.search(note.url)
     if credentials is not None:
         return _subject("credentials", None, note.url, credentials.end())
+    return _guessed(note)
+
+
+def _guessed(note: Note) -> Subject:
+    """What it may have been about, where no endpoint is known that it went to."""
     theirs = _THEIRS.search(note.url)
     if theirs is not None:
         interface = theirs[1].upper() if theirs[1] else None
         return _subject(theirs[2], interface, note.url, theirs.end())
-    versions = _VERSIONS.search(note.url)
-    if versions is not None:
-        return _subject("versions", None, note.url, versions.end())
+    for module, pattern in (("links", _LINKS), ("versions", _VERSIONS)):
+        found = pattern.search(note.url)
+        if found is not None:
+            return _subject(module, None, note.url, found.end())
     return _subject(None, None, note.url, len(note.url.partition("?")[0]))
 
 
@@ -101,6 +111,9 @@ def object_of(subject: Subject, note: Note, seal: Seal) -> tuple[str | None, str
         names[n] = seal.mark(names[n])
     if subject.module in OWNED and subject.interface == "RECEIVER":
         names = names[:3] if len(names) > 2 else []
+    elif subject.module == "cdrs" and subject.interface == "RECEIVER" and len(names) == 3:
+        # The place that we answer a CDR with; others may have theirs where they like.
+        pass
     elif subject.module in ("cdrs", "commands") and note.method == "POST":
         names = _told(subject.module, names, note.request)
     elif subject.module != "commands":

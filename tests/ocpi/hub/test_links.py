@@ -11,6 +11,8 @@ from sqlmodel import col, select
 
 from ocpi.headers import Party
 from ocpi.hub.links import PAGE_LIFE, HubLink, forget_expired
+from ocpi.journal.searching import Wanted, find_messages
+from ocpi.journal.writing import store_notes
 from ocpi.parties import PartnerRole
 from ocpi.testing import samples
 from tests.house import codes_of, envelope_of
@@ -191,6 +193,24 @@ async def test_a_commands_result_goes_back_by_a_url_of_the_hub(town: Town) -> No
     assert told.routing == (EMSP1.party, CPO1.party)
     assert told.body == result
     assert told.headers["x-correlation-id"] == "c-9"
+
+
+async def test_what_comes_by_a_link_is_logged_as_of_the_module_that_the_link_is_of(
+    town: Town,
+) -> None:
+    await town.emsp1.send("POST", "receiver/commands/START_SESSION", START, to=CPO1.party)
+    url = town.cpo1.seen[0].document()["response_url"]
+    await town.cpo1.send("POST", url, {"result": "ACCEPTED"})
+    town.emsp1.answer = lambda _: httpx.Response(503)
+    await town.cpo1.send("POST", url, {"result": "ACCEPTED"})
+    database, seal = town.context.database, town.context.seal
+    await store_notes(database, seal, town.context.notes)
+    failed, taken = await find_messages(
+        database, seal, Wanted(module="commands", direction="in", partner="cpo1")
+    )
+    assert failed.failed
+    assert not taken.failed
+    assert urlsplit(url).path == taken.url == failed.url
 
 
 @pytest.mark.req("RT-22")

@@ -19,6 +19,7 @@ from ocpi.client import Client
 from ocpi.context import Context
 from ocpi.crew import on_duty
 from ocpi.headers import Party, read_routing, routing_headers
+from ocpi.journal.notes import Notes
 from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, PlatformID
 from ocpi.push.pace import Pace
 from ocpi.push.returning import open_way
@@ -175,7 +176,7 @@ async def open_town(
     """Give a hub, NL*HUB, whose partners are registered, without its worker."""
     network = Network()
     hub = {"hub_country_code": HUB.country_code, "hub_party_id": HUB.party_id}
-    opened = context_of(base_settings(database_url, **hub, **settings))
+    opened = context_of(base_settings(database_url, **hub, **settings), Notes())
     client = Client(allow_private=False, transport=network)
     context = mounted(replace(opened, client=client))
     app = create_app(context, worker=False)

@@ -57,6 +57,24 @@ async def test_messages_are_found_by_what_they_are_about(database: Database) -> 
     assert await times(correlation="c") == ["04", "03", "02", "01"]
 
 
+async def test_a_cdr_is_found_where_it_is_got_at_the_place_that_its_post_was_answered_with(
+    database: Database,
+) -> None:
+    url = f"{HUB}/receiver/cdrs/FR/SRC/AADB"
+    await store(database, {"url": url, "method": "GET"})
+    for wanted in ("cdrs/FR/SRC/AADB", "aadb"):
+        (found,) = await find_messages(database, SEAL, Wanted(object=wanted))
+        assert found.object == "cdrs/fr/src/aadb"
+
+
+async def test_what_comes_by_a_link_nobody_knows_is_of_the_module_that_metrics_call_it(
+    database: Database,
+) -> None:
+    url = f"{HUB}/links/0123456789abcdef"
+    await store(database, {"url": url, "method": "POST"})
+    assert len(await find_messages(database, SEAL, Wanted(module="links"))) == 1
+
+
 async def test_messages_are_found_on_every_sheet_of_the_log(database: Database) -> None:
     await store(database, {"at": 1_000_000, "request": b'{"uid":"CANARY-1"}'})
     async with database.write() as db:
