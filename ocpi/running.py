@@ -84,7 +84,7 @@ async def _at_work() -> AsyncIterator[Context]:
 def serve(
     *,
     host: Annotated[str, typer.Option(help="Address to listen at.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen at.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at.")] = 8000,
     worker: Annotated[
         bool, typer.Option("--worker/--no-worker", help="Tell partners what changes, too.")
     ] = True,

@@ -12,9 +12,14 @@ from ocpi.testing.replay import run_replay
 
 def demo(
     *,
-    port: Annotated[int, typer.Option(help="Port of the service, if free.")] = 8000,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port of the service, if free.")
+    ] = 8000,
     emsp_port: Annotated[
-        int, typer.Option(help="Port of the mock eMSP, or of the first party, if free.")
+        int,
+        typer.Option(
+            min=0, max=65535, help="Port of the mock eMSP, or of the first party, if free."
+        ),
     ] = 8001,
     hub: Annotated[
         bool, typer.Option("--hub", help="Show the hub: two CPOs and two eMSPs that roam.")

@@ -21,7 +21,7 @@ from ocpi.testing.mock.state import Party, key_of
 mock_app = typer.Typer(name="mock", help="Partners to try the service against.")
 
 Host = Annotated[str, typer.Option(help="Address to listen at.")]
-Port = Annotated[int, typer.Option(help="Port to listen at; 0 is any free one.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 is any free one.")]
 CountryCode = Annotated[str, typer.Option(help="Country code of its party.")]
 PartyID = Annotated[str, typer.Option(help="Id of its party.")]
 Name = Annotated[str, typer.Option(help="Name of its party.")]
