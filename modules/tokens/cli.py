@@ -5,7 +5,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from modules.tokens.admin import Presented, our_station, permission
+from modules.tokens.admin import Presented, permission
 from modules.tokens.authorizing import authorize
 from modules.tokens.names import named_token
 from modules.tokens.store import find_tokens, known_token
@@ -14,6 +14,7 @@ from ocpi.editing import Document
 from ocpi.errors import InvalidParameters
 from ocpi.headers import Party
 from ocpi.opening import open_context
+from ocpi.parties import named_party
 from ocpi.spec.document import decode
 from ocpi.terminal import AsJSON, print_json, print_table, run
 
@@ -93,25 +94,22 @@ def authorize_one(
     ] = None,
     as_json: AsJSON = False,
 ) -> None:
-    """Whether a driver may charge, as a station would ask; exit code 2 for a no."""
+    """Whether a driver may charge, as a station would ask; exit code 1 for a no."""
 
     async def work(context: Context) -> Document:
-        ours = None if party is None else _party(party)
+        ours = await named_party(context.database, party)
         presented = Presented(
             uid=uid,
             type=kind,
             location_id=location,
             evse_uid=evse,
-            country_code=ours and ours.country_code,
-            party_id=ours and ours.party_id,
         )
-        owner = await our_station(context, presented)
-        return permission(await authorize(context, owner, presented.question()))
+        return permission(await authorize(context, ours, presented.question()))
 
     answer = _act(work)
     _print(answer, as_json=as_json)
     if answer["allowed"] != "ALLOWED":
-        raise typer.Exit(2)
+        raise typer.Exit(1)
 
 
 def _print(document: Document, *, as_json: bool) -> None:

@@ -82,9 +82,17 @@ def test_a_driver_may_charge_or_not() -> None:
     code, stdout, _ = run(
         "token", "authorize", "BAD", "--location", "L", "--evse", "E", "--party", "NL*TNM"
     )
-    assert code == 2
+    assert code == 1
     assert "BLOCKED" in stdout
-    assert run("token", "authorize", "GOOD", "--type", "APP_USER")[0] == 2
+    assert run("token", "authorize", "GOOD", "--type", "APP_USER")[0] == 1
+    assert "exit code 1 for a no" in run("token", "authorize", "--help")[1]
+
+
+def test_with_several_parties_of_ours_the_option_that_names_one_is_told() -> None:
+    assert run("party", "add", "--country-code", "BE", "--party-id", "TWO", "--name", "Two")[0] == 0
+    code, _, stderr = run("token", "authorize", "GOOD")
+    assert (code, stderr) == (1, "error: --party is needed; our parties: NL*TNM, BE*TWO\n")
+    assert run("token", "authorize", "GOOD", "--party", "be*two")[0] == 0
 
 
 @pytest.mark.parametrize(
