@@ -1,6 +1,7 @@
 """What commands print: tables for people, JSON for machines, failures in one sentence."""
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -26,6 +27,7 @@ AsJSON = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")
 
 # What commands stop at with a sentence; anything else is a defect and shows its trace.
 _EXPECTED = (OCPIError, MissingSecret, MissingTracing, WrongKey, OSError, ValueError)
+_UNBOUNDED = 1_000_000
 
 
 def run(action: Coroutine[Any, Any, T]) -> T:
@@ -101,4 +103,12 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else plain(str(cell)) for cell in row))
-    Console(markup=False, highlight=False).print(table)
+    console = Console(markup=False, highlight=False)
+    if console.is_terminal or os.environ.get("COLUMNS"):
+        console.print(table)
+        return
+    # Into a pipe or a file, where lines may be as long as they are, and ids are searched for.
+    console.width = _UNBOUNDED
+    with console.capture() as told:
+        console.print(table)
+    typer.echo("\n".join(line.rstrip() for line in told.get().splitlines()))

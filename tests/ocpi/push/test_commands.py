@@ -69,9 +69,9 @@ async def _hold_locations() -> None:
             await changed(db, Change("locations", f"nl*tnm*l{number}"))
 
 
-async def refuse(db: AsyncSession, partner_id: int) -> None:
+async def refuse(db: AsyncSession, partner_id: int, *keys: str) -> None:
     await open_lane(db, partner_id)
-    for key in (KEY, BILL):
+    for key in keys or (KEY, BILL):
         db.add(
             ParkedObject(
                 partner_id=partner_id,
@@ -92,6 +92,23 @@ def run(*words: str) -> tuple[int, str, str]:
 
 def kinds() -> list[str]:
     return [each["kind"] for each in json.loads(run("parked", "shiny", "--json")[1])]
+
+
+@pytest.mark.usefixtures("installation")
+def test_a_table_that_goes_into_a_pipe_breaks_no_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS")
+    key = f"locations/nl*tnm*{'x' * 36}/{'y' * 36}/{'z' * 36}"
+
+    async def refuse_long() -> None:
+        async with open_context() as context, context.database.write() as db:
+            await refuse(db, (await db.exec(select(Partner))).one().key, key)
+
+    asyncio.run(refuse_long())
+    code, stdout, _ = run("parked", "shiny")
+    assert code == 0
+    assert key in stdout
+    assert len(stdout.splitlines()) == 2
+    assert not any(line.endswith(" ") for line in stdout.splitlines())
 
 
 @pytest.mark.usefixtures("installation")
