@@ -2,8 +2,8 @@
 
 import hmac
 import time
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -85,6 +85,8 @@ class AdminFront:
                 with away():
                     body = await read_whole(scope, headers, receive, BODY_LIMIT)
                 _check_nul(body)
+                if body:
+                    below["headers"] = _as_json(scope["headers"])
                 answer = await self._answer(Request(below, replay(body, receive)))
                 await (answer or self.api)(below, replay(body, receive), watch)
         except OCPIError as error:
@@ -120,6 +122,12 @@ class AdminFront:
             raise NotAuthenticated("Send `Authorization: Bearer` with the OCPI_ADMIN_TOKEN.")
 
 
+def _as_json(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Headers that say what every body is, whatever was said: `curl -d` calls it a form."""
+    others = [each for each in headers if each[0] != b"content-type"]
+    return [*others, (b"content-type", b"application/json")]
+
+
 def _check_nul(body: bytes) -> None:
     """Refuse a text with NUL, which JSON allows, but neither PostgreSQL nor any of our models.
 
@@ -145,7 +153,7 @@ def add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def misread(_request: Request, error: RequestValidationError) -> Response:
-        return _problem(400, "; ".join(f"{_place(each)}: {each['msg']}" for each in error.errors()))
+        return _problem(400, "; ".join(map(_misread, error.errors())))
 
     @app.exception_handler(HTTPException)
     async def unrouted(_request: Request, error: HTTPException) -> Response:
@@ -154,6 +162,13 @@ def add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def crashed(_request: Request, error: Exception) -> Response:
         return _unexpected(error)
+
+
+def _misread(error: dict[str, Any]) -> str:
+    """What is wrong with one field, or with the body."""
+    if error["type"] == "json_invalid":
+        return f"The body is not JSON: {error['ctx']['error']}"
+    return f"{_place(error)}: {error['msg']}"
 
 
 def _place(error: dict[str, object]) -> str:

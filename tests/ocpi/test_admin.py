@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 import ocpi.arrival
+from ocpi.spec.document import encode
 from tests.house import ADMIN_TOKEN, TOKEN, Service, calling, open_service, present
 
 URL = "/admin/tariffs/NL/TNM/T1"
@@ -61,6 +62,29 @@ async def test_without_a_setting_it_is_off(sqlite_url: str) -> None:
             async with calling(service.app, {"Authorization": f"Bearer {token}"}) as client:
                 status, sentence = error_of(await client.get(URL))
                 assert (status, "OCPI_ADMIN_TOKEN" in sentence) == (401, True)
+
+
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/plain"])
+async def test_a_body_is_json_whatever_its_content_type_says(
+    service: Service, kind: str | None
+) -> None:
+    """`curl -d` says that it is a form."""
+    headers = {} if kind is None else {"Content-Type": kind}
+    role = {"role": "EMSP", "country_code": "DE", "party_id": "OTH"}
+    partner = {"name": "other", "roles": [role]}
+    for path, body, status in (
+        ("/admin/authorize", {"uid": "A"}, 200),
+        ("/admin/partners", partner, 201),
+    ):
+        answer = await service.admin.post(path, content=encode(body), headers=headers)
+        assert answer.status_code == status, answer.text
+
+
+@pytest.mark.parametrize("path", ["/admin/authorize", "/admin/partners", "/admin/cdrs"])
+async def test_a_body_that_is_no_json_is_called_so(service: Service, path: str) -> None:
+    status, sentence = error_of(await service.admin.post(path, content=b'{"uid": '))
+    assert status == 400
+    assert sentence.startswith("The body is not JSON: ")
 
 
 BODIES: list[tuple[dict[str, Any], int]] = [
