@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlmodel import select
+
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context
 from ocpi.crawling import is_short
@@ -13,6 +15,7 @@ from ocpi.errors import Conflict, PeerUnusable, UnknownObject
 from ocpi.forgiving import Habit, forgive
 from ocpi.headers import Party, routing_headers
 from ocpi.messages import log
+from ocpi.parties import Partner, State
 from ocpi.pull import asking, syncs
 from ocpi.pull.absence import mark_absent, read_present
 from ocpi.pull.asking import SHOWN, Asked, Pulled
@@ -39,8 +42,8 @@ async def sync_partner(
 ) -> list[Pulled]:
     """Pull every list of a partner now, one after the other.
 
-    Raises ``UnknownObject`` for a partner that is not registered, ``Conflict`` for one that has no
-    list, ``PeerUnusable`` when one could not be read whole.
+    Raises ``UnknownObject`` for a partner that there is not, ``Conflict`` for one that cannot
+    be asked or has no list, ``PeerUnusable`` when one could not be read whole.
     """
     issuer = await _issuer(context, pullables, name)
     lists = lists_of(issuer, pullables)
@@ -58,7 +61,22 @@ async def _issuer(context: Context, pullables: Pullables, name: str) -> Issuer:
         for issuer in await read_issuers(context, platform):
             if issuer.target.name == name:
                 return issuer
-    raise UnknownObject(f"No partner {name} is registered: see `ocpi partner list`.")
+    async with context.database.read() as db:
+        partner = (await db.exec(select(Partner).where(Partner.name == name))).one_or_none()
+    if partner is None:
+        raise UnknownObject(f"There is no partner {name}: see `ocpi partner list`.")
+    raise Conflict(f"{name} {_hindrance(partner)}.")
+
+
+def _hindrance(partner: Partner) -> str:
+    """Why a partner cannot be asked for anything."""
+    if partner.state == State.UNREGISTERED:
+        return "is not registered any more"
+    if partner.state == State.OFFERED:
+        return f"is not registered yet ({partner.state})"
+    if partner.suspended:
+        return "is suspended: nothing is asked of it before it is resumed"
+    return "cannot be asked: its token or its roles are missing here, see `ocpi partner show`"
 
 
 async def pull(context: Context, listed: TheirList, *, full: bool = False) -> Pulled:

@@ -60,6 +60,17 @@ async def test_a_partner_that_has_not_registered_is_shown_too(console: Console) 
     assert "(not presented)" in page
     assert "Nothing is told to it before it has registered." in page
     assert "None are known: it has not registered." in page
+    assert "Sync now" not in (await console.operator.get(SHINY)).text
+    refused = await console.operator.post(f"{SHINY}/sync")
+    assert refused.status_code == 409
+    assert "shiny is not registered yet (offered)." in refused.text
+
+
+@pytest.mark.usefixtures("shiny")
+async def test_a_sync_is_offered_of_who_can_be_asked(console: Console) -> None:
+    assert "Sync now" in (await console.operator.get(SHINY)).text
+    await console.admin.post(f"{SHINY}/suspend")
+    assert "Sync now" not in (await console.operator.get(SHINY)).text
 
 
 @pytest.mark.parametrize("path", ["", "/rotate", "/joining"])

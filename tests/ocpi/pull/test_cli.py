@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from sqlmodel import select
 from typer.testing import CliRunner
 
 from ocpi.cli import app
 from ocpi.headers import Party
 from ocpi.opening import open_context
-from ocpi.parties import Partner, PartnerEndpoint, PartnerRole
+from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, State
 from ocpi.testing import samples
 from ocpi.testing.emsp import MockEMSP, Rule, running
 from ocpi.testing.mock.state import Peer, Standing
@@ -57,7 +58,7 @@ def run(*words: str) -> tuple[int, str, str]:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["nobody"], "error: No partner nobody is registered"),
+        (["nobody"], "error: There is no partner nobody: see `ocpi partner list`."),
         (["acme", "--full"], "error: acme offers no list of Tokens."),
     ],
 )
@@ -65,6 +66,23 @@ def test_a_failure_is_a_sentence_and_code_1(words: list[str], sentence: str) -> 
     code, stdout, stderr = run(*words)
     assert (code, stdout) == (1, "")
     assert stderr.startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"state": State.OFFERED}, "is not registered yet (offered)."),
+        ({"state": State.UNREGISTERED}, "is not registered any more."),
+        ({"suspended": True}, "is suspended: nothing is asked of it before it is resumed."),
+    ],
+)
+def test_who_cannot_be_asked_is_told_with_the_reason(changes: dict[str, Any], why: str) -> None:
+    async def change() -> None:
+        async with open_context() as context, context.database.write() as db:
+            await db.exec(update(Partner).values(**changes))
+
+    asyncio.run(change())
+    assert run("acme") == (1, "", f"error: acme {why}\n")
 
 
 @contextmanager
