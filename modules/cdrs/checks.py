@@ -10,9 +10,10 @@ from modules.cdrs.store import CDRRow
 from modules.locations.store import locations
 from modules.tariffs.pricing import PricingError, open_zone
 from modules.tariffs.store import tariffs
-from modules.tariffs.verdicts import account_for, judge_received
+from modules.tariffs.verdicts import VERDICTS, account_for, judge_received
 from ocpi.database import Database
 from ocpi.editing import Document, object_key
+from ocpi.errors import InvalidParameters
 from ocpi.headers import Party
 from ocpi.spec.document import decode
 
@@ -75,7 +76,12 @@ async def count_checks(database: Database, owners: Collection[str] | None = None
 async def list_checks(
     database: Database, verdict: str | None, *, limit: int, offset: int = 0
 ) -> list[Document]:
-    """The CDRs that were checked, the newest first, each with what was found."""
+    """The CDRs that were checked, the newest first, each with what was found.
+
+    Raises ``InvalidParameters`` for a verdict that there is not.
+    """
+    if verdict not in (None, *VERDICTS):
+        raise InvalidParameters(f"verdict: {verdict!r} is none of {', '.join(VERDICTS)}.")
     which = col(CDRRow.verdict).is_not(None) if verdict is None else CDRRow.verdict == verdict
     query = (
         select(col(CDRRow.body), col(CDRRow.finding))

@@ -21,7 +21,7 @@ from ocpi.spec.document import decode, encode
 
 Document = dict[str, Any]
 
-AGREES, DISPUTED, UNPRICEABLE = "agrees", "disputed", "unpriceable"
+AGREES, DISPUTED, UNPRICEABLE = VERDICTS = ("agrees", "disputed", "unpriceable")
 
 _NAMES = ("country_code", "party_id", "id", "session_id", "start_date_time", "end_date_time")
 _MOST_STEPS = 10_000  # Periods times elements: a day of quarter hours by a hundred elements.

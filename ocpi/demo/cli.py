@@ -35,6 +35,10 @@ def demo(
     ] = None,
 ) -> None:
     """Show the product: real stations, a mock eMSP that registers, drivers who charge."""
+    if hub and replay:
+        raise typer.BadParameter("--hub and --replay are two demos: choose one of them.")
+    if not replay and not (sessions is None and database_url is None):
+        raise typer.BadParameter("--sessions and --database-url are for --replay alone.")
     if hub:
         run(run_hub_demo(typer.echo, port, emsp_port))
     elif not replay:

@@ -4,12 +4,14 @@ from typing import Annotated
 
 import typer
 
+from ocpi.errors import UnknownObject
 from ocpi.journal.curl import curl_of
 from ocpi.journal.searching import (
     MessageDetail,
     MessageView,
     Wanted,
     find_messages,
+    is_known,
     read_message,
 )
 from ocpi.messages import plain
@@ -73,7 +75,10 @@ def messages(  # noqa: PLR0913 - an option for each way of searching.
 
     async def act() -> list[MessageView]:
         async with open_context() as context:
-            return await find_messages(context.database, context.seal, wanted)
+            found = await find_messages(context.database, context.seal, wanted)
+            if partner is not None and not found and not await is_known(context.database, partner):
+                raise UnknownObject(f"No partner is named {partner}, and no message is of one.")
+            return found
 
     found = run(act())
     if as_json:

@@ -15,9 +15,11 @@ from ocpi.database import Database
 from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.journal.reading import OWNED
 from ocpi.journal.table import SHEET, SUBJECT_SHEET, MessageRow, MessageSubject, sheets_of
+from ocpi.parties import Partner
 from ocpi.sealing import Seal
 from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
 
+DIRECTIONS = ("IN", "OUT", "LOST")
 MOST_RELATED = 100
 MOST_LEGS = 6
 
@@ -99,6 +101,18 @@ async def find_messages(database: Database, seal: Seal, wanted: Wanted) -> list[
         return [_view(row) for row in await db.exec(query)]
 
 
+async def is_known(database: Database, partner: str) -> bool:
+    """Whether there is a partner of a name, or a message of one that there was."""
+    async with database.read() as db:
+        for found in (
+            select(Partner.id).where(Partner.name == partner),
+            select(MessageRow.id).where(MessageRow.partner == partner).limit(1),
+        ):
+            if (await db.exec(found)).first() is not None:
+                return True
+    return False
+
+
 def numbers_of(seal: Seal, wanted: Wanted, sheets: Sequence[int]) -> SelectOfScalar[int | None]:
     """The numbers of what is wanted, from all sheets."""
     query = select(col(MessageRow.id)).where(*_where(seal, wanted, sheets))
@@ -109,7 +123,7 @@ def _where(seal: Seal, wanted: Wanted, sheets: Sequence[int]) -> Sequence[Column
     where: list[ColumnElement[bool]] = []
     for column, value in (
         (MessageRow.partner, wanted.partner),
-        (MessageRow.direction, wanted.direction and wanted.direction.upper()),
+        (MessageRow.direction, _direction(wanted.direction)),
         (MessageRow.module, wanted.module and wanted.module.lower()),
     ):
         if value is not None:
@@ -129,6 +143,12 @@ def _where(seal: Seal, wanted: Wanted, sheets: Sequence[int]) -> Sequence[Column
     if wanted.token is not None:
         where.append(col(MessageRow.id).in_(speaking_of(seal.mark(wanted.token), sheets)))
     return where
+
+
+def _direction(text: str | None) -> str | None:
+    if text is not None and text.upper() not in DIRECTIONS:
+        raise InvalidParameters(f"direction: {text!r} is none of {', '.join(DIRECTIONS)}.")
+    return text and text.upper()
 
 
 def _with_correlation(identifier: str, sheets: Sequence[int]) -> Sequence[ColumnElement[bool]]:

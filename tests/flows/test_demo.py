@@ -7,7 +7,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from ocpi.cli import app
 from tests.flows.process import Installation, free_port
 
 
@@ -71,3 +73,17 @@ async def test_the_demo_of_the_hub_shows_every_scene_and_stops_cleanly(
     await sign_in(told)
     assert " 0 complaints." in told, told
     await interrupt(process)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("--sessions 3", "--sessions and --database-url are for --replay alone."),
+        ("--database-url sqlite+aiosqlite:///x", "--sessions and --database-url are for"),
+        ("--hub --replay", "--hub and --replay are two demos: choose one of them."),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(words: str, sentence: str) -> None:
+    answer = CliRunner().invoke(app, ["demo", *words.split()], env={"COLUMNS": "200"})
+    assert answer.exit_code == 2
+    assert sentence in answer.stderr

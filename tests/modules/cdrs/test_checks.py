@@ -126,5 +126,8 @@ def test_the_command_shows_the_checks(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("OCPI_DATABASE_URL", f"sqlite+aiosqlite:///{tmp_path}/ocpi.sqlite")
     monkeypatch.setenv("OCPI_SECRET_KEY", "k" * 32)
     result = CliRunner().invoke(app, ["cdr", "checks", "--json"])
+    unknown = CliRunner().invoke(app, ["cdr", "checks", "--verdict", "foo"])
     log_plainly()
     assert (result.exit_code, decode(result.stdout)) == (0, {"counts": [], "cdrs": []})
+    sentence = "error: verdict: 'foo' is none of agrees, disputed, unpriceable.\n"
+    assert (unknown.exit_code, unknown.stderr) == (1, sentence)

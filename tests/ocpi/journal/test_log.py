@@ -10,13 +10,14 @@ from sqlalchemy import insert, select, text
 from sqlmodel import col
 
 from ocpi.database import Database, clock
+from ocpi.errors import InvalidParameters
 from ocpi.journal import writing
 from ocpi.journal.curl import curl_of
 from ocpi.journal.notes import MOST_BYTES, Notes
-from ocpi.journal.searching import Wanted, find_messages, numbers_of, read_message
+from ocpi.journal.searching import Wanted, find_messages, is_known, numbers_of, read_message
 from ocpi.journal.table import ROWS_A_SHEET, MessageRow, MessageSubject
 from ocpi.journal.writing import DAY, purge, store_notes
-from tests.house import open_database
+from tests.house import add_partner, open_database
 from tests.ocpi.journal.test_redaction import HUB, SEAL, UID, note
 
 
@@ -73,6 +74,20 @@ async def test_what_comes_by_a_link_nobody_knows_is_of_the_module_that_metrics_c
     url = f"{HUB}/links/0123456789abcdef"
     await store(database, {"url": url, "method": "POST"})
     assert len(await find_messages(database, SEAL, Wanted(module="links"))) == 1
+
+
+async def test_a_direction_that_there_is_not_is_refused(database: Database) -> None:
+    with pytest.raises(InvalidParameters, match="direction: 'x' is none of IN, OUT, LOST"):
+        await find_messages(database, SEAL, Wanted(direction="x"))
+
+
+async def test_a_partner_is_known_that_is_there_or_of_which_there_are_messages(
+    database: Database,
+) -> None:
+    await add_partner(database, "shiny", "token-of-shiny")
+    await store(database, {"partner": "removed"})
+    names = ("shiny", "removed", "nobody")
+    assert [await is_known(database, each) for each in names] == [True, True, False]
 
 
 async def test_messages_are_found_on_every_sheet_of_the_log(database: Database) -> None:
