@@ -5,8 +5,10 @@ from typing import Annotated
 import typer
 
 from credentials.agreements import Rule, RuleView, forget_rule, list_rules, set_rule
+from credentials.parties import require_platform
 from ocpi.agreements import ANY
 from ocpi.opening import open_context
+from ocpi.parties import PlatformID
 from ocpi.terminal import AsJSON, print_json, print_table, run
 
 agreement_app = typer.Typer(
@@ -85,6 +87,7 @@ def _set(
             for sender, receiver in pairs
         ]
         async with open_context() as context:
+            require_platform(context, PlatformID.HUB)
             return [await set_rule(context, rule) for rule in rules]
 
     _print(run(act()), as_json=as_json)

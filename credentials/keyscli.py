@@ -21,13 +21,16 @@ def rotate(*, as_json: AsJSON = False) -> None:
     async def work() -> None:
         async with open_context() as context:
             done = await reseal(context)
+            previous = context.settings.previous_secret() is not None
         if as_json:
             print_json(done.model_dump())
             return
         typer.echo(f"Sealed {done.resealed} tokens anew; {done.current} were so already.")
         for name in done.lost:
             typer.echo(f"No key given opens the token of {name}: it must register anew.")
-        if not done.lost:
+        if not previous:
+            typer.echo("No OCPI_SECRET_KEY_PREVIOUS is given, so there is no key to leave.")
+        elif not done.lost:
             typer.echo("Start every process without OCPI_SECRET_KEY_PREVIOUS now.")
 
     run(work())

@@ -14,6 +14,15 @@ from ocpi.push.returning import take_for_us
 from ocpi.spec.document import encode
 
 
+def require_platform(context: Context, platform: str) -> None:
+    """Raises ``Conflict`` for the hub where it is off: nobody would be answered there."""
+    if platform == PlatformID.HUB and not context.settings.is_hub:
+        raise Conflict(
+            "The hub is off: turn it on with OCPI_HUB_COUNTRY_CODE, OCPI_HUB_PARTY_ID and "
+            "OCPI_HUB_NAME."
+        )
+
+
 async def add_party(
     context: Context, platform: PlatformID, party: Party, name: str, website: str | None = None
 ) -> PartyView:
@@ -21,6 +30,7 @@ async def add_party(
 
     A hub that has announced it loses it. It could keep a party from coming to us otherwise.
     """
+    require_platform(context, platform)
     row = _row(platform, party, name, website)
     async with context.database.write() as db:
         if await _find(db, row) is not None:
@@ -50,19 +60,17 @@ async def present(context: Context, platform: str, token: str) -> str:
 
     Raises ``Conflict`` when the platform has no party that could be presented.
     """
+    require_platform(context, platform)
     async with context.database.read() as db:
         rows = await db.exec(
             select(OurParty).where(OurParty.platform == platform).order_by(col(OurParty.id))
         )
         roles = [_credentials_role(row) for row in rows]
     if not roles:
-        remedy = (
-            "turn it on with OCPI_HUB_COUNTRY_CODE, OCPI_HUB_PARTY_ID and OCPI_HUB_NAME."
-            if platform == PlatformID.HUB
-            else "set OCPI_COUNTRY_CODE, OCPI_PARTY_ID and OCPI_NAME, or add one with "
-            "`ocpi party add`."
+        raise Conflict(
+            f"The platform {platform} has no party yet: set OCPI_COUNTRY_CODE, OCPI_PARTY_ID and "
+            "OCPI_NAME, or add one with `ocpi party add`."
         )
-        raise Conflict(f"The platform {platform} has no party yet: {remedy}")
     return encode({"token": token, "url": context.versions_url(platform), "roles": roles})
 
 

@@ -35,7 +35,11 @@ def erase_driver(
             return await erase(context, person, dry_run=dry)
 
     if not (dry_run or yes):
-        _print(run(act(dry=True)), as_json=False)
+        found = run(act(dry=True))
+        if not (found.held or found.hindrances):
+            _print(found, as_json=as_json)
+            return
+        _print(found, as_json=False)
         typer.confirm("Erase the driver from these? It cannot be undone.", abort=True, err=True)
     done = run(act(dry=dry_run))
     _print(done, as_json=as_json)
@@ -48,8 +52,11 @@ def _print(done: Erasure, *, as_json: bool) -> None:
     if as_json:
         print_json(vars(done))
         return
-    print_table(("table", "rows"), [*done.held.items()])
+    if done.held:
+        print_table(("table", "rows"), [*done.held.items()])
+    else:
+        typer.echo("Nothing is held of this driver.")
     for sentence in (*done.hindrances, *done.remarks):
         typer.echo(plain(sentence))
-    if done.erased:
+    if done.erased and done.held:
         typer.echo("Erased.")

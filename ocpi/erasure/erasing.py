@@ -93,7 +93,7 @@ async def erase(context: Context, person: Person, *, dry_run: bool = False) -> E
     erasure.held |= await _messages(database, seal, names, act=act)
     erasure.held = {table: count for table, count in erasure.held.items() if count}
     erasure.erased = act
-    if act:
+    if act and erasure.held:
         log.warning("a driver was erased", **erasure.held)
     return erasure
 

@@ -125,6 +125,8 @@ def installation(monkeypatch: pytest.MonkeyPatch, sqlite_url: str) -> Iterator[N
         "SECRET_KEY": "k" * 32,
         "COUNTRY_CODE": OURS.country_code,
         "PARTY_ID": OURS.party_id,
+        "HUB_COUNTRY_CODE": "NL",
+        "HUB_PARTY_ID": "HUB",
     }.items():
         monkeypatch.setenv(f"OCPI_{name}", value)
     monkeypatch.setenv("COLUMNS", "200")
@@ -166,6 +168,26 @@ def test_the_command_makes_lists_and_takes_back() -> None:
     assert run("forget", "*", "DE*CPO", "--module", "Token")[0] == 0
     assert run("forget", "*", "nl*tnm", "--module", "tokens")[0] == 0
     assert len(json.loads(run("list", "--json")[1])) == 2
+
+
+@pytest.mark.usefixtures("installation")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "agreement allow DE*CPO NL*TNM",
+        "agreement deny DE*CPO NL*TNM",
+        "party add --platform hub --country-code NL --party-id HB2 --name Hub",
+        "partner add other --platform hub --role EMSP --country-code DE --party-id OTH",
+    ],
+)
+def test_where_the_hub_is_off_what_is_for_it_is_refused(
+    monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    monkeypatch.delenv("OCPI_HUB_COUNTRY_CODE")
+    monkeypatch.delenv("OCPI_HUB_PARTY_ID")
+    result = CliRunner().invoke(app, words.split())
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith("error: The hub is off: turn it on with OCPI_HUB_COUNTRY_CODE")
 
 
 @pytest.mark.usefixtures("installation")

@@ -146,7 +146,11 @@ def test_the_command_tells_what_it_did_and_what_comes_next(
     assert "Sealed 6 tokens anew; 0 were so already." in result.stdout
     assert "without OCPI_SECRET_KEY_PREVIOUS" in result.stdout
     result = CliRunner().invoke(keys_app, ["rotate", "--json"], catch_exceptions=False)
+    monkeypatch.delenv("OCPI_SECRET_KEY_PREVIOUS")
+    again = CliRunner().invoke(keys_app, ["rotate"], catch_exceptions=False)
     log_plainly()
+    assert "No OCPI_SECRET_KEY_PREVIOUS is given" in again.stdout
+    assert "Start every process" not in again.stdout
     assert json.loads(result.stdout) == {
         "key_id": Seal(NEW).key_id,
         "resealed": 0,

@@ -18,6 +18,7 @@ from credentials.partners import (
     show_partner,
     suspend,
 )
+from ocpi.context import Context
 from ocpi.errors import Conflict, InvalidParameters
 from ocpi.headers import Party
 from ocpi.opening import ensure_parties
@@ -25,6 +26,7 @@ from ocpi.parties import Partner, PartnerRole, PlatformID
 from ocpi.spec.moments import parse_moment
 from ocpi.testing.emsp import MockEMSP, create_app
 from tests.credentials.network import EMSP, House, Network, Puppet, credentials
+from tests.house import HUB
 
 
 @pytest.mark.req("CR-02")
@@ -141,20 +143,26 @@ async def test_a_party_has_one_holder(any_house: House) -> None:
 
 
 async def test_a_platform_without_a_party_registers_nobody(house: House) -> None:
-    with pytest.raises(Conflict, match="The platform hub has no party yet"):
+    with pytest.raises(Conflict, match="The hub is off: turn it on with OCPI_HUB_COUNTRY_CODE"):
         await add_partner(house.context, "acme", PlatformID.HUB, [EMSP])
+
+
+def with_hub(context: Context) -> Context:
+    """Give the same service with its hub turned on."""
+    codes = {"hub_country_code": HUB.country_code, "hub_party_id": HUB.party_id}
+    return replace(context, settings=context.settings.model_copy(update=codes))
 
 
 @pytest.mark.req("CR-28")
 @pytest.mark.pitfall("IP-32")
 async def test_a_hub_presents_itself_alone(house: House) -> None:
-    view = await add_party(house.context, PlatformID.HUB, Party("NL", "HUB"), "Example Hub")
+    view = await add_party(with_hub(house.context), PlatformID.HUB, HUB, "Example Hub")
     assert view.role == "HUB"
 
 
 async def test_the_hub_has_the_codes_of_no_party(any_house: House) -> None:
     """What is sent to that party could not be told from what is for everybody."""
-    context, hub = any_house.context, Party("NL", "HUB")
+    context, hub = with_hub(any_house.context), HUB
     codes = {"hub_country_code": "nl", "hub_party_id": "cpo"}
     ours = replace(context, settings=context.settings.model_copy(update=codes))
     with pytest.raises(Conflict, match=r"OCPI_HUB_PARTY_ID name NL.CPO, which is a party of our"):

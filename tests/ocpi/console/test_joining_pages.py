@@ -64,7 +64,7 @@ async def test_wrong_input_is_named_and_kept(console: Console) -> None:
         ({"country_code": "", "party_id": ""}, "At least one party is due"),
         ({"name": "new"}, "new is taken by the console"),
         ({"platform": "moon"}, "The platform is one of ours"),
-        ({"platform": "hub"}, "The platform hub has no party yet"),
+        ({"platform": "hub"}, "The hub is off: turn it on with"),
         ({"country_code": "NL", "party_id": "CPO", "role": "CPO"}, "is a party of our own"),
     ],
 )

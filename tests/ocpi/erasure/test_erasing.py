@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlmodel import col, select
+from typer.testing import CliRunner
 
 from modules.cdrs.store import cdrs
+from ocpi.cli import app
 from ocpi.context import Interface
 from ocpi.erasure.erasing import Erasure, erase
 from ocpi.erasure.person import Person
@@ -14,6 +17,7 @@ from ocpi.spec.document import decode
 from ocpi.testing import samples
 from tests.house import OCPI, open_service
 from tests.ocpi.hub.town import CPO1, EMSP1, Town, open_town
+from tests.plainlog import log_plainly
 
 UID = "CANARY*77 X1"
 CONTRACT = "DE-MSP-C1"
@@ -22,6 +26,18 @@ SAID = "Driver canary*77 x1 (de-msp-c1) called; CANARY*77 X10 and DE-MSP-C12 did
 LEFT = "Driver (erased) ((erased)) called; CANARY*77 X10 and DE-MSP-C12 did not."
 NAMING = ("https://emsp1.example/results/CANARY%2A77%20X1", "https://emsp1.example/r?of=de-msp-c1")
 OTHER = "https://emsp1.example/results/DE-MSP-C12"
+
+
+@pytest.mark.parametrize("words", [(), ("--yes",), ("--dry-run",)])
+def test_where_nothing_is_held_it_is_said_and_nothing_is_asked(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("OCPI_DATABASE_URL", sqlite_url)
+    monkeypatch.setenv("OCPI_SECRET_KEY", "k" * 32)
+    result = CliRunner().invoke(app, ["gdpr", "erase", "--token", "NOBODY", *words])
+    log_plainly()
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == "Nothing is held of this driver.\n"
 
 
 async def erased(town: Town, *, dry_run: bool = False) -> Erasure:
