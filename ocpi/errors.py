@@ -28,6 +28,7 @@ The pairs are those of the matrix "HTTP status and OCPI status per situation" (S
 A class's docstring is its message where the one who raises it gives none.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -79,6 +80,12 @@ class UnknownObject(ClientError):
     """There is no such object."""
 
     http_status = 404
+
+
+def missing(what: str, identifier: str, owners: Iterable[object]) -> UnknownObject:
+    """What is told of an object, such as a CDR, that none of some parties has."""
+    whose = ", ".join(map(str, owners)) or "any party of ours"
+    return UnknownObject(f"There is no {what} {identifier} of {whose}.")
 
 
 class UnknownLocation(UnknownObject):

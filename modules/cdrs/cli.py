@@ -16,6 +16,7 @@ from modules.cdrs.store import CDRRow, cdrs
 from modules.tariffs.cli import cdr_app
 from ocpi.context import Context
 from ocpi.editing import Document
+from ocpi.errors import UnknownObject, missing
 from ocpi.exportways import command
 from ocpi.headers import Party
 from ocpi.opening import open_context
@@ -179,7 +180,10 @@ def show_audit(*, limit: Limit = 50, as_json: AsJSON = False) -> None:
 
 async def _find(context: Context, cdr_id: str) -> Document:
     ours = await our_parties(context.database, PlatformID.CPO)
-    cdr: Document = decode(await cdrs.text(context.database, ours, cdr_id))
+    try:
+        cdr: Document = decode(await cdrs.text(context.database, ours, cdr_id))
+    except UnknownObject:
+        raise missing("CDR", cdr_id, ours) from None
     return cdr
 
 

@@ -9,6 +9,7 @@ import typer
 from modules.cdrs.sealing import newest_seal, seal_stored, vouch_anew
 from modules.cdrs.seals import anchor_of
 from modules.cdrs.verifying import MOST, Verdict, read_anchors, verify
+from ocpi.errors import InvalidParameters
 from ocpi.messages import plain
 from ocpi.opening import open_context
 from ocpi.terminal import AsJSON, print_json, print_table, run
@@ -47,7 +48,7 @@ def verify_command(
     """Compare the stored CDRs with their seals, and tell which were changed, removed or put in."""
 
     async def act() -> Verdict:
-        anchors = () if anchor is None else read_anchors(anchor.read_text(errors="replace"))
+        anchors = () if anchor is None else read_anchors(_text(anchor))
         async with open_context() as context:
             return await verify(context, anchors)
 
@@ -61,6 +62,13 @@ def verify_command(
         where = "" if first is None else f" The first seal that does not hold is {first}."
         typer.echo(f"error: CDRs are not what was sealed.{where}", err=True)
         raise typer.Exit(1)
+
+
+def _text(anchor: Path) -> str:
+    try:
+        return anchor.read_text(errors="replace")
+    except OSError as error:
+        raise InvalidParameters(f"The file {anchor} cannot be read: {error.strerror}.") from None
 
 
 def _print(verdict: Verdict) -> None:

@@ -7,6 +7,7 @@ import typer
 from modules.sessions.exporting import SESSIONS
 from modules.sessions.store import SessionRow, sessions, with_status
 from ocpi.editing import Document
+from ocpi.errors import UnknownObject, missing
 from ocpi.exportways import command
 from ocpi.opening import open_context
 from ocpi.parties import PlatformID, our_parties
@@ -57,7 +58,10 @@ def show_session(session_id: str, *, as_json: AsJSON = False) -> None:
     async def act() -> None:
         async with open_context() as context:
             ours = await our_parties(context.database, PlatformID.CPO)
-            session = decode(await sessions.text(context.database, ours, session_id))
+            try:
+                session = decode(await sessions.text(context.database, ours, session_id))
+            except UnknownObject:
+                raise missing("Session", session_id, ours) from None
         if as_json:
             print_json(session)
             return

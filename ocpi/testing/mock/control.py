@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
@@ -36,7 +37,10 @@ async def show_objects(state: State, request: Request) -> Any:
 
 async def show_messages(state: State, request: Request) -> Any:
     """Messages with a number above `since`, oldest first."""
-    since = int(request.query_params.get("since", "0"))
+    text = request.query_params.get("since", "0")
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise ValueError(f"since is {text!r}, not the number of a message")
+    since = int(text)
     return [asdict(message) for message in state.messages if message.number > since]
 
 

@@ -326,6 +326,9 @@ def test_the_commands_list_show_and_take_back_cdrs() -> None:
     assert run("credit", "B", "--id", "B-99", "--json")["credit_reference_id"] == "B"
     assert "takes back CDR-1" in run("list")
     assert "not yet" in run("list", "--limit", "1")
+    for words in (["show", "NO"], ["credit", "NO"]):
+        missing = CliRunner().invoke(cdr_app, words)
+        assert (missing.exit_code, missing.stderr) == (1, "error: There is no CDR NO of NL*TNM.\n")
 
 
 @pytest.mark.usefixtures("installation")

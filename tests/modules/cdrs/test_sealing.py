@@ -220,4 +220,7 @@ def test_the_commands_seal_and_find_a_backup_that_was_tampered_with(
     use(monkeypatch, installed)
     run("restore", str(backup))
     run("cdr", "verify", code=1)
+    nowhere = str(tmp_path / "nope")
+    told = run("cdr", "verify", "--anchor", nowhere, code=1)
+    assert told == f"error: The file {nowhere} cannot be read: No such file or directory.\n"
     assert "no anchor in it" in run("cdr", "verify", "--anchor", str(backup), code=1)

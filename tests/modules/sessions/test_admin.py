@@ -226,4 +226,4 @@ def test_the_commands_list_and_show_sessions() -> None:
     assert "2 of 2" in run("list")
     assert "ENERGY 10.5" in run("show", "SESSION-1")
     missing = CliRunner().invoke(session_app, ["show", "NO"])
-    assert (missing.exit_code, missing.stderr) == (1, "error: There is no such object.\n")
+    assert (missing.exit_code, missing.stderr) == (1, "error: There is no Session NO of NL*TNM.\n")

@@ -129,7 +129,9 @@ async def test_objects_messages_and_violations_can_be_read(cpo: Caller) -> None:
     messages = (await http.get("/mock/messages?since=1")).json()
     assert [(message["number"], message["body"]) for message in messages] == [(2, "[]")]
     assert (await http.get("/mock/violations")).json() == cpo.mock.violations
-    assert (await http.get("/mock/messages?since=x")).status_code == 400
+    odd = await http.get("/mock/messages?since=x")
+    assert odd.status_code == 400
+    assert "since is 'x', not the number of a message" in odd.text
 
 
 async def test_misbehaviour_is_set_and_cleared(cpo: Caller) -> None:
