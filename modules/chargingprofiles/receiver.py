@@ -19,6 +19,7 @@ from modules.commands.accepting import (
     Task,
     add_errand,
     announced_timeout,
+    came_before,
     is_crowded,
     location_of,
     place_of,
@@ -146,6 +147,8 @@ async def _decide(
     location_id = "" if session is None else session["location_id"]
     location = await location_of(here.database, asker.owner, location_id)
     async with here.database.write() as db:
+        if session and await came_before(db, asker, wanted, session_id=session["id"]):
+            return ACCEPTED
         recent = 0 if session is None else await _recent(db, asker, session["id"])
         verdict = judge(session, location, asker.parties, recent)
         if verdict == ACCEPTED and await is_crowded(db, asker):

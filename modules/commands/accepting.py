@@ -92,8 +92,12 @@ async def is_crowded(db: AsyncSession, asker: Asker) -> bool:
     return found.one() >= MOST_UNDER_WAY
 
 
-async def came_before(db: AsyncSession, asker: Asker, request: Document) -> bool:
+async def came_before(
+    db: AsyncSession, asker: Asker, request: Document, *, session_id: str | None = None
+) -> bool:
     """Whether the partner sent this very request, id and all, before (TA-13).
+
+    `session_id` is that of the Session which its URL names, where it is not in the request.
 
     Whoever repeats it, for want of an answer or after having listened, sets no station in motion.
     Commands of one partner are judged one after the other, so that of two that come at the same
@@ -102,14 +106,14 @@ async def came_before(db: AsyncSession, asker: Asker, request: Document) -> bool
     await db.exec(
         select(Partner.id).where(Partner.id == asker.partner_id).with_for_update(key_share=True)
     )
-    found = await db.exec(
-        select(Errand.id).where(
-            Errand.partner_id == asker.partner_id,
-            Errand.request_id == asker.request_id,
-            Errand.request == encode(request),
-        )
+    query = select(Errand.id).where(
+        Errand.partner_id == asker.partner_id,
+        Errand.request_id == asker.request_id,
+        Errand.request == encode(request),
     )
-    return found.first() is not None
+    if session_id is not None:
+        query = query.where(Errand.session_id == session_id)
+    return (await db.exec(query)).first() is not None
 
 
 @dataclass(frozen=True)

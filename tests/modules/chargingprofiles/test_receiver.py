@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -43,10 +43,13 @@ async def each_floor(database_url: str) -> AsyncIterator[Floor]:
 
 
 async def put(
-    client: httpx.AsyncClient, session_id: str = "SESSION-1", **over: Any
+    client: httpx.AsyncClient,
+    session_id: str = "SESSION-1",
+    headers: Mapping[str, str] | None = None,
+    **over: Any,
 ) -> httpx.Response:
     body = {"charging_profile": PROFILE, "response_url": ANSWERS, **over}
-    return await client.put(f"{PROFILES}/{session_id}", content=encode(body))
+    return await client.put(f"{PROFILES}/{session_id}", content=encode(body), headers=headers)
 
 
 async def get(
@@ -205,3 +208,21 @@ async def test_a_response_url_that_is_not_encoded_is_taken_whole(floor: Floor) -
 async def test_there_is_no_post_and_no_patch(floor: Floor, method: str) -> None:
     answer = await floor.emsp.request(method, f"{PROFILES}/SESSION-1")
     assert codes_of(answer) == (405, 2000)
+
+
+@pytest.mark.threat("TA-13")
+async def test_a_profile_that_comes_again_is_answered_and_not_set_again(each_floor: Floor) -> None:
+    """Repeated by somebody who listened, once it was replaced."""
+    less = {**PROFILE, "charging_profile_period": [{"start_period": 0, "limit": 6}]}
+    first, second = {"X-Request-ID": "first"}, {"X-Request-ID": "second"}
+    for headers, profile in ((first, PROFILE), (second, less), (first, PROFILE)):
+        answer = await put(each_floor.emsp, headers=headers, charging_profile=profile)
+        assert data_of(answer) == {"result": "ACCEPTED", "timeout": 35}
+    errands = await each_floor.errands()
+    assert [each.document["charging_profile"] for each in errands] == [
+        decode(encode(PROFILE)),
+        decode(encode(less)),
+    ]
+    # What differs in anything is another request, also where the partner's ids are all the same.
+    assert data_of(await put(each_floor.emsp, headers=first, charging_profile=less))
+    assert len(await each_floor.errands()) == 3
