@@ -13,6 +13,7 @@ from ocpi.errors import Conflict, UnknownObject
 from ocpi.headers import Party
 from ocpi.push.feed import Change, Stream
 from ocpi.push.writing import write, write_in
+from ocpi.spec.moments import parse_moment
 from ocpi.spec.reading import dump, read, read_patch
 from ocpi.spec.sessions import Session
 from ocpi.store import audience_of, refuse_defects
@@ -31,6 +32,7 @@ async def put_own(database: Database, owner: Party, session_id: str, body: Docum
         dated = {**body, "last_updated": date_change(before, body, now)}
         document = spelled(owner, dump(read(Session, dated)))
         sessions.require_same(owner, session_id, document)
+        document = _still_begun(before, document)
         if before is not None and same_content(before, document):
             return None, Written(before, changed=False)
         _refuse_change(before, document)
@@ -97,6 +99,17 @@ def _begun(before: Document | None, news: Document) -> Document:
     if news.get("start_date_time", before["start_date_time"]) != before["start_date_time"]:
         return news
     return {**news, "start_date_time": news["last_updated"]}
+
+
+def _still_begun(before: Document | None, document: Document) -> Document:
+    """A PUT that repeats when a Session became PENDING leaves it begun when it was ACTIVE (SE-15).
+
+    Who knows an earlier start can PATCH it.
+    """
+    if before is None or before["status"] != "ACTIVE":
+        return document
+    start = max(before["start_date_time"], document["start_date_time"], key=parse_moment)
+    return {**document, "start_date_time": start}
 
 
 def _refuse_change(before: Document | None, document: Document) -> None:

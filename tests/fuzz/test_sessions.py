@@ -237,6 +237,8 @@ def _after(before: Document | None, method: str, body: Document) -> Document | N
         return None
     after = body if method == "PUT" else {**before, **body, **_grown(before, body)}
     after = _plain(after)
+    if (method, before["status"]) == ("PUT", "ACTIVE"):
+        after["start_date_time"] = max(after["start_date_time"], before["start_date_time"])
     if {**after, "last_updated": before["last_updated"]} == before:
         return before
     if before["status"] in ENDED:

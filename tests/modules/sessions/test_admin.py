@@ -98,6 +98,21 @@ async def test_a_pending_session_begins_when_it_becomes_active(service: Service)
     assert decode(row.patch or "")["start_date_time"] == active
 
 
+@pytest.mark.req("SE-15")
+async def test_a_session_that_has_begun_does_not_begin_earlier_by_a_put_that_comes_again(
+    service: Service,
+) -> None:
+    undated = session(start_date_time="2026-01-15T09:00:00Z", charging_periods=[])
+    del undated["last_updated"]
+    await service.admin.put(URL, json={**undated, "status": "PENDING"})
+    begun = await service.admin.put(URL, json={**undated, "status": "ACTIVE"})
+    assert begun.json()["start_date_time"] > undated["start_date_time"]
+    again = await service.admin.put(URL, json={**undated, "status": "ACTIVE"})
+    assert (again.status_code, again.content) == (200, begun.content)
+    done = await service.admin.put(URL, json={**undated, "status": "COMPLETED"})
+    assert done.json()["start_date_time"] == begun.json()["start_date_time"]
+
+
 async def test_the_same_session_again_changes_and_tells_nothing(service: Service) -> None:
     await service.admin.put(URL, json=session())
     (before,) = await feed(service)
