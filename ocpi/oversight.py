@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from modules.cdrs.alarming import CHECK
 from modules.cdrs.gauges import cdr_gauges
-from modules.stations.gauges import session_gauges, station_gauges
+from modules.stations.gauges import session_gauges, station_gauges, trouble_gauges
 from ocpi.alarms.alarm import alarm_gauges
 from ocpi.alarms.conditions import CHECKS
 from ocpi.alarms.duty import AlarmWatch
@@ -20,6 +20,7 @@ GAUGES: Sequence[tuple[Read, float]] = (
     (alarm_gauges, 5.0),
     (session_gauges, 5.0),
     (station_gauges, 60.0),
+    (trouble_gauges, 60.0),
     (cdr_gauges, 60.0),
     (tolerance_counters, 60.0),
 )

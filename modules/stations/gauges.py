@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from prometheus_client.core import Metric
 from sqlalchemy import bindparam, text
 
+from modules.stations.reported import count_troubled
 from ocpi.context import Context
 from ocpi.observing.gauges import gauge
 from ocpi.parties import PlatformID
@@ -53,3 +54,13 @@ async def session_gauges(context: Context) -> Sequence[Metric]:
     for status in (SessionStatus.ACTIVE, SessionStatus.PENDING, SessionStatus.RESERVATION):
         running.add_metric((status,), found.get(status.value, 0))
     return [running]
+
+
+async def trouble_gauges(context: Context) -> Sequence[Metric]:
+    """Sessions that need somebody. All that stations reported is read: not for every scrape."""
+    troubled = gauge(
+        "ocpi_sessions_in_trouble",
+        "Sessions reported that could not be told or billed: `ocpi station charges --trouble`.",
+    )
+    troubled.add_metric((), await count_troubled(context.database))
+    return [troubled]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
 from modules.stations.charges import Charge
 from modules.stations.reports.charging import bill_again
@@ -28,6 +28,13 @@ async def list_reported(
     async with database.read() as db:
         found = await db.exec(query.limit(limit))
         return [_view(charge) for charge in found.all()]
+
+
+async def count_troubled(database: Database) -> int:
+    """How many need somebody: all are gone through, so whoever asks often keeps it for a while."""
+    query = select(func.count()).select_from(Charge).where(col(Charge.trouble).is_not(None))
+    async with database.read() as db:
+        return (await db.exec(query)).one()
 
 
 def _view(charge: Charge) -> Document:

@@ -16,6 +16,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from modules.cdrs.store import MONEY, CDRRow
 from modules.locations.store import LocationRow
 from modules.sessions.store import SessionRow
+from modules.stations.reported import count_troubled
 from ocpi.alarms.alarm import list_alarms
 from ocpi.console.events import STALE, state_of
 from ocpi.context import Context
@@ -24,6 +25,7 @@ from ocpi.parties import OurParty, PlatformID
 from ocpi.push.status import LaneStatus, lane_status
 from ocpi.spec.document import decode
 
+MINUTE = 60.0
 DAY = 24 * 3600 * 1_000_000
 PARTNERS_ALARMS = {
     *("partner_down", "token_refused", "objects_refused", "partner_behind", "registration_stuck"),
@@ -60,6 +62,8 @@ class Glance:
     charging: int
     """Our Sessions that run, and the energy that they have taken so far."""
     charging_kwh: Decimal
+    troubled: int
+    """Sessions that stations reported and that could not be told or billed."""
     bills: Bills
     lanes: Sequence[LaneStatus]
     alarms: Sequence[Alarm]
@@ -77,7 +81,8 @@ class Glances:
         self._turn = asyncio.Lock()
         self._newest: Glance | None = None
         self._state = ""
-        self._old_at = self._next_at = 0.0
+        self._old_at = self._next_at = self._count_at = 0.0
+        self._troubled = 0
 
     async def get(self) -> Glance:
         """How things stand."""
@@ -93,6 +98,7 @@ class Glances:
     async def _look(self) -> Glance:
         raised = await list_alarms(self._context.database)
         alarms = [Alarm(each["sentence"], page_of(each)) for each in raised]
+        troubled = await self._count_troubled()
         async with self._context.database.read() as db:
             found = await db.exec(
                 select(col(OurParty.party)).where(col(OurParty.platform) == PlatformID.CPO.value)
@@ -106,10 +112,19 @@ class Glances:
                 others=others,
                 charging=charging,
                 charging_kwh=charging_kwh,
+                troubled=troubled,
                 bills=await _bills(db, ours),
                 lanes=lanes,
                 alarms=alarms,
             )
+
+    async def _count_troubled(self) -> int:
+        """As of a minute ago: all that was ever reported is gone through."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._count_at:
+            self._troubled = await count_troubled(self._context.database)
+            self._count_at = now + MINUTE
+        return self._troubled
 
 
 async def _evses(db: AsyncSession, ours: Sequence[str]) -> tuple[Mapping[str, int], int]:

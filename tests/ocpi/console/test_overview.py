@@ -24,6 +24,7 @@ from ocpi.spec.document import decode, encode, whole
 from ocpi.spec.moments import format_moment, moment_of
 from ocpi.testing import samples
 from tests.house import OURS, OWNER, Service
+from tests.modules.stations.reports.yard import Yard, furnish, start
 from tests.ocpi.console.desk import desk_of
 
 
@@ -73,6 +74,20 @@ async def test_only_sessions_that_run_are_counted_with_their_energy(any_service:
         await put_session(any_service.database, OURS, session["id"], exact(session))
     glance = await Glances(any_service.context).get()
     assert (glance.charging, glance.charging_kwh) == (2, Decimal("2.5"))
+
+
+async def test_sessions_that_could_not_be_billed_are_shown_with_what_lists_them(
+    any_service: Service,
+) -> None:
+    assert (await Glances(any_service.context).get()).troubled == 0
+    await furnish(any_service.database)
+    yard = Yard(any_service)
+    await yard.report(start("known"), start("unknown", token={"uid": "NEW"}))
+    assert (await Glances(any_service.context).get()).troubled == 1
+    async with desk_of(any_service) as desk:
+        page = " ".join((await desk.browser.get("/console")).text.split())
+    assert '<span class="figure">1</span> could not be told or billed' in page
+    assert "<code>ocpi station charges --trouble</code>" in page
 
 
 async def test_the_bills_of_today_are_summed_up_by_currency(any_service: Service) -> None:

@@ -33,6 +33,7 @@ from ocpi.tracing import Tracing
 from ocpi.watched import WatchedClient
 from tests.house import OWNER, RECEIVING, Service, calling, open_service, present
 from tests.modules.cdrs.receiving import age_cdrs, register
+from tests.modules.stations.reports.yard import Yard, furnish, start
 
 ONE = Party("DE", "ONE")
 SECRET = "token-of-prometheus"
@@ -155,6 +156,12 @@ async def test_what_is_told_of_partners_comes_from_the_database(service: Service
 async def _park(db: AsyncSession, partner_id: int) -> None:
     facts: Any = {"seq": 1, "kind": "rejected", "attempts": 3, "error": "HTTP 400"}
     db.add(ParkedObject(partner_id=partner_id, object_key="x", first_failed_at=0, **facts))
+
+
+async def test_sessions_that_could_not_be_billed_are_told(service: Service) -> None:
+    await furnish(service.database)
+    await Yard(service).report(start("known"), start("unknown", token={"uid": "NEW"}))
+    assert (await scrape(service))[name("ocpi_sessions_in_trouble")] == 1
 
 
 async def test_the_oldest_cdr_without_a_receipt_is_told(service: Service) -> None:
