@@ -34,7 +34,7 @@ from modules.stations.reports.forms import (
     StopReport,
     reading_of,
 )
-from modules.stations.reports.origins import Asked, Origin, find_origin
+from modules.stations.reports.origins import Asked, Origin, find_origin, why_unknown
 from modules.stations.reports.record import Record, Taken, moment_before
 from modules.stations.reports.reservations import BILLED_ELSEWHERE, bill_unused, moment_text
 from modules.stations.reports.sites import Site, choose_tariff, find_site
@@ -203,8 +203,7 @@ async def _fix(case: Case, beginning: Beginning, site: Site | None = None) -> st
     known = None if record.session is None else record.session["session_id"]
     origin = await find_origin(desk.db, Asked(desk.owner, desk.location_id, at, known), beginning)
     if origin is None:
-        uid = beginning.token.uid if beginning.token else "none"
-        case.charge.trouble = f"The token {uid} is not known, so there is no Session to tell."
+        case.charge.trouble = await why_unknown(desk.db, beginning)
         transaction = record.transaction_id
         log.warning("unknown token", location=desk.location_id, transaction=transaction)
         return case.charge.trouble

@@ -83,6 +83,20 @@ async def find_origin(db: AsyncSession, asked: Asked, beginning: Beginning) -> O
     return None if way is None else Origin(*way, reservation, fitting if missed else None, grants)
 
 
+async def why_unknown(db: AsyncSession, beginning: Beginning) -> str:
+    """Why it is not known who charges, and what to do, for staff."""
+    uid = beginning.token.uid if beginning.token else "none"
+    key = _key_of(beginning)
+    stored = [decode(each.body) for each in await tokens_named_in(db, key)] if key else []
+    if len(stored) < 2:
+        return f"The token {uid} is not known, so there is no Session to tell."
+    owners = sorted(f"{each['country_code']}*{each['party_id']}" for each in stored)
+    return (
+        f"The token {uid} is one of {' and one of '.join(owners)}, so there is no Session to tell. "
+        "Ask them whose driver it was, and bill it by POST /admin/cdrs with that one's cdr_token."
+    )
+
+
 def _last(
     found: Authorization | None, command: Errand | None, reservation: Reservation | None
 ) -> tuple[Document, str, str | None] | None:

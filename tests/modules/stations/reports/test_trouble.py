@@ -25,6 +25,7 @@ from tests.house import (
 )
 from tests.modules.stations.reports.yard import (
     TARIFF,
+    UID,
     Yard,
     at,
     energy_of,
@@ -75,7 +76,10 @@ async def test_an_unknown_token_is_kept_and_billed_once_it_is_known(yard: Yard) 
 async def test_a_token_that_two_emsps_have_is_nobodys(local: Yard) -> None:
     await local.add_token(country_code="FR", party_id="OTH")
     [outcome] = await local.report(start())
-    assert "is not known" in outcome["note"]
+    [listed] = await local.listed(trouble=True)
+    assert outcome["note"] == listed["trouble"]
+    assert listed["trouble"].startswith(f"The token {UID} is one of DE*MSP and one of FR*OTH, so")
+    assert "Ask them whose driver it was, and bill it by POST /admin/cdrs" in listed["trouble"]
     assert await local.sessions() == []
 
 
