@@ -39,6 +39,7 @@ from modules.stations.reports.record import Record, Taken, moment_before
 from modules.stations.reports.reservations import BILLED_ELSEWHERE, bill_unused, moment_text
 from modules.stations.reports.sites import Site, choose_tariff, find_site
 from ocpi.database import clock
+from ocpi.editing import Document
 from ocpi.errands import Errand
 from ocpi.headers import Party
 from ocpi.messages import log
@@ -53,7 +54,8 @@ GRACE = 3600 * 1_000_000
 # Names the ids of Sessions, see `_session_id`.
 _SESSIONS = UUID("f1f1b1a4-6c53-4f0e-9d3a-2b1f5f4f6c11")
 _WHOSE = ("cdr_token", "auth_method", "authorization_reference")
-_PRESENTED = ("evse_uid", "connector_id", "token", "command_id", "reservation_id")
+_DRIVER = ("token", "command_id", "reservation_id")
+_PRESENTED = ("evse_uid", "connector_id", *_DRIVER)
 
 
 async def start(desk: Desk, report: StartReport) -> Outcome:
@@ -183,14 +185,25 @@ async def _begin(case: Case, beginning: Beginning, at: str) -> Outcome:
     place = (beginning.evse_uid, beginning.connector_id)
     site = await find_site(desk.db, desk.owner, desk.location_id, *place)
     taken, note = record.begin(parse_moment(at), site.evse_uid, reading_of(beginning))
+    told = dump(beginning)
+    presented = {name: told[name] for name in _PRESENTED if name in told}
+    if taken is Taken.REPEATED and _corrects(record, presented):
+        taken = Taken.TAKEN
     if taken is not Taken.TAKEN:
         return Outcome(taken, note)
-    record.connector_id, record.meter_id = site.connector_id, beginning.meter_id
-    presented = dump(beginning)
-    record.presented = {name: presented[name] for name in _PRESENTED if name in presented}
+    record.connector_id = site.connector_id
+    record.meter_id = beginning.meter_id or record.meter_id
+    record.presented = presented
     case.charge.evse_key = place_key(desk.location_id, site.evse_uid)
     await _let_others_close(case, parse_moment(at))
     return Outcome(taken, await _fix(case, beginning, site))
+
+
+def _corrects(record: Record, presented: Document) -> bool:
+    """Whether a start that comes again names somebody else, where the first named nobody known."""
+    names = {name: presented.get(name) for name in _DRIVER}
+    before = {name: record.presented.get(name) for name in _DRIVER}
+    return record.session is None and any(names.values()) and names != before
 
 
 async def _fix(case: Case, beginning: Beginning, site: Site | None = None) -> str | None:

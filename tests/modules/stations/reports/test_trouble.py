@@ -73,6 +73,33 @@ async def test_an_unknown_token_is_kept_and_billed_once_it_is_known(yard: Yard) 
     assert len(await yard.cdrs()) == 1
 
 
+@pytest.mark.parametrize("wrong", [None, {"uid": "TYPO"}])
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_start_that_comes_again_with_the_right_token_is_taken(
+    local: Yard, wrong: dict[str, str] | None, *, ended: bool
+) -> None:
+    reports = [start(token=wrong), start(), stop(kwh=105)]
+    outcomes = await local.report(*(reports[each] for each in ((0, 2, 1) if ended else (0, 1, 2))))
+    assert [each["result"] for each in outcomes] == ["taken"] * 3
+    cdr = await local.cdr()
+    assert (cdr["total_energy"], outcomes[2]["cdr_id"]) == (5, cdr["id"])
+    assert cdr["cdr_token"] == samples.cdr_token()
+    assert await local.listed(trouble=True) == []
+    [outcome] = await local.report(start(token=wrong))
+    assert outcome["result"] == "repeated"
+
+
+async def test_a_start_that_comes_again_and_names_nobody_changes_nothing(local: Yard) -> None:
+    outcomes = await local.report(*(start(token=each) for each in ({"uid": "NEW"}, None)))
+    assert [each["result"] for each in outcomes] == ["taken", "repeated"]
+    outcomes = await local.report(start(token={"uid": "NEW"}))
+    assert outcomes[0]["result"] == "repeated"
+    await local.add_token(uid="NEW")
+    [listed] = await local.listed(trouble=True)
+    await local.bill(listed["id"])
+    assert (await local.session())["cdr_token"]["uid"] == "NEW"
+
+
 async def test_a_token_that_two_emsps_have_is_nobodys(local: Yard) -> None:
     await local.add_token(country_code="FR", party_id="OTH")
     [outcome] = await local.report(start())
