@@ -94,7 +94,7 @@ class Case:
         except Conflict as error:
             problem = f"{BILLED_ELSEWHERE}: {error.message}"
         self.record.completed = True
-        self.charge.trouble = problem
+        self.charge.trouble = problem or self.record.reused
         if cdr is None or problem is not None:
             log.error("session not billed", session=session["id"], reason=problem)
             return None

@@ -126,14 +126,17 @@ async def bill_again(db: AsyncSession, settings: Settings, charge: Charge) -> Ou
     session = case.record.session
     if case.record.billed and session is not None:
         known: str = session["session_id"]
+        if case.record.reused:
+            case.record.reused = charge.trouble = None
+            await case.store()
         return Outcome(Taken.REPEATED, "It is billed already.", session_id=known, cdr_id=known)
     outcome = await (_bill_reservation(case) if case.record.unused else _bill_session(case))
-    if not charge.trouble:
+    if not charge.trouble or case.record.billed:
         return outcome
     if charge.trouble.startswith(BILLED_ELSEWHERE):
         # Whoever tries again is told so by the outcome, and nothing is left to be done.
         case.record.note(charge.trouble)
-        charge.trouble = None
+        charge.trouble, case.record.reused = case.record.reused, None
         await case.store()
     return replace(outcome, result=Taken.KEPT)
 
@@ -184,7 +187,10 @@ async def _begin(case: Case, beginning: Beginning, at: str) -> Outcome:
     desk, record = case.desk, case.record
     place = (beginning.evse_uid, beginning.connector_id)
     site = await find_site(desk.db, desk.owner, desk.location_id, *place)
+    noted = len(record.notes)
     taken, note = record.begin(parse_moment(at), site.evse_uid, reading_of(beginning))
+    if taken is Taken.KEPT and len(record.notes) > noted and record.ended:
+        _keep_reuse(case, at, site)
     told = dump(beginning)
     presented = {name: told[name] for name in _PRESENTED if name in told}
     if taken is Taken.REPEATED and _corrects(record, presented):
@@ -197,6 +203,19 @@ async def _begin(case: Case, beginning: Beginning, at: str) -> Outcome:
     case.charge.evse_key = place_key(desk.location_id, site.evse_uid)
     await _let_others_close(case, parse_moment(at))
     return Outcome(taken, await _fix(case, beginning, site))
+
+
+def _keep_reuse(case: Case, at: str, site: Site) -> None:
+    """Let no session be lost that has the id of another one, which has ended."""
+    record = case.record
+    if record.started_at == at or record.reused:
+        return
+    record.reused = (
+        f"A session of {at} at {site.evse_uid} was reported under the transaction_id of this one, "
+        "which had ended. It is neither told nor billed: see the notes for what came of it, and "
+        "bill it by POST /admin/cdrs. Then bill this one again, to have it listed no more."
+    )
+    case.charge.trouble = case.charge.trouble or record.reused
 
 
 def _corrects(record: Record, presented: Document) -> bool:

@@ -72,6 +72,8 @@ class Record:
     completed: bool = False
     """The end was told: nothing changes any more."""
     billed: bool = False
+    reused: str | None = None
+    """That the station began another session under the id of this one, which had ended."""
     notes: list[str] = field(default_factory=list)
 
     @classmethod

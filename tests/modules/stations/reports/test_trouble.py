@@ -100,6 +100,40 @@ async def test_a_start_that_comes_again_and_names_nobody_changes_nothing(local: 
     assert (await local.session())["cdr_token"]["uid"] == "NEW"
 
 
+async def test_a_session_under_the_id_of_one_that_has_ended_is_kept_for_staff(yard: Yard) -> None:
+    await yard.report(start(), stop(kwh=120))
+    again = start(moment=at(120), kwh=120)
+    later = [again, meter(moment=at(130), kwh=130), stop(moment=at(150), kwh=160)]
+    assert [each["result"] for each in await yard.report(*later)] == ["kept"] * 3
+    [listed] = await yard.listed(trouble=True)
+    assert listed["trouble"].startswith(
+        "A session of 2026-03-01T12:00:00Z at EVSE-1 was reported under the transaction_id of this "
+        "one, which had ended. It is neither told nor billed"
+    )
+    assert "kwh 160" in listed["notes"][-1]
+    assert (await yard.bill(listed["id"]))["result"] == "repeated"
+    # What is a mere repetition stays one.
+    await yard.report(*later, start(), stop(kwh=120))
+    assert await yard.listed(trouble=True) == []
+    assert (await yard.cdr())["total_energy"] == 20
+
+
+async def test_a_session_that_is_billed_late_tells_then_of_the_other_one_under_its_id(
+    database_url: str,
+) -> None:
+    async with open_yard(database_url, tariff=None) as yard:
+        await yard.report(start(), stop(kwh=120), start(moment=at(120), kwh=120))
+        [listed] = await yard.listed(trouble=True)
+        assert listed["trouble"].startswith("None of the Connector's Tariffs is known")
+        await yard.put_tariff(TARIFF)
+        outcome = await yard.bill(listed["id"])
+        assert (outcome["result"], outcome["cdr_id"]) == ("taken", (await yard.cdr())["id"])
+        assert outcome["note"].startswith("A session of 2026-03-01T12:00:00Z")
+        assert len(await yard.listed(trouble=True)) == 1
+        await yard.bill(listed["id"])
+        assert await yard.listed(trouble=True) == []
+
+
 async def test_a_token_that_two_emsps_have_is_nobodys(local: Yard) -> None:
     await local.add_token(country_code="FR", party_id="OTH")
     [outcome] = await local.report(start())
