@@ -57,11 +57,17 @@ def status(*, as_json: AsJSON = False) -> None:
                 lane["behind"],
                 ", ".join(f"{count} {kind}" for kind, count in lane["parked"].items()),
                 lane["last_success_at"],
-                lane["reason"] or _pause(lane["paused_until"]) or lane["last_error"],
+                lane["reason"] or _pause(lane["paused_until"]) or _failing(lane),
             )
             for lane in lanes
         ],
     )
+
+
+def _failing(lane: dict[str, Any]) -> str | None:
+    """Its last failure, unless all has been told since."""
+    error: str | None = lane["last_error"]
+    return error if lane["behind"] or lane["parked"] else None
 
 
 def _pause(until: str | None) -> str | None:

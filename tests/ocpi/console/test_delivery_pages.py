@@ -111,11 +111,18 @@ async def test_an_operator_retries_one_object_or_all(console: Console) -> None:
 
 
 @pytest.mark.usefixtures("shiny")
-async def test_the_last_failure_is_shown_wherever_lanes_are_listed(console: Console) -> None:
+async def test_the_last_failure_is_shown_wherever_lanes_are_listed_while_something_is_untold(
+    console: Console,
+) -> None:
+    async def seen() -> set[bool]:
+        pages = [await console.viewer.get(path) for path in ("/console", "/console/deliveries")]
+        return {"HTTP 400: &lt;no&gt;" in page.text for page in pages}
+
     async with console.context.database.write() as db:
         await db.exec(update(PartnerLane).values(last_error="HTTP 400: <no>"))
-    for path in ("/console", "/console/deliveries"):
-        assert "HTTP 400: &lt;no&gt;" in (await console.viewer.get(path)).text
+    assert await seen() == {False}
+    await park(console, "locations/nl*cpo*a")
+    assert await seen() == {True}
 
 
 @pytest.mark.usefixtures("shiny")
