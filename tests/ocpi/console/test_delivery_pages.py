@@ -13,6 +13,7 @@ from modules.locations.own import create_own
 from ocpi.database import clock
 from ocpi.headers import Party
 from ocpi.parties import Partner
+from ocpi.push.feed import Stream
 from ocpi.push.lanes import ParkedObject, PartnerLane
 from ocpi.push.parking import Why
 from ocpi.testing.samples import location
@@ -119,7 +120,8 @@ async def test_the_last_failure_is_shown_wherever_lanes_are_listed_while_somethi
         return {"HTTP 400: &lt;no&gt;" in page.text for page in pages}
 
     async with console.context.database.write() as db:
-        await db.exec(update(PartnerLane).values(last_error="HTTP 400: <no>"))
+        up_to_date = dict.fromkeys(Stream, 1000)
+        await db.exec(update(PartnerLane).values(last_error="HTTP 400: <no>", cursors=up_to_date))
     assert await seen() == {False}
     await park(console, "locations/nl*cpo*a")
     assert await seen() == {True}
