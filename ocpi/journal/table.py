@@ -22,9 +22,9 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 ROWS_A_SHEET = 65_536
-SHEET = literal_column(f"(message.id / {ROWS_A_SHEET})", BigInteger)
+SHEET = literal_column("(message.id / 65536)", BigInteger)
 """Of a row of the log."""
-SUBJECT_SHEET = literal_column(f"(message_subject.message_id / {ROWS_A_SHEET})", BigInteger)
+SUBJECT_SHEET = literal_column("(message_subject.message_id / 65536)", BigInteger)
 
 # SQLite gives numbers by itself to a column of this very type alone.
 _Number = BigInteger().with_variant(Integer, "sqlite")
@@ -37,8 +37,8 @@ class MessageRow(SQLModel, table=True):
     __table_args__ = (
         Index("ix_message_at", "at"),
         Index("ix_message_partner", "partner", "at"),
-        Index("ix_message_object", text(f"(id / {ROWS_A_SHEET})"), "object_id", "at"),
-        Index("ix_message_correlation", text(f"(id / {ROWS_A_SHEET})"), "correlation_id"),
+        Index("ix_message_object", text("(id / 65536)"), "object_id", "at"),
+        Index("ix_message_correlation", text("(id / 65536)"), "correlation_id"),
         Index(
             "ix_message_failed",
             "at",
@@ -86,7 +86,7 @@ class MessageSubject(SQLModel, table=True):
 
     __tablename__ = "message_subject"
     __table_args__ = (
-        Index("ix_message_subject_mark", text(f"(message_id / {ROWS_A_SHEET})"), "mark"),
+        Index("ix_message_subject_mark", text("(message_id / 65536)"), "mark"),
     )
 
     message_id: int = Field(

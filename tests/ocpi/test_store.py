@@ -288,15 +288,15 @@ def test_a_change_is_dated_later_than_what_is_stored(
 
 
 def test_a_given_date_is_taken_unless_it_is_older() -> None:
-    before = {"last_updated": T1}
-    assert date_change(before, {"last_updated": T1}, 0) == T1
-    assert date_change(before, {"last_updated": "2026-01-15T09:30:01+01:00"}, 0) == T2
-    assert date_change(None, {"last_updated": T0}, 0) == T0
+    before, now = {"last_updated": T1}, microseconds(parse_moment(T2))
+    assert date_change(before, {"last_updated": T1}, now) == T1
+    assert date_change(before, {"last_updated": "2026-01-15T09:30:01+01:00"}, now) == T2
+    assert date_change(None, {"last_updated": T0}, now) == T0
     with pytest.raises(Conflict, match="older than the stored"):
-        date_change(before, {"last_updated": T0}, 0)
+        date_change(before, {"last_updated": T0}, now)
     for wrong in ("yesterday", 5, ["x"]):
         with pytest.raises(InvalidParameters, match="no moment"):
-            date_change(before, {"last_updated": wrong}, 0)
+            date_change(before, {"last_updated": wrong}, now)
 
 
 async def test_lists_of_ever_more_owners_are_few_statements(

@@ -288,7 +288,7 @@ async def test_only_partners_with_a_list_are_pulled_from(world: World) -> None:
     with pytest.raises(Conflict, match="mute offers no list of Tokens"):
         await pull(world, "mute")
     for name in ("nobody", "Example eMSP", "Newcomer"):
-        with pytest.raises(UnknownObject, match="is registered"):
+        with pytest.raises(UnknownObject, match=f"There is no partner {name}"):
             await pull(world, name)
 
 
