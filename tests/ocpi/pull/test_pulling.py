@@ -287,8 +287,10 @@ async def test_only_partners_with_a_list_are_pulled_from(world: World) -> None:
     await world.add_emsp("mute", sender=False)
     with pytest.raises(Conflict, match="mute offers no list of Tokens"):
         await pull(world, "mute")
-    for name in ("nobody", "Example eMSP", "Newcomer"):
-        with pytest.raises(UnknownObject, match=f"There is no partner {name}"):
+    with pytest.raises(UnknownObject, match="There is no partner nobody"):
+        await pull(world, "nobody")
+    for name, why in (("Example eMSP", "cannot be asked"), ("Newcomer", "is not registered yet")):
+        with pytest.raises(Conflict, match=f"{name} {why}"):
             await pull(world, name)
 
 
