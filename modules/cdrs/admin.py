@@ -152,7 +152,7 @@ async def get_checks(
 
 @router.post("", response_model=CDR, summary="Make a CDR", openapi_extra=takes(CDR))
 async def post_cdr(here: Here, body: Body) -> Response:
-    """Store a CDR of ours for good, and have its eMSP told; its `last_updated` is now."""
+    """Store a CDR of ours for good, and have its eMSP told; without `last_updated` it is now."""
     owner = await own_party(here, _named_owner(body))
     return written_answer(await post_own(here.database, owner, body))
 

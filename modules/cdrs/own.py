@@ -31,6 +31,7 @@ class _Post:
     """A CDR that is to be stored, together with what comes at the same moment."""
 
     owner: Party
+    body: Document
     document: Document
     bills: dict[str, str] = field(default_factory=dict)
     """What bills Sessions already, see `CDRStore.bills_of`; those stored together share it."""
@@ -40,7 +41,8 @@ class _Post:
         document = self.document
         if before is not None:
             return None, _known(before, document)
-        dated = {**document, "last_updated": later(None, now)}
+        given = document if self.body.get("last_updated") else {"last_updated": later(None, now)}
+        dated = {**document, **given}
         _refuse_unfit(dated)
         if session := _session_key(dated):
             _refuse_second(self.bills, dated)
@@ -49,9 +51,7 @@ class _Post:
 
 
 async def post_own(database: Database, owner: Party, body: Document) -> Written:
-    """Store a CDR of ours, dated now. The same one again changes nothing, whatever its date.
-
-    Who pulls by date from the newest one known would miss a CDR that had an older date (IP-24).
+    """Store a CDR of ours; a missing `last_updated` is now. The same one again changes nothing.
 
     Raises ValidationError or ``InvalidParameters`` for a document that OCPI does not allow,
     ``Conflict`` for another CDR under a known id (CD-08), or for a Session that is billed.
@@ -61,7 +61,7 @@ async def post_own(database: Database, owner: Party, body: Document) -> Written:
     if document.get("credit"):
         async with database.write() as db:
             return await _post_credit(db, owner, body)
-    post = _Post(owner, document)
+    post = _Post(owner, body, document)
     edit = Edit(owner, document["id"], post.decide, creates=True, dated_in=Stream.MONEY)
     return await database.batches.do(_Post, _post_all, (post, edit))
 
@@ -96,8 +96,9 @@ async def _post_credit(db: AsyncSession, owner: Party, body: Document) -> Writte
         return _known(before, document)
     _refuse_unfit(document)
     await _refuse_wrong_credit(db, owner, document)
-    await stamp(db, "created", 0)
-    document["last_updated"] = later(None, await clock_of(db, Stream.MONEY))
+    if not body.get("last_updated"):
+        await stamp(db, "created", 0)
+        document["last_updated"] = later(None, await clock_of(db, Stream.MONEY))
     return await store_own(db, owner, document)
 
 

@@ -9,12 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
-from sqlalchemy import update
 
-from modules.cdrs.store import CDRRow, erasable
 from ocpi.catalogue import SOURCES
 from ocpi.client import Client
-from ocpi.database import Database
 from ocpi.envelope import wrap
 from ocpi.headers import Party
 from ocpi.parties import Partner, PartnerEndpoint
@@ -22,23 +19,13 @@ from ocpi.push.lanes import open_lane
 from ocpi.push.operating import list_lanes
 from ocpi.push.worker import Worker
 from ocpi.spec.document import decode
-from ocpi.spec.moments import microseconds, parse_moment
 from tests.house import Service, add_partner
 from tests.ocpi.push.world import QUICK, until_found
 
-# When those were made that `age_cdrs` has let grow old.
-LONG_AGO = "2026-01-15T09:31:00Z"
 MODULES = ("locations", "tariffs", "sessions", "cdrs")
 Document = dict[str, Any]
 # Answers may be held back for a while without being given up.
 PATIENT = replace(QUICK, exchange=20, lease=30)
-
-
-async def age_cdrs(database: Database) -> None:
-    """Let all CDRs be as old as samples are: what we make is dated when it is stored."""
-    date = microseconds(parse_moment(LONG_AGO))
-    async with database.write() as db, erasable(db):
-        await db.exec(update(CDRRow).values(last_updated=date))
 
 
 @dataclass

@@ -24,7 +24,7 @@ from ocpi.push.feed import SyncObject
 from ocpi.push.lanes import ParkedObject, PartnerLane, Receipt
 from ocpi.testing import samples
 from tests.house import CPO, OWNER, RECEIVING, Service, open_service
-from tests.modules.cdrs.receiving import age_cdrs, register, told_by, until_nobody_is_behind
+from tests.modules.cdrs.receiving import register, told_by, until_nobody_is_behind
 from tests.ocpi.push.world import until
 
 ONE, TWO = Party("DE", "ONE"), Party("DE", "TWO")
@@ -41,7 +41,6 @@ async def post(service: Service, name: str, party: Party = ONE, **over: Any) -> 
     body = {**samples.cdr(id=name), **OWNER, "cdr_token": token, **over}
     answer = await service.admin.post("/admin/cdrs", json=body)
     assert answer.status_code == 201, answer.text
-    await age_cdrs(service.database)
 
 
 async def reasons(service: Service) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from modules.cdrs.own import store_own
+from modules.cdrs.own import post_own
 from ocpi.headers import Party
 from ocpi.spec.document import decode, encode
 from ocpi.testing import samples
@@ -40,8 +40,7 @@ def cdr(name: str, driver_of: str = "MSP", **over: Any) -> dict[str, Any]:
 
 async def post(service: Service, *documents: dict[str, Any]) -> None:
     for document in documents:
-        async with service.database.write() as db:
-            await store_own(db, OURS, document)
+        await post_own(service.database, OURS, document)
 
 
 @pytest.mark.req("CD-01", "PG-01", "PG-02", "PG-05", "PG-07", "PG-09")

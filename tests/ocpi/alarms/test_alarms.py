@@ -42,7 +42,7 @@ from ocpi.signing import key_of, sign
 from ocpi.spec.document import decode
 from ocpi.testing import samples
 from tests.house import OWNER, Service, context_of, open_service, settings_of
-from tests.modules.cdrs.receiving import age_cdrs, register
+from tests.modules.cdrs.receiving import register
 
 ONE = Party("DE", "ONE")
 DOWN = Condition("partner_down", "one", "one is down: do something.")
@@ -217,9 +217,8 @@ async def test_many_requests_without_a_token_are_an_alarm(service: Service) -> N
 async def test_a_cdr_that_nobody_accepts_is_an_alarm(service: Service) -> None:
     await register(service, "one", ONE)
     token = samples.cdr_token(country_code=ONE.country_code, party_id=ONE.party_id)
-    cdr = {**samples.cdr(), **OWNER, "cdr_token": token}
+    cdr = {**samples.cdr(), **OWNER, "cdr_token": token, "last_updated": "2026-01-01T00:00:00Z"}
     await service.admin.post("/admin/cdrs", json=cdr)
-    await age_cdrs(service.database)
     (found,) = await unaccepted_cdrs(service.context)
     assert found.sentence.startswith("1 CDRs are older than 24 hours")
     assert f"{cdr['id']} for one: The partner is behind" in found.sentence

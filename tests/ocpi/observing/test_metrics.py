@@ -32,7 +32,7 @@ from ocpi.tolerances import store_tolerances
 from ocpi.tracing import Tracing
 from ocpi.watched import WatchedClient
 from tests.house import OWNER, RECEIVING, Service, calling, open_service, present
-from tests.modules.cdrs.receiving import age_cdrs, register
+from tests.modules.cdrs.receiving import register
 from tests.modules.stations.reports.yard import Yard, furnish, start
 
 ONE = Party("DE", "ONE")
@@ -167,9 +167,8 @@ async def test_sessions_that_could_not_be_billed_are_told(service: Service) -> N
 async def test_the_oldest_cdr_without_a_receipt_is_told(service: Service) -> None:
     await register(service, "one", ONE)
     token = samples.cdr_token(country_code=ONE.country_code, party_id=ONE.party_id)
-    cdr = {**samples.cdr(), **OWNER, "cdr_token": token}
+    cdr = {**samples.cdr(), **OWNER, "cdr_token": token, "last_updated": "2026-01-01T00:00:00Z"}
     assert (await service.admin.post("/admin/cdrs", json=cdr)).status_code == 201
-    await age_cdrs(service.database)
     found = await scrape(service)
     assert found[name("ocpi_cdrs_without_receipt", standing="overdue")] == 1
     assert found[name("ocpi_cdr_oldest_without_receipt_seconds")] > 86400

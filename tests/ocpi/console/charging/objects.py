@@ -12,7 +12,6 @@ from modules.tariffs.own import put_own as put_tariff
 from ocpi.database import Database
 from ocpi.testing import samples
 from tests.house import OURS, OWNER
-from tests.modules.cdrs.receiving import age_cdrs
 
 Document = dict[str, Any]
 MARKUP = "<script>alert(1)</script>"
@@ -38,6 +37,4 @@ async def store_session(database: Database, **over: Any) -> Document:
 async def store_cdr(database: Database, **over: Any) -> Document:
     tariffs = [samples.tariff(**OWNER)]
     document = samples.cdr(**{**OWNER, "tariffs": tariffs, **over})
-    stored = (await post_own(database, OURS, document)).document
-    await age_cdrs(database)
-    return stored
+    return (await post_own(database, OURS, document)).document
