@@ -85,9 +85,7 @@ class MessageSubject(SQLModel, table=True):
     """A driver's id that a row speaks of, as its mark: see `ocpi.sealing.Seal.mark`."""
 
     __tablename__ = "message_subject"
-    __table_args__ = (
-        Index("ix_message_subject_mark", text("(message_id / 65536)"), "mark"),
-    )
+    __table_args__ = (Index("ix_message_subject_mark", text("(message_id / 65536)"), "mark"),)
 
     message_id: int = Field(
         sa_column=Column(BigInteger, ForeignKey("message.id", ondelete="CASCADE"), primary_key=True)
