@@ -3,9 +3,16 @@
 from typing import Any
 
 from sqlalchemy import BigInteger, LargeBinary
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+
+def insert_into(db: AsyncSession) -> Any:
+    """PostgreSQL's and SQLite's INSERT with ON CONFLICT, which are written alike."""
+    return sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
 
 
 class AsBytes(FunctionElement[bytes]):

@@ -5,14 +5,13 @@ Each process gathers them in memory and stores them now and then; they drive the
 
 import time
 from collections.abc import Mapping
-from typing import Any
 
 from sqlalchemy import BigInteger, Column, ForeignKey
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import Database, clock
+from ocpi.ownwords import insert_into
 from ocpi.parties import Partner
 
 # How old what is stored of a partner that talks all the time may be, in seconds.
@@ -78,9 +77,8 @@ async def store_pulse(database: Database, pulse: Pulse) -> None:
 
 
 async def _store(db: AsyncSession, partner_id: int, failures: int | None, now: int) -> None:
-    insert: Any = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
     row = {"partner_id": partner_id, "heard_at": 0 if failures else now, "failures": failures or 0}
-    statement = insert(PartnerPulse).values(**row)
+    statement = insert_into(db)(PartnerPulse).values(**row)
     new = (
         {"failures": col(PartnerPulse.failures) + failures}
         if failures

@@ -1,12 +1,12 @@
 """Requests without a valid token, counted by all processes together: one row for each minute."""
 
 from sqlalchemy import BigInteger, delete, func
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import Database, clock
 from ocpi.metrics import Metrics
+from ocpi.ownwords import insert_into
 
 MINUTE = 60_000_000
 KEPT = 60 * MINUTE
@@ -26,11 +26,10 @@ async def store_refusals(database: Database, metrics: Metrics) -> None:
     refused = metrics.take_refusals()
     if not refused:
         return
-    insert = sqlite.insert if database.sqlite else postgresql.insert
     async with database.write() as db:
         minute = await clock(db) // MINUTE * MINUTE
         await db.exec(delete(AuthFailure).where(col(AuthFailure.minute) < minute - KEPT))
-        row = insert(AuthFailure).values(minute=minute, count=refused)
+        row = insert_into(db)(AuthFailure).values(minute=minute, count=refused)
         more = {"count": col(AuthFailure.count) + refused}
         await db.exec(row.on_conflict_do_update(index_elements=["minute"], set_=more))
 

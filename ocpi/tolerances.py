@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, Field
 from sqlalchemy import BigInteger, Column, ForeignKey
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field as ColumnField
 from sqlmodel import SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import Database, clock
 from ocpi.forgiving import ADVICE, Forgiven, Forgiving
+from ocpi.ownwords import insert_into
 from ocpi.parties import Partner
 from ocpi.spec.moments import format_moment, moment_of
 
@@ -79,8 +79,7 @@ async def _store(db: AsyncSession, noted: dict[tuple[str, str], Forgiven]) -> No
     ]
     if not rows:
         return
-    insert = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
-    statement = insert(PartnerTolerance).values(rows)
+    statement = insert_into(db)(PartnerTolerance).values(rows)
     new = statement.excluded
     await db.exec(
         statement.on_conflict_do_update(

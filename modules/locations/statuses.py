@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Table, case
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.editing import Decision, Document, Edit
+from ocpi.ownwords import insert_into
 from ocpi.spec.moments import microseconds, parse_moment
 
 
@@ -68,8 +68,7 @@ def row_of(key: str, evse: Document, *, since: int) -> Row:
 
 async def note_statuses(db: AsyncSession, rows: Sequence[Row]) -> None:
     """Store rows in their order; of an EVSE whose date has moved before, the first one counts."""
-    insert = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
-    statement = insert(_TABLE)
+    statement = insert_into(db)(_TABLE)
     new = statement.excluded
     since = case((_TABLE.c.dated == new.since, _TABLE.c.since), else_=new.since)
     upsert = statement.on_conflict_do_update(

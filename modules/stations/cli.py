@@ -26,8 +26,7 @@ from modules.stations.publishing import (
     publish_records,
     with_tariff,
 )
-from modules.tariffs.pricing.usage import PricingError
-from modules.tariffs.pricing.zones import open_zone
+from modules.tariffs.cli import known_zone
 from modules.tariffs.store import tariffs
 from ocpi.context import Context
 from ocpi.errors import InvalidParameters, UnknownObject
@@ -50,17 +49,6 @@ class RefusedError(ValueError):
 
 
 File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The file to read.")]
-
-
-def _zone(name: str | None) -> str | None:
-    if name is not None:
-        try:
-            open_zone(name)
-        except PricingError as error:
-            raise typer.BadParameter(str(error)) from None
-    return name
-
-
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would happen, and keep nothing.")]
 PartyOption = Annotated[
     str | None,
@@ -81,7 +69,9 @@ def import_stations(
     party: PartyOption = None,
     time_zone: Annotated[
         str | None,
-        typer.Option(callback=_zone, help="IANA name, where neither file nor coordinates tell it."),
+        typer.Option(
+            callback=known_zone, help="IANA name, where neither file nor coordinates tell it."
+        ),
     ] = None,
     tariff: Annotated[
         str | None, typer.Option(help="Id of the Tariff of Connectors for which the file has none.")

@@ -58,7 +58,8 @@ def _moment(text: str) -> datetime:
         raise typer.BadParameter(f"'{text}' is no moment such as 2026-01-31T18:30") from None
 
 
-def _zone(name: str | None) -> str | None:
+def known_zone(name: str | None) -> str | None:
+    """An option's value; raises ``BadParameter`` for what is no IANA name."""
     if name is not None:
         try:
             open_zone(name)
@@ -81,7 +82,7 @@ TariffFile = Annotated[
 ]
 TimeZone = Annotated[
     str | None,
-    typer.Option(callback=_zone, help="The Location's time zone, such as Europe/Amsterdam."),
+    typer.Option(callback=known_zone, help="The Location's time zone, such as Europe/Amsterdam."),
 ]
 Expired = Annotated[
     bool, typer.Option("--reservation-expired", help="The reservation ran out unused.")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, ForeignKey, Text, bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -21,6 +20,7 @@ from ocpi.errors import UnknownObject
 from ocpi.headers import Party
 from ocpi.hub.message import Message
 from ocpi.hub.targets import Destination, locate
+from ocpi.ownwords import insert_into
 from ocpi.parties import VERSION, PlatformID
 
 DAY = 24 * 3600 * 1_000_000
@@ -100,7 +100,6 @@ async def make_link(context: Context, meaning: Meaning) -> str:
 
 
 async def _store(db: AsyncSession, identifier: str, meaning: Meaning, expires_at: int) -> None:
-    insert = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
     row = HubLink(
         id=identifier,
         method=meaning.method,
@@ -115,7 +114,7 @@ async def _store(db: AsyncSession, identifier: str, meaning: Meaning, expires_at
         url=meaning.url,
         expires_at=expires_at,
     )
-    statement = insert(HubLink).values(**row.model_dump())
+    statement = insert_into(db)(HubLink).values(**row.model_dump())
     await db.exec(
         statement.on_conflict_do_update(
             index_elements=["id"], set_={"expires_at": statement.excluded["expires_at"]}

@@ -7,7 +7,6 @@ from time import monotonic
 from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, SQLModel, col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,6 +14,7 @@ from ocpi.context import Context
 from ocpi.database import clock
 from ocpi.headers import Party
 from ocpi.hub.message import Message
+from ocpi.ownwords import insert_into
 from ocpi.spec.commands import CommandResponseType
 from ocpi.spec.document import decode
 
@@ -134,10 +134,9 @@ def _is_taken(kind: Kind, answer: bytes) -> bool:
 
 
 async def _store(db: AsyncSession, key: tuple[str, ...]) -> None:
-    insert: Any = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
     names = ("kind", "identifier", "owner", "audience")
     row = dict(zip(names, key, strict=True)) | {"seen_at": await clock(db)}
-    statement = insert(CarriedObject).values(**row)
+    statement = insert_into(db)(CarriedObject).values(**row)
     await db.exec(
         statement.on_conflict_do_update(
             index_elements=list(names), set_={"seen_at": statement.excluded["seen_at"]}

@@ -15,11 +15,11 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock
+from ocpi.ownwords import insert_into
 
 MINUTE = 60_000_000
 HOUR = 60 * MINUTE
@@ -244,5 +244,4 @@ async def _ensure(db: AsyncSession, keys: Collection[Key]) -> None:
 
 
 async def _insert(db: AsyncSession, table: type[_Copy], rows: Sequence[dict[str, Any]]) -> None:
-    insert = sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
-    await db.exec(insert(table).values(rows).on_conflict_do_nothing())
+    await db.exec(insert_into(db)(table).values(rows).on_conflict_do_nothing())

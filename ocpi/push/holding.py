@@ -13,8 +13,9 @@ from sqlalchemy import bindparam, delete, select
 from sqlmodel import col
 
 from ocpi.database import Database
+from ocpi.ownwords import insert_into
 from ocpi.push.feed import FeedRow, feed_key, read_key
-from ocpi.push.lanes import HeldObject, insert_into
+from ocpi.push.lanes import HeldObject
 from ocpi.push.source import Ruled, Send, Source, Withdrawing
 from ocpi.sight import Sight
 

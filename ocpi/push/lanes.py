@@ -22,12 +22,11 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import select as select_columns
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock
-from ocpi.ownwords import Server
+from ocpi.ownwords import Server, insert_into
 from ocpi.parties import Partner
 from ocpi.pulse import PartnerPulse
 from ocpi.push.feed import FeedHead, Stream
@@ -367,11 +366,6 @@ async def put_receipts(db: AsyncSession, receipts: Iterable[Receipt]) -> None:
     for receipt in receipts:
         statement = insert_into(db)(Receipt).values(**receipt.model_dump())
         await db.exec(statement.on_conflict_do_nothing())
-
-
-def insert_into(db: AsyncSession) -> Any:
-    """PostgreSQL's and SQLite's INSERT with ON CONFLICT, which are written alike."""
-    return sqlite.insert if db.get_bind().dialect.name == "sqlite" else postgresql.insert
 
 
 async def _upsert(

@@ -11,8 +11,8 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import clock
+from ocpi.ownwords import insert_into
 from ocpi.push.feed import FeedHead, Stream
-from ocpi.push.lanes import insert_into
 
 MINUTE = 60 * 1_000_000
 # Longer than anybody should take to notice that a partner has lost something.

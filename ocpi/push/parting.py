@@ -16,10 +16,11 @@ from ocpi.agreements import ANY, Agreements, RuleKey
 from ocpi.context import Context
 from ocpi.database import stamp
 from ocpi.directory import Directory, read_directory
+from ocpi.ownwords import insert_into
 from ocpi.parties import PartnerEndpoint
 from ocpi.push.addressee import CLIENT_INFOS, info_key
 from ocpi.push.feed import Change, Stream, SyncObject, changed, read_key
-from ocpi.push.lanes import AT_ONCE, HeldObject, PartnerLane, insert_into
+from ocpi.push.lanes import AT_ONCE, HeldObject, PartnerLane
 
 
 async def part(context: Context, db: AsyncSession, rule: RuleKey, *, said: bool | None) -> None:

@@ -73,6 +73,26 @@ async def test_a_trial_takes_a_module_that_is_not_to_blame_wherever_it_finds_one
     assert trial.key == tariff.key
 
 
+def stored_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, world: World, page: int
+) -> tuple[Ledger, Intake, list[int]]:
+    """Give an empty lane's, for which something is stored as it gets a page, and the pages read."""
+    watch = Watch(QUICK, [])
+    ledger = Ledger(QUICK, dict.fromkeys(Stream, 0), watch.heads)
+    given = world.database, ledger, cast("Teller", None), QUICK, watch, world.ids["msp"]
+    reader = Intake(*given, lambda: None)
+    reads: list[int] = []
+
+    async def read_meanwhile(database: Database, *rest: Any) -> AsyncIterator[Sequence[ParkedLine]]:
+        async for lines in read_parked(database, *rest):
+            reads.append(len(lines))
+            reader.taken += len(reads) == page
+            yield lines
+
+    monkeypatch.setattr(intake, "read_parked", read_meanwhile)
+    return ledger, reader, reads
+
+
 async def test_what_is_parked_is_known_though_something_was_stored_while_it_was_read(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,23 +109,10 @@ async def test_what_is_parked_is_known_though_something_was_stored_while_it_was_
             first_failed_at=1,
         )
         db.add(row)
-    watch = Watch(QUICK, [])
-    ledger = Ledger(QUICK, dict.fromkeys(Stream, 0), watch.heads)
-    given = world.database, ledger, cast("Teller", None), QUICK, watch, world.ids["msp"]
-    reader = Intake(*given, lambda: None)
-    reads = 0
-
-    async def read_meanwhile(database: Database, *rest: Any) -> AsyncIterator[Sequence[ParkedLine]]:
-        nonlocal reads
-        async for lines in read_parked(database, *rest):
-            reads += 1
-            reader.taken += reads == 1
-            yield lines
-
-    monkeypatch.setattr(intake, "read_parked", read_meanwhile)
+    ledger, reader, reads = stored_meanwhile(monkeypatch, world, 1)
     await reader.load_parked()
     # Nothing reads it later: it is never due.
-    assert (reads, len(ledger)) == (2, 1)
+    assert (len(reads), len(ledger)) == (2, 1)
 
 
 async def test_what_is_due_is_read_on_where_something_was_stored_and_then_not_at_once_again(
@@ -122,20 +129,7 @@ async def test_what_is_due_is_read_on_where_something_was_stored_and_then_not_at
         await db.exec(
             insert(ParkedObject), params=[{**each, "first_failed_at": 1} for each in rows]
         )
-    watch = Watch(QUICK, [])
-    ledger = Ledger(QUICK, dict.fromkeys(Stream, 0), watch.heads)
-    given = world.database, ledger, cast("Teller", None), QUICK, watch, world.ids["msp"]
-    reader = Intake(*given, lambda: None)
-    reads = 0
-
-    async def read_meanwhile(database: Database, *rest: Any) -> AsyncIterator[Sequence[ParkedLine]]:
-        nonlocal reads
-        async for lines in read_parked(database, *rest):
-            reads += 1
-            reader.taken += reads == 2
-            yield lines
-
-    monkeypatch.setattr(intake, "read_parked", read_meanwhile)
+    ledger, reader, reads = stored_meanwhile(monkeypatch, world, 2)
     loaded = []
     for _ in range(2):
         assert reader.rested
@@ -143,7 +137,7 @@ async def test_what_is_due_is_read_on_where_something_was_stored_and_then_not_at
         loaded.append(len(ledger))
     assert loaded == [AT_ONCE, 2 * AT_ONCE]
     # The second page twice, and that none is behind it.
-    assert reads == 4
+    assert len(reads) == 4
     assert not reader.rested
 
 
