@@ -17,6 +17,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.batching import Batches
+from ocpi.bookmarks import Bookmarks
 from ocpi.inlinesqlite import NAME, in_thread
 from ocpi.kept import EDITION, EachTurn, Kept, Shared
 from ocpi.waking import Waking
@@ -179,6 +180,7 @@ class Database:
         self._prepared: dict[Any, Prepared] = {}
         self._waking = Waking(self._notify)
         self.batches = Batches(self.write)
+        self.bookmarks = Bookmarks()
         sharing = EachTurn if self.sqlite else Shared
         self.kept = Kept(sharing(self._edition))
 

@@ -6,7 +6,7 @@ what is newer than a moment is answered from an index of moments, as long as tha
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from operator import itemgetter
 from typing import Any
@@ -37,6 +37,8 @@ from ocpi.sight import ModuleSight, conditions, naming
 
 FEW = 5_000
 """So many objects are sorted as fast as they are found."""
+FAR = 1_000
+"""So many objects are passed over as fast as a bookmark is found."""
 
 
 class ObjectCount(SQLModel, table=True):
@@ -123,6 +125,21 @@ async def read_page(
 
     One row more than the page may have tells that the list goes on.
     """
+    if paging.offset + paging.limit < FAR:
+        return await _read(database, table, paging, given)
+    which = hash((table, *given.items()))
+    if paging.after is None and paging.offset >= FAR:
+        paging = replace(paging, after=database.bookmarks.find(which, paging.offset))
+    rows, total = await _read(database, table, paging, given)
+    if len(rows) > paging.limit:
+        last = rows[paging.limit - 1][1]
+        database.bookmarks.leave(which, paging.offset + paging.limit, last)
+    return rows, total
+
+
+async def _read(
+    database: Database, table: Table, paging: Paging, given: Mapping[str, Any]
+) -> tuple[Rows, int]:
     offset, placed = paging.offset, dict(given)
     if paging.after is not None:
         offset, placed["after"] = 0, paging.after

@@ -30,10 +30,13 @@ async def measure(folder: Path, database_url: str) -> dict[str, Any]:
     seconds = await _fill(database_url)
     print(f"{ROWS} Locations stored in {seconds:.0f} s", flush=True)
     moment = f"2020-01-01T00:00:00Z&date_to={date(20)}"
-    pages = {
+    tenth = ROWS // 10
+    pages: dict[str, str | list[str]] = {
         "first page": "",
-        "at an offset of a tenth": f"&offset={ROWS // 10}",
-        "behind a tenth, by our link": f"&offset={ROWS // 10}&after={ROWS // 10}",
+        "crawling by offsets, from a tenth": [f"&offset={tenth + 50 * n}" for n in range(ROUNDS)],
+        # Nobody was just given the page before.
+        "at an offset of a tenth": [f"&offset={tenth - 50 * n}" for n in range(1, ROUNDS + 1)],
+        "behind a tenth, by our link": f"&offset={tenth}&after={tenth}",
         "last but one, by our link": f"&offset={ROWS - 100}&after={ROWS - 100}",
         "the newest hundred": f"&date_from={date(ROWS - 99)}",
         "the oldest twenty": f"&date_from={moment}",
@@ -46,8 +49,9 @@ async def measure(folder: Path, database_url: str) -> dict[str, Any]:
         httpx.AsyncClient(headers={"Authorization": authorization}, timeout=60) as client,
     ):
         for name, query in pages.items():
-            url = f"{installation.base_url}{LIST}?limit=50{query}"
-            found[f"{name}: ms"] = await median_of(client, url)
+            url = f"{installation.base_url}{LIST}?limit=50"
+            queries = [query] * ROUNDS if isinstance(query, str) else query
+            found[f"{name}: ms"] = await median_of(client, *(url + each for each in queries))
         for name in list(pages)[1:]:
             ratio = found["first page: ms"] / found[f"{name}: ms"]
             found[f"{name}: first page's share"] = round(ratio, 2)
@@ -60,10 +64,10 @@ def date(number: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(FIRST / 1_000_000 + number))
 
 
-async def median_of(client: httpx.AsyncClient, url: str) -> float:
+async def median_of(client: httpx.AsyncClient, *urls: str) -> float:
     """Milliseconds that an answer takes."""
     taken = []
-    for _ in range(ROUNDS):
+    for url in urls:
         started = time.perf_counter()
         answer = await client.get(url)
         taken.append((time.perf_counter() - started) * 1000)

@@ -9,7 +9,7 @@ import httpx
 
 from ocpi.headers import Party
 from ocpi.parties import PlatformID
-from tests.benchmarks.growth import date, median_of
+from tests.benchmarks.growth import ROUNDS, date, median_of
 from tests.benchmarks.processor import Contender, compare
 from tests.benchmarks.stock import many_parties, opened, store_locations, store_partners
 from tests.flows.process import Installation
@@ -47,7 +47,7 @@ async def measure(folder: Path, database_url: str) -> dict[str, Any]:
     ):
         for name, query in pages.items():
             url = f"{installation.base_url}/ocpi/hub/2.2.1/sender/locations?limit=50{query}"
-            found[f"{name}: ms"] = await median_of(client, url)
+            found[f"{name}: ms"] = await median_of(client, *[url] * ROUNDS)
             us = Contender(
                 f"{name}:", served.process.pid, url, authorization, options, database_url, FEW
             )

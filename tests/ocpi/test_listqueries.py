@@ -95,6 +95,25 @@ async def test_the_page_behind_another_one_begins_at_its_end(database: Database)
     assert (page.total, page.last) == (ROWS // 2, 2003)
 
 
+@pytest.mark.req("PG-09")
+@pytest.mark.parametrize("date_from", [None, 5])
+async def test_who_counts_on_from_a_page_misses_none_though_some_of_it_go(
+    database: Database, date_from: int | None
+) -> None:
+    asked = Paging(1000, 10, date_from=date_from)
+    shown = await locations.page(database, asked, [OWNER])
+    async with database.write() as db:
+        await db.exec(delete(LocationRow).where(col(LocationRow.position) < shown.last))
+    following = replace(asked, offset=1010)
+    page = await locations.page(database, following, [OWNER])
+    behind = await locations.page(database, replace(following, after=shown.last), [OWNER])
+    assert page == behind
+    assert page.bodies[0] == _body(shown.last + 2).encode()
+    # Another one's list is counted by itself.
+    others = await locations.page(database, following, [Party("DE", "CPO")])
+    assert others.bodies == []
+
+
 async def test_what_is_newer_than_a_moment_is_found_by_its_moment(database: Database) -> None:
     given: dict[str, object] = {"owner_0": OWNER.key, "date_from": ROWS - 9}
     queries = list_queries(TABLE, "owner_0", "date_from")
