@@ -6,7 +6,8 @@ RUN pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY . .
 RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir dist .
 # As a constraint the lock still pins and checks, but brings no development tools into the image.
-RUN uv pip install --no-cache --python /opt/ocpi --constraint requirements.lock dist/*.whl
+# Who runs it may write nothing there, and would compile all of it again at each start and command.
+RUN uv pip install --no-cache --python /opt/ocpi --constraint requirements.lock --compile-bytecode dist/*.whl
 
 FROM python:3.11-slim
 RUN useradd --system --create-home --home-dir /data ocpi

@@ -6,6 +6,9 @@ INSTALLED := $(VENV)/.installed
 UNFINISHED := $(VENV)/.unfinished
 PYTEST := $(BIN)/pytest -n 4 --dist worksteal
 
+# Hundreds of processes that tests start would compile the same modules anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run test check chaos straits soak fuzz mutations pgbouncer bench pictures replay openapi conformance lock clean
