@@ -1,6 +1,6 @@
 """A Location and its parts: finding and replacing EVSEs and Connectors inside the document."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ocpi.editing import Document, is_stale
@@ -113,6 +113,18 @@ def upsert_evses(stored: Document, given: list[Document]) -> list[Document]:
             continue
         evses = _with(evses, "uid", evse)
     return evses
+
+
+def changed_evses(before: Document, after: Document) -> Iterator[tuple[Document, Document]]:
+    """EVSEs that a change of a Location alters, before and after it.
+
+    Parts that it leaves alone stay the objects that they were.
+    """
+    known = {evse["uid"].lower(): evse for evse in before.get("evses") or ()}
+    for evse in after.get("evses") or ():
+        older = known.get(evse["uid"].lower())
+        if older is not None and older is not evse:
+            yield older, evse
 
 
 def is_older(moment: str, stored: Document) -> bool:

@@ -5,14 +5,13 @@ changes a status by the way is not noted, so that it costs nothing more.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Table, case
 from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from ocpi.editing import Decision, Document, Edit
+from ocpi.editing import Document
 from ocpi.ownwords import insert_into
 from ocpi.spec.moments import microseconds, parse_moment
 
@@ -37,27 +36,10 @@ _TABLE: Table = EVSEStatus.__table__  # type: ignore[attr-defined]
 Row = dict[str, Any]
 
 
-def watching(edit: Edit, rows: list[Row]) -> Edit:
-    """The edit, which adds a row for each EVSE whose date it moves, and not the status."""
-
-    def decide(before: Document | None, now: int) -> Decision:
-        whole, written = edit.decide(before, now)
-        if before is not None and whole is not None:
-            rows.extend(_moved(edit.key, before, whole))
-        return whole, written
-
-    return replace(edit, decide=decide)
-
-
-def _moved(key: str, before: Document, after: Document) -> Iterator[Row]:
-    """Parts that an edit leaves alone stay the objects that they were."""
-    known = {id(evse): evse for evse in before.get("evses") or ()}
-    for evse in after.get("evses") or ():
-        if known.pop(id(evse), None) is None:
-            uid = evse["uid"].lower()
-            older = next((each for each in known.values() if each["uid"].lower() == uid), None)
-            if older is not None and older["status"] == evse["status"]:
-                yield row_of(key, evse, since=_date(older))
+def moved(key: str, before: Document, after: Document) -> Iterator[Row]:
+    """What to note of an EVSE whose date moves, and not its status; `key` is its Location's."""
+    if before["status"] == after["status"]:
+        yield row_of(key, after, since=_date(before))
 
 
 def row_of(key: str, evse: Document, *, since: int) -> Row:

@@ -2,22 +2,25 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Index
 from sqlmodel import Field
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from modules.locations.former import FormerTariffIDs, former_ids
 from modules.locations.parts import (
     PartEdit,
     Place,
+    changed_evses,
     edit_part,
     find_part,
     is_older,
     upsert_evses,
     with_mapped_tariffs,
 )
-from modules.locations.statuses import Row, note_statuses, watching
+from modules.locations.statuses import Row, moved, note_statuses
 from ocpi.editing import Decision, Document, Edit, Written, object_key
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.headers import Party
@@ -51,6 +54,27 @@ class LocationRow(PulledObject, table=True):
     """How many of its EVSEs have which status, as JSON text; removed ones are left out."""
 
 
+@dataclass(frozen=True)
+class _Noted:
+    """What is to be noted beside changes of our own Locations."""
+
+    statuses: list[Row]
+    tariffs: list[FormerTariffIDs]
+
+    def by(self, edit: Edit) -> Edit:
+        """The edit, which notes it."""
+
+        def decide(before: Document | None, now: int) -> Decision:
+            whole, written = edit.decide(before, now)
+            if before is not None and whole is not None:
+                for changed in changed_evses(before, whole):
+                    self.statuses.extend(moved(edit.key, *changed))
+                    self.tariffs.extend(former_ids(edit.key, *changed, now))
+            return whole, written
+
+        return replace(edit, decide=decide)
+
+
 class LocationStore(Store[LocationRow]):
     """Locations, of which parts can be put and patched too."""
 
@@ -77,12 +101,13 @@ class LocationStore(Store[LocationRow]):
         return with_mapped_tariffs(document, owner.key, mappings)
 
     async def write(self, db: AsyncSession, edits: Sequence[Edit]) -> list[Written | Exception]:
-        """As for every object; since when EVSEs of ours have their status is noted."""
-        moved: list[Row] = []
-        watched = [edit if edit.dated_in is None else watching(edit, moved) for edit in edits]
+        """As for every object; of EVSEs of ours it is noted what their dates and prices hide."""
+        noted = _Noted([], [])
+        watched = [edit if edit.dated_in is None else noted.by(edit) for edit in edits]
         outcomes = await super().write(db, watched)
-        if moved:
-            await note_statuses(db, moved)
+        if noted.statuses:
+            await note_statuses(db, noted.statuses)
+        db.add_all(noted.tariffs)
         return outcomes
 
     def putting_at(self, owner: Party, place: Place, document: Document) -> Edit:

@@ -1,4 +1,4 @@
-"""Forgets what names drivers and is of no use any more: old errands and permissions."""
+"""Forgets what is of no use any more: old errands, permissions and prices."""
 
 from sqlalchemy import delete, select
 from sqlmodel import col
@@ -6,6 +6,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.commands.asking import SentCommand
 from modules.commands.reservations import OPEN, Reservation
+from modules.locations.former import FormerTariffIDs
+from modules.tariffs.former import FormerTariff
 from modules.tokens.authorizations import Authorization
 from ocpi.context import Context
 from ocpi.crew import Repeated
@@ -36,6 +38,8 @@ async def forget_old(db: AsyncSession) -> int:
         ),
         delete(Authorization).where(col(Authorization.at) < before),
         delete(SentCommand).where(col(SentCommand.sent_at) < before),
+        delete(FormerTariff).where(col(FormerTariff.until) < before),
+        delete(FormerTariffIDs).where(col(FormerTariffIDs.until) < before),
     ):
         gone += (await db.exec(statement)).rowcount
     return gone

@@ -2,6 +2,7 @@
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from modules.tariffs.former import keep_former
 from modules.tariffs.priceable import refuse_unpriceable
 from modules.tariffs.source import withdrawal
 from modules.tariffs.store import tariffs
@@ -42,6 +43,9 @@ async def put_own(db: AsyncSession, owner: Party, tariff_id: str, body: Document
 
 async def store_own(db: AsyncSession, owner: Party, tariff_id: str, document: Document) -> Written:
     """Store a document that is fit to be sent, and have partners told."""
+    before = await tariffs.lock(db, owner, tariff_id)
+    if before is not None:
+        await keep_former(db, object_key(owner, tariff_id), before)
     edit = tariffs.putting(owner, tariff_id, document)
     return await write_in(db, tariffs, edit, lambda _: Change(MODULE, edit.key))
 
@@ -66,8 +70,10 @@ async def delete_own(db: AsyncSession, owner: Party, tariff_id: str) -> None:
     if stored is None:
         raise UnknownObject(f"There is no Tariff {tariff_id}.")
     await refuse_given(db, owner, tariff_id)
+    key = object_key(owner, tariff_id)
+    await keep_former(db, key, stored)
     await tariffs.delete(db, owner, tariff_id)
-    await changed(db, withdrawal(object_key(owner, tariff_id), stored))
+    await changed(db, withdrawal(key, stored))
 
 
 def _nothing_new(before: Document, document: Document, body: Document) -> bool:

@@ -75,7 +75,7 @@ class Fixed:
         return Priced(fields, notes=[*self._changed(), *notes])
 
     def _changed(self) -> Iterator[str]:
-        """Tell of Tariffs that changed before the start was known: no earlier one is kept."""
+        """Tell of Tariffs that changed before the start was known, and were not kept so long."""
         named = {each["tariff_id"].lower(): each["at"] for each in reversed(self.tariff_changes)}
         for each in self._tariffs() if self.tariff_changes else ():
             since, changed = named[each["id"].lower()], each["last_updated"]

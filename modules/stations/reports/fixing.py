@@ -1,6 +1,7 @@
 """Fixes at the beginning of a session what its bill is made of."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -29,10 +30,11 @@ async def fix(
 
     `currency` is that of places without a Tariff.
     """
-    driver = Party(origin.token["country_code"], origin.token["party_id"])
-    tariffs, problem = await tariffs_for(db, owner, site, driver)
     preference = _preference(site, origin.token)
-    chosen = choose_tariff(tariffs, since, preference)
+    priced = await _priced(db, owner, site, origin, preference, since)
+    if priced.problem is not None:
+        # Staff mend what cannot be used; to look at it as it was would find it broken for ever.
+        priced = await _priced(db, owner, site, origin, preference, since, as_now=True)
     session = {
         "session_id": session_id,
         "cdr_token": origin.cdr_token,
@@ -44,13 +46,38 @@ async def fix(
         "cdr_location": site.cdr_location(),
         "time_zone": site.location.get("time_zone"),
         "currency": currency,
-        "unpriced": problem or _unpriced(tariffs, chosen, preference),
+        "unpriced": priced.problem,
     }
     return Fixed(
         {name: value for name, value in session.items() if value is not None},
-        tariffs,
-        [] if chosen is None else [{"at": since, "tariff_id": chosen}],
+        priced.tariffs,
+        [] if priced.chosen is None else [{"at": since, "tariff_id": priced.chosen}],
     )
+
+
+@dataclass(frozen=True)
+class _Priced:
+    tariffs: list[Document]
+    chosen: str | None
+    problem: str | None
+    """Why none of the Tariffs can be used, where there are any."""
+
+
+async def _priced(
+    db: AsyncSession,
+    owner: Party,
+    site: Site,
+    origin: Origin,
+    preference: str,
+    since: str,
+    *,
+    as_now: bool = False,
+) -> _Priced:
+    """By which Tariff a driver pays from `since` on: as it was then, or `as_now`."""
+    driver = Party(origin.token["country_code"], origin.token["party_id"])
+    tariffs, problem = await tariffs_for(db, owner, site, driver, None if as_now else since)
+    chosen = choose_tariff(tariffs, since, preference)
+    return _Priced(tariffs, chosen, problem or _unpriced(tariffs, chosen, preference))
 
 
 def fixed_of_reservation(reservation: Reservation) -> Fixed | None:

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from modules.locations.former import tariff_ids_at
 from modules.locations.parts import Place, find_part
 from modules.locations.store import locations
+from modules.tariffs.former import tariff_at
 from modules.tariffs.pricing import PricingError, Terms, pick_tariff, read_tariff
-from modules.tariffs.store import tariffs
-from ocpi.editing import Document
+from ocpi.editing import Document, object_key
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.golive.mapping import mappings_for
 from ocpi.headers import Party
-from ocpi.spec.moments import parse_moment
+from ocpi.spec.moments import microseconds, parse_moment
 
 NOT_AVAILABLE = "#NA"
 _PROFILE = "PROFILE_"
@@ -96,19 +97,30 @@ async def find_site(
 
 
 async def tariffs_for(
-    db: AsyncSession, owner: Party, site: Site, driver: Party
+    db: AsyncSession, owner: Party, site: Site, driver: Party, since: str | None
 ) -> tuple[list[Document], str | None]:
     """The Tariffs by which a driver of this party pays, and why there are none if some are named.
 
-    They are those of the Connector, or what mappings give the eMSP instead, see `ocpi.mappings`.
+    They are those of the Connector, or what mappings give the eMSP instead, see `ocpi.mappings`:
+    as they were at the moment `since`, or as they are.
     """
-    wanted = (await mappings_for(db, driver)).ids(owner.key, site.tariff_ids)
-    found = [each for name in wanted if (each := await tariffs.get(db, owner, name)) is not None]
+    at = None if since is None else microseconds(parse_moment(since))
+    named = await _named(db, owner, site, at)
+    wanted = (await mappings_for(db, driver)).ids(owner.key, named)
+    found = [each for name in wanted if (each := await tariff_at(db, owner, name, at)) is not None]
     if wanted and not found:
         return [], f"None of the Connector's Tariffs is known: {', '.join(wanted)}."
     if found and not readable(found):
         return found, f"None of the Connector's Tariffs can be read: {', '.join(wanted)}."
     return found, None
+
+
+async def _named(db: AsyncSession, owner: Party, site: Site, at: int | None) -> Sequence[str]:
+    if at is None:
+        return site.tariff_ids
+    key = object_key(owner, site.location["id"])
+    former = await tariff_ids_at(db, key, site.evse_uid, site.connector_id, at)
+    return site.tariff_ids if former is None else former
 
 
 def choose_tariff(

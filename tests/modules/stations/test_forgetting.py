@@ -6,17 +6,20 @@ from dataclasses import replace
 from typing import Any
 
 import structlog
+from sqlalchemy import update
 from sqlmodel import col, select
 
 from modules.commands.asking import SentCommand
 from modules.commands.reservations import Fate, Reservation
+from modules.locations.former import FormerTariffIDs
 from modules.stations.forgetting import KEPT, Forgetter, forget_old
+from modules.tariffs.former import FormerTariff
 from modules.tokens.authorizations import Authorization
 from ocpi.crew import on_duty
 from ocpi.database import Database
 from ocpi.errands import Errand, token_key
 from ocpi.gateway import Wish
-from ocpi.spec.document import encode
+from ocpi.spec.document import decode, encode
 from ocpi.testing import samples
 from tests.house import OURS, THEIRS
 from tests.modules.stations.reports.yard import Yard, open_yard
@@ -88,6 +91,28 @@ async def test_what_is_old_is_forgotten_but_not_what_is_still_to_be_told(
         async with yard.database.write() as db:
             assert await forget_old(db) == 2 + 5 + 5
         assert await left(yard) == ({"standing", "lapsed", "untold", "young"}, 1, {"young"})
+
+
+async def test_what_tariffs_were_is_forgotten_once_no_session_can_have_begun_by_them(
+    database_url: str,
+) -> None:
+    async with open_yard(database_url) as yard:
+        admin = yard.service.admin
+        for body in ({"tariff_alt_url": "https://example.com"}, {"type": "PROFILE_FAST"}):
+            await admin.patch("/admin/tariffs/NL/TNM/TARIFF-1", json=body)
+        for ids in (["OTHER"], []):
+            await admin.patch("/admin/locations/NL/TNM/LOC-1/EVSE-1/1", json={"tariff_ids": ids})
+        async with yard.database.write() as db:
+            for table in (FormerTariff, FormerTariffIDs):
+                old = update(table).where(col(table.id) == 1)
+                await db.exec(old.values(until=col(table.until) - KEPT - 1))
+        async with yard.database.write() as db:
+            assert await forget_old(db) == 2
+        async with yard.database.read() as db:
+            [tariff] = await db.exec(select(FormerTariff))
+            [connector] = await db.exec(select(FormerTariffIDs))
+        assert decode(tariff.body)["tariff_alt_url"] == "https://example.com"
+        assert connector.tariff_ids == '["OTHER"]'
 
 
 async def test_it_forgets_by_itself_and_goes_on_when_the_database_fails(sqlite_url: str) -> None:

@@ -92,6 +92,40 @@ async def test_what_the_start_fixed_stays_whatever_is_changed_later(local: Yard)
     assert cdr["cdr_token"] == samples.cdr_token()
 
 
+@pytest.mark.req("CD-13")
+@pytest.mark.parametrize("change", ["changed", "deleted", "others"])
+async def test_a_session_that_is_reported_late_costs_what_it_did_when_it_began(
+    yard: Yard, change: str
+) -> None:
+    dearer = {"elements": [{"price_components": [{"type": "FLAT", "price": 99, "step_size": 1}]}]}
+    admin, connector = yard.service.admin, "/admin/locations/NL/TNM/LOC-1/EVSE-1/1"
+    if change == "changed":
+        for price in (dearer, {"tariff_alt_url": "https://example.com"}):
+            changed = await admin.patch("/admin/tariffs/NL/TNM/TARIFF-1", json=price)
+            assert changed.status_code == 200, changed.text
+    else:
+        other = await admin.put(
+            "/admin/tariffs/NL/TNM/DEAR", json={**TARIFF, **dearer, "id": "DEAR"}
+        )
+        assert other.status_code == 201, other.text
+        for ids in (["DEAR"], []):
+            changed = await admin.patch(connector, json={"tariff_ids": ids})
+            assert changed.status_code == 200, changed.text
+    if change == "deleted":
+        assert (await admin.delete("/admin/tariffs/NL/TNM/TARIFF-1")).status_code == 204
+    await yard.report(start(), stop(kwh=105))
+    cdr = await yard.cdr()
+    assert cdr["total_cost"]["excl_vat"] == Decimal("3.50")
+    [listed] = await yard.listed()
+    assert listed["notes"] == []
+    # Who begins now pays what holds now.
+    now = moment_of(await yard.now())
+    since, until = format_moment(now), format_moment(now + timedelta(minutes=2))
+    await yard.report(start("t2", since), stop("t2", until, kwh=105))
+    [_, cdr] = await yard.cdrs()
+    assert cdr["total_cost"]["excl_vat"] == (99 if change == "changed" else 0)
+
+
 @pytest.mark.req("SE-14", "CD-08")
 async def test_nothing_that_comes_after_the_bill_changes_it(yard: Yard) -> None:
     await yard.report(start(), meter(kwh=103), stop(kwh=105))

@@ -10,8 +10,6 @@ import pytest
 from sqlmodel import select
 
 from modules.cdrs.own import post_own
-from modules.locations.own import put_own
-from modules.locations.parts import Place
 from modules.sessions.own import patch_own as patch_session
 from modules.stations.charges import Charge
 from modules.stations.reports.charging import prefer_tariff
@@ -257,25 +255,26 @@ async def test_a_session_that_staff_made_invalid_is_not_billed(local: Yard) -> N
 
 @pytest.mark.req("CD-18")
 async def test_another_tariff_prices_a_running_session_from_the_moment_it_was_wished(
-    local: Yard,
+    sqlite_url: str,
 ) -> None:
-    async with local.database.write() as db:
-        evse = samples.evse(1, connectors=[samples.connector(1, tariff_ids=["TARIFF-1", "FAST"])])
-        await put_own(db, OURS, Place("LOC-1"), station(evses=[evse]))
     # By one price at all hours: the report is about now, which may be the hour of another one.
-    for each in ({"id": "TARIFF-1"}, {"id": "FAST", "type": "PROFILE_FAST"}):
-        await local.put_tariff(samples.tariff(**OWNER, **each))
-    since = format_moment(moment_of(await local.now()) - timedelta(minutes=10))
-    await local.report(start(moment=since))
-    async with local.database.write() as db:
-        charge = (await db.exec(select(Charge).with_for_update())).one()
-        for _ in range(2):
-            await prefer_tariff(db, local.service.context.settings, charge, "PROFILE_FAST")
-    later = format_moment(moment_of(await local.now()) + timedelta(minutes=2))
-    await local.report(stop(moment=later, kwh=112))
-    cdr = await local.cdr()
-    assert [each["tariff_id"] for each in cdr["charging_periods"]] == ["TARIFF-1", "FAST"]
-    assert (cdr["total_energy"], (await local.session())["kwh"]) == (12, 12)
+    regular, fast = (
+        samples.tariff(**OWNER, **each) for each in ({}, {"id": "FAST", "type": "PROFILE_FAST"})
+    )
+    evse = samples.evse(1, connectors=[samples.connector(1, tariff_ids=["TARIFF-1", "FAST"])])
+    async with open_yard(sqlite_url, tariff=regular, location=station(evses=[evse])) as yard:
+        await yard.put_tariff(fast)
+        since = format_moment(moment_of(await yard.now()) - timedelta(minutes=10))
+        await yard.report(start(moment=since))
+        async with yard.database.write() as db:
+            charge = (await db.exec(select(Charge).with_for_update())).one()
+            for _ in range(2):
+                await prefer_tariff(db, yard.service.context.settings, charge, "PROFILE_FAST")
+        later = format_moment(moment_of(await yard.now()) + timedelta(minutes=2))
+        await yard.report(stop(moment=later, kwh=112))
+        cdr = await yard.cdr()
+        assert [each["tariff_id"] for each in cdr["charging_periods"]] == ["TARIFF-1", "FAST"]
+        assert (cdr["total_energy"], (await yard.session())["kwh"]) == (12, 12)
 
 
 async def test_a_session_that_staff_have_billed_is_not_billed_again(database_url: str) -> None:
@@ -330,5 +329,7 @@ async def test_a_station_without_a_meter_is_billed_by_the_time_and_not_by_energy
         await yard.report(start(kwh=None), stop())
         assert (await yard.cdr())["total_cost"]["excl_vat"] == 1
         await yard.put_tariff(TARIFF)
-        [_, outcome] = await yard.report(start("t2", kwh=None), stop("t2"))
+        now = moment_of(await yard.now())
+        since, until = format_moment(now), format_moment(now + timedelta(minutes=2))
+        [_, outcome] = await yard.report(start("t2", since, kwh=None), stop("t2", until))
         assert outcome["note"].startswith("Its meter told no two values")
