@@ -171,8 +171,6 @@ def _ocpi_api(offers: Offered) -> FastAPI:
         telemetry=_UNTRACED,
         title="OCPI 2.2.1",
         version=VERSION,
-        docs_url=None,
-        redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
         responses={
@@ -227,8 +225,6 @@ def create_admin_api() -> FastAPI:
         telemetry=_UNTRACED,
         title="OCPI hub: admin",
         version=VERSION,
-        docs_url=None,
-        redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
         webhooks=modules.stations.gateways.messages.webhooks,
@@ -339,8 +335,6 @@ class _Service:
         """Health, metrics, and the start and end of the process."""
         rest = FastAPI(
             telemetry=_UNTRACED,
-            docs_url=None,
-            redoc_url=None,
             openapi_url=None,
             lifespan=self._lifespan,
         )

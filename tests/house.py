@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 from pydantic import SecretStr
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.types import ASGIApp
 
 from ocpi.app import create_app
@@ -20,6 +22,7 @@ from ocpi.database import Database, clock
 from ocpi.headers import Party
 from ocpi.journal.notes import Notes
 from ocpi.parties import ROLES, IssuedToken, OurParty, Partner, PartnerRole, PlatformID, State
+from ocpi.push.feed import FeedHead
 from ocpi.sealing import Seal, hash_token
 from ocpi.settings import Settings
 from ocpi.spec.document import decode
@@ -230,3 +233,9 @@ def data_of(answer: httpx.Response) -> Any:
     """Give what a successful answer brings."""
     assert codes_of(answer) == (200, 1000), answer.text
     return envelope_of(answer)["data"]
+
+
+async def head(db: AsyncSession, stream: str) -> int:
+    """Give the number of the newest committed change of a stream."""
+    found = await db.exec(select(col(FeedHead.seq)).where(col(FeedHead.stream) == stream))
+    return found.one()

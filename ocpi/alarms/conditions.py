@@ -21,7 +21,6 @@ from ocpi.push.feed import FeedHead, Stream
 from ocpi.push.lanes import PartnerLane, is_behind
 from ocpi.refusals import MINUTE, refused_since
 
-SECOND = 1_000_000
 HOUR = 60 * MINUTE
 BEHIND = 15 * 60
 """Seconds that a change may wait for a partner that is there."""

@@ -63,7 +63,7 @@ def create_console(
 ) -> ASGIApp:
     """All below /console; partners' copies are compared with `sources`, `stores` previewed."""
     # A redirect would name the scheme in which we are reached, not the one of the proxy before us.
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    app = FastAPI(openapi_url=None, redirect_slashes=False)
     app.state.glances = Glances(context)
     app.state.sources, app.state.pullables, app.state.stores = sources, pullables, stores
     app.state.checks = Checks(context)

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from credentials.partners import add_partner
 from modules.stations.gateways.simulator import Simulator
 from modules.stations.imports.reading import read_stations, read_tariffs
-from modules.stations.publishing import LOCATIONS, TARIFFS, Report, publish_records
+from modules.stations.publishing import LOCATIONS, TARIFFS, publish_records
 from ocpi.app import create_app
 from ocpi.console.staff import Role, add_staff
 from ocpi.context import Context
@@ -111,31 +111,15 @@ def free_port(port: int) -> int:
 
 
 async def import_stations(context: Context, say: Say) -> None:
-    with as_file(DATA / "tariffs-tesla-fr.json.gz") as path:
-        report = await publish_records(
-            context.database,
-            read_tariffs(path, country_code=OWNER.country_code, party_id=OWNER.party_id),
-            TARIFFS,
-            OWNER,
-            dry_run=False,
-            seen=lambda _: None,
-        )
-        _tell(report, "Tariffs", say)
-    with as_file(DATA / "locations-tesla-fr.json.gz") as path:
-        report = await publish_records(
-            context.database,
-            read_stations(path, country_code=OWNER.country_code, party_id=OWNER.party_id),
-            LOCATIONS,
-            OWNER,
-            dry_run=False,
-            seen=lambda _: None,
-        )
-        _tell(report, "Locations", say)
-
-
-def _tell(report: Report, what: str, say: Say) -> None:
-    imported = report.counts.total()
-    say(f"Imported {imported} real {what}; {len(report.refusals)} were refused.")
+    for what, kind in (("tariffs", TARIFFS), ("locations", LOCATIONS)):
+        read = read_tariffs if kind is TARIFFS else read_stations
+        with as_file(DATA / f"{what}-tesla-fr.json.gz") as path:
+            records = read(path, country_code=OWNER.country_code, party_id=OWNER.party_id)
+            report = await publish_records(
+                context.database, records, kind, OWNER, dry_run=False, seen=lambda _: None
+            )
+        imported = report.counts.total()
+        say(f"Imported {imported} real {what.title()}; {len(report.refusals)} were refused.")
 
 
 async def register(

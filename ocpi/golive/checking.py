@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from ocpi.client import Target
 from ocpi.context import Context
 from ocpi.database import clock
+from ocpi.directory import PRESENTED
 from ocpi.errors import Conflict, InvalidParameters, UnknownObject
 from ocpi.golive import listchecks, platformchecks, writechecks
 from ocpi.golive.asking import NOTHING, Asker, Writes
@@ -22,6 +23,7 @@ from ocpi.golive.ruling import find_partner
 from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.parties import Partner, PartnerRole, PlatformID, our_parties
+from ocpi.push.addressee import addressed
 from ocpi.push.returning import tell_elsewhere
 from ocpi.reply import redact
 from ocpi.spec.document import encode
@@ -30,7 +32,6 @@ from ocpi.spec.moments import format_moment, moment_of
 CHECKS = (*platformchecks.CHECKS, *listchecks.CHECKS, *writechecks.CHECKS)
 SHOWN = 5
 """Problems of a check that a report spells out; it counts all."""
-_RECEIVES = ("EMSP", "CPO", "HUB", "NSP", "OTHER", "SCSP", "NAP")
 
 Report = dict[str, Any]
 
@@ -137,12 +138,12 @@ async def _prepare(
 
 async def _their_party(db: AsyncSession, partner: Partner) -> Party | None:
     """The party of the partner that messages are for."""
-    found = await db.exec(select(PartnerRole).where(PartnerRole.partner_id == partner.key))
-    roles = sorted(
-        found.all(),
-        key=lambda row: _RECEIVES.index(row.role) if row.role in _RECEIVES else len(_RECEIVES),
+    roles = await db.exec(
+        select(PartnerRole.role, PartnerRole.country_code, PartnerRole.party_id)
+        .where(PartnerRole.partner_id == partner.key, PRESENTED)
+        .order_by(col(PartnerRole.id))
     )
-    return Party(roles[0].country_code, roles[0].party_id) if roles else None
+    return addressed(roles.all())
 
 
 def report_of(name: str, at: str, record: Recording, token: str) -> Report:

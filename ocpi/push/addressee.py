@@ -1,7 +1,8 @@
 """A partner as the push sees it: what it must hear of, where, and under which names."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy import ColumnElement, bindparam, literal, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from ocpi.client import Target
+from ocpi.client import ExchangeFailed, Target
 from ocpi.context import Context
 from ocpi.directory import (
     PRESENTED,
@@ -25,8 +26,9 @@ from ocpi.headers import Party, routing_headers
 from ocpi.parties import OurParty, Partner, PartnerEndpoint, PartnerRole, PlatformID
 from ocpi.push.feed import FeedRow, SyncObject, feed_key
 from ocpi.push.lanes import HeldObject
-from ocpi.push.outcome import Kind
+from ocpi.push.outcome import Doubt, Kind, Outcome, judge
 from ocpi.push.reading import Line
+from ocpi.reply import Reply, redact
 from ocpi.settings import Settings
 from ocpi.sides import OF_DRIVERS
 from ocpi.sight import ALL, Sight, read_sight
@@ -181,6 +183,14 @@ class Addressee:
         """Whether this partner must hear of an object."""
         return bool(self.recipients(row))
 
+    def judge(
+        self, method: str, answer: Reply | ExchangeFailed, doubt: Doubt = Doubt.NONE
+    ) -> Outcome:
+        """What its answer to a request means, see `ocpi.push.outcome`; without its token."""
+        now = datetime.now(UTC)
+        outcome = judge(method, answer, now=now, doubt=doubt, codes=self.codes)
+        return replace(outcome, sentence=redact(outcome.sentence, self.target.token))
+
     def url(self, module: str, path: str) -> str:
         """The address of an object below the partner's endpoint of its module."""
         endpoint = self.endpoints[module]
@@ -288,7 +298,7 @@ async def read_addressee(
         owners={key: Party(country, party) for key, country, party in owners},
         parties={party.key: party for party in parties},
         away=_away(announced, own={Party(*codes).key for _, *codes in roles}),
-        party=_addressed(roles),
+        party=addressed(roles),
         options=options,
         directory=await read_directory(database, context.settings) if at_hub else None,
         sight=read_sight(rules, mappings),
@@ -311,8 +321,11 @@ def _away(announced: Sequence[Sequence[str]], own: Collection[str]) -> Mapping[s
     return {key: word for key, word in status.items() if key not in back and key not in own}
 
 
-def _addressed(roles: Sequence[Sequence[str]]) -> Party | None:
-    """The party to which messages go: the only one, or the one that most likely receives."""
+def addressed(roles: Sequence[Sequence[str]]) -> Party | None:
+    """The party to which messages go: the only one, or the one that most likely receives.
+
+    Of each role that was presented its name, country_code and party_id.
+    """
     if not roles:
         return None
     _, country_code, party_id = min(

@@ -15,7 +15,7 @@ class Allowance:
     """Requests, evenly; those of one second, and at least one, may go at once. 0: no limit."""
     paused_until: int = 0
     _full_at: int = 0
-    _pauses: int = 0
+    pauses: int = 0
     """How many it asked for since it last took something."""
 
     @classmethod
@@ -46,16 +46,11 @@ class Allowance:
         Where it does not say how many, each pause is twice as long as the one before it.
         """
         if now >= self.paused_until:
-            self._pauses += 1  # Else it is one answer more to what was in flight.
-        wait = self.pace.throttle_in(self._pauses) if asked is None else asked
+            self.pauses += 1  # Else it is one answer more to what was in flight.
+        wait = self.pace.throttle_in(self.pauses) if asked is None else asked
         self.paused_until = max(self.paused_until, now + micros(wait))
         return wait
 
-    @property
-    def pauses(self) -> int:
-        """How many it has asked for since it last took something."""
-        return self._pauses
-
     def taken(self) -> None:
         """The partner took something: it has had pauses enough."""
-        self._pauses = 0
+        self.pauses = 0

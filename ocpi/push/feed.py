@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 from sqlalchemy import BigInteger, Index, Text, bindparam, delete, insert, or_, text, update
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import stamp
@@ -245,9 +245,3 @@ def _known_before(change: Change, known: dict[str, int]) -> int:
     if change.part is None:
         return max(known.values(), default=0)
     return known.get(change.key) or known.get(change.whole_key, 0)
-
-
-async def head(db: AsyncSession, stream: str) -> int:
-    """The number of the newest committed change of a stream."""
-    found = await db.exec(select(col(FeedHead.seq)).where(col(FeedHead.stream) == stream))
-    return found.one()

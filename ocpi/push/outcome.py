@@ -49,7 +49,13 @@ class Outcome:
     http_status: int | None = None
     status_code: int | None = None
 
+    @property
+    def of_receiver(self) -> bool:
+        """A hub answers so for one receiver, and may reach all others."""
+        return self.status_code in _OF_RECEIVER
 
+
+_OF_RECEIVER = (4001, 4002, 4003)
 # With these a hub has not reached the receiver: unlike 4002, by which it waited for its answer.
 _UNREACHED = (4001, 4003)
 # How partners refuse an object that they have.

@@ -111,8 +111,7 @@ class Settling:
     def _object(self, entry: Entry, row: FeedRow, told: Told, now: int) -> None:
         """The partner failed on the object, or refuses it."""
         outcome, parked = told.outcome, entry.parking is not None
-        # A hub answers so for one receiver, and may reach all others.
-        absent = row.audience is not None and outcome.status_code in (4001, 4002, 4003)
+        absent = row.audience is not None and outcome.of_receiver
         # Alike are refusals by the partner itself; that there is nothing to DELETE is none.
         nothing = row.deleted and outcome.http_status == 404
         alike = None if absent or nothing else f"{outcome.http_status}/{outcome.status_code}"

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from time import monotonic
 from urllib.parse import urljoin
 from uuid import uuid4
@@ -22,11 +21,11 @@ from ocpi.push.addressee import SERVED, Addressee, read_addressee
 from ocpi.push.feed import FeedRow, SyncObject
 from ocpi.push.holding import Holding
 from ocpi.push.lanes import PartnerLane, Receipt
-from ocpi.push.outcome import Doubt, Kind, Outcome, judge
+from ocpi.push.outcome import Doubt, Kind, Outcome
 from ocpi.push.pace import Pace
 from ocpi.push.source import Send, Source
 from ocpi.push.watch import Watch
-from ocpi.reply import Reply, redact
+from ocpi.reply import Reply
 
 
 class NotOurs(Exception):
@@ -222,9 +221,7 @@ class Teller:
         answer = await self._request(
             addressee, send.method, url, send.body, headers, row.correlation_id
         )
-        now, codes = datetime.now(UTC), addressee.codes
-        outcome = judge(send.method, answer, now=now, doubt=doubt, codes=codes)
-        outcome = replace(outcome, sentence=redact(outcome.sentence, addressee.target.token))
+        outcome = addressee.judge(send.method, answer, doubt)
         receipt = None
         if send.method == "POST" and outcome.kind is Kind.DELIVERED and isinstance(answer, Reply):
             receipt = self._receipt(row.key, url, answer)
@@ -296,10 +293,8 @@ class Teller:
         if addressee.versions_url is None:
             return None
         answer = await self._request(addressee, "GET", addressee.versions_url)
-        outcome = judge("GET", answer, now=datetime.now(UTC), codes=addressee.codes)
-        if outcome.kind is Kind.DELIVERED:
-            return None
-        return replace(outcome, sentence=redact(outcome.sentence, addressee.target.token))
+        outcome = addressee.judge("GET", answer)
+        return None if outcome.kind is Kind.DELIVERED else outcome
 
 
 def _worst(told: Sequence[Told]) -> Told:

@@ -7,8 +7,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -26,9 +25,9 @@ from ocpi.push.feed import SyncObject
 from ocpi.push.holding import Holding
 from ocpi.push.lanes import ParkedObject, PartnerLane, park_late
 from ocpi.push.operating import partner_id_of
-from ocpi.push.outcome import Kind, Outcome, judge
+from ocpi.push.outcome import Kind, Outcome
 from ocpi.push.source import Source
-from ocpi.reply import Reply, redact
+from ocpi.reply import Reply
 from ocpi.spec.document import decode
 
 # What receivers can be asked for, and ought to hold; of CDRs there are receipts.
@@ -243,10 +242,9 @@ class _Comparison:
             )
         except ExchangeFailed as failure:
             return Finding(row.key, Verdict.INCOMPARABLE, failure.sentence, failed=True)
-        outcome = judge("GET", answer, now=datetime.now(UTC), codes=self._addressee.codes)
+        outcome = self._addressee.judge("GET", answer)
         if outcome.kind is Kind.THROTTLE:
             await asyncio.sleep(min(outcome.retry_after or _PAUSE, _LONGEST_PAUSE))
-        outcome = replace(outcome, sentence=redact(outcome.sentence, target.token))
         return _found(row.key, ours, answer, outcome)
 
     async def _is_behind(self, row: SyncObject) -> bool:
@@ -286,7 +284,5 @@ def _found(key: str, ours: Any, answer: Reply, outcome: Outcome) -> Finding:
     if outcome.kind is Kind.UNKNOWN_OBJECT and answer.status_code is not None:
         return Finding(key, Verdict.MISSING, outcome.sentence)
     answered = outcome.kind in (Kind.DELIVERED, Kind.OBJECT_FAULT, Kind.UNKNOWN_OBJECT)
-    # A hub answers so for one receiver, and may reach all others.
-    absent = outcome.status_code in (4001, 4002, 4003)
-    failed = not (answered or absent)
+    failed = not (answered or outcome.of_receiver)
     return Finding(key, Verdict.INCOMPARABLE, outcome.sentence, failed=failed)

@@ -12,14 +12,13 @@ import pytest
 from modules.hubclientinfo.standing import bring_up_to_date
 from ocpi.catalogue import SOURCES
 from ocpi.crew import on_duty
-from ocpi.push.feed import head
 from ocpi.push.pace import Pace
 from ocpi.push.worker import Worker
 from ocpi.testing import samples
 from ocpi.testing.emsp import running
 from tests.flows.hubs import cpo, emsp, introduced, owned_by, received, two_hubs
 from tests.flows.process import until as until_so
-from tests.house import HUB
+from tests.house import HUB, head
 from tests.modules.hubclientinfo.test_announcing import OTHER_HUB
 from tests.ocpi.hub.test_agreements import agree
 from tests.ocpi.hub.town import (

@@ -12,8 +12,7 @@ from sqlmodel import col, select
 from modules.tariffs.store import TariffRow
 from ocpi.database import Database, clock, stamp
 from ocpi.envelope import may_pass
-from ocpi.push.feed import head
-from tests.house import open_database
+from tests.house import head, open_database
 
 
 @pytest.fixture

@@ -41,7 +41,6 @@ async def test_a_partner_is_shown_with_its_parties_endpoints_options_and_deliver
         "http://emsp.test/locations",
         "Pushes per minute",
         "CDRs accepted, with receipt",
-        "behind",
     ):
         assert each in page
     assert "(IP-01)" not in page

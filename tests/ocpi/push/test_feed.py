@@ -10,9 +10,9 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import Database
-from ocpi.push.feed import Change, Stream, SyncObject, changed, head
+from ocpi.push.feed import Change, Stream, SyncObject, changed
 from ocpi.spec.document import decode
-from tests.house import open_database
+from tests.house import head, open_database
 
 LOC1 = "nl*tnm*loc1"
 
