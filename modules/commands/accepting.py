@@ -16,16 +16,20 @@ from ocpi.context import Context
 from ocpi.database import Database, clock
 from ocpi.editing import Document, object_key
 from ocpi.errands import TELLING, Errand, token_key
+from ocpi.errors import InvalidParameters
 from ocpi.gateway import Wish
 from ocpi.headers import Party, read_routing
 from ocpi.parties import Partner
 from ocpi.request import Addressed, CallerOf, IDs
+from ocpi.sight import EVERYTHING, ModuleSight
 from ocpi.spec.document import decode, encode
 from ocpi.spec.tokens import Token
 
 MOST_UNDER_WAY = 50
 """Errands of one partner that may wait for stations at once."""
 CROWDED = f"{MOST_UNDER_WAY} requests of yours wait for stations: let them be answered first."
+LARGEST = 65_536
+"""Characters of a request, which is kept for as long as there may be a dispute about it."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,8 @@ class Asker:
     """Our party that is asked."""
     correlation_id: str
     request_id: str
+    sight: ModuleSight
+    """Which of our Locations it may see."""
 
     @property
     def party(self) -> Party:
@@ -54,16 +60,28 @@ class Asker:
 async def _asker(request: Request, caller: CallerOf, owner: Addressed, ids: IDs) -> Asker:
     named = read_routing(request.headers).sender
     of_it = (each for each in caller.parties if named is None or each.key == named.key)
-    return Asker(caller.partner_id, tuple(of_it), owner, ids.correlation_id, ids.request_id)
+    return Asker(
+        caller.partner_id,
+        tuple(of_it),
+        owner,
+        ids.correlation_id,
+        ids.request_id,
+        caller.sight.of("locations"),
+    )
 
 
 AskerOf = Annotated[Asker, Depends(_asker)]
 
 
-async def location_of(database: Database, owner: Party, location_id: str) -> Document | None:
-    """A Location of our party; None where it has none of that id."""
-    text = await locations.text_of(database, object_key(owner, location_id))
-    return None if text is None else decode(text)
+async def location_of(
+    database: Database, owner: Party, location_id: str, sight: ModuleSight = EVERYTHING
+) -> Document | None:
+    """A Location of our party; None where it has none of that id that `sight` admits.
+
+    To where a driver charges already the rules of sight do not apply.
+    """
+    found = await locations.texts(database, (owner,), location_id, sight)
+    return decode(found[0]) if found else None
 
 
 async def session_of(database: Database, owner: Party, session_id: str) -> Document | None:
@@ -129,7 +147,13 @@ class Task:
 
 
 async def add_errand(db: AsyncSession, here: Context, asker: Asker, task: Task) -> Errand:
-    """Store what a station is to be asked; who commits it sets `context.errands`."""
+    """Store what a station is to be asked; who commits it sets `context.errands`.
+
+    Raises ``InvalidParameters`` for a request that is larger than any needs to be.
+    """
+    request = encode(task.request)
+    if len(request) > LARGEST:
+        raise InvalidParameters(f"The request has more than {LARGEST} characters.")
     now = await clock(db)
     token = task.token
     errand = Errand(
@@ -145,7 +169,7 @@ async def add_errand(db: AsyncSession, here: Context, asker: Asker, task: Task) 
         connector_id=task.place.connector_id,
         session_id=task.session_id,
         token_key=None if token is None else token_key(token.uid, str(token.type)),
-        request=encode(task.request),
+        request=request,
         response_url=task.request["response_url"],
         correlation_id=asker.correlation_id,
         request_id=asker.request_id,

@@ -83,11 +83,12 @@ def _refusals(wanted: Command, scene: Scene) -> Iterator[Verdict]:
 
 
 def refuse_session(session: Document | None, parties: Collection[str]) -> Iterator[Verdict]:
-    """What is wrong with a session for the partner that names it (CM-05, CP-06)."""
-    if session is None:
-        yield Verdict("UNKNOWN_SESSION", "There is no such Session.")
-    elif audience_of(session).key not in parties:
-        yield Verdict("REJECTED", "The Session is of no driver of yours.")
+    """What is wrong with a session for the partner that names it (CM-05, CP-06).
+
+    Whether another one's driver has a Session of that id is not told.
+    """
+    if session is None or audience_of(session).key not in parties:
+        yield Verdict("UNKNOWN_SESSION", "No driver of yours has such a Session.")
     elif session["status"] in FINAL:
         yield Verdict("REJECTED", f"The Session is {session['status']}.")
 

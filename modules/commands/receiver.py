@@ -142,7 +142,8 @@ async def _named(
             location_id = "" if session is None else session["location_id"]
             return await location_of(database, asker.owner, location_id), session
         case _:
-            return await location_of(database, asker.owner, wanted.location_id), None
+            named = await location_of(database, asker.owner, wanted.location_id, asker.sight)
+            return named, None
 
 
 async def _accept(

@@ -98,7 +98,7 @@ async def test_each_request_is_stored_for_the_station_before_it_is_answered(
     ("session_id", "result"),
     [
         ("NONE", "UNKNOWN_SESSION"),
-        ("FOREIGN", "REJECTED"),
+        ("FOREIGN", "UNKNOWN_SESSION"),
         ("ENDED", "REJECTED"),
         ("UNABLE", "NOT_SUPPORTED"),
         ("GONE", "NOT_SUPPORTED"),

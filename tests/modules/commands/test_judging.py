@@ -111,7 +111,7 @@ def test_a_reservation_depends_on_the_evse_the_token_and_the_time(
         (samples.session(status="PENDING"), "ACCEPTED"),
         (samples.session(status="COMPLETED"), "REJECTED"),
         (samples.session(status="INVALID"), "REJECTED"),
-        (samples.session(cdr_token=samples.cdr_token(**codes_of(OTHER))), "REJECTED"),
+        (samples.session(cdr_token=samples.cdr_token(**codes_of(OTHER))), "UNKNOWN_SESSION"),
         (samples.session(evse_uid="EVSE-2"), "NOT_SUPPORTED"),
         (samples.session(evse_uid="EVSE-9"), "ACCEPTED"),
         (None, "UNKNOWN_SESSION"),

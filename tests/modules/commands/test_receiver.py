@@ -12,8 +12,10 @@ from sqlalchemy import update
 
 from credentials.partners import set_options
 from modules.commands.reservations import Fate, Reservation
+from ocpi.catalogue import PREVIEWED
 from ocpi.errands import token_key
 from ocpi.gateway import Wish
+from ocpi.golive.ruling import add_rules
 from ocpi.spec.commands import CommandResponse, CommandType
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import microseconds, parse_moment
@@ -119,7 +121,7 @@ MATRIX = [
     ("RESERVE_NOW", reserve(evse_uid="NONE"), 2003),
     ("STOP_SESSION", stop(), "ACCEPTED"),
     ("STOP_SESSION", stop("session-1"), "ACCEPTED"),
-    ("STOP_SESSION", stop("FOREIGN"), "REJECTED"),
+    ("STOP_SESSION", stop("FOREIGN"), "UNKNOWN_SESSION"),
     ("STOP_SESSION", stop("ENDED"), "REJECTED"),
     ("STOP_SESSION", stop("GONE"), "ACCEPTED"),
     ("STOP_SESSION", stop("NONE"), "UNKNOWN_SESSION"),
@@ -151,6 +153,33 @@ async def test_each_command_is_judged_by_whose_object_it_names(each_floor: Floor
             assert (data["result"], data["timeout"]) == ("REJECTED", 0)
         else:
             assert data_of(answer)["result"] == expected, (command, body)
+
+
+@pytest.mark.req("CM-04")
+@pytest.mark.threat("TA-05")
+async def test_where_a_rule_hides_a_location_a_partner_starts_nothing(each_floor: Floor) -> None:
+    floor = each_floor
+    await allow(floor, *CommandType)
+    rule = {"module": "locations", "hide": True, "id": "LOC-1"}
+    await add_rules(floor.service.context, PREVIEWED, "Example eMSP", [rule])
+    for command, body in (
+        ("START_SESSION", start()),
+        ("RESERVE_NOW", reserve()),
+        ("UNLOCK_CONNECTOR", unlock()),
+    ):
+        hidden = await send(floor.emsp, command, body)
+        unknown = await send(floor.emsp, command, {**body, "location_id": "NONE"})
+        assert codes_of(hidden) == codes_of(unknown) == (200, 2003)
+        assert envelope_of(hidden)["data"]["result"] == "REJECTED"
+    # Who charges there already is let go.
+    assert await result_of(floor.emsp, "STOP_SESSION", stop()) == "ACCEPTED"
+
+
+@pytest.mark.threat("TA-18")
+async def test_a_command_that_is_larger_than_any_needs_to_be_is_refused(floor: Floor) -> None:
+    answer = await send(floor.emsp, "CANCEL_RESERVATION", cancel("NONE") | {"x": "x" * 66_000})
+    assert codes_of(answer) == (200, 2001)
+    assert await floor.errands() == []
 
 
 @pytest.mark.req("CM-22")
