@@ -23,6 +23,8 @@ _MEASURED = {
     "current": "at a current",
 }
 _EXAMPLE_MINUTES, _EXAMPLE_KWH = 60, Decimal(20)
+_MOST = 400
+"""Prices of which an example is reckoned: of ten times as many it would take minutes."""
 
 
 def describe(terms: Terms) -> list[str]:
@@ -43,6 +45,8 @@ def describe(terms: Terms) -> list[str]:
 def example(terms: Terms, now: datetime, zone: str | None) -> str:
     """What a usual stay would cost that begins now, or why that cannot be told."""
     stay = f"{_EXAMPLE_KWH} kWh within {_EXAMPLE_MINUTES} min, from now on"
+    if sum(len(candidates) for candidates in terms.expired.values()) > _MOST:
+        return f"What {stay}, would cost is not reckoned for more than {_MOST} prices."
     try:
         bill = estimate(terms, now, _EXAMPLE_MINUTES, _EXAMPLE_KWH, zone=zone)
     except PricingError as error:

@@ -86,3 +86,14 @@ def test_the_example_is_a_price_and_the_owners_texts_keep_their_language() -> No
     )
     assert language_of(tariff) == ["Parking is paid for once you are full. (en)"]
     assert language_of({}) == []
+
+
+def test_of_more_prices_than_anybody_reads_no_example_is_reckoned() -> None:
+    elements = [element("ENERGY", n, min_kwh=n, max_kwh=n + 1) for n in range(401)]
+    now = datetime(2026, 1, 15, 9, tzinfo=UTC)
+    told = [
+        example(read_tariff(decode(encode(samples.tariff(elements=some)))), now, None)
+        for some in (elements[:400], elements)
+    ]
+    assert told[0].endswith("with VAT.")
+    assert told[1].endswith("would cost is not reckoned for more than 400 prices.")
