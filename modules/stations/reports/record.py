@@ -6,7 +6,6 @@ out, which is noted. What comes after the Session's end was told is noted only, 
 its CDR ever changes.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
+from modules.stations.reports.register import rising
 from modules.tariffs.pricing import Measured, Reading, State, StateChange, TariffChange
 from modules.tariffs.pricing.money import half_up
 from ocpi.spec.moments import format_moment, parse_moment
@@ -126,7 +126,7 @@ class Record:
         if self._has(moment, values) and (state is None or entry in self.states):
             return Taken.REPEATED, None
         if self.completed and not self._lacks_energy:
-            return Taken.KEPT, self.note(_too_late(moment, values))
+            return Taken.KEPT, self.note(_too_late(moment, {**values, "state": state}))
         self._add_reading(moment, values)
         if state is not None and entry not in self.states:
             self.states.append({"at": moment, "state": state})
@@ -218,8 +218,8 @@ class Record:
         """Why its energy is not known: no two values, or the meter counted on below the first."""
         values = [each["kwh"] for each, _ in self._used() if "kwh" in each]
         later = values[1:]
-        rising = any(low < high for low, high in pairwise(later))
-        if rising and max(later) < values[0]:
+        counting = any(low < high for low, high in pairwise(later))
+        if counting and max(later) < values[0]:
             return (
                 f"The meter began at {values[0]} kWh and counted from {min(later)} to {max(later)} "
                 "kWh then, so its energy is not known. Find out what was charged, and bill it by "
@@ -265,9 +265,9 @@ class Record:
             and not moment_before(each["at"], self.started_at)
         ]
         metered = [index for index, each in enumerate(inside) if "kwh" in each]
-        rising = {metered[place] for place in _rising([inside[n]["kwh"] for n in metered])}
+        believed = {metered[place] for place in rising([inside[n]["kwh"] for n in metered])}
         for index, each in enumerate(inside):
-            yield each, each["kwh"] if index in rising else None
+            yield each, each["kwh"] if index in believed else None
 
     def _span(self) -> tuple[datetime, datetime]:
         known = [str(self.started_at)]
@@ -343,34 +343,13 @@ class Record:
         return tuple(found)
 
 
-def _rising(values: Sequence[Decimal]) -> Iterator[int]:
-    """Where the values stand, the last first, that are the most that never fall from the first on.
-
-    Where as many would do with another end, the lowest end counts: a glitch is high, and a meter
-    that was reset begins below the first.
-    """
-    ends: list[Decimal] = []  # The lowest end of a row of so many values.
-    places: list[int] = []
-    before: dict[int, int] = {}
-    for place, value in enumerate(values):
-        length = bisect_right(ends, value)
-        if length:
-            before[place] = places[length - 1]
-        if length or not place:
-            ends[length : length + 1], places[length : length + 1] = [value], [place]
-    last = places[-1] if places else None
-    while last is not None:
-        yield last
-        last = before.get(last)
-
-
 def _prices_energy(tariff: Mapping[str, Any]) -> bool:
     components = [part for each in tariff["elements"] for part in each["price_components"]]
     return any(part["type"] == "ENERGY" and part["price"] for part in components)
 
 
-def _too_late(moment: str, values: Values) -> str:
-    told = ", ".join(f"{name} {value}" for name, value in values.items())
+def _too_late(moment: str, values: Mapping[str, Any]) -> str:
+    told = ", ".join(f"{name} {value}" for name, value in values.items() if value is not None)
     return f"What came of {moment} after the end is not used: {told or 'no values'}."
 
 

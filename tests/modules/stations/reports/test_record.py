@@ -247,7 +247,11 @@ def test_what_comes_after_the_end_was_told_is_noted_with_its_values() -> None:
     told.completed = True
     assert told.measure(after(20), kwh(105), "PARKED")[0] is Taken.KEPT
     assert (len(told.readings), told.states) == (2, [])
-    assert told.notes == ["What came of 2026-03-01T10:20:00Z after the end is not used: kwh 105."]
+    assert told.measure(after(25), {}, "CHARGING")[0] is Taken.KEPT
+    assert told.notes == [
+        "What came of 2026-03-01T10:20:00Z after the end is not used: kwh 105, state PARKED.",
+        "What came of 2026-03-01T10:25:00Z after the end is not used: state CHARGING.",
+    ]
 
 
 def test_a_station_that_goes_on_reporting_for_ever_does_not_fill_the_record() -> None:
