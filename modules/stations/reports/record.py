@@ -115,7 +115,8 @@ class Record:
             self._move_readings(self.ended_at, moment)
             self.ended_at = moment
         self._add_reading(moment, values)
-        if any(moment_before(each["at"], moment) for each in self.readings if "kwh" in each):
+        told = [*self.states, *(each for each in self.readings if "kwh" in each)]
+        if any(moment_before(each["at"], moment) for each in told):
             self.note("Meter values from before the start are not used.")
         return Taken.TAKEN, self._review(moment, values)[1]
 
@@ -332,7 +333,8 @@ class Record:
     ) -> tuple[StateChange, ...]:
         changes: dict[datetime, State | None] = {begin: State.RESERVED, start: State.CHARGING}
         for each in self.states:
-            changes[max(parse_moment(each["at"]), start)] = State(each["state"])
+            if not moment_before(each["at"], self.started_at):
+                changes[parse_moment(each["at"])] = State(each["state"])
         for cut in cuts:
             changes.setdefault(parse_moment(cut), None)
         found = []

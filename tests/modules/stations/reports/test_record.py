@@ -11,6 +11,7 @@ from itertools import permutations
 import pytest
 
 from modules.stations.reports.record import Record, Taken
+from modules.tariffs.pricing import State
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import parse_moment
 
@@ -239,6 +240,20 @@ def test_values_outside_the_session_are_noted_and_not_used() -> None:
         assert taken is Taken.KEPT
         assert where in str(note)
     assert kept.kwh == 7
+
+
+@pytest.mark.parametrize("start_first", [True, False])
+def test_the_state_before_the_start_does_not_price_the_session(*, start_first: bool) -> None:
+    kept = begun() if start_first else record()
+    assert kept.measure(after(-60), {}, "PARKED")[0] is Taken.KEPT
+    if not start_first:
+        kept.begin(START, "EVSE-1", kwh(100))
+    kept.measure(after(5), {}, "PAUSED_BY_STATION")
+    kept.end(after(30), kwh(107), None)
+    states = [(each.at, each.state) for each in kept.measured(told=False).states]
+    assert states == [(START, State.CHARGING), (after(5), State.PAUSED_BY_STATION)]
+    assert len(kept.notes) == 1
+    assert "before the start" in kept.notes[0]
 
 
 def test_what_comes_after_the_end_was_told_is_noted_with_its_values() -> None:
