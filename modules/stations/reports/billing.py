@@ -72,10 +72,10 @@ class Fixed:
             for period in fields["charging_periods"]:
                 del period["tariff_id"]
         notes = [note.sentence for note in bill.notes if note.code in _FOR_STAFF]
-        return Priced(fields, notes=[*self._changed(), *notes])
+        return Priced(fields, notes=[*self._stale(), *notes])
 
-    def _changed(self) -> Iterator[str]:
-        """Tell of Tariffs that changed before the start was known, and were not kept so long."""
+    def _stale(self) -> Iterator[str]:
+        """Tell of Tariffs that were over, or changed before the start was known and not kept."""
         named = {each["tariff_id"].lower(): each["at"] for each in reversed(self.tariff_changes)}
         for each in self._tariffs() if self.tariff_changes else ():
             since, changed = named[each["id"].lower()], each["last_updated"]
@@ -83,6 +83,12 @@ class Fixed:
                 yield (
                     f"The Tariff {each['id']} was changed on {changed}, after the session began on "
                     f"{since} and before its start was known: it is priced by the changed one."
+                )
+            ended = each.get("end_date_time")
+            if ended is not None and parse_moment(ended) <= parse_moment(since):
+                yield (
+                    f"The Tariff {each['id']} ended on {ended}: it prices the session from {since} "
+                    "on, since none was valid then."
                 )
 
     def currencies(self) -> list[str]:

@@ -77,7 +77,7 @@ async def _priced(
     driver = Party(origin.token["country_code"], origin.token["party_id"])
     tariffs, problem = await tariffs_for(db, owner, site, driver, None if as_now else since)
     chosen = choose_tariff(tariffs, since, preference)
-    return _Priced(tariffs, chosen, problem or _unpriced(tariffs, chosen, preference))
+    return _Priced(tariffs, chosen, problem or _unpriced(tariffs, chosen, preference, since))
 
 
 def fixed_of_reservation(reservation: Reservation) -> Fixed | None:
@@ -105,11 +105,13 @@ def behind_reservation(fixed: Fixed, reserved: Fixed) -> Fixed:
     return Fixed(fixed.session, [*tariffs, *kept.values()], changes)
 
 
-def _unpriced(tariffs: Sequence[Document], chosen: str | None, preference: str) -> str | None:
+def _unpriced(
+    tariffs: Sequence[Document], chosen: str | None, preference: str, since: str
+) -> str | None:
     if chosen is not None or not tariffs:
         return None
     names = ", ".join(each["id"] for each in tariffs)
-    return f"No Tariff of the Connector is for {preference}: {names}."
+    return f"No Tariff of the Connector is for {preference} at {since}: {names}."
 
 
 def _preference(site: Site, token: Document) -> str:

@@ -156,16 +156,20 @@ def _choose(terms: Sequence[Terms], moment: str, preference: str) -> Terms | Non
     """The Tariff for a driver with this preference.
 
     An ad hoc tariff is optional, as a profile's is: the regular one stands in (TA-09). One that
-    is over is still better than none, since the price a driver was last told is known.
+    is over is still better than none, since the price a driver was last told is known; by one
+    that is yet to come nobody has ever paid.
     """
     wish = "REGULAR" if preference == f"{_PROFILE}REGULAR" else preference
+    at = parse_moment(moment)
     for wanted in (wish, "REGULAR"):
         try:
-            return pick_tariff(terms, parse_moment(moment), wanted)
+            return pick_tariff(terms, at, wanted)
         except PricingError:
             continue
-    over = (each for kind in (wish, None, "REGULAR") for each in terms if each.type == kind)
-    return next(over, None)
+    over = [(each.end, each) for each in terms if each.end is not None and each.end <= at]
+    over.sort(key=lambda ended: ended[0], reverse=True)
+    meant = (each for kind in (wish, None, "REGULAR") for _, each in over if each.type == kind)
+    return next(meant, None)
 
 
 def readable(documents: Sequence[Document]) -> list[Terms]:

@@ -70,6 +70,17 @@ def test_of_tariffs_that_are_over_too_the_type_wanted_comes_before_none() -> Non
     assert choose_tariff([anyone, profile], START, "PROFILE_FAST") == "ANY"
 
 
+@pytest.mark.req("TA-09")
+def test_of_tariffs_that_are_not_valid_only_those_count_that_were_and_the_latest_first() -> None:
+    new = samples.tariff(id="NEW", start_date_time="2027-01-01T00:00:00Z")
+    old, older = (
+        samples.tariff(id=name, end_date_time=f"{year}-01-01T00:00:00Z")
+        for name, year in (("OLD", 2026), ("OLDER", 2025))
+    )
+    assert choose_tariff([new, older, old], START, "REGULAR") == "OLD"
+    assert choose_tariff([new], START, "REGULAR") is None
+
+
 @pytest.mark.req("TA-09", "LO-30")
 def test_the_profiles_of_tariffs_are_those_that_would_price_a_session() -> None:
     regular = samples.tariff(id="R")

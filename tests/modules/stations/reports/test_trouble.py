@@ -181,7 +181,9 @@ async def test_a_session_without_a_tariff_for_its_driver_is_billed_later_to_whom
     ad_hoc = samples.tariff(**OWNER, type="AD_HOC_PAYMENT")
     async with open_yard(database_url, tariff=ad_hoc) as yard:
         [_, outcome] = await yard.report(start(), stop(kwh=105))
-        assert outcome["note"] == "No Tariff of the Connector is for REGULAR: TARIFF-1."
+        assert outcome["note"] == (
+            "No Tariff of the Connector is for REGULAR at 2026-03-01T10:00:00Z: TARIFF-1."
+        )
         assert await yard.cdrs() == []
         await yard.add_token(contract_id="ANOTHER", last_updated="2099-01-01T00:00:00Z")
         await yard.put_tariff(TARIFF)
@@ -190,6 +192,36 @@ async def test_a_session_without_a_tariff_for_its_driver_is_billed_later_to_whom
         told, billed = (await yard.session())["cdr_token"], (await yard.cdr())["cdr_token"]
         assert billed == told
         assert billed["contract_id"] == samples.token()["contract_id"]
+
+
+@pytest.mark.req("TA-09", "CD-13")
+async def test_a_session_before_its_tariff_is_valid_is_not_billed_by_it(database_url: str) -> None:
+    yet_to_come = {**TARIFF, "start_date_time": at(60)}
+    async with open_yard(database_url, tariff=yet_to_come) as yard:
+        [_, outcome] = await yard.report(start(), stop(kwh=105))
+        assert outcome["note"] == (
+            "No Tariff of the Connector is for REGULAR at 2026-03-01T10:00:00Z: TARIFF-1."
+        )
+        assert await yard.cdrs() == []
+        await yard.put_tariff(TARIFF)
+        [listed] = await yard.listed(trouble=True)
+        await yard.bill(listed["id"])
+        assert (await yard.cdr())["total_energy"] == 5
+
+
+@pytest.mark.req("TA-09")
+async def test_staff_are_told_of_a_session_that_is_priced_by_a_tariff_that_is_over(
+    sqlite_url: str,
+) -> None:
+    over = {**TARIFF, "end_date_time": "2026-02-01T00:00:00Z"}
+    async with open_yard(sqlite_url, tariff=over) as yard:
+        await yard.report(start(), stop(kwh=105))
+        assert (await yard.cdr())["total_energy"] == 5
+        [listed] = await yard.listed()
+        assert listed["notes"] == [
+            "The Tariff TARIFF-1 ended on 2026-02-01T00:00:00Z: it prices the session from "
+            "2026-03-01T10:00:00Z on, since none was valid then."
+        ]
 
 
 @pytest.mark.req("SE-24")
