@@ -36,6 +36,8 @@ class Demand:
     connector_id: str | None = None
     transaction_id: str | None = None
     """The station's own name for the session meant."""
+    session_id: str | None = None
+    """Its Session: what names one that no station has reported."""
     details: Document = field(default_factory=dict)
     """What the wish needs: `token`, `expiry_date`, `reservation_id` (ours), `charging_profile`,
     `duration` in seconds, `preferences`."""

@@ -29,6 +29,7 @@ async def demand_of(db: AsyncSession, errand: Errand) -> Demand:
         evse_uid=errand.evse_uid,
         connector_id=errand.connector_id,
         transaction_id=await transaction_of(db, errand.owner.key, errand.session_id),
+        session_id=errand.session_id,
         details=details,
         timeout=(errand.deadline - begun) / 1e6,
     )

@@ -164,6 +164,7 @@ async def _ask(here: Context, party: Party, session: Document, preferences: Docu
         evse_uid,
         connector_id,
         transaction_id,
+        session["id"],
         {"preferences": preferences},
         _TIMEOUT,
     )

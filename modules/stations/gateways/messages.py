@@ -27,6 +27,9 @@ class StationDemand(OCPIModel):
     transaction_id: str | None = Field(
         None, description="Your name for the session meant, as you reported its start."
     )
+    session_id: str | None = Field(
+        None, description="The session meant: Session.id, also where no start was reported."
+    )
     timeout: int = Field(description="Seconds after which the partner is told TIMEOUT.")
     token: Token | None = Field(None, description="START_SESSION, RESERVE_NOW: who is to charge.")
     reservation_id: int | None = Field(

@@ -29,6 +29,7 @@ def demand_document(demand: Demand) -> Document:
         "evse_uid": demand.evse_uid,
         "connector_id": demand.connector_id,
         "transaction_id": demand.transaction_id,
+        "session_id": demand.session_id,
         "timeout": math.ceil(demand.timeout),
     }
     return {name: value for name, value in members.items() if value is not None}

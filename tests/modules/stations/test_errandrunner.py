@@ -13,12 +13,15 @@ import pytest
 from sqlalchemy import update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+import modules.sessions.own
 from modules.stations.errandrunner import ErrandRunner
+from modules.stations.gateways.webhook import demand_document
 from ocpi.database import Database
 from ocpi.errands import Errand, follow_up, overdue, take_new
 from ocpi.gateway import Demand, GatewayFailed, Wish
+from ocpi.testing import samples
 from ocpi.testing.mock.misbehaviour import Match, Rule
-from tests.house import OURS
+from tests.house import OURS, OWNER
 from tests.modules.stations.yard import (
     ACCEPTED,
     Puppet,
@@ -74,6 +77,23 @@ async def test_a_station_hears_what_it_needs_and_nothing_that_a_partner_slips_in
         assert second.document["reservation_id"] == "Res-1"
         assert set(reserve.details) == {"token", "expiry_date", "reservation_id"}
         assert reserve.details["reservation_id"] == (await yard.reservation()).key
+
+
+@pytest.mark.req("CM-16", "CP-07")
+async def test_a_session_that_no_station_has_reported_is_named_to_it(sqlite_url: str) -> None:
+    gateway = Puppet()
+    async with open_yard(sqlite_url, gateway) as yard:
+        theirs = samples.cdr_token(country_code="FR", party_id="NEW")
+        session = samples.session(**OWNER, cdr_token=theirs)
+        await modules.sessions.own.put_own(yard.database, OURS, session["id"], session)
+        named = {"session_id": session["id"].lower()}
+        stopped = await yard.emsp.command("STOP_SESSION", named)
+        assert await yard.result(stopped) == "ACCEPTED"
+        preferences = await yard.emsp.set_preferences(session["id"], {"profile_type": "REGULAR"})
+        assert preferences.data == "ACCEPTED"
+        asked = [demand_document(each) for each in gateway.demands]
+        assert [each["session_id"] for each in asked] == [session["id"]] * 2
+        assert not any("transaction_id" in each for each in asked)
 
 
 @pytest.mark.req("CM-07", "CM-08", "CM-11")
