@@ -25,6 +25,7 @@ from ocpi.editing import object_key
 from ocpi.errands import Errand, tell
 from ocpi.errors import UnknownLocation, UnknownObject
 from ocpi.parties import PartnerEndpoint
+from ocpi.spec.document import decode
 from ocpi.spec.moments import format_moment, microseconds, moment_of
 from ocpi.spec.reading import dump
 
@@ -69,7 +70,11 @@ async def take_result(desk: Desk, report: ResultReport) -> Outcome:
     answered = dump(report)
     if await settle(desk.db, errand, answered, desk.settings.currency):
         return Outcome(Taken.TAKEN, errand=True)
-    return Outcome(Taken.KEPT, "It has a result already, or came too late.")
+    await desk.db.refresh(errand)
+    stands = decode(errand.result or "{}").get("result")
+    if stands == report.result:
+        return Outcome(Taken.REPEATED)
+    return Outcome(Taken.KEPT, f"Its result is {stands} already.")
 
 
 async def change_profile(desk: Desk, report: ProfileReport) -> Outcome:

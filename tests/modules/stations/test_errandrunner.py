@@ -96,6 +96,24 @@ async def test_a_session_that_no_station_has_reported_is_named_to_it(sqlite_url:
         assert not any("transaction_id" in each for each in asked)
 
 
+@pytest.mark.req("CM-07")
+async def test_a_result_that_is_reported_again_is_repeated_and_another_one_kept(
+    sqlite_url: str,
+) -> None:
+    async with open_yard(sqlite_url, Puppet(answer=None)) as yard:
+        command = await yard.start()
+        [errand] = await yard.errands()
+        rejected, accepted = (
+            {"type": "result", "id": errand.id, "result": word} for word in ("REJECTED", "ACCEPTED")
+        )
+        outcomes = await yard.report(rejected, rejected, accepted)
+        told = [(each.result, each.note) for each in outcomes]
+        kept = ("kept", "Its result is REJECTED already.")
+        assert told == [("taken", None), ("repeated", None), kept]
+        assert await yard.result(command) == "REJECTED"
+        assert len(command.results) == 1
+
+
 @pytest.mark.req("CM-07", "CM-08", "CM-11")
 async def test_a_station_that_says_nothing_is_told_as_timeout_once(database_url: str) -> None:
     gateway = Puppet(answer=None)
@@ -106,7 +124,7 @@ async def test_a_station_that_says_nothing_is_told_as_timeout_once(database_url:
         [errand] = await yard.errands()
         late = {"type": "result", "id": errand.id, "result": "ACCEPTED"}
         [outcome] = await yard.report(late)
-        assert outcome.result == "kept"
+        assert (outcome.result, outcome.note) == ("kept", "Its result is TIMEOUT already.")
         await asyncio.sleep(0.3)
         assert [each["result"] for each in command.results] == ["TIMEOUT"]
         assert yard.emsp.violations == []
