@@ -47,6 +47,11 @@ class Authorization(SQLModel, table=True):
         evses = None if self.evse_uids is None else decode(self.evse_uids)
         return evses is None or evse_uid.lower() in [each.lower() for each in evses]
 
+    @property
+    def for_one_evse(self) -> bool:
+        """Whether it is for a single EVSE, where a card serves one car at a time."""
+        return self.evse_uids is not None and len(decode(self.evse_uids)) == 1
+
     def use_up(self) -> None:
         """A session came of it: from now on it holds nowhere, and tells only whose token it is."""
         self.evse_uids = encode([])

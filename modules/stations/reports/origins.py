@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.commands.reservations import BILLED, OPEN, Fate, Reservation
-from modules.stations.reports.forms import Beginning
+from modules.stations.reports.forms import Beginning, PresentedToken
 from modules.stations.reports.sites import NOT_AVAILABLE
 from modules.tokens.authorizations import Authorization, authorizations_of
 from modules.tokens.covering import issuer_key, refused
@@ -19,6 +19,7 @@ from ocpi.gateway import Wish
 from ocpi.headers import Party
 from ocpi.parties import PartnerRole, PlatformID
 from ocpi.spec.document import decode
+from ocpi.spec.types import TokenType
 
 # How long before a start its authorization or command may lie: a car may wait for its turn.
 _REMEMBERED = 24 * 3600 * 1_000_000
@@ -43,7 +44,7 @@ class Origin:
     missed: Reservation | None = None
     """The one that would be used, had it not been billed before the start was reported."""
     grants: Sequence[Errand | Authorization] = ()
-    """The command and the authorization that led to it, locked: they lead to no other session."""
+    """The command and the authorizations that led to it, locked: they lead to no other session."""
 
     @property
     def cdr_token(self) -> Document:
@@ -74,27 +75,36 @@ async def find_origin(db: AsyncSession, asked: Asked, beginning: Beginning) -> O
     missed = fitting is not None and fitting.fate in BILLED
     reservation = None if missed else fitting
     known = await _authorizations(db, asked, key) if key else []
-    found = next((each for each in known if _allows(each, asked, beginning)), None)
+    allowing = [each for each in known if _allows(each, asked, beginning)]
+    found = next(iter(allowing), None)
     way = _last(found, command, reservation)
     if way is None:
         token = await _token(db, key, known, commands) if key else None
         way = None if token is None else (token, "WHITELIST", None)
-    grants = [each for each in (command, found) if each is not None]
+    grants: list[Errand | Authorization] = [] if command is None else [command]
+    grants += [each for each in allowing if each is found or each.for_one_evse]
     return None if way is None else Origin(*way, reservation, fitting if missed else None, grants)
 
 
 async def why_unknown(db: AsyncSession, beginning: Beginning) -> str:
     """Why it is not known who charges, and what to do, for staff."""
-    uid = beginning.token.uid if beginning.token else "none"
-    key = _key_of(beginning)
+    token, key = beginning.token, _key_of(beginning)
+    uid = token.uid if token else "none"
     stored = [decode(each.body) for each in await tokens_named_in(db, key)] if key else []
     if len(stored) < 2:
-        return f"The token {uid} is not known, so there is no Session to tell."
+        but = await _other_types(db, token) if token else ""
+        return f"The token {uid} is not known{but}, so there is no Session to tell."
     owners = sorted(f"{each['country_code']}*{each['party_id']}" for each in stored)
     return (
         f"The token {uid} is one of {' and one of '.join(owners)}, so there is no Session to tell. "
         "Ask them whose driver it was, and bill it by POST /admin/cdrs with that one's cdr_token."
     )
+
+
+async def _other_types(db: AsyncSession, token: PresentedToken) -> str:
+    """By which type a token is not known, where it is known by others."""
+    known = [each for each in TokenType if await tokens_named_in(db, token_key(token.uid, each))]
+    return f" as {token.type}, but as {' and as '.join(known)}" if known else ""
 
 
 def _last(

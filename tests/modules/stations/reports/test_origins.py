@@ -179,6 +179,29 @@ async def test_an_authorization_leads_to_one_session(yard: Yard, location_id: st
     assert {each["cdr_token"]["contract_id"] for each in await yard.sessions()} == {"DE-MSP-X"}
 
 
+@pytest.mark.req("SE-19", "TK-20", "CD-15")
+async def test_a_driver_who_tried_twice_at_an_evse_has_authorized_one_session_there(
+    yard: Yard,
+) -> None:
+    moment, token = await yard.now(), samples.token()
+    for n in (3, 2):
+        await authorize(yard, token, moment - n * MINUTE, reference=f"{n}", evse_uids='["EVSE-1"]')
+    await yard.report(now(), stop(moment=None, kwh=105), now(name="t2"))
+    assert ways(await yard.sessions()) == [("AUTH_REQUEST", "2"), ("WHITELIST", None)]
+
+
+@pytest.mark.req("SE-19", "TK-20", "CD-15")
+@pytest.mark.parametrize("evse_uids", [None, '["EVSE-1", "EVSE-2"]'])
+async def test_a_card_that_was_held_up_for_two_cars_has_authorized_two_sessions(
+    local: Yard, evse_uids: str | None
+) -> None:
+    moment, token = await local.now(), samples.token()
+    for n in (3, 2):
+        await authorize(local, token, moment - n * MINUTE, reference=f"{n}", evse_uids=evse_uids)
+    await local.report(now(), now(name="t2", evse_uid="EVSE-2"))
+    assert ways(await local.sessions()) == [("AUTH_REQUEST", "2"), ("AUTH_REQUEST", "3")]
+
+
 @pytest.mark.req("SE-19", "CM-25")
 async def test_an_authorization_by_a_command_leads_to_no_session_beside_that_of_the_command(
     local: Yard,
@@ -288,6 +311,15 @@ async def test_without_token_command_and_reservation_nobody_is_known(local: Yard
     [outcome] = await local.report(now(name="t2", token=None, command_id="nothing"))
     assert "is not known" in outcome["note"]
     assert await local.sessions() == []
+
+
+async def test_a_token_that_is_known_by_other_types_is_said_to_be(local: Yard) -> None:
+    await local.add_token(type="OTHER")
+    [outcome] = await local.report(now(token={"uid": samples.token()["uid"], "type": "APP_USER"}))
+    assert outcome["note"] == (
+        "The token 04A1B2C3D4E5F6 is not known as APP_USER, but as OTHER and as RFID, so there is "
+        "no Session to tell."
+    )
 
 
 @pytest.mark.req("TK-22")
