@@ -61,8 +61,9 @@ _PRESENTED = ("evse_uid", "connector_id", *_DRIVER)
 async def start(desk: Desk, report: StartReport) -> Outcome:
     """A session begins, unless it is known; it may have gone on or ended already."""
     case = await open_case(desk, report.transaction_id)
-    at = desk.moment(report.at)
-    return await case.put_back(await _begin(case, report, format_moment(at)))
+    again = report.at is None and _is_known(case.record, report)
+    at = str(case.record.started_at) if again else format_moment(desk.moment(report.at))
+    return await case.put_back(await _begin(case, report, at))
 
 
 async def measure(desk: Desk, report: MeterReport) -> Outcome:
@@ -84,8 +85,10 @@ async def stop(desk: Desk, report: StopReport) -> Outcome:
     if report.start is not None and not case.record.begun:
         await _begin(case, report.start, format_moment(report.start.at))
     signed = None if report.signed_data is None else dump(report.signed_data)
-    at = desk.moment(report.at)
-    taken, note = case.record.end(at, reading_of(report), signed)
+    values, ended = reading_of(report), case.record.ended_at
+    again = report.at is None and ended is not None and case.record.has(ended, values)
+    at = parse_moment(str(ended)) if again else desk.moment(report.at)
+    taken, note = case.record.end(at, values, signed)
     return await case.put_back(Outcome(taken, note))
 
 
@@ -191,8 +194,7 @@ async def _begin(case: Case, beginning: Beginning, at: str) -> Outcome:
     taken, note = record.begin(parse_moment(at), site.evse_uid, reading_of(beginning))
     if taken is Taken.KEPT and len(record.notes) > noted and record.ended:
         _keep_reuse(case, at, site)
-    told = dump(beginning)
-    presented = {name: told[name] for name in _PRESENTED if name in told}
+    presented = _presented(beginning)
     if taken is Taken.REPEATED and _corrects(record, presented):
         taken = Taken.TAKEN
     if taken is not Taken.TAKEN:
@@ -203,6 +205,21 @@ async def _begin(case: Case, beginning: Beginning, at: str) -> Outcome:
     case.charge.evse_key = place_key(desk.location_id, site.evse_uid)
     await _let_others_close(case, parse_moment(at))
     return Outcome(taken, await _fix(case, beginning, site))
+
+
+def _is_known(record: Record, report: StartReport) -> bool:
+    """Whether a start without a moment is the one that is known, sent again word for word.
+
+    Another session's under the same transaction_id has another value of the meter at least.
+    """
+    same = record.begun and record.presented == _presented(report)
+    return same and record.has(str(record.started_at), reading_of(report))
+
+
+def _presented(beginning: Beginning) -> Document:
+    """Where somebody charges, and how the station named the driver."""
+    told = dump(beginning)
+    return {name: told[name] for name in _PRESENTED if name in told}
 
 
 def _keep_reuse(case: Case, at: str, site: Site) -> None:

@@ -124,7 +124,7 @@ class Record:
         """Take meter values and the vehicle's state."""
         moment = format_moment(at)
         entry = {"at": moment, "state": state}
-        if self._has(moment, values) and (state is None or entry in self.states):
+        if self.has(moment, values) and (state is None or entry in self.states):
             return Taken.REPEATED, None
         if self.completed and not self._lacks_energy:
             return Taken.KEPT, self.note(_too_late(moment, {**values, "state": state}))
@@ -151,7 +151,7 @@ class Record:
         """Take the stop; the first one counts, and what it lacked may come when it comes again."""
         moment = format_moment(at)
         same = self.ended_at == moment
-        if self.ended and not (same and self._lacks_energy and not self._has(moment, values)):
+        if self.ended and not (same and self._lacks_energy and not self.has(moment, values)):
             if same and not (values.get("kwh", Decimal(0)) > self._highest()):
                 return Taken.REPEATED, None
             return Taken.KEPT, self.note(f"A second stop was reported. {_too_late(moment, values)}")
@@ -177,11 +177,12 @@ class Record:
 
     def _add_reading(self, moment: str, values: Values) -> None:
         """Put values in their place by time."""
-        if not self._has(moment, values):
+        if not self.has(moment, values):
             self.readings.append({"at": moment, **values})
             self.readings.sort(key=_place_of)
 
-    def _has(self, moment: str, values: Values) -> bool:
+    def has(self, moment: str, values: Values) -> bool:
+        """Whether values of that moment are known, or there are none."""
         known = (each.items() for each in self.readings if each["at"] == moment)
         return not values or any(items >= values.items() for items in known)
 
