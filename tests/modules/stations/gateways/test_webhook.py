@@ -120,7 +120,9 @@ EVERY_DETAIL = {
 
 
 def test_what_is_sent_is_as_the_openapi_document_describes_it() -> None:
-    sent = demand_document(replace(DEMAND, transaction_id="T", session_id="S", details=EVERY_DETAIL))
+    sent = demand_document(
+        replace(DEMAND, transaction_id="T", session_id="S", details=EVERY_DETAIL)
+    )
     assert set(sent) == set(StationDemand.model_fields)
     assert defects(decode(encode(sent)), StationDemand) == []
 

@@ -1,4 +1,4 @@
-"""What is reported again without a moment, which is another one each time, is known all the same."""
+"""What is reported again without a moment, another one each time, is known all the same."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.modules.stations.reports.yard import Yard, meter, open_yard, start, stop
+from tests.modules.stations.reports.yard import Document, Yard, meter, open_yard, start, stop
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ async def test_a_start_that_is_sent_again_while_its_session_goes_on_is_repeated(
 
 @pytest.mark.parametrize("over", [{"kwh": 120}, {"evse_uid": "EVSE-2"}, {"token": {"uid": "X"}}])
 async def test_another_session_under_a_known_id_is_told_apart_without_a_moment(
-    local: Yard, over: dict[str, object]
+    local: Yard, over: Document
 ) -> None:
     await local.report(start(moment=None), stop(moment=None, kwh=105))
     [outcome] = await local.report(start(moment=None, **over))

@@ -217,11 +217,11 @@ async def test_staff_are_told_of_a_session_that_is_priced_by_a_tariff_that_is_ov
     async with open_yard(sqlite_url, tariff=over) as yard:
         await yard.report(start(), stop(kwh=105))
         assert (await yard.cdr())["total_energy"] == 5
-        [listed] = await yard.listed()
-        assert listed["notes"] == [
+        [[note]] = [listed["notes"] for listed in await yard.listed()]
+        assert note == (
             "The Tariff TARIFF-1 ended on 2026-02-01T00:00:00Z: it prices the session from "
             "2026-03-01T10:00:00Z on, since none was valid then."
-        ]
+        )
 
 
 @pytest.mark.req("SE-24")
