@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from itertools import islice
 from typing import Any
@@ -13,7 +13,7 @@ import modules.locations.own
 import modules.tariffs.own
 from modules.locations.parts import Place
 from modules.locations.store import locations
-from modules.stations.imports.records import Imported, Refusal, Remark
+from modules.stations.imports.records import Imported, Parts, Refusal, Remark
 from modules.tariffs.store import tariffs
 from ocpi.database import Database, clock_of, stamp
 from ocpi.dating import later
@@ -84,36 +84,38 @@ async def publish_records(
     while batch := list(islice(stream, BATCH)):
         report.refusals.extend(record for record in batch if isinstance(record, Refusal))
         imported = [record for record in batch if isinstance(record, Imported)]
-        documents = [_owned(record, owner, report) for record in imported]
-        report.counts += await _publish_batch(database, kind, owner, documents, dry_run=dry_run)
+        owned = [_owned(record, owner, report) for record in imported]
+        report.counts += await _publish_batch(database, kind, owner, owned, dry_run=dry_run)
         seen(len(batch))
     return report
 
 
 async def _publish_batch(
-    database: Database, kind: Kind, owner: Party, documents: Sequence[Document], *, dry_run: bool
+    database: Database, kind: Kind, owner: Party, records: Sequence[Imported], *, dry_run: bool
 ) -> Counter[Outcome]:
     async with database.write() as db:
-        counts = await _publish(db, kind, owner, documents)
+        counts = await _publish(db, kind, owner, records)
         if dry_run:
             await db.rollback()
     return counts
 
 
 async def _publish(
-    db: AsyncSession, kind: Kind, owner: Party, documents: Sequence[Document]
+    db: AsyncSession, kind: Kind, owner: Party, records: Sequence[Imported]
 ) -> Counter[Outcome]:
     """New objects by a few statements for all of them, known ones each by itself."""
-    stored = await _locked(db, kind, owner, documents)
+    stored = await _locked(db, kind, owner, [record.document for record in records])
     now = later(None, await clock_of(db, Stream.STATE))
     counts: Counter[Outcome] = Counter()
     new: list[Document] = []
-    for document in (_by_now(each, now) for each in documents):
+    for record in records:
+        document = _by_now(record.document, now)
         known = stored.get(object_key(owner, document["id"]))
         if known is None:
             # By an older date, partners that pull what is new would miss it (IP-24).
             new.append({**document, "last_updated": now})
         else:
+            document = _with_refused(known, document, record.refused)
             counts[await kind.update(db, owner, known, document, now)] += 1
     if new:
         await kind.create(db, owner, new)
@@ -132,14 +134,14 @@ async def _locked(
     return stored | await kind.store.lock_many(db, owner, new) if new else stored
 
 
-def _owned(record: Imported, owner: Party, report: Report) -> Document:
+def _owned(record: Imported, owner: Party, report: Report) -> Imported:
     report.remarks.extend(record.remarks)
     named = Party(*record.owner)
     if named.key != owner.key:
         reason = f"was {named}; it is published as {owner}"
         report.remarks.append(Remark(record.document["id"], "party_id", reason))
     owned = {"country_code": owner.country_code, "party_id": owner.party_id}
-    return {**record.document, **owned}
+    return replace(record, document={**record.document, **owned})
 
 
 async def _update_location(
@@ -183,6 +185,38 @@ def _by_now(document: Document, now: str) -> Document:
             dated[name] = [_by_now(part, now) for part in document[name]]
     dated["last_updated"] = min(document.get("last_updated", now), now, key=parse_moment)
     return dated
+
+
+def _with_refused(stored: Document, document: Document, refused: Parts) -> Document:
+    """The Location with what is stored of the parts that the file has, but in no form to be used.
+
+    Where it cannot be told which part that was, any that is missing may be it.
+    """
+    if not refused:
+        return document
+    lost: dict[str | None, set[str | None]] = {}
+    for uid, connector_id in refused:
+        lost.setdefault(uid and uid.lower(), set()).add(connector_id and connector_id.lower())
+    before = stored.get("evses", [])
+    known = {evse["uid"].lower(): evse["connectors"] for evse in before}
+    evses = []
+    for evse in document.get("evses", []):
+        uid = evse["uid"].lower()
+        theirs = lost.get(uid, set()) | lost.get(None, set())
+        connectors = _and_lost("id", known.get(uid, []), evse["connectors"], theirs)
+        evses.append({**evse, "connectors": connectors})
+    evses = _and_lost("uid", before, evses, set(lost))
+    return {**document, "evses": evses} if evses else document
+
+
+def _and_lost(
+    name: str, before: Sequence[Document], parts: Sequence[Document], lost: set[str | None]
+) -> list[Document]:
+    """Parts, and of those before them the lost ones, in the old order; None is any missing."""
+    now = {part[name].lower(): part for part in parts}
+    kept = {part[name].lower(): part for part in before}
+    kept = {key: part for key, part in kept.items() if key in now or lost & {key, None}}
+    return list({**kept, **now}.values())
 
 
 def _beside_stored(stored: Document, document: Document, now: str) -> Document:

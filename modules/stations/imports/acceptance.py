@@ -56,6 +56,7 @@ class Acceptance:
             if _is_new(uid, self._evse_uids):
                 kept.append(evse)
             else:
+                draft.refused.add((uid, None))
                 yield Refusal(f"{draft.record}/{uid}", "uid", "stands twice in this file")
         draft.document["evses"] = kept
 
@@ -81,14 +82,18 @@ def _drop_unsound(draft: Draft) -> Iterator[Refusal]:
         return
     kept: list[Any] = []
     for position, evse in enumerate(evses):
-        name = f"{draft.record}/{_name(evse, 'uid', position)}"
+        name = f"{draft.record}/{_id(evse, 'uid') or f'[{position}]'}"
         if isinstance(evse, dict) and isinstance(evse.get("connectors"), list):
             sound: list[Any] = []
             for place, connector in enumerate(evse["connectors"]):
-                part = f"{name}/{_name(connector, 'id', place)}"
-                yield from _sort(Connector, connector, part, sound)
+                part = f"{name}/{_id(connector, 'id') or f'[{place}]'}"
+                for refusal in _sort(Connector, connector, part, sound):
+                    draft.refused.add((_id(evse, "uid"), _id(connector, "id")))
+                    yield refusal
             evse["connectors"] = sound
-        yield from _sort(EVSE, evse, name, kept)
+        for refusal in _sort(EVSE, evse, name, kept):
+            draft.refused.add((_id(evse, "uid"), None))
+            yield refusal
     draft.document["evses"] = kept
 
 
@@ -103,9 +108,10 @@ def _sort(model: type[OCPIModel], part: Any, name: str, sound: list[Any]) -> Ite
         sound.append(part)
 
 
-def _name(part: Any, member: str, position: int) -> str:
+def _id(part: Any, member: str) -> str | None:
+    """What a part is called; None where that cannot be read."""
     name = part.get(member) if isinstance(part, dict) else None
-    return name if isinstance(name, str) and name else f"[{position}]"
+    return name if isinstance(name, str) and name else None
 
 
 def _accepted_or_refused(model: type[OCPIModel], draft: Draft) -> Outcome:
@@ -126,7 +132,7 @@ def _accepted(model: type[OCPIModel], draft: Draft) -> Imported:
     ]
     if isinstance(parsed, Location):
         remarks += [Remark(draft.record, *each) for each in _settle(parsed)]
-    return Imported(dump(parsed), remarks)
+    return Imported(dump(parsed), remarks, draft.refused)
 
 
 def _settle(location: Location) -> Iterator[tuple[str, str]]:

@@ -11,6 +11,7 @@ from modules.stations.imports.irvepoints import (
     TOLD_BY_EVSE,
     Row,
     build_evse,
+    named_station,
     normalize,
     point_of,
     station_of,
@@ -26,10 +27,12 @@ from modules.stations.imports.places import (
     time_zone_at,
 )
 from modules.stations.imports.records import (
+    UNCLEAR,
     Document,
     Draft,
     Found,
     Importer,
+    Parts,
     Refusal,
     UnusableError,
 )
@@ -55,20 +58,25 @@ def draft_stations(
 ) -> Iterator[Draft | Refusal]:
     """Yield the stations in the order of their first points, and the points that are lost."""
     towns = Towns()
+    unclear: set[str | None] = set()  # The stations of points that are lost; None: of any.
     with Spool() as spool:
         for each in rows:
             if isinstance(each, Refusal):
+                unclear.add(None)
                 yield each
                 continue
             row = Found(each.label, normalize(each.values))
             station = station_of(row.values)
             if station is None:
+                unclear.add(named_station(row.values))
                 yield Refusal(row.label, "id_pdc_itinerance", "is missing, and so is a local id")
                 continue
             towns.learn(row.values.get("code_insee_commune") or "", _published_place(row.values))
             spool.add(station, row)
         for station, group in spool.groups():
-            yield from _draft_station(station, [row.values for row in group], towns, importer)
+            refused: Parts = {UNCLEAR} if unclear & {None, station} else set()
+            draft = Draft(station, {}, refused=refused)
+            yield from _draft_station(draft, [row.values for row in group], towns, importer)
 
 
 def count_stations(rows: Iterable[Found | Refusal]) -> int:
@@ -77,16 +85,17 @@ def count_stations(rows: Iterable[Found | Refusal]) -> int:
 
 
 def _draft_station(
-    station: str, rows: list[Row], towns: Towns, importer: Importer
+    draft: Draft, rows: list[Row], towns: Towns, importer: Importer
 ) -> Iterator[Draft | Refusal]:
     shared = _shared(rows)
-    draft = Draft(station, {})
     evses: list[Document] = []
     for row in rows:
-        record = f"{station}/{point_of(row)}"
+        point = point_of(row)
+        record = f"{draft.record}/{point}"
         try:
             evse, remarks = build_evse(record, row, shared, importer)
         except UnusableError as error:
+            draft.refused.add((point, None))
             yield Refusal(record, error.field, error.reason)
             continue
         evses.append(evse)
@@ -94,7 +103,7 @@ def _draft_station(
     try:
         _fill_location(draft, rows, towns, importer)
     except UnusableError as error:
-        yield Refusal(station, error.field, error.reason)
+        yield Refusal(draft.record, error.field, error.reason)
         return
     draft.document["evses"] = evses
     draft.document["irve"] = _untold(shared, draft.document)

@@ -47,11 +47,15 @@ def station_of(row: Row) -> str | None:
     None when the point itself has no id.
     """
     point = point_of(row)
-    station = _id(row, "id_station_itinerance") or _id(row, "id_station_local")
+    station = named_station(row)
     if point is None or station:
         return point and station
     match = _EVSE_ID.fullmatch(point)
     return f"{match[1]}{match[2]}P{match[3]}" if match else point
+
+
+def named_station(row: Row) -> str | None:
+    return _id(row, "id_station_itinerance") or _id(row, "id_station_local")
 
 
 def point_of(row: Row) -> str | None:

@@ -6,6 +6,11 @@ from typing import Any
 
 Document = dict[str, Any]
 
+# The parts of a Location that a file has, but that could not be used: EVSE uid and Connector id,
+# either None where it cannot be read.
+Parts = set[tuple[str | None, str | None]]
+UNCLEAR = (None, None)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -31,6 +36,7 @@ class Imported:
 
     document: Document
     remarks: list[Remark]
+    refused: Parts = field(default_factory=set)
 
     @property
     def owner(self) -> tuple[str, str]:
@@ -59,6 +65,7 @@ class Draft:
     record: str
     document: Document
     remarks: list[Remark] = field(default_factory=list)
+    refused: Parts = field(default_factory=set)
 
     def remark(self, path: str, reason: str) -> None:
         self.remarks.append(Remark(self.record, path, reason))

@@ -19,6 +19,7 @@ style, lists are separated by blanks. What belongs to a Location or EVSE counts 
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from math import ceil
 
@@ -28,10 +29,12 @@ from modules.stations.imports.hours import parse_hours
 from modules.stations.imports.places import add_time_zone, coordinate
 from modules.stations.imports.plugs import ac_amperage, ac_power_type
 from modules.stations.imports.records import (
+    UNCLEAR,
     Document,
     Draft,
     Found,
     Importer,
+    Parts,
     Refusal,
     UnusableError,
 )
@@ -65,16 +68,20 @@ def draft_stations(
     rows: Iterable[Found | Refusal], importer: Importer
 ) -> Iterator[Draft | Refusal]:
     """Yield the stations in the order of their first rows, and the rows that are lost."""
+    unclear = False  # Whether rows are lost of which it cannot be told whose they are.
     with Spool() as spool:
         for row in rows:
             if isinstance(row, Refusal):
+                unclear = True
                 yield row
             elif not row.values.get("location_id"):
+                unclear = True
                 yield Refusal(row.label, "location_id", "is required")
             else:
                 spool.add(row.values["location_id"].strip(), row)
         for location_id, group in spool.groups():
-            yield from _draft_station(location_id, group, importer)
+            refused: Parts = {UNCLEAR} if unclear else set()
+            yield from _draft_station(Draft(location_id, {}, refused=refused), group, importer)
 
 
 def count_stations(rows: Iterable[Found | Refusal]) -> int:
@@ -83,23 +90,29 @@ def count_stations(rows: Iterable[Found | Refusal]) -> int:
 
 
 def _draft_station(
-    location_id: str, group: list[Found], importer: Importer
+    draft: Draft, group: list[Found], importer: Importer
 ) -> Iterator[Draft | Refusal]:
-    evses: dict[str, Document] = {}
+    found_evses: dict[str, Document] = {}
+    numbers: Counter[str | None] = Counter()
     for found in group:
+        row = _texts(found)
+        uid = row.get("evse_uid") or row.get("evse_id", "").replace("*", "") or None
+        numbers[uid] += 1
+        connector_id = row.get("connector_id") or str(numbers[uid])
         try:
-            _add_connector(evses, _texts(found), importer)
+            _add_connector(found_evses, uid, connector_id, row, importer)
         except UnusableError as error:
-            yield Refusal(f"{location_id} ({found.label})", error.field, error.reason)
-    draft = Draft(location_id, {})
+            draft.refused.add(UNCLEAR if uid is None else (uid, connector_id))
+            yield Refusal(f"{draft.record} ({found.label})", error.field, error.reason)
     try:
         _fill_location(draft, _texts(group[0]), importer)
         add_time_zone(draft, importer.default_time_zone)
     except UnusableError as error:
-        yield Refusal(location_id, error.field, error.reason)
+        yield Refusal(draft.record, error.field, error.reason)
         return
-    draft.document["evses"] = list(evses.values())
-    newest = [evse["last_updated"] for evse in evses.values()]
+    evses = [evse for evse in found_evses.values() if evse["connectors"]]
+    draft.document["evses"] = evses
+    newest = [evse["last_updated"] for evse in evses]
     draft.document["last_updated"] = max(newest, default=format_moment(importer.moment))
     yield draft
 
@@ -147,16 +160,17 @@ def _boolean(row: Row, column: str, *, default: bool) -> bool:
     return _BOOLEANS[text]
 
 
-def _add_connector(evses: dict[str, Document], row: Row, importer: Importer) -> None:
-    uid = row.get("evse_uid") or row.get("evse_id", "").replace("*", "")
-    if not uid:
+def _add_connector(
+    evses: dict[str, Document], uid: str | None, connector_id: str, row: Row, importer: Importer
+) -> None:
+    """Add a row's Connector; its number counts, and what it says of its EVSE, though it is lost."""
+    if uid is None:
         raise UnusableError("evse_uid", "is required")
     last_updated = row.get("last_updated") or format_moment(importer.moment)
-    connector = _connector(row) | {"last_updated": last_updated}
     evse = evses.setdefault(uid, _evse(uid, row, last_updated))
-    connector.setdefault("id", str(len(evse["connectors"]) + 1))
-    if any(other["id"] == connector["id"] for other in evse["connectors"]):
-        raise UnusableError("connector_id", f"'{connector['id']}' stands twice in EVSE {uid}")
+    connector = {"id": connector_id, **_connector(row), "last_updated": last_updated}
+    if any(other["id"] == connector_id for other in evse["connectors"]):
+        raise UnusableError("connector_id", f"'{connector_id}' stands twice in EVSE {uid}")
     evse["connectors"].append(connector)
 
 
@@ -197,8 +211,6 @@ def _connector(row: Row) -> Document:
     }
     if watts is not None:
         connector["max_electric_power"] = watts
-    if "connector_id" in row:
-        connector["id"] = row["connector_id"]
     return connector
 
 
