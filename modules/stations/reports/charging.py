@@ -136,12 +136,25 @@ async def bill_again(db: AsyncSession, settings: Settings, charge: Charge) -> Ou
     outcome = await (_bill_reservation(case) if case.record.unused else _bill_session(case))
     if not charge.trouble or case.record.billed:
         return outcome
-    if charge.trouble.startswith(BILLED_ELSEWHERE):
+    if bill := await _bill_of_others(case):
         # Whoever tries again is told so by the outcome, and nothing is left to be done.
-        case.record.note(charge.trouble)
+        note = case.record.note(f"{BILLED_ELSEWHERE}: CDR {bill}.")
         charge.trouble, case.record.reused = case.record.reused, None
         await case.store()
+        outcome = replace(outcome, note=note)
     return replace(outcome, result=Taken.KEPT)
+
+
+async def _bill_of_others(case: Case) -> str | None:
+    """The CDR that somebody else made for a Session, be it under its `session_id` or its id."""
+    if case.record.session is None:
+        return None
+    session_id: str = case.record.session["session_id"]
+    bills = await cdrs.bills_of(case.desk.db, case.owner, [session_id])
+    if bills:
+        return bills[session_id.lower()]
+    cdr = await cdrs.get(case.desk.db, case.owner, session_id)
+    return None if cdr is None else str(cdr["id"])
 
 
 async def _bill_session(case: Case) -> Outcome:

@@ -25,6 +25,10 @@ SECOND = timedelta(seconds=1)
 _DECIMALS = 4  # As charging periods have them.
 _MOST_NOTES = 100
 _NOT_USED = ": not used."  # So end the notes that a further value may make untrue.
+_BY_STAFF = (
+    "out what was charged, and bill it by POST /admin/cdrs under the session_id; then bill this "
+    "one again, to have it listed no more."
+)
 
 
 class Taken(StrEnum):
@@ -224,15 +228,13 @@ class Record:
         if counting and max(later) < values[0]:
             return (
                 f"The meter began at {values[0]} kWh and counted from {min(later)} to {max(later)} "
-                "kWh then, so its energy is not known. Find out what was charged, and bill it by "
-                "POST /admin/cdrs under the session_id."
+                f"kWh then, so its energy is not known. Find {_BY_STAFF}"
             )
         if not self._lacks_energy:
             return None
         return (
-            "Its meter told no two values, so its energy is not known. Report the stop again with "
-            "its kwh, or find out what was charged, and bill it by POST /admin/cdrs under the "
-            "session_id."
+            "Its meter told no two values that can be used, so its energy is not known. Report the "
+            f"stop again with its kwh, or find {_BY_STAFF}"
         )
 
     @property

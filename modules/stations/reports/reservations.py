@@ -30,7 +30,7 @@ from ocpi.push.feed import Stream
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import format_moment, moment_of
 
-# So begins why there is no CDR of ours where there is one of somebody else.
+# Why there is no CDR of ours where there is one of somebody else.
 BILLED_ELSEWHERE = "Somebody else billed it"
 
 
