@@ -30,6 +30,7 @@ EXAMPLES: Mapping[str, str] = {
     "agreement list": "ocpi agreement list",
     "station charges": "ocpi station charges --trouble",
     "station bill": "ocpi station bill 17",
+    "station dismiss": "ocpi station dismiss 17",
     "station report": "ocpi station report LOC1 reports.json",
     "station import": "ocpi station import stations.json --dry-run",
     "station list": "ocpi station list --limit 20",

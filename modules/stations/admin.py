@@ -5,13 +5,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Path, Query, Request
 from pydantic import BaseModel, Field
 
-from modules.stations.reported import bill_reported, list_reported
+from modules.stations.reported import bill_reported, dismiss_reported, list_reported
 from modules.stations.reports.applying import Station, find_station, take_reports
 from modules.stations.reports.examples import EXAMPLES
 from modules.stations.reports.forms import FORMS, MOST, read_documents
 from modules.stations.reports.record import Taken
 from ocpi.editing import Document
 from ocpi.errors import InvalidParameters
+from ocpi.recent import Limit, Offset
 from ocpi.request import Here, Segment
 
 router = APIRouter(tags=["stations"])
@@ -99,18 +100,33 @@ class ChargeView(BaseModel):
     notes: list[str] = Field(description="What staff should know of it.")
 
 
+class ChargeList(BaseModel):
+    """Some of the sessions that stations reported, and how many match in all."""
+
+    total: int
+    charges: list[ChargeView]
+
+
 @router.get("/charges", summary="Sessions as stations reported them")
 async def list_charges(
     here: Here,
     *,
     trouble: Annotated[bool, Query(description="Only those that need somebody.")] = False,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-) -> list[ChargeView]:
+    limit: Limit = 100,
+    offset: Offset = 0,
+) -> ChargeList:
     """The newest first; those in trouble have no Session or no CDR, though they should."""
-    return [ChargeView(**each) for each in await list_reported(here.database, limit, trouble)]
+    total, found = await list_reported(here.database, trouble=trouble, limit=limit, offset=offset)
+    return ChargeList(total=total, charges=[ChargeView(**each) for each in found])
 
 
 @router.post("/charges/{charge_id}/bill", summary="Bill a session again")
 async def bill(here: Here, charge_id: ChargeID) -> ReportOutcome:
     """Once its token or Tariff is known, or its station has one: what was in trouble is mended."""
     return ReportOutcome(**(await bill_reported(here, charge_id)).document())
+
+
+@router.post("/charges/{charge_id}/dismiss", summary="Have a session in trouble no more")
+async def dismiss(here: Here, charge_id: ChargeID) -> ChargeView:
+    """When you have dealt with it: it is noted, and listed again only for what comes anew."""
+    return ChargeView(**await dismiss_reported(here, charge_id))

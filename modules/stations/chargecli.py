@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from modules.stations.reported import bill_reported, list_reported
+from modules.stations.reported import bill_reported, dismiss_reported, list_reported
 from modules.stations.reports.applying import find_station, take_reports
 from modules.stations.reports.desk import Outcome
 from modules.stations.reports.forms import read_documents
@@ -26,30 +26,51 @@ def list_charges(
     trouble: Annotated[
         bool, typer.Option("--trouble", help="Only those that need somebody.")
     ] = False,
+    offset: Annotated[int, typer.Option(min=0)] = 0,
     limit: Annotated[int, typer.Option(min=1, max=1000)] = 100,
     as_json: AsJSON = False,
 ) -> None:
     """List sessions as stations reported them, the newest first."""
 
-    async def act() -> Sequence[Document]:
+    async def act() -> tuple[int, Sequence[Document]]:
         async with open_context() as context:
-            return await list_reported(context.database, limit, trouble)
+            return await list_reported(
+                context.database, trouble=trouble, limit=limit, offset=offset
+            )
 
-    found = run(act())
+    total, found = run(act())
     if as_json:
-        print_json(found)
+        print_json({"total": total, "charges": found})
         return
-    print_table(_COLUMNS, [[each[name] for name in _COLUMNS] for each in found])
+    _print_charges(found)
+    typer.echo(f"{len(found)} of {total}")
 
 
-def bill_charge(
-    charge_id: Annotated[
-        int,
-        typer.Argument(metavar="ID", min=1, max=2**31 - 1, help="As `ocpi station charges` has it"),
-    ],
-    *,
-    as_json: AsJSON = False,
-) -> None:
+def _print_charges(charges: Sequence[Document]) -> None:
+    print_table(_COLUMNS, [[each[name] for name in _COLUMNS] for each in charges])
+
+
+ChargeID = Annotated[
+    int,
+    typer.Argument(metavar="ID", min=1, max=2**31 - 1, help="As `ocpi station charges` has it"),
+]
+
+
+def dismiss_charge(charge_id: ChargeID, *, as_json: AsJSON = False) -> None:
+    """Have a session in trouble no more, once you have dealt with it."""
+
+    async def act() -> Document:
+        async with open_context() as context:
+            return await dismiss_reported(context, charge_id)
+
+    charge = run(act())
+    if as_json:
+        print_json(charge)
+    else:
+        _print_charges([charge])
+
+
+def bill_charge(charge_id: ChargeID, *, as_json: AsJSON = False) -> None:
     """Bill a session again, once its token or Tariff is known."""
 
     async def act() -> Outcome:

@@ -1,6 +1,6 @@
 """What stations reported of each charging session: the raw material of its Session and CDR."""
 
-from sqlalchemy import BigInteger, Index, Text
+from sqlalchemy import BigInteger, Index, Text, text
 from sqlmodel import Field, SQLModel
 
 
@@ -13,6 +13,13 @@ class Charge(SQLModel, table=True):
         Index("ix_charge_evse", "owner", "evse_key", "open"),
         Index("ix_charge_session", "owner", "session_key"),
         Index("ix_charge_closing", "closing_at"),
+        # By the id, which never changes: what is reported of the others costs nothing more.
+        Index(
+            "ix_charge_trouble",
+            "id",
+            postgresql_where=text("trouble IS NOT NULL"),
+            sqlite_where=text("trouble IS NOT NULL"),
+        ),
     )
 
     id: int | None = Field(default=None, primary_key=True)

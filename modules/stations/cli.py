@@ -15,7 +15,7 @@ from modules.locations.own import patch_own
 from modules.locations.parts import Place
 from modules.locations.store import locations
 from modules.locations.tagging import tag_location
-from modules.stations.chargecli import bill_charge, list_charges, post_reports
+from modules.stations.chargecli import bill_charge, dismiss_charge, list_charges, post_reports
 from modules.stations.imports.reading import count_records, read_stations, read_tariffs
 from modules.stations.publishing import (
     LOCATIONS,
@@ -41,6 +41,7 @@ from ocpi.terminal import AsJSON, print_json, print_table, run
 station_app = typer.Typer(help="Our stations, published as Locations.", no_args_is_help=True)
 station_app.command("charges")(list_charges)
 station_app.command("bill")(bill_charge)
+station_app.command("dismiss")(dismiss_charge)
 station_app.command("report")(post_reports)
 
 

@@ -57,7 +57,7 @@ async def session_gauges(context: Context) -> Sequence[Metric]:
 
 
 async def trouble_gauges(context: Context) -> Sequence[Metric]:
-    """Sessions that need somebody. All that stations reported is read: not for every scrape."""
+    """Sessions that need somebody."""
     troubled = gauge(
         "ocpi_sessions_in_trouble",
         "Sessions reported that could not be told or billed: `ocpi station charges --trouble`.",

@@ -25,7 +25,6 @@ from ocpi.parties import OurParty, PlatformID
 from ocpi.push.status import LaneStatus, lane_status
 from ocpi.spec.document import decode
 
-MINUTE = 60.0
 DAY = 24 * 3600 * 1_000_000
 PARTNERS_ALARMS = {
     *("partner_down", "token_refused", "objects_refused", "partner_behind", "registration_stuck"),
@@ -81,8 +80,7 @@ class Glances:
         self._turn = asyncio.Lock()
         self._newest: Glance | None = None
         self._state = ""
-        self._old_at = self._next_at = self._count_at = 0.0
-        self._troubled = 0
+        self._old_at = self._next_at = 0.0
 
     async def get(self) -> Glance:
         """How things stand."""
@@ -98,7 +96,7 @@ class Glances:
     async def _look(self) -> Glance:
         raised = await list_alarms(self._context.database)
         alarms = [Alarm(each["sentence"], page_of(each)) for each in raised]
-        troubled = await self._count_troubled()
+        troubled = await count_troubled(self._context.database)
         async with self._context.database.read() as db:
             found = await db.exec(
                 select(col(OurParty.party)).where(col(OurParty.platform) == PlatformID.CPO.value)
@@ -117,14 +115,6 @@ class Glances:
                 lanes=lanes,
                 alarms=alarms,
             )
-
-    async def _count_troubled(self) -> int:
-        """As of a minute ago: all that was ever reported is gone through."""
-        now = asyncio.get_running_loop().time()
-        if now >= self._count_at:
-            self._troubled = await count_troubled(self._context.database)
-            self._count_at = now + MINUTE
-        return self._troubled
 
 
 async def _evses(db: AsyncSession, ours: Sequence[str]) -> tuple[Mapping[str, int], int]:

@@ -49,7 +49,7 @@ class Case:
                 cdr_id = await self._finish()
             elif due:
                 await self._publish()
-        if not record.begun:
+        if not record.begun and not record.dismissed:
             charge.trouble = "Its start was not reported."
         charge.open = not (record.begun and record.ended)
         charge.closing_at = charge.closing_at if charge.open else None

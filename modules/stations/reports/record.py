@@ -78,6 +78,8 @@ class Record:
     billed: bool = False
     reused: str | None = None
     """That the station began another session under the id of this one, which had ended."""
+    dismissed: bool = False
+    """Staff have dealt with its trouble: that its start is missing is told no more."""
     notes: list[str] = field(default_factory=list)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The commands `ocpi station charges`, `bill` and `report`, and what the OpenAPI document says."""
+"""The commands `ocpi station charges`, `bill`, `dismiss`, `report`; and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -67,18 +67,31 @@ def test_reports_from_a_file_are_taken_listed_and_billed_again(tmp_path: Path) -
     told = answer("report", "loc-1", file, "--party", "nl-tnm")
     assert [each["result"] for each in told["results"]] == ["taken"] * 3
     assert told["results"][1]["cdr_id"]
-    assert len(answer("charges")) == 2
-    [trouble] = answer("charges", "--trouble")
+    assert answer("charges")["total"] == 2
+    [trouble] = answer("charges", "--trouble")["charges"]
+    assert answer("charges", "--offset", "1")["charges"] == [answer("charges")["charges"][1]]
     assert (trouble["transaction_id"], trouble["evse_uid"]) == ("t2", "EVSE-2")
     number = str(trouble["id"])
     code, stdout, _ = run("charges", "--trouble")
     assert (code, "The token NEW is not known" in stdout, "t1" in stdout) == (0, True, False)
+    assert stdout.endswith("1 of 1\n")
     [again] = answer("bill", number)["results"]
     assert (again["result"], again["note"]) == ("kept", trouble["trouble"])
     act(lambda database: add_token(database, uid="NEW"))
     [again] = answer("bill", number)["results"]
     assert again["result"] == "taken"
-    assert answer("charges", "--trouble") == []
+    assert answer("charges", "--trouble") == {"total": 0, "charges": []}
+
+
+@pytest.mark.usefixtures("_filled")
+def test_a_session_that_staff_have_dealt_with_is_listed_no_more(tmp_path: Path) -> None:
+    answer("report", "LOC-1", written(tmp_path, [stop("t1"), stop("t2")]))
+    first, second = answer("charges", "--trouble")["charges"]
+    dismissed = answer("dismiss", str(first["id"]))
+    assert (dismissed["id"], dismissed["trouble"]) == (first["id"], None)
+    assert answer("charges", "--trouble")["charges"] == [second]
+    code, stdout, _ = run("dismiss", str(second["id"]))
+    assert (code, second["transaction_id"] in stdout) == (0, True)
 
 
 def act(work: Callable[[Database], Awaitable[None]]) -> None:
@@ -106,6 +119,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path: Path) -> None:
         (("report", "NOWHERE", file), "There is no station NOWHERE"),
         (("report", "LOC-1", file, "--party", "DE*XXX"), "There is no station LOC-1"),
         (("bill", "77"), "There is no session 77"),
+        (("dismiss", "77"), "There is no session 77"),
     ):
         code, _, stderr = run(*words)
         assert (code, sentence in stderr) == (1, True), stderr

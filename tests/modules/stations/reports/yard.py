@@ -145,7 +145,9 @@ class Yard:
     async def listed(self, **query: Any) -> list[Document]:
         answer = await self.service.admin.get("/admin/charges", params=query)
         assert answer.status_code == 200, answer.text
-        found: list[Document] = answer.json()
+        page = answer.json()
+        found: list[Document] = page["charges"]
+        assert page["total"] >= len(found)
         return found
 
     async def bill(self, number: int) -> Document:
