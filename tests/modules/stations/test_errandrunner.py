@@ -143,7 +143,7 @@ async def test_a_station_may_answer_later_by_a_report(sqlite_url: str) -> None:
             "message": [{"language": "en", "text": "Taken."}],
         }
         [again] = await yard.report(report)
-        assert again.result == "kept"
+        assert again.result == "repeated"
 
 
 NO_ANSWERS = {

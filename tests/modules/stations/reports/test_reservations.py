@@ -107,7 +107,7 @@ async def test_a_reservation_that_is_held_makes_a_session(yard: Yard) -> None:
     assert session["authorization_reference"] == "reserved-1"
     assert session["cdr_token"] == samples.cdr_token()
     [again] = await yard.report(accept(errand_id))
-    assert again["result"] == "kept"
+    assert again["result"] == "repeated"
 
 
 @pytest.mark.req("SE-17", "CM-25")
