@@ -245,6 +245,8 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             # The caller sets one deadline around the whole exchange.
             timeout=aiohttp.ClientTimeout(),
             auto_decompress=False,
+            # Of a POST without a body it would say that it is an octet-stream.
+            skip_auto_headers=("Content-Type",),
             trust_env=False,
         )
 

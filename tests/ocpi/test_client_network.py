@@ -62,6 +62,16 @@ async def test_the_body_goes_out_as_it_was_given(client: Client) -> None:
     assert peer.requests[0].endswith(b"\r\n\r\n" + body.encode())
 
 
+@pytest.mark.pitfall("IP-27")
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+async def test_a_request_without_a_body_names_no_type_of_it(client: Client, method: str) -> None:
+    """Who takes JSON alone answers 415 to any other type, and the driver cannot charge."""
+    async with listen(respond()) as peer:
+        reply = await client.request(PARTNER, method, peer.url)
+    assert reply.success()
+    assert b"content-type" not in peer.requests[0].lower()
+
+
 @pytest.mark.req("ST-14")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.threat("TA-03")
