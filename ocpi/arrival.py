@@ -162,7 +162,7 @@ async def read_whole(
     """
     if scope["method"] in ("GET", "HEAD"):
         return b""
-    if "content-encoding" in headers:
+    if headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
         raise UnsupportedEncoding
     if int(headers.get("content-length", 0)) > limit:
         raise TooLarge(f"The body is larger than {limit} bytes.")

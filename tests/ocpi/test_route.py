@@ -77,6 +77,10 @@ SITUATIONS: list[tuple[str, str, dict[str, Any], tuple[int, int]]] = [
     ("PUT", CREDENTIALS, {"content": b"[]"}, (200, 2001)),
     ("PUT", CREDENTIALS, {"json": {}}, (200, 2001)),
     ("PUT", CREDENTIALS, {"content": b"{}", "headers": {"Content-Encoding": "gzip"}}, (415, 2000)),
+    *(
+        ("PUT", CREDENTIALS, {"content": b"{", "headers": {"Content-Encoding": none}}, (400, 2001))
+        for none in ("", "identity", " Identity ")
+    ),
     ("GET", VERSIONS, {"headers": present("wrong")}, (401, 2000)),
     ("GET", LOCATIONS, {"headers": present(TOKEN_A)}, (401, 2000)),
     ("GET", LOCATIONS, {"headers": pair("to", Party("XX", "XXX"))}, (200, 2001)),
