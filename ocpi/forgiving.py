@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from ocpi.spec import reading
 from ocpi.spec.kinds import Tolerance
+from ocpi.spec.moments import parse_moment
 from ocpi.spec.types import OCPIModel
 
 Model = TypeVar("Model", bound=OCPIModel)
@@ -164,8 +165,8 @@ def read(model: type[Model], document: Any) -> Model:
     parsed = reading.read(model, document, notes)
     _note(model, notes)
     updated = getattr(parsed, "last_updated", None)
-    if isinstance(updated, datetime) and updated - datetime.now(UTC) > AHEAD:
-        forgive(Habit.AHEAD, model.__name__)
+    if isinstance(updated, datetime):
+        _note_ahead(model, updated)
     return parsed
 
 
@@ -174,7 +175,13 @@ def read_patch(model: type[OCPIModel], document: Any) -> dict[str, Any]:
     notes: list[str] = []
     patch = reading.read_patch(model, document, notes)
     _note(model, notes)
+    _note_ahead(model, parse_moment(patch["last_updated"]))
     return patch
+
+
+def _note_ahead(model: type[OCPIModel], updated: datetime) -> None:
+    if updated - datetime.now(UTC) > AHEAD:
+        forgive(Habit.AHEAD, model.__name__)
 
 
 def _note(model: type[OCPIModel], notes: list[str]) -> None:

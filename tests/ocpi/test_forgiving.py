@@ -151,6 +151,16 @@ async def test_what_is_careless_in_a_body_is_counted_by_its_place(
     assert noted(service.context, "Example CPO") == {rule: where}
 
 
+@pytest.mark.pitfall("IP-08")
+async def test_a_clock_that_is_ahead_is_counted_in_a_patch_too(service: Service) -> None:
+    headers = {**IDS, "Content-Type": "application/json"}
+    await service.cpo.put(AT_HUB, content=encode(LOCATION), headers=headers)
+    change = encode({"name": "New", "last_updated": "2099-01-01T00:00:00Z"})
+    answer = await service.cpo.patch(AT_HUB, content=change, headers=headers)
+    assert codes_of(answer) == (200, 1000)
+    assert noted(service.context, "Example CPO") == {"IP-08 date ahead": "Location"}
+
+
 @pytest.mark.pitfall("IP-05", "IP-14")
 async def test_what_comes_again_or_late_is_counted(service: Service) -> None:
     headers = {**IDS, "Content-Type": "application/json"}
