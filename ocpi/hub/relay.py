@@ -2,7 +2,6 @@
 
 from urllib.parse import urljoin
 
-import msgspec
 from starlette.responses import Response
 
 from ocpi.client import ExchangeFailed
@@ -12,6 +11,7 @@ from ocpi.egress import same_origin
 from ocpi.errors import OCPIError, Overloaded, ReceiverAway, ReceiverTooSlow, RoutingFailure
 from ocpi.headers import routing_headers
 from ocpi.hub import links
+from ocpi.hub.answering import answer_to, not_ocpi
 from ocpi.hub.message import Message
 from ocpi.hub.rewriting import with_response_url
 from ocpi.hub.targets import Destination
@@ -27,15 +27,6 @@ _PASSED_ON = ("x-total-count", "x-limit", "retry-after")
 _UNREACHED = frozenset({"dns", "connect", "tls", "timeout"})
 
 
-class _Envelope(msgspec.Struct):
-    """As much of an answer as tells that it is one of OCPI's."""
-
-    status_code: int | str
-
-
-_envelopes = msgspec.json.Decoder(_Envelope)
-
-
 async def carry(context: Context, message: Message, destination: Destination) -> Response:
     """Send a message on, and give the answer that its sender gets, errors of the receiver included.
 
@@ -47,8 +38,6 @@ async def carry(context: Context, message: Message, destination: Destination) ->
     message.require_one_owner()
     outgoing = await with_response_url(context, message, destination)
     reply = await _exchange(context, outgoing, destination)
-    if not _is_answer(reply):
-        raise RoutingFailure(f"{destination.party} answered with something that is not OCPI.")
     headers = {name: reply.headers[name] for name in _PASSED_ON if name in reply.headers}
     headers |= await _addresses(context, message, destination, reply)
     assert destination.target is not None
@@ -78,7 +67,7 @@ async def _exchange(context: Context, message: Message, destination: Destination
     if reply.http_status in (401, 403):
         # To the sender it would say that its own token is bad.
         raise RoutingFailure(f"{destination.party} does not let this hub in.")
-    return reply
+    return answer_to(message, destination.party, reply)
 
 
 def url_of(message: Message, destination: Destination) -> str:
@@ -100,20 +89,9 @@ def _failure(failure: ExchangeFailed, destination: Destination) -> OCPIError:
         case "exhausted":
             return Overloaded()
         case "too_large" | "protocol":
-            return RoutingFailure(f"{party} answered with something that is not OCPI.")
+            return not_ocpi(party)
         case _:
             return ReceiverAway(f"{party} cannot be reached now.")
-
-
-def _is_answer(reply: RawReply) -> bool:
-    """It wears the envelope, and is no redirect nor anything else that HTTP lacks (RT-42)."""
-    if not (200 <= reply.http_status < 300 or 400 <= reply.http_status < 600):
-        return False
-    try:
-        _envelopes.decode(reply.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
 
 
 async def _addresses(
