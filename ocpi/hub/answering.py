@@ -25,8 +25,8 @@ _envelopes = msgspec.json.Decoder(_Envelope)
 def answer_to(message: Message, party: Party, reply: RawReply) -> RawReply:
     """The answer that a message gets, errors of the party's included.
 
-    An envelope stays byte for byte. Where there is none, what HTTP tells of the object
-    is put into one of ours. Raises ``RoutingFailure`` for everything else.
+    An envelope stays byte for byte. Where there is none, what HTTP tells of the object, or of a
+    pause, is put into one of ours. Raises ``RoutingFailure`` for everything else.
     """
     http, method = reply.http_status, message.method
     if not (200 <= http < 300 or 400 <= http < 600):
@@ -38,6 +38,8 @@ def answer_to(message: Message, party: Party, reply: RawReply) -> RawReply:
     if http == 404 and method != "DELETE":
         unknown = _UNKNOWN.get(message.module, UnknownObject)
         return replace(reply, body=wrap((), unknown.status_code, why))
+    if http in (429, 503):
+        return replace(reply, body=wrap((), RoutingFailure.status_code, why))
     raise not_ocpi(party)
 
 

@@ -72,3 +72,14 @@ async def test_a_404_without_an_envelope_does_not_say_that_something_is_deleted(
     answering(town, 404)
     answer = await town.cpo1.send("DELETE", "receiver/tariffs/BE/BEC/T1", to=M)
     assert codes_of(answer) == (200, 4000)
+
+
+@pytest.mark.req("RT-18", "RT-42")
+@pytest.mark.pitfall("IP-38")
+@pytest.mark.parametrize("http", [429, 503])
+async def test_who_asks_for_a_pause_without_an_envelope_is_given_it(town: Town, http: int) -> None:
+    answering(town, http, b"<h1>Slow down</h1>", **{"Retry-After": "7"})
+    answer = await town.cpo1.send("PUT", PATH, SESSION, to=M)
+    assert codes_of(answer) == (http, 4000)
+    assert answer.headers["retry-after"] == "7"
+    assert judged("PUT", answer) is Kind.THROTTLE
