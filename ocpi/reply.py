@@ -2,6 +2,7 @@
 
 import re
 from base64 import b64encode
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,8 +81,8 @@ def read_reply(raw: RawReply, token: str = "") -> Reply:
     What is meant for people does not tell the `token` that the request presented (TA-09).
     """
     code, message, data, timestamp = _read_envelope(raw.body)
-    if code is not None and "x-request-id" not in raw.headers:
-        forgive(Habit.NO_IDS_BACK, f"HTTP {raw.http_status}")
+    if code is not None:
+        note_ids(raw)
     if not raw.body.strip():
         forgive(Habit.EMPTY_ANSWER, f"HTTP {raw.http_status}")
     return Reply(
@@ -99,6 +100,12 @@ def read_reply(raw: RawReply, token: str = "") -> Reply:
     )
 
 
+def note_ids(raw: RawReply) -> None:
+    """Count an answer that does not repeat the ids of its request."""
+    if "x-request-id" not in raw.headers:
+        forgive(Habit.NO_IDS_BACK, f"HTTP {raw.http_status}")
+
+
 def _read_envelope(content: bytes) -> tuple[int | None, str | None, Any, str | None]:
     """Code, message, data and timestamp; without a readable code it is no envelope (IP-43)."""
     try:
@@ -110,6 +117,8 @@ def _read_envelope(content: bytes) -> tuple[int | None, str | None, Any, str | N
         forgive(Habit.ENVELOPE, str(error))
     except ValueError:
         return None, None, None, None
+    if content.startswith(BOM_UTF8):
+        forgive(Habit.BYTE_ORDER_MARK)
     if not isinstance(envelope, dict):
         return None, None, None, None
     code = envelope.get("status_code")

@@ -67,7 +67,8 @@ async def _exchange(context: Context, message: Message, destination: Destination
     if reply.http_status in (401, 403):
         # To the sender it would say that its own token is bad.
         raise RoutingFailure(f"{destination.party} does not let this hub in.")
-    return answer_to(message, destination.party, reply)
+    with context.hearing(destination.target.name):
+        return answer_to(message, destination.party, reply)
 
 
 def url_of(message: Message, destination: Destination) -> str:

@@ -173,7 +173,6 @@ async def test_an_interface_that_the_receiver_lacks_is_4000(town: Town) -> None:
         httpx.Response(200, html="<h1>welcome</h1>"),
         httpx.Response(200, json={"status": "fine"}),
         httpx.Response(200, json=[1000]),
-        httpx.Response(204),
         httpx.Response(302, headers={"location": "https://elsewhere.example/"}),
         httpx.Response(401, json={"status_code": 2000}),
     ],
