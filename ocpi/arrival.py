@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -118,7 +119,17 @@ class Arrival:
             limit = LARGE_LIMIT if large else BODY_LIMIT
             with away():
                 self._body = await read_whole(self.scope, self.headers, self.receive, limit)
+            if self._body:
+                self._forgive_wrapping(self._body)
         return self._body
+
+    def _forgive_wrapping(self, body: bytes) -> None:
+        """Note what is odd about how a body comes, whoever reads it (PD-09)."""
+        content_type = self.headers.get("content-type", "none")
+        if not content_type.lower().startswith("application/json"):
+            forgive(Habit.CONTENT_TYPE, ascii(content_type)[1:-1][:50])
+        if body.startswith(BOM_UTF8):
+            forgive(Habit.BYTE_ORDER_MARK)
 
     async def replayed(self) -> Receive:
         """The body for whoever reads it by ASGI's messages."""

@@ -1,6 +1,5 @@
 """What endpoints ask of a request: who calls, whose object, which page, what body."""
 
-from codecs import BOM_UTF8
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -79,11 +78,6 @@ async def _ids(request: Request) -> MessageIDs:
 async def _body(request: Request) -> dict[str, Any]:
     """The body as one JSON object, whatever its Content-Type says (PD-09)."""
     raw = await request.body()
-    content_type = request.headers.get("content-type", "none")
-    if not content_type.lower().startswith("application/json"):
-        forgive(Habit.CONTENT_TYPE, ascii(content_type)[1:-1][:50])
-    if raw.startswith(BOM_UTF8):
-        forgive(Habit.BYTE_ORDER_MARK)
     try:
         document = decode(raw)
     except ValueError as error:

@@ -208,3 +208,21 @@ async def test_what_an_answer_that_is_carried_lacks_is_counted(town: Town) -> No
     answer = await town.cpo1.send("PUT", PATH, SESSION, to=M, headers={**IDS, **JSON})
     assert codes_of(answer) == (200, 1000)
     assert town.context.forgiving.take() == {}
+
+
+@pytest.mark.req("RT-16")
+@pytest.mark.pitfall("IP-27")
+async def test_the_wrapping_of_a_body_that_is_carried_is_counted_and_stays(town: Town) -> None:
+    body = b'\xef\xbb\xbf{"kwh":2,"last_updated":"2026-01-02T00:00:00Z"}'
+    town.emsp1.answer = lambda _: success(headers=IDS)
+    headers = {**IDS, "Content-Type": "text/plain"}
+    answer = await town.cpo1.send("PATCH", PATH, body, to=M, headers=headers)
+    assert codes_of(answer) == (200, 1000)
+    assert town.emsp1.seen[0].body == body
+    assert noted(town.context, "cpo1") == {
+        "IP-27 content type": "text/plain",
+        "IP-27 byte order mark": "",
+    }
+    answer = await town.cpo1.send("POST", "sender/tokens/U1/authorize", to=M, headers=IDS)
+    assert codes_of(answer) == (200, 1000)
+    assert noted(town.context, "cpo1") == {}
