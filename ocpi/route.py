@@ -177,9 +177,9 @@ class Front:
         exchange.set_addresses(sender, desk.hub)
         if not request.is_routed:
             raise UnknownObject(f"There is nothing at {request.path}.")
-        database = self.context.database
-        caller = await as_party(database, state["caller"], sender, request.owner)
-        message = await request.message(caller, sender, routing.to, exchange.ids)
+        said = await request.message(state["caller"], sender, routing.to, exchange.ids)
+        caller = await as_party(self.context.database, said.caller, sender, said.owner)
+        message = said.spoken_by(caller)
         started = time.perf_counter()
         if request.link is not None:
             meant, destination = await desk.follow(message, request.link)

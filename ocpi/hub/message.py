@@ -1,6 +1,7 @@
 """A message as the hub sees it: who sends it, to whom, and what it asks."""
 
 import re
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -58,6 +59,12 @@ class Message:
         if self.interface == "RECEIVER" and self.module == "cdrs" and self.method == "POST":
             return party_in(self.document)
         return None
+
+    def spoken_by(self, caller: Caller) -> "Message":
+        """The same, of a caller as it counts for this message; what was read of it stays read."""
+        spoken = copy(self)
+        spoken.__dict__["caller"] = caller
+        return spoken
 
     async def require_own(self, database: Database) -> None:
         """Raises ``UnknownObject`` for an object of somebody else than the sender (CO-06, IP-11).
