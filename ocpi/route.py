@@ -137,8 +137,11 @@ class Front:
         desk = self.desk if caller.platform == PlatformID.HUB else None
         routing = read_routing(request.headers)
         if desk is not None:
+            sender = routing.sender
+            if sender is None and request.link is not None:
+                sender = await desk.follower_of(request.link, caller)
             # Whoever is behind a hub is named, or is not meant.
-            sender = routing.sender or exchange.only_party(caller)
+            sender = sender or exchange.only_party(caller)
             routing = replace(routing, sender=sender)
             await self._answer_at_desk(desk, request, routing, exchange, state)
             return

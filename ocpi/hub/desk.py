@@ -11,7 +11,7 @@ from ocpi.directory import hub_party, read_directory
 from ocpi.errors import Unchecked, UnknownReceiver
 from ocpi.headers import Party
 from ocpi.hub.finding import Finder, Reserved, Stores
-from ocpi.hub.links import follow
+from ocpi.hub.links import follow, follower_of
 from ocpi.hub.memory import Memory
 from ocpi.hub.message import Message
 from ocpi.hub.relay import carry
@@ -19,6 +19,7 @@ from ocpi.hub.scenario import Kind, To, decide
 from ocpi.hub.targets import Destination, find_destination
 from ocpi.messages import log
 from ocpi.owning import asking, may_ask
+from ocpi.parties import Caller
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,10 @@ class Desk:
     async def follow(self, message: Message, identifier: str) -> tuple[Message, Destination]:
         """Where one of our links leads, and with what message; raises ``OCPIError``."""
         return await follow(self._context, message, identifier, time.time_ns() // 1000)
+
+    async def follower_of(self, identifier: str, caller: Caller) -> Party | None:
+        """The party of a caller's that one of our links was made for."""
+        return await follower_of(self._context.database, identifier, caller.partner_id)
 
     async def carry(self, message: Message, destination: Destination) -> Carried:
         """Carry a message to where a link leads; raises ``OCPIError``."""

@@ -163,6 +163,14 @@ async def follow(
     return meant, destination
 
 
+async def follower_of(database: Database, identifier: str, partner_id: int) -> Party | None:
+    """The party that a link was made for, if it is on this partner's connection."""
+    link = await _read(database, identifier)
+    if link is None or link.follower_id != partner_id:
+        return None
+    return Party(link.from_country_code, link.from_party_id)
+
+
 async def _is_open(context: Context, link: HubLink, sender: Party, to: Party) -> bool:
     """Results go back freely, whatever was agreed since they were asked for."""
     return link.method == "POST" or await may_send(
