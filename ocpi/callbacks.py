@@ -1,8 +1,6 @@
 """Addresses that a partner gives us to be called at: they must lie with that partner (TA-08)."""
 
-from typing import Any
-
-from sqlalchemy import CompoundSelect, bindparam, select, union_all
+from sqlalchemy import bindparam, select
 from sqlmodel import col
 
 from ocpi.client import LONGEST_REQUEST_URL
@@ -10,14 +8,13 @@ from ocpi.context import Context
 from ocpi.database import Database
 from ocpi.egress import EgressRefused, check_url, same_origin
 from ocpi.errors import InvalidParameters
-from ocpi.parties import Partner, PartnerEndpoint
+from ocpi.homes import foreign_places
+from ocpi.parties import Partner, PartnerEndpoint, options_of
 
-_ADDRESSES: CompoundSelect[Any] = union_all(
-    select(col(PartnerEndpoint.url)).where(
-        col(PartnerEndpoint.partner_id) == bindparam("partner_id")
-    ),
-    select(col(Partner.versions_url)).where(col(Partner.id) == bindparam("partner_id")),
+_ENDPOINTS = select(col(PartnerEndpoint.url)).where(
+    col(PartnerEndpoint.partner_id) == bindparam("partner_id")
 )
+_HOME = select(col(Partner.versions_url)).where(col(Partner.id) == bindparam("partner_id"))
 
 
 async def check_response_url(context: Context, partner_id: int, url: str) -> None:
@@ -33,15 +30,23 @@ async def check_response_url(context: Context, partner_id: int, url: str) -> Non
         raise InvalidParameters(f"response_url: {refused.reason}") from None
     if not await lies_with(context.database, partner_id, url):
         raise InvalidParameters(
-            "response_url: its scheme, host and port must be those of an endpoint of yours, "
-            "or of your versions URL"
+            "response_url: its scheme, host and port must be those of an endpoint of yours, or its "
+            "host that of your versions URL, one below that, or one that we have approved"
         )
 
 
 async def lies_with(database: Database, partner_id: int, url: str) -> bool:
-    """Whether a URL lies where the partner's own ones do, as they are now (TA-08)."""
-    rows = await database.fetch("callbacks.addresses", _ADDRESSES, {"partner_id": partner_id})
-    return any(_lies_at(url, address) for (address,) in rows if address is not None)
+    """Whether a URL lies where the partner, as it is now, has endpoints or could have (TA-08).
+
+    What is asked there gets the same token, so it takes the same approval, see ocpi.homes (TA-27).
+    """
+    given = {"partner_id": partner_id}
+    rows = await database.fetch("callbacks.endpoints", _ENDPOINTS, given)
+    if any(_lies_at(url, endpoint) for (endpoint,) in rows):
+        return True
+    homes = await database.fetch("callbacks.home", _HOME, given)
+    approved = (await options_of(database, partner_id)).get("hosts", ())
+    return any(home is not None and not foreign_places([url], home, approved) for (home,) in homes)
 
 
 def _lies_at(url: str, address: str) -> bool:
