@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from fractions import Fraction
 from typing import Any
 
-from modules.stations.reports.record import SECOND, Record
+from modules.stations.reports.record import BY_STAFF, SECOND, Record
 from modules.tariffs.pricing import (
     Measured,
     PricingError,
@@ -20,6 +21,7 @@ from ocpi.spec.moments import format_moment, parse_moment
 
 # Notes of a bill that staff must see: a part of a Tariff could not be used.
 _FOR_STAFF = ("unknown_restriction", "unknown_dimension", "restriction_undecidable")
+_LONGEST = timedelta(days=31)
 # What stands in for the Tariff of a Connector that names none; it is told to nobody.
 _FREE_TARIFF = {
     "id": "free of charge",
@@ -56,7 +58,7 @@ class Fixed:
 
     def price(self, measured: Measured, *, expired: bool | None = None) -> Priced:
         """The pricing fields of a CDR; `expired` says that a reservation ran out."""
-        if problem := self.session.get("unpriced"):
+        if problem := self.session.get("unpriced") or _endless(measured):
             return Priced(problem=problem)
         if len(currencies := self.currencies()) > 1:
             return Priced(problem=f"Its Tariffs have several currencies: {', '.join(currencies)}.")
@@ -209,6 +211,20 @@ def reservation_over(
         return session, None, priced.problem
     costs = bool(Fraction(priced.fields["total_cost"]["excl_vat"]))
     return session, fixed.cdr_document(owner, priced) if costs else None, None
+
+
+def _endless(measured: Measured) -> str | None:
+    """What staff are told of a session that a wrong clock made of two others.
+
+    A price that changes twice a day changes ten thousand times in years, and each takes its time.
+    """
+    if measured.end - measured.start <= _LONGEST:
+        return None
+    since, until = format_moment(measured.start), format_moment(measured.end)
+    return (
+        f"It went on from {since} to {until}, which is more than {_LONGEST.days} days, so one of "
+        f"these moments is wrong. Find {BY_STAFF}"
+    )
 
 
 def _whole(moment: str | None) -> str:

@@ -24,8 +24,10 @@ Values = Mapping[str, Decimal]
 SECOND = timedelta(seconds=1)
 _DECIMALS = 4  # As charging periods have them.
 _MOST_NOTES = 100
+MOST_VALUES = 10_000
+"""Meter values and states of a session: those of a day, one in ten seconds."""
 _NOT_USED = ": not used."  # So end the notes that a further value may make untrue.
-_BY_STAFF = (
+BY_STAFF = (
     "out what was charged, and bill it by POST /admin/cdrs under the session_id; then bill this "
     "one again, to have it listed no more."
 )
@@ -134,6 +136,8 @@ class Record:
             return Taken.REPEATED, None
         if self.completed and not self._lacks_energy:
             return Taken.KEPT, self.note(_too_late(moment, {**values, "state": state}))
+        if len(self.readings) + len(self.states) >= MOST_VALUES:
+            return Taken.KEPT, self.note(f"Values beyond the first {MOST_VALUES} are not used.")
         self._add_reading(moment, values)
         if state is not None and entry not in self.states:
             self.states.append({"at": moment, "state": state})
@@ -230,13 +234,13 @@ class Record:
         if counting and max(later) < values[0]:
             return (
                 f"The meter began at {values[0]} kWh and counted from {min(later)} to {max(later)} "
-                f"kWh then, so its energy is not known. Find {_BY_STAFF}"
+                f"kWh then, so its energy is not known. Find {BY_STAFF}"
             )
         if not self._lacks_energy:
             return None
         return (
             "Its meter told no two values that can be used, so its energy is not known. Report the "
-            f"stop again with its kwh, or find {_BY_STAFF}"
+            f"stop again with its kwh, or find {BY_STAFF}"
         )
 
     @property

@@ -238,6 +238,22 @@ def test_tariffs_of_several_currencies_are_not_added_up() -> None:
     assert (cdr, problem) == (None, "Its Tariffs have several currencies: EUR, JPY.")
 
 
+@pytest.mark.parametrize(
+    ("end", "priced"), [("2026-04-01T10:00:00Z", True), ("2026-04-01T10:00:01Z", False)]
+)
+def test_what_went_on_for_longer_than_a_month_is_left_to_staff(end: str, priced: bool) -> None:
+    made = record("2026-03-01T10:00:00Z", end, (end, 106, None))
+    _, cdr, problem = finished(made, OWNER)
+    assert (cdr is not None) == (problem is None) == priced
+    assert "total_cost" not in running_session(
+        record("2010-01-02T00:00:00Z", None, (end, 106, None)), OWNER
+    )
+    if problem is not None:
+        assert problem.startswith(
+            "It went on from 2026-03-01T10:00:00Z to 2026-04-01T10:00:01Z, which is more than 31 days"
+        )
+
+
 @pytest.mark.req("CD-13")
 def test_staff_are_told_of_a_tariff_that_changed_between_the_start_and_its_report() -> None:
     for updated, noted in (("2026-03-01T10:00:00Z", 0), ("2026-03-01T10:00:01Z", 1)):

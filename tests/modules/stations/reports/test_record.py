@@ -54,6 +54,18 @@ def test_the_order_in_which_reports_arrive_does_not_matter() -> None:
     assert (energies, notes) == ({Decimal(7)}, set())
 
 
+def test_of_more_values_than_a_session_has_only_the_stop_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("modules.stations.reports.record.MOST_VALUES", 3)
+    once = begun()
+    assert once.measure(after(1), kwh(101), "CHARGING") == (Taken.TAKEN, None)
+    beyond = "Values beyond the first 3 are not used."
+    assert once.measure(after(2), kwh(102), None) == (Taken.KEPT, beyond)
+    assert once.end(after(30), kwh(107), None) == (Taken.TAKEN, None)
+    assert (once.kwh, once.notes) == (Decimal(7), [beyond])
+
+
 def test_a_report_that_comes_again_changes_nothing() -> None:
     once = begun()
     once.measure(after(10), kwh(104), "PARKED")
