@@ -165,6 +165,23 @@ async def known_token(database: Database, owner: Party, identifier: str) -> str:
     return text
 
 
+async def types_of(database: Database, owner: Party, uid: str) -> set[str]:
+    """The types of an owner's Tokens of one uid, in either book."""
+    found = union_all(
+        *(
+            select_columns(col(book.body)).where(
+                col(book.owner) == owner.key,
+                col(book.token_key).startswith(f"{uid.lower()}*", autoescape=True),
+            )
+            for book in _BOOKS
+        )
+    )
+    async with database.read() as db:
+        documents = [decode(body) for (body,) in await db.exec(found)]  # type: ignore[call-overload]
+    # Another uid may begin so, and go on behind an asterisk.
+    return {each["type"] for each in documents if each["uid"].lower() == uid.lower()}
+
+
 async def tokens_named(database: Database, token_key: str) -> list[Stored]:
     """The Tokens of a uid and type as our CPO knows them, whoever owns them, the newest first."""
     return _counting(await database.fetch("tokens.named", _BY_TOKEN_KEY, {"token_key": token_key}))

@@ -86,7 +86,35 @@ async def test_a_partner_may_be_trusted_with_the_type(service: Service) -> None:
     app = samples.token(type="APP_USER")
     assert codes_of(await service.partner.put(URL, json=app)) == (201, 1000)
     assert await read(service, f"{URL}?type=APP_USER") == app
-    assert codes_of(await service.partner.get(URL)) == (404, 2004)
+
+
+@pytest.mark.req("TK-12")
+@pytest.mark.pitfall("IP-39")
+@pytest.mark.parametrize("told", [{}, {"type": "APP_USER"}])
+async def test_who_is_trusted_with_the_type_withdraws_a_token_without_it(
+    each_service: Service, told: dict[str, str]
+) -> None:
+    """An app's token stayed valid: what its PUT was forgiven, its PATCH was not."""
+    await set_options(each_service.context, "Example eMSP", {"token_type_from_body": "true"})
+    await each_service.partner.put(URL, json=samples.token(type="APP_USER"))
+    # Another uid begins so.
+    longer = samples.token(uid=f"{UID}*X", type="OTHER")
+    await each_service.partner.put(f"{URL}*X", json=longer)
+    gone = {"valid": False, "last_updated": T1, **told}
+    assert codes_of(await each_service.partner.patch(URL, json=gone)) == (200, 1000)
+    assert await read(each_service) == samples.token(**{**gone, "type": "APP_USER"})
+
+
+@pytest.mark.pitfall("IP-39")
+async def test_who_is_trusted_with_the_type_means_rfid_where_there_are_two(
+    service: Service,
+) -> None:
+    await set_options(service.context, "Example eMSP", {"token_type_from_body": "true"})
+    for kind in ("RFID", "APP_USER"):
+        await service.partner.put(URL, json=samples.token(type=kind))
+    await service.partner.patch(URL, json={"valid": False, "last_updated": T1})
+    assert (await read(service))["valid"] is False
+    assert (await read(service, f"{URL}?type=APP_USER"))["valid"] is True
 
 
 @pytest.mark.req("ST-09", "PP-08")
