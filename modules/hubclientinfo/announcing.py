@@ -22,7 +22,6 @@ from ocpi.spec.hubclientinfo import ClientInfo, ConnectionStatus
 from ocpi.spec.moments import microseconds, parse_moment
 from ocpi.spec.reading import dump
 from ocpi.spec.rules import owner_rules
-from ocpi.spec.types import Role
 
 MOST_BEHIND_ONE = 5000
 """Parties that one hub may announce."""
@@ -49,7 +48,7 @@ async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
 
 
 async def _announce(db: AsyncSession, partner_id: int, party: Party, info: ClientInfo) -> bool:
-    role = read_role(info)
+    role = str(info.role)
     status = _read_status(info)
     known = await _claim(db, partner_id, party, leaving=status is ConnectionStatus.SUSPENDED)
     moment = microseconds(parse_moment(dump(info)["last_updated"]))
@@ -87,16 +86,10 @@ async def _announce(db: AsyncSession, partner_id: int, party: Party, info: Clien
     return False
 
 
-def read_role(info: ClientInfo) -> str:
-    """What a party is, in OCPI's word for it where there is one (IP-09)."""
-    word = str(info.role).strip().upper()
-    return word if word in Role.__members__ else str(info.role)
-
-
 def _read_status(info: ClientInfo) -> ConnectionStatus:
     """How a party stands; by a word that is none of OCPI's nothing is carried to it, or from it."""
-    word = str(info.status).strip().upper()
-    return ConnectionStatus.__members__.get(word, ConnectionStatus.OFFLINE)
+    status = info.status
+    return status if isinstance(status, ConnectionStatus) else ConnectionStatus.OFFLINE
 
 
 async def _claim(

@@ -12,7 +12,6 @@ from modules.hubclientinfo.announcing import (
     RoleKey,
     announce,
     has_parties,
-    read_role,
     withdraw_others,
 )
 from modules.hubclientinfo.store import MODULE
@@ -136,7 +135,7 @@ async def _take(
             try:
                 with context.hearing(issuer.target.name):
                     info = read(ClientInfo, {"last_updated": now, **each})
-                learned.named.add((read_role(info), Party(info.country_code, info.party_id).key))
+                learned.named.add((str(info.role), Party(info.country_code, info.party_id).key))
                 await announce(db, issuer.partner_id, info)
             except (ValidationError, OCPIError, TypeError) as error:
                 learned.refused.append(_why(error))

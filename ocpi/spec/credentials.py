@@ -10,14 +10,14 @@ from ocpi.spec.types import (
     CiString3,
     CredentialsToken,
     OCPIModel,
-    Open,
+    OpenAnyCase,
     Role,
     Some,
 )
 
 
 class CredentialsRole(OCPIModel):
-    role: Open[Role]
+    role: OpenAnyCase[Role]
     business_details: BusinessDetails
     party_id: CiString3
     country_code: CiString2

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from ocpi.spec.rules import owner_rules
-from ocpi.spec.types import CiString2, CiString3, DateTime, OCPIModel, Open, Role
+from ocpi.spec.types import CiString2, CiString3, DateTime, OCPIModel, OpenAnyCase, Role
 
 
 class ConnectionStatus(StrEnum):
@@ -17,8 +17,8 @@ class ConnectionStatus(StrEnum):
 class ClientInfo(OCPIModel):
     party_id: CiString3
     country_code: CiString2
-    role: Open[Role]
-    status: Open[ConnectionStatus]
+    role: OpenAnyCase[Role]
+    status: OpenAnyCase[ConnectionStatus]
     last_updated: DateTime
 
     def broken_rules(self) -> Iterator[str]:

@@ -7,11 +7,11 @@ names the tolerance that this needed; its JSON schema says what the specificatio
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar, TypeVar, get_args
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -44,7 +44,7 @@ class Tolerance(StrEnum):
     """The rules by which reading forgives, as they are written into `tolerated`."""
 
     MOMENT = "IP-08 moment"  # a timestamp in another form than the specification's
-    ENUM = "IP-09 enum"  # an enum value that 2.2.1 doesn't know, kept as received
+    ENUM = "IP-09 enum"  # an enum value that 2.2.1 doesn't know so, kept if it's in no other case
     ALIAS = "AT-52 alias"  # an enum value under another name, RESERVED for RESERVATION
     NUMBER = "IP-20 number"  # a number written as text
     INTEGER = "IP-20 integer"  # a whole number written with decimals, 1.0
@@ -76,6 +76,7 @@ FAULTS = {
 """What is wrong with a field, in words for people."""
 
 Mended = tuple[Any, Tolerance | None]
+Word = TypeVar("Word", bound=StrEnum)
 
 
 class Kind(ABC):
@@ -314,16 +315,18 @@ def _read_moment(value: Any) -> datetime:
 class Choice(Kind):
     """An enum that stays open: known values become its members, others stay text (AT-33).
 
-    The marker learns its enum from the annotation it stands in, `Status | str`, through `of`.
+    The marker learns its enum from the annotation it stands in, `Status | str`, through `of`. Where
+    a word decides what is sent to a partner, it is known in `any_case`.
     """
 
     enum: type[StrEnum] | None = None
     known: frozenset[str] = frozenset()
+    any_case: bool = False
 
     def of(self, annotation: Any) -> "Choice":
         """Return the choice among the enum in the annotation."""
         enum = get_args(annotation)[0]
-        return Choice(enum, frozenset(enum))
+        return replace(self, enum=enum, known=frozenset(enum))
 
     def table_name(self) -> str:
         return self.enum.__name__ if self.enum else "enum"
@@ -334,7 +337,8 @@ class Choice(Kind):
         try:
             return self.enum(value), Tolerance.ALIAS
         except ValueError:
-            return value, Tolerance.ENUM
+            word = known_word(self.enum, value) if self.any_case else None
+            return word or value, Tolerance.ENUM
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -346,3 +350,9 @@ class Choice(Kind):
             custom_error_type="open_enum",
             custom_error_message=f"is no {get_args(source)[0].__name__}",
         )
+
+
+def known_word(enum: type[Word], text: str) -> Word | None:
+    """Return the member that a text is, whatever its case and the blanks around it (IP-09)."""
+    written = text.strip().casefold()
+    return next((word for word in enum if word.casefold() == written), None)

@@ -2,7 +2,8 @@
 
 Cardinality is in the annotation: `X` is 1, `X | None = None` is ?, `list[X] = []` is *, `Some[X]`
 is +. Enums are `Open[X]`: their known values are read as members, unknown ones stay plain text, so
-that a partner's newer word never costs the object (AT-33). The one closed enum is the unit of a
+that a partner's newer word never costs the object (AT-33); those that decide what a partner is told
+are `OpenAnyCase[X]`. The one closed enum is the unit of a
 charging profile, where a guess would give a station the wrong limit.
 """
 
@@ -71,6 +72,7 @@ Integer5 = Annotated[int, Whole(5)]
 Boolean = Annotated[bool, Flag()]
 DateTime = Annotated[datetime, Moment()]
 Open = Annotated[E | str, Choice()]
+OpenAnyCase = Annotated[E | str, Choice(any_case=True)]
 Some = Annotated[list[T], MinLen(1)]
 
 

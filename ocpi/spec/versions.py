@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 
 from ocpi.spec.rules import unique_rules
-from ocpi.spec.types import CalledURL, OCPIModel, Open, Some
+from ocpi.spec.types import CalledURL, OCPIModel, Open, OpenAnyCase, Some
 
 
 class InterfaceRole(StrEnum):
@@ -38,8 +38,8 @@ class Version(OCPIModel):
 
 
 class Endpoint(OCPIModel):
-    identifier: Open[ModuleID]
-    role: Open[InterfaceRole]
+    identifier: OpenAnyCase[ModuleID]
+    role: OpenAnyCase[InterfaceRole]
     url: CalledURL
 
 

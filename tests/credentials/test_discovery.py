@@ -237,6 +237,33 @@ async def test_of_an_endpoint_that_is_listed_twice_the_first_counts(
     assert shown.note == "locations RECEIVER is listed twice; the first URL was taken."
 
 
+@pytest.mark.req("VE-06")
+@pytest.mark.pitfall("IP-09")
+async def test_roles_and_modules_in_another_case_are_the_words_of_ocpi(
+    house: House, puppet: Puppet
+) -> None:
+    """Whoever wrote `receiver` or `emsp` was registered, and never told anything."""
+    token = (await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])).token
+    locations = {**ENDPOINTS[1], "identifier": "Locations", "role": "receiver"}
+    infos = {"identifier": "hubClientInfo ", "role": "Sender", "url": "http://emsp.test/infos"}
+    custom = {"identifier": "deABC-Tariffs", "role": "SENDER", "url": "http://emsp.test/custom"}
+    puppet.answers["GET /2.2.1"] = details(ENDPOINTS[0], locations, infos, custom)
+
+    answer = await house.credentials("POST", token, credentials(roles=(("emsp", EMSP[1]),)))
+
+    assert answer.json()["status_code"] == 1000
+    shown = await show_partner(house.context, "acme")
+    assert [each.model_dump() for each in shown.endpoints] == [
+        ENDPOINTS[0],
+        custom,
+        {**infos, "identifier": "hubclientinfo", "role": "SENDER"},
+        ENDPOINTS[1],
+    ]
+    assert [(each.role, each.name) for each in shown.roles] == [("EMSP", "Example Mobility")]
+    noted = house.context.forgiving.take()
+    assert noted["acme", "IP-09 enum"].count == 6
+
+
 @pytest.mark.threat("TA-27")
 async def test_endpoints_on_another_host_are_noted(house: House, puppet: Puppet) -> None:
     token = (await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])).token
