@@ -1,6 +1,7 @@
 """What other hubs tell of the parties behind them, and how far they are believed (TA-28)."""
 
 from collections.abc import Collection
+from typing import Any
 
 from sqlalchemy import and_, func, not_, or_, tuple_, update
 from sqlmodel import col, select
@@ -10,7 +11,8 @@ from modules.hubclientinfo.store import MODULE
 from ocpi.database import clock
 from ocpi.directory import AnnouncedParty
 from ocpi.editing import AHEAD, is_stale
-from ocpi.errors import ClientError, Conflict, InvalidParameters
+from ocpi.errors import ClientError, InvalidParameters
+from ocpi.forgiving import Habit, forgive, read
 from ocpi.headers import Party
 from ocpi.parties import OurParty, Partner, PartnerRole
 from ocpi.pull import syncs
@@ -30,14 +32,21 @@ RoleKey = tuple[str, str]
 """A role and the key of the party that plays it (AT-48)."""
 
 
+def read_client_info(document: Any, now: str) -> ClientInfo:
+    """What a hub tells of a party; without a date, as in OCPI's own example, as of now (IP-44)."""
+    if isinstance(document, dict) and document.get("last_updated") in (None, ""):
+        forgive(Habit.CLIENT_INFO_DATE)
+        document = {**document, "last_updated": now}
+    return read(ClientInfo, document)
+
+
 async def announce(db: AsyncSession, partner_id: int, info: ClientInfo) -> bool:
     """Store what a hub tells of a party; gives whether it is new. What is older is left alone.
 
-    Raises ``Conflict`` for a party that is known otherwise, in whatever role and on whichever
-    platform: a hub cannot take it over, and have drivers charge at its cost (TA-28). One that
-    another hub says is SUSPENDED may come back behind this one. Raises ``InvalidParameters`` for
-    codes that are none: with an asterisk in them they would be the beginning of another party's
-    keys.
+    Raises ``InvalidParameters`` for a party that is known otherwise, in whatever role and on
+    whichever platform: a hub cannot take it over, and have drivers charge at its cost (TA-28). One
+    that another hub says is SUSPENDED may come back behind this one. So it does for codes that are
+    none: with an asterisk in them they would be the beginning of another party's keys.
     """
     for broken in owner_rules(info.country_code, info.party_id):
         raise InvalidParameters(broken)
@@ -95,7 +104,7 @@ def _read_status(info: ClientInfo) -> ConnectionStatus:
 async def _claim(
     db: AsyncSession, partner_id: int, party: Party, *, leaving: bool
 ) -> dict[str, AnnouncedParty]:
-    """What a hub has told of a party that is its own to speak of, by role; ``Conflict`` if not.
+    """What a hub has told of a party that is its own to speak of, by role; refused if not.
 
     What other hubs told is forgotten with that, unless it is leaving this one as well. Of two that
     it goes to at once the one that waits for the other's lock then finds what that one has stored.
@@ -108,7 +117,7 @@ async def _claim(
     own = {each.role: each for each in rows if each.partner_id == partner_id}
     alive = any(each.status != ConnectionStatus.SUSPENDED for each in others)
     if alive or await _has_own_connection(db, partner_id, party, was_behind=bool(own)):
-        raise Conflict(f"{party} is known here by another connection.")
+        raise InvalidParameters(f"{party} is known here by another connection.")
     if others and not leaving:
         # This one's lane as well, which is told more later on: they are locked in one order.
         hubs = {partner_id, *(each.partner_id for each in others)}

@@ -12,6 +12,7 @@ from modules.hubclientinfo.announcing import (
     RoleKey,
     announce,
     has_parties,
+    read_client_info,
     withdraw_others,
 )
 from modules.hubclientinfo.store import MODULE
@@ -20,13 +21,11 @@ from ocpi.context import Context
 from ocpi.crawling import is_short
 from ocpi.crew import Repeated
 from ocpi.errors import OCPIError
-from ocpi.forgiving import read
 from ocpi.headers import Party
 from ocpi.messages import log
 from ocpi.parties import PlatformID
 from ocpi.pull import syncs
 from ocpi.pull.issuers import Issuer, read_issuers
-from ocpi.spec.hubclientinfo import ClientInfo
 from ocpi.spec.moments import format_moment, moment_of
 from ocpi.spec.reading import problems
 
@@ -134,10 +133,10 @@ async def _take(
         for each in listed:
             try:
                 with context.hearing(issuer.target.name):
-                    info = read(ClientInfo, {"last_updated": now, **each})
+                    info = read_client_info(each, now)
                 learned.named.add((str(info.role), Party(info.country_code, info.party_id).key))
                 await announce(db, issuer.partner_id, info)
-            except (ValidationError, OCPIError, TypeError) as error:
+            except (ValidationError, OCPIError) as error:
                 learned.refused.append(_why(error))
 
 

@@ -7,12 +7,11 @@ from fastapi import APIRouter, Path
 from sqlmodel import col, select
 from starlette.responses import Response
 
-from modules.hubclientinfo.announcing import announce
+from modules.hubclientinfo.announcing import announce, read_client_info
 from ocpi.admin import takes
 from ocpi.directory import AnnouncedParty
 from ocpi.envelope import Answer, ok
 from ocpi.errors import ClientError, InvalidParameters, UnknownObject
-from ocpi.forgiving import Habit, forgive, read
 from ocpi.headers import Party
 from ocpi.request import Body, CallerOf, Here, Segment
 from ocpi.spec.document import encode
@@ -57,11 +56,7 @@ async def put_client_info(
     """A party that is new behind a hub, or how it stands now (HC-04, HC-06)."""
     if "HUB" not in {role.role for role in caller.roles}:
         raise ClientError("Only a hub tells who is behind it.")
-    # Some hubs leave the date out, as OCPI's own example does (IP-44).
-    now = format_moment(datetime.now(UTC))
-    if "last_updated" not in body:
-        forgive(Habit.CLIENT_INFO_DATE)
-    info = read(ClientInfo, {"last_updated": now, **body})
+    info = read_client_info(body, format_moment(datetime.now(UTC)))
     party = Party(info.country_code, info.party_id)
     if party.key != Party(country_code, party_id).key:
         raise InvalidParameters(f"party_id: the URL says {country_code}*{party_id}, not {party}")
