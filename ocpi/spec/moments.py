@@ -10,8 +10,8 @@ REGULAR = re.compile(
 
 _ANY_FORM = re.compile(
     r"([0-9]{4})-([0-9]{1,2})-([0-9]{1,2})[Tt ]"
-    r"([0-9]{2}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]+))?"
-    r"(?:[Zz]|([+\- ])([0-9]{2}):?([0-9]{2})?)?"
+    r"([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]+))?)?"
+    r"(?:[Zz]| ?([+\- ])([0-9]{2}):?([0-9]{2})?)?"
 )
 _LONGEST = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -22,7 +22,8 @@ def parse_moment(text: str) -> datetime:
 
     No designator means UTC, offsets are converted, fractions finer than microseconds are cut, a
     blank may stand for the T and (as queries garble it) for the plus of an offset, month and day
-    may have one digit, and a leap second counts as the second before it. Raises ValueError.
+    may have one digit, seconds may be left out, and a leap second counts as the second before it.
+    Raises ValueError.
     """
     try:
         if REGULAR.fullmatch(text) and text[17:19] != "60":
@@ -48,7 +49,7 @@ def _as_utc(moment: datetime) -> datetime:
 
 
 def _build_moment(match: re.Match[str]) -> datetime:
-    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
+    year, month, day, hour, minute, second = (int(part or 0) for part in match.groups()[:6])
     fraction, sign, offset_hours, offset_minutes = match.groups()[6:]
     offset = timedelta(hours=int(offset_hours or 0), minutes=int(offset_minutes or 0))
     return datetime(
