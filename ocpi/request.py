@@ -154,9 +154,8 @@ List = Annotated[Listing, Depends(_listing)]
 
 async def _patch_body(here: Here, caller: CallerOf, body: Body) -> dict[str, Any]:
     """The body of a PATCH; one without a date has that of its arrival where an option says so."""
-    if "last_updated" in body or not (await options_of(here.database, caller.partner_id)).get(
-        "patch_without_date"
-    ):
+    dated = body.get("last_updated") not in (None, "")
+    if dated or not (await options_of(here.database, caller.partner_id)).get("patch_without_date"):
         return body
     forgive(Habit.NO_DATE)
     return {**body, "last_updated": format_moment(datetime.now(UTC))}

@@ -121,6 +121,8 @@ async def test_a_body_in_another_wrapping_is_counted(service: Service) -> None:
 
 BODIES: list[tuple[dict[str, Any], str, str]] = [
     ({"last_updated": "2026-01-01 00:00:00"}, "IP-08 moment", "Location last_updated"),
+    ({"last_updated": "2026-01-01T00:00Z"}, "IP-08 moment", "Location last_updated"),
+    ({"opening_times": []}, "IP-21 empty", "Location opening_times"),
     ({"last_updated": "2099-01-01T00:00:00Z"}, "IP-08 date ahead", "Location"),
     ({"parking_type": "ON_THE_MOON"}, "IP-09 enum", "Location parking_type"),
     (
@@ -174,12 +176,13 @@ async def test_what_comes_again_or_late_is_counted(service: Service) -> None:
 
 
 @pytest.mark.pitfall("IP-13")
+@pytest.mark.parametrize("undated", [{}, {"last_updated": None}, {"last_updated": ""}])
 async def test_a_patch_without_a_date_is_dated_on_arrival_where_an_option_says_so(
-    service: Service,
+    service: Service, undated: dict[str, Any]
 ) -> None:
     headers = {**IDS, "Content-Type": "application/json"}
     await service.cpo.put(AT_HUB, content=encode(LOCATION), headers=headers)
-    change = encode({"status": "BLOCKED"})
+    change = encode({"status": "BLOCKED", **undated})
     for url in (AT_HUB, f"{AT_HUB}/EVSE-1"):
         answer = await service.cpo.patch(url, content=change, headers=headers)
         assert codes_of(answer) == (200, 2001)
