@@ -93,6 +93,8 @@ ADVICE: dict[str, str] = {
     Tolerance.EMPTY: "Leave out what is not there instead of writing an empty text or object.",
     Tolerance.ITEM: "Write no null into lists.",
     Tolerance.SINGLE: "Write a list of one where a list is due.",
+    Tolerance.UNSHOWN: "Write texts for people as objects of `language` and `text`, and a logo "
+    "with its url, category and type.",
     Tolerance.LENGTH: "Keep to the lengths that OCPI allows.",
     Tolerance.URL: "Write URLs whole, with https://.",
 }

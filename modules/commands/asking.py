@@ -6,6 +6,7 @@ partner POSTs to a URL that only this request has.
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -26,7 +27,7 @@ from ocpi.parties import Partner, PartnerRole, our_parties
 from ocpi.push.addressee import Addressee, read_addressee
 from ocpi.reply import Reply
 from ocpi.sealing import WrongKey
-from ocpi.spec.document import encode
+from ocpi.spec.document import decode, encode
 from ocpi.spec.reading import dump, problems
 from ocpi.spec.types import OCPIModel, Role
 
@@ -197,9 +198,10 @@ async def _send(here: Context, road: Road, question: Question, url: str) -> Repl
 
 def _read_response(road: Road, question: Question, reply: Reply) -> Document:
     """The immediate answer, which an unknown Location has beside the code 2003 (CM-04)."""
+    document = _answered(reply, question)
     # Some leave `timeout` out (IP-34).
-    document = {"timeout": 0, **(reply.data if isinstance(reply.data, dict) else {})}
-    if isinstance(reply.data, dict) and "timeout" not in reply.data:
+    if document.get("timeout") in (None, ""):
+        document = {**document, "timeout": 0}
         forgive(Habit.NO_TIMEOUT, question.command)
     try:
         return dump(read(question.response, document))
@@ -209,6 +211,19 @@ def _read_response(road: Road, question: Question, reply: Reply) -> Document:
             why += f" with {reply.status_code}: {reply.status_message or 'no reason given'}"
         name, expected = road.addressee.target.name, question.response.__name__
         raise PeerUnusable(f"{name} gave no {expected}: {why}") from None
+
+
+def _answered(reply: Reply, question: Question) -> Document:
+    """The object in the data of an answer, or all of a success that has no envelope."""
+    if isinstance(reply.data, dict):
+        return reply.data
+    if reply.status_code is None and 200 <= reply.http_status < 300:
+        with suppress(ValueError):
+            bare = decode(reply.body)
+            if isinstance(bare, dict) and "result" in bare:
+                forgive(Habit.EMPTY_ANSWER, question.command)
+                return bare
+    return {}
 
 
 async def _keep(here: Context, uid: str, **values: Any) -> None:

@@ -47,12 +47,16 @@ class CancelReservation(OCPIModel):
 
 
 class CommandResponse(OCPIModel):
+    only_shown = frozenset({"message"})
+
     result: Open[CommandResponseType]
     timeout: Integer
     message: list[DisplayText] = []
 
 
 class CommandResult(OCPIModel):
+    only_shown = frozenset({"message"})
+
     result: Open[CommandResultType]
     message: list[DisplayText] = []
 

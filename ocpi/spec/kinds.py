@@ -51,9 +51,10 @@ class Tolerance(StrEnum):
     TEXT = "IP-20 text"  # a number where text is due
     COORDINATE = "IP-20 coordinate"  # a coordinate as a number, or with too few or many decimals
     NULL = "IP-21 null"  # null in place of an absent field
-    EMPTY = "IP-21 empty"  # "" or {} in place of an absent optional field
+    EMPTY = "IP-21 empty"  # "" or {} in place of an absent optional field, or [] of an object
     ITEM = "IP-21 item"  # a null in a list, dropped
     SINGLE = "IP-21 single"  # one value where a list is due
+    UNSHOWN = "IP-21 not shown"  # a text or logo for people that can't be read, left out
     LENGTH = "IP-22 length"  # longer than the specification allows, kept as received
     URL = "TY-11 url"  # a URL that isn't absolute http(s), in a field that nobody calls
 
@@ -70,6 +71,7 @@ FAULTS = {
     Tolerance.EMPTY: "is empty, and not left out",
     Tolerance.ITEM: "is null within a list",
     Tolerance.SINGLE: "is one value where a list is due",
+    Tolerance.UNSHOWN: "is no text or logo for people that can be read",
     Tolerance.LENGTH: "is longer than OCPI 2.2.1 allows",
     Tolerance.URL: "is no absolute URL",
 }

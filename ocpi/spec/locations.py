@@ -256,6 +256,8 @@ class Image(OCPIModel):
 
 
 class BusinessDetails(OCPIModel):
+    only_shown = frozenset({"logo"})
+
     name: String100
     website: URL | None = None
     logo: Image | None = None

@@ -2,18 +2,19 @@
 
 One walk along the fields of the class; the tolerances for scalars are with their kinds, those for
 null, empty, lists and objects are here (PD-02, PD-04). What can't be put right is left as it is,
-for the class to refuse.
+for the class to refuse, but for what is only shown to people: that must not cost the rest.
 """
 
 from collections.abc import Callable
 from typing import Any
+
+from pydantic import ValidationError
 
 from ocpi.spec.kinds import Tolerance
 from ocpi.spec.shapes import FieldShape, fields_of
 from ocpi.spec.types import OCPIModel
 
 Path = tuple[str | int, ...]
-_EMPTY: tuple[Any, ...] = ("", {})
 Note = Callable[[Tolerance, Path], None]
 
 
@@ -27,7 +28,8 @@ def mend(model: type[OCPIModel], document: Any, note: Note, path: Path = ()) -> 
         field = fields.get(name)
         if field is None:
             mended[name] = value
-        elif not value and (value is None or (field.optional and value in _EMPTY)):
+            continue
+        if not value and (value is None or (field.optional and _is_empty(field, value))):
             note(Tolerance.NULL if value is None else Tolerance.EMPTY, (*path, name))
         elif field.many:
             mended[name] = _mend_list(field, value, note, (*path, name))
@@ -37,7 +39,32 @@ def mend(model: type[OCPIModel], document: Any, note: Note, path: Path = ()) -> 
                 note(tolerance, (*path, name))
         else:
             mended[name] = _mend_item(field, value, note, (*path, name))
+        if field.only_shown and name in mended:
+            mended[name] = _readable(field, mended[name], note, (*path, name))
     return mended
+
+
+def _is_empty(field: FieldShape, value: Any) -> bool:
+    """PHP writes an object without members as a list."""
+    return value in ("", {}) or (value == [] and field.model is not None and not field.many)
+
+
+def _readable(field: FieldShape, mended: Any, note: Note, path: Path) -> Any:
+    """What can be read of what is only shown; the rest is left out."""
+    items = mended if field.many else [mended]
+    readable = [item for item in items if _is_readable(field, item)]
+    if len(readable) < len(items):
+        note(Tolerance.UNSHOWN, path)
+    return readable if field.many else next(iter(readable), None)
+
+
+def _is_readable(field: FieldShape, item: Any) -> bool:
+    assert field.model is not None
+    try:
+        field.model.model_validate(item)
+    except ValidationError:
+        return False
+    return True
 
 
 def _mend_list(field: FieldShape, value: Any, note: Note, path: Path) -> list[Any]:

@@ -20,16 +20,20 @@ class FieldShape:
     model: type[OCPIModel] | None  # of an object
     optional: bool  # ? or *
     many: bool  # * or +
+    only_shown: bool  # see OCPIModel.only_shown
 
 
 @cache
 def fields_of(model: type[OCPIModel]) -> dict[str, FieldShape]:
     """Return the fields of a class by name, in the order of the specification's table."""
     hints = get_type_hints(model, include_extras=True)
-    return {name: _shape(name, hints[name]) for name in model.model_fields}
+    return {
+        name: _shape(name, hints[name], only_shown=name in model.only_shown)
+        for name in model.model_fields
+    }
 
 
-def _shape(name: str, annotation: Any) -> FieldShape:
+def _shape(name: str, annotation: Any, *, only_shown: bool) -> FieldShape:
     cardinality = "1"
     if get_origin(annotation) is Annotated and any(
         isinstance(marker, MinLen) for marker in annotation.__metadata__
@@ -51,6 +55,7 @@ def _shape(name: str, annotation: Any) -> FieldShape:
         annotation if is_model else None,
         optional=cardinality in "?*",
         many=cardinality in "*+",
+        only_shown=only_shown,
     )
 
 

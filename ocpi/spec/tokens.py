@@ -67,6 +67,8 @@ class LocationReferences(OCPIModel):
 
 
 class AuthorizationInfo(OCPIModel):
+    only_shown = frozenset({"info"})
+
     allowed: Open[AllowedType]
     token: Token
     location: LocationReferences | None = None

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from annotated_types import MinLen
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -96,6 +96,9 @@ class OCPIModel(BaseModel):
 
     model_config = ConfigDict(extra="allow", protected_namespaces=())
     __pydantic_extra__: dict[str, Annotated[Any, AfterValidator(_check_unknown)]]
+
+    only_shown: ClassVar[frozenset[str]] = frozenset()
+    """The optional objects that nothing is decided by: they are left out if they cannot be read."""
 
     def broken_rules(self) -> Iterator[str]:
         """Yield a sentence for each rule of the specification that this object itself breaks.

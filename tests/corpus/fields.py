@@ -95,6 +95,7 @@ AGREED = {
     "CredentialsRole.country_code",
 }
 NEEDED = {"StartSession.evse_uid"}
+SHOWN = "logo"
 SIGNED = {"SignedValue.plain_data", "SignedValue.signed_data"}
 HARM = {
     "SQL": "'; DROP TABLE location; --",
@@ -167,20 +168,23 @@ def _one(field: Field) -> Any:
 
 def cases() -> Iterator[Case]:
     """Give a case for each wrong value; a class that stands in many places is tried in one."""
-    tried: set[tuple[str, str]] = set()
+    tried: set[tuple[str, str, bool]] = set()
     for name, kind in OBJECTS.items():
         yield from _of(name, kind, [], tried)
 
 
-def _of(name: str, kind: str, at: list[Any], tried: set[tuple[str, str]]) -> Iterator[Case]:
+def _of(name: str, kind: str, at: list[Any], tried: set[tuple[str, str, bool]]) -> Iterator[Case]:
     for field in fields_of(kind):
-        if (kind, field.name) in tried:
-            continue
-        tried.add((kind, field.name))
         path = [*at, field.name]
-        for what, text, expected in _wrong(field):
+        shown = SHOWN in path
+        if (kind, field.name, shown) in tried:
+            continue
+        tried.add((kind, field.name, shown))
+        for what, text, alone in _wrong(field):
+            # What is only shown is left out, and costs nobody the rest.
+            expected = "mended" if shown and alone == "refused" else alone
             yield {
-                "name": f"{kind}.{field.name}: {what}",
+                "name": f"{f'{SHOWN}: ' if shown else ''}{kind}.{field.name}: {what}",
                 "object": name,
                 "at": path,
                 "json": text,
@@ -231,6 +235,8 @@ def _wrong_item(field: Field, *, required: bool) -> Values:
         yield "list", '["a"]', "refused"
         yield "empty object", "{}", "mended" if hollow else empty
         yield "empty text", '""', empty
+        if not field.many:
+            yield "empty list", "[]", empty
         return
     if field.type != "boolean":
         yield "true", "true", "refused"

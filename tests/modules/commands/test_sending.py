@@ -283,6 +283,44 @@ async def test_a_partner_that_is_away_is_told_in_a_sentence(pair: Pair) -> None:
 
 
 @pytest.mark.pitfall("IP-34")
+@pytest.mark.parametrize(
+    ("answer", "noted"),
+    [
+        (
+            httpx.Response(
+                200, json=envelope({"result": "ACCEPTED", "timeout": 30, "message": "ok"})
+            ),
+            "IP-21 not shown",
+        ),
+        (
+            httpx.Response(200, json=envelope({"result": "ACCEPTED", "timeout": None})),
+            "IP-34 no timeout",
+        ),
+        (
+            httpx.Response(200, json=envelope({"result": "ACCEPTED", "timeout": ""})),
+            "IP-34 no timeout",
+        ),
+        (httpx.Response(200, json={"result": "ACCEPTED", "timeout": 30}), "IP-06 empty answer"),
+    ],
+)
+async def test_a_careless_response_is_understood(
+    pair: Pair, answer: httpx.Response, noted: str
+) -> None:
+    """Staff were told that nothing came of it, though the partner had accepted."""
+    pair.network.hosts["cpo.example"] = httpx.MockTransport(lambda _: answer)
+    assert (await sent(pair))["response"]["result"] == "ACCEPTED"
+    assert ("Example CPO", noted) in pair.hub.context.forgiving.take()
+
+
+@pytest.mark.pitfall("IP-34")
+async def test_a_bare_answer_that_is_no_response_is_none(pair: Pair) -> None:
+    for answer in ({"outcome": "ACCEPTED"}, ["ACCEPTED"], "ACCEPTED"):
+        bare = httpx.Response(200, json=answer)
+        pair.network.hosts["cpo.example"] = httpx.MockTransport(lambda _, it=bare: it)
+        assert (await pair.send("POST", "commands/START_SESSION", START)).status_code == 502
+
+
+@pytest.mark.pitfall("IP-34")
 async def test_a_response_without_timeout_is_understood(pair: Pair) -> None:
     pair.network.hosts["cpo.example"] = Fixed(200, envelope({"result": "REJECTED"}))
     assert (await sent(pair))["response"] == {"result": "REJECTED", "timeout": 0}

@@ -80,6 +80,16 @@ async def test_an_emsp_that_is_slow_or_gone_is_not_waited_for(world: World) -> N
     assert [each.allowed for each in decisions] == ["NOT_ALLOWED", "ALLOWED"]
 
 
+@pytest.mark.req("TK-16")
+@pytest.mark.pitfall("IP-21")
+@pytest.mark.parametrize("info", ["Welcome", [], {"language": None, "text": None}, {"text": "x"}])
+async def test_a_text_that_cannot_be_read_leaves_a_yes_a_yes(world: World, info: Any) -> None:
+    await world.add_emsp()
+    await world.store(token(whitelist="NEVER"))
+    world.serve("acme", {"allowed": "ALLOWED", "token": token(), "info": info})
+    assert (await world.ask(UID)).allowed == "ALLOWED"
+
+
 ANSWERS: list[Any] = [
     None,
     [],

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from ocpi.spec import document
 from ocpi.spec.cdrs import CDR, SignedValue
 from ocpi.spec.chargingprofiles import ChargingProfile
-from ocpi.spec.commands import StartSession
+from ocpi.spec.commands import CommandResult, StartSession
 from ocpi.spec.credentials import Credentials
 from ocpi.spec.locations import EVSE, Location, Status
 from ocpi.spec.moments import parse_moment
@@ -58,6 +58,23 @@ def test_a_faultless_document_needs_no_tolerance_and_comes_back_as_it_was(
         ({"images": None}, {}, ["IP-21 null: images"]),
         ({"name": ""}, {}, ["IP-21 empty: name"]),
         ({"operator": {}}, {}, ["IP-21 empty: operator"]),
+        ({"operator": []}, {}, ["IP-21 empty: operator"]),
+        ({"opening_times": []}, {}, ["IP-21 empty: opening_times"]),
+        (
+            {"operator": {"name": "x", "logo": {"url": "", "category": "", "type": None}}},
+            {"operator": {"name": "x"}},
+            [
+                "TY-11 url: operator.logo.url",
+                "IP-09 enum: operator.logo.category",
+                "IP-21 null: operator.logo.type",
+                "IP-21 not shown: operator.logo",
+            ],
+        ),
+        (
+            {"operator": {"name": "x", "logo": "https://example.org/logo.png"}},
+            {"operator": {"name": "x"}},
+            ["IP-21 not shown: operator.logo"],
+        ),
         ({"facilities": ""}, {}, ["IP-21 empty: facilities"]),
         ({"images": []}, {}, []),
         ({"evses": [None, *EVSES]}, {"evses": EVSES}, ["IP-21 item: evses.0"]),
@@ -88,6 +105,26 @@ def test_what_is_careless_is_put_right_and_noted(
     notes: list[str] = []
     assert dump(read(Location, samples.location(**sent), notes)) == samples.location(**written)
     assert notes == tolerated
+
+
+@pytest.mark.req("CM-02")
+@pytest.mark.pitfall("IP-21")
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [
+        ("Plug in.", []),
+        ([{"text": "Plug in."}], []),
+        ([{"language": None, "text": None}], []),
+        (["Plug in.", {"language": "en", "text": "Go."}], [{"language": "en", "text": "Go."}]),
+    ],
+)
+def test_a_text_for_people_that_cannot_be_read_costs_nobody_the_result(
+    message: Any, kept: list[Any]
+) -> None:
+    notes: list[str] = []
+    told = read(CommandResult, {"result": "ACCEPTED", "message": message}, notes)
+    assert dump(told) == {"result": "ACCEPTED"} | ({"message": kept} if kept else {})
+    assert notes[-1] == "IP-21 not shown: message"
 
 
 @pytest.mark.req("TY-10")
