@@ -133,6 +133,7 @@ async def _exchange(
             # With the token of the body (AT-11).
             Target(caller.name, credentials.token, options.raw_token),
             credentials.url,
+            platform=caller.platform,
             approved=options.hosts,
             known=None if caller.registration else partner.versions_url,
             correlation_id=ids.correlation_id,

@@ -3,8 +3,8 @@
 In OCPI's text `wish.token` is TOKEN_A, the token that we issue TOKEN_B, and theirs TOKEN_C.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from pydantic import ValidationError
 from sqlmodel import col, delete, select
@@ -49,7 +49,7 @@ async def connect(context: Context, wish: NewConnection) -> list[str]:
         await check_name(db, wish.name)
     target = Target(wish.name, wish.token, wish.raw_token)
     try:
-        url, offer = await _find(context, target, wish.versions_url, wish.hosts)
+        url, offer = await _find(context, target, wish)
         await _register(context, wish, target, url, offer)
     except ServerFailure as error:
         raise PeerUnusable(f"{error.message} Nothing is kept here. {_advice(error)}") from None
@@ -85,7 +85,13 @@ async def refresh(context: Context, name: str) -> list[str]:
         asked = await find_partner(db, name)
         target, approved = _target_of(context, asked), read_options(asked.options).hosts
     try:
-        offer = await discover(context, target, asked.versions_url or "", approved=approved)
+        offer = await discover(
+            context,
+            target,
+            asked.versions_url or "",
+            platform=asked.platform,
+            approved=approved,
+        )
     except OCPIError as error:
         remark = f"The endpoints could not be read with the new token: {error.message}"
         await note(context, asked.key, remark)
@@ -113,18 +119,18 @@ async def take_leave(context: Context, name: str) -> str | None:
     return await _send_delete(context, target, url)
 
 
-async def _find(
-    context: Context, target: Target, url: str, approved: Sequence[str]
-) -> tuple[str, Offer]:
+async def _find(context: Context, target: Target, wish: NewConnection) -> tuple[str, Offer]:
     """The versions URL and what is offered there; staff may have pasted the base URL instead."""
+    url = wish.versions_url
+    look = partial(discover, context, target, platform=wish.platform, approved=wish.hosts)
     try:
-        return url, await discover(context, target, url, approved=approved)
+        return url, await look(url)
     except Unusable as error:
         guess = f"{url.rstrip('/')}/versions"
         if error.their_status is None or url.rstrip("/").endswith("/versions"):
             raise
         try:
-            offer = await discover(context, target, guess, approved=approved)
+            offer = await look(guess)
         except OCPIError:
             raise error from None
         remark = f"{error.message} {guess} was used instead."

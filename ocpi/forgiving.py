@@ -44,6 +44,7 @@ class Habit(StrEnum):
     CONTENT_TYPE = "IP-27 content type"
     BYTE_ORDER_MARK = "IP-27 byte order mark"
     LISTED_TWICE = "IP-28 listed twice"
+    NO_ROLE = "IP-28 no role"
     NO_IDS = "IP-33 no ids"
     NO_IDS_BACK = "IP-33 no ids in answers"
     WRAPPED_RESULT = "IP-34 wrapped result"
@@ -74,6 +75,7 @@ ADVICE: dict[str, str] = {
     Habit.CONTENT_TYPE: "Send bodies with `Content-Type: application/json`.",
     Habit.BYTE_ORDER_MARK: "Send JSON as UTF-8 without a byte order mark.",
     Habit.LISTED_TWICE: "List each module and role once in the version details.",
+    Habit.NO_ROLE: "Give the credentials endpoint a role, SENDER, though it says nothing.",
     Habit.NO_IDS: "Send X-Request-ID and X-Correlation-ID with each request.",
     Habit.NO_IDS_BACK: "Repeat X-Request-ID and X-Correlation-ID in each answer.",
     Habit.WRAPPED_RESULT: "Send results of commands as they are, without the envelope.",

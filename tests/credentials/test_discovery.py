@@ -1,5 +1,7 @@
 """The call-back: how a partner's platform can be of no use, and what is said of it."""
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -15,7 +17,7 @@ DETAILS = "GET http://emsp.test/2.2.1"
 HTML = httpx.Response(200, text="<!doctype html><p>Welcome", headers={"content-type": "text/html"})
 
 
-def details(*endpoints: dict[str, str], version: str = "2.2.1") -> httpx.Response:
+def details(*endpoints: dict[str, Any], version: str = "2.2.1") -> httpx.Response:
     return envelope({"version": version, "endpoints": list(endpoints)})
 
 
@@ -178,6 +180,71 @@ async def test_a_relative_endpoint_is_no_use(house: House, puppet: Puppet) -> No
 
     assert answer.json()["status_code"] == 3001
     assert "endpoints.1.url" in answer.json()["status_message"]
+
+
+HARMLESS = {"identifier": "deabc-tariffs", "role": "SENDER", "url": "http://emsp.test/x"}
+
+
+@pytest.mark.pitfall("IP-09")
+@pytest.mark.threat("TA-01")
+@pytest.mark.parametrize(
+    ("over", "why"),
+    [
+        ({"url": ""}, "endpoints.2 is left out: url: is not an absolute"),
+        ({"url": None}, "endpoints.2 is left out: url: is required."),
+        ({"identifier": None}, "endpoints.2 is left out: identifier: is required."),
+        ({"role": ["SENDER"]}, "endpoints.2 is left out: role: is no InterfaceRole."),
+        ({"identifier": "hubclientinfo", "url": "/infos"}, "endpoints.2 is left out"),
+        (
+            {"url": "http://user@emsp.test/"},
+            (
+                "The endpoint deabc-tariffs SENDER cannot be called: emsp.test: a URL with user "
+                "information is not allowed. It is left out."
+            ),
+        ),
+    ],
+)
+async def test_an_endpoint_that_is_not_needed_and_no_use_is_left_out_with_a_word(
+    house: House, puppet: Puppet, over: dict[str, Any], why: str
+) -> None:
+    token = (await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])).token
+    puppet.answers["GET /2.2.1"] = details(*ENDPOINTS, {**HARMLESS, **over})
+
+    answer = await house.credentials("POST", token, credentials())
+
+    assert answer.json()["status_code"] == 1000
+    shown = await show_partner(house.context, "acme")
+    assert [each.model_dump() for each in shown.endpoints] == ENDPOINTS
+    assert (shown.withheld, (shown.note or "")[: len(why)]) == ([], why)
+
+
+@pytest.mark.req("VE-07")
+@pytest.mark.pitfall("IP-28")
+@pytest.mark.parametrize("role", [{}, {"role": None}, {"role": ""}])
+async def test_a_credentials_endpoint_needs_no_role(
+    house: House, puppet: Puppet, role: dict[str, Any]
+) -> None:
+    token = (await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])).token
+    url = ENDPOINTS[0]["url"]
+    puppet.answers["GET /2.2.1"] = details({"identifier": "credentials", "url": url, **role})
+
+    answer = await house.credentials("POST", token, credentials())
+
+    assert answer.json()["status_code"] == 1000
+    (endpoint,) = (await show_partner(house.context, "acme")).endpoints
+    assert (endpoint.identifier, endpoint.role, endpoint.url) == ("credentials", "SENDER", url)
+
+
+@pytest.mark.pitfall("IP-21")
+@pytest.mark.usefixtures("puppet")
+async def test_a_logo_that_is_none_costs_nobody_the_registration(house: House) -> None:
+    token = (await add_partner(house.context, "acme", PlatformID.CPO, [EMSP])).token
+    body = credentials()
+    body["roles"][0]["business_details"]["logo"] = {"url": "", "type": None, "category": ""}
+
+    assert (await house.credentials("POST", token, body)).json()["status_code"] == 1000
+    (role,) = (await show_partner(house.context, "acme")).roles
+    assert role.name == "Example Mobility"
 
 
 @pytest.mark.threat("TA-01")
