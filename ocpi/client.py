@@ -14,10 +14,11 @@ from typing import NamedTuple
 import httpx
 from aiohttp.abc import AbstractResolver
 
+from ocpi import crawling
 from ocpi.admission import away
 from ocpi.answer import Broken, Kind, joined, read_body
 from ocpi.certificates import Certificates
-from ocpi.crawling import next_page, with_query
+from ocpi.crawling import next_page, wait_for, with_query
 from ocpi.egress import (
     GuardedTransport,
     Pools,
@@ -283,17 +284,19 @@ class Client:
         correlation_id: str | None = None,
         timeout: float = 60.0,  # noqa: ASYNC109 - the deadline of each page.
         limit: int = 16 * 1024 * 1024,
+        pauses: int = 0,
     ) -> AsyncIterator[Reply]:
         """Crawl a list from `url`, following the links to the next page as they are (PG-10, IP-23).
 
         The list is complete if, and only if, the iteration ends by itself behind a success. A reply
         that is none is the last one; a link that leads astray, in circles or on for ever raises
-        ``ExchangeFailed``, as a request may.
+        ``ExchangeFailed``, as a request may. A page before which the partner wants a pause is asked
+        for again after it, up to `pauses` times.
         """
         correlation_id = _make_ids(correlation_id).correlation_id
         here: str | None = with_query(url, params)
         seen: set[int] = set()
-        empty = 0
+        empty = paused = 0
         while here is not None:
             seen.add(hash(here))
             reply = await self.request(
@@ -305,9 +308,15 @@ class Client:
                 timeout=timeout,
                 limit=limit,
             )
+            wait = wait_for(reply) if paused < pauses else None
+            if wait is not None:
+                paused += 1
+                await crawling.pause(wait)
+                continue
             yield reply
             if not reply.success():
                 return
+            paused = 0
             empty = 0 if reply.data else empty + 1
             try:
                 with hearing(self.forgiving, target.name):

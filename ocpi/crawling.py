@@ -1,18 +1,26 @@
 """From page to page of a list, as far as it can be trusted."""
 
+import asyncio
 import re
 from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
 from urllib.parse import urlencode, urljoin
 
+from ocpi.admission import away
 from ocpi.answer import Broken
 from ocpi.egress import same_origin
 from ocpi.forgiving import Habit, forgive
 from ocpi.links import next_link
-from ocpi.reply import Reply
+from ocpi.reply import Reply, asked_wait
 
 _COUNT = re.compile(r"[0-9]{1,18}")
 MOST_PAGES = 10_000
 MOST_EMPTY_PAGES = 3
+# Those who limit requests do so by the minute. All pauses before one page, and the requests between
+# them, must end before the lease of a pull does.
+MOST_PAUSES = 4
+LONGEST_PAUSE = 60.0
+UNSAID_WAIT = 10.0
 
 
 def with_query(url: str, params: Mapping[str, str]) -> str:
@@ -49,6 +57,27 @@ def next_page(
     if empty >= MOST_EMPTY_PAGES:
         raise Broken("protocol", f"{empty} pages in a row are empty and the list goes on")
     return following
+
+
+def wait_for(reply: Reply) -> float | None:
+    """The seconds after which the same page may be asked for again (IP-38).
+
+    None: nothing says that it would come then, or only after too long.
+    """
+    asked = asked_wait(reply, datetime.now(UTC))
+    if reply.http_status == 429:
+        wait = UNSAID_WAIT if asked is None else asked
+    elif reply.http_status == 503 and asked is not None:
+        wait = asked
+    else:
+        return None
+    return wait if wait <= LONGEST_PAUSE else None
+
+
+async def pause(seconds: float) -> None:
+    """Wait for a partner; whoever else is served here has a turn."""
+    with away():
+        await asyncio.sleep(seconds)
 
 
 def is_short(reply: Reply, met: int) -> bool:

@@ -5,6 +5,8 @@ from base64 import b64encode
 from codecs import BOM_UTF8
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ocpi.forgiving import Habit, forgive
@@ -12,6 +14,8 @@ from ocpi.headers import MessageIDs
 from ocpi.spec.document import DoubledKey, decode
 
 EXCERPT = 500
+SHORTEST_WAIT = 1.0
+LONGEST_WAIT = 3600.0
 _SHORTEST_SECRET = 8
 
 
@@ -51,6 +55,30 @@ class Reply:
     def success(self) -> bool:
         """HTTP 2xx and an envelope that says 1xxx: one alone is a failure (ST-14, IP-06)."""
         return 200 <= self.http_status < 300 and 1000 <= (self.status_code or 0) < 2000
+
+
+def asked_wait(reply: Reply, now: datetime) -> float | None:
+    """The seconds of a Retry-After header, within bounds; None: it says none (IP-38).
+
+    A moment is one of the partner's clock, which Date tells.
+    """
+    text = reply.headers.get("retry-after", "").strip()
+    if re.fullmatch(r"[0-9]{1,12}", text):
+        seconds = float(text)
+    else:
+        moment = _read_date(text)
+        if moment is None:
+            return None
+        seconds = (moment - (_read_date(reply.headers.get("date", "")) or now)).total_seconds()
+    return min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT)
+
+
+def _read_date(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def redact(text: str, token: str) -> str:

@@ -18,7 +18,7 @@ from modules.hubclientinfo.announcing import (
 from modules.hubclientinfo.store import MODULE
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context
-from ocpi.crawling import is_short
+from ocpi.crawling import MOST_PAUSES, is_short
 from ocpi.crew import Repeated
 from ocpi.errors import OCPIError
 from ocpi.headers import Party
@@ -114,7 +114,9 @@ class _Unusable(Exception):
 
 
 async def _crawl(context: Context, issuer: Issuer, learned: Learned, now: str) -> None:
-    async for reply in context.client.pages(issuer.target, issuer.lists[MODULE]):
+    async for reply in context.client.pages(
+        issuer.target, issuer.lists[MODULE], pauses=MOST_PAUSES
+    ):
         if not reply.success() or not isinstance(reply.data, list):
             said = f"HTTP {reply.http_status} with status code {reply.status_code}"
             raise _Unusable(f"{issuer.target.name} answered {said}")

@@ -10,7 +10,7 @@ from sqlmodel import select
 
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context
-from ocpi.crawling import is_short
+from ocpi.crawling import MOST_PAUSES, is_short
 from ocpi.errors import Conflict, PeerUnusable, UnknownObject
 from ocpi.forgiving import Habit, forgive
 from ocpi.headers import Party, routing_headers
@@ -197,6 +197,7 @@ class _Crawl:
             self.listed.url,
             params={**dates, "limit": str(PAGE)},
             headers=routing_headers(party, asked.ours),
+            pauses=MOST_PAUSES,
         ):
             asked.turned_away = is_first and _refuses(reply)
             await self._take_page(asked, reply)

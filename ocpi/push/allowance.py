@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from ocpi.push.outcome import LONGEST_WAIT
 from ocpi.push.pace import Pace, micros
+from ocpi.reply import LONGEST_WAIT
 
 
 @dataclass

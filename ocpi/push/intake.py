@@ -7,12 +7,12 @@ from random import random
 from ocpi.database import Database
 from ocpi.push.feed import Stream
 from ocpi.push.ledger import Ledger
-from ocpi.push.outcome import LONGEST_WAIT
 from ocpi.push.pace import Pace, boottime, micros
 from ocpi.push.parking import Why
 from ocpi.push.reading import Line, ParkedLine, read_order, read_page, read_parked
 from ocpi.push.teller import Teller
 from ocpi.push.watch import Watch
+from ocpi.reply import LONGEST_WAIT
 
 
 class Intake:

@@ -3,15 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from ocpi.client import ExchangeFailed
-from ocpi.reply import Reply
-
-SHORTEST_WAIT = 1.0
-LONGEST_WAIT = 3600.0
+from ocpi.reply import SHORTEST_WAIT, Reply, asked_wait
 
 
 class Kind(StrEnum):
@@ -147,30 +143,6 @@ def _kind_of_refusal(method: str, reply: Reply, doubt: Doubt, *, unknown: bool) 
     if not unknown:
         return Kind.OBJECT_FAULT
     return Kind.DELIVERED if method == "DELETE" else Kind.UNKNOWN_OBJECT
-
-
-def asked_wait(reply: Reply, now: datetime) -> float | None:
-    """The seconds of a Retry-After header, within bounds; None: it says none (IP-38).
-
-    A moment is one of the partner's clock, which Date tells.
-    """
-    text = reply.headers.get("retry-after", "").strip()
-    if re.fullmatch(r"[0-9]{1,12}", text):
-        seconds = float(text)
-    else:
-        moment = _read_date(text)
-        if moment is None:
-            return None
-        seconds = (moment - (_read_date(reply.headers.get("date", "")) or now)).total_seconds()
-    return min(max(seconds, SHORTEST_WAIT), LONGEST_WAIT)
-
-
-def _read_date(text: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _sentence(reply: Reply) -> str:

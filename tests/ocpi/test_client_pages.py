@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from ocpi.client import Client, ExchangeFailed, Target
-from ocpi.crawling import MOST_PAGES
+from ocpi.crawling import MOST_PAGES, UNSAID_WAIT
 
 PARTNER = Target("cpo", "secret-token")
 LIST = "https://cpo.example/ocpi/sender/2.2.1/locations"
@@ -42,6 +42,71 @@ async def crawl(client: Client, **more: Any) -> tuple[list[Any], ExchangeFailed 
             return seen, None
         except ExchangeFailed as failure:
             return seen, failure
+
+
+def limiting(*answers: httpx.Response) -> tuple[list[str], Client]:
+    """A partner that answers so, one after the other, and the URLs that it is asked for."""
+    asked: list[str] = []
+    left = iter(answers)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return next(left)
+
+    return asked, Client(allow_private=False, transport=httpx.MockTransport(answer))
+
+
+def busy(status: int, retry_after: str | None = None) -> httpx.Response:
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
+    return httpx.Response(status, json={"status_code": 2000}, headers=headers)
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Give the pauses that are made, which take no time."""
+    made: list[float] = []
+
+    async def pause(seconds: float) -> None:
+        made.append(seconds)
+
+    monkeypatch.setattr("ocpi.crawling.pause", pause)
+    return made
+
+
+@pytest.mark.req("PG-10")
+@pytest.mark.pitfall("IP-38")
+async def test_a_page_before_which_a_pause_is_due_is_asked_for_again(pauses: list[float]) -> None:
+    """Who allows three requests a minute was read to the third page, and never further."""
+    second, third = f"{LIST}?offset=2", f"{LIST}?offset=3"
+    asked, client = limiting(
+        page([1], second),
+        busy(429, "30"),
+        busy(503, "2"),
+        page([2], third),
+        busy(429),
+        page([3]),
+    )
+    assert await crawl(client, pauses=2) == ([[1], [2], [3]], None)
+    assert asked == [LIST, second, second, second, third, third]
+    assert pauses == [30, 2, UNSAID_WAIT]
+
+
+@pytest.mark.pitfall("IP-38")
+@pytest.mark.parametrize(
+    ("answers", "paused"),
+    [
+        ([busy(429, "1"), busy(429, "1"), busy(429, "1")], [1, 1]),
+        ([busy(429, "3600")], []),
+        ([busy(503)], []),
+        ([busy(500, "1")], []),
+    ],
+)
+async def test_a_list_that_does_not_come_is_not_waited_for_without_end(
+    pauses: list[float], answers: list[httpx.Response], paused: list[float]
+) -> None:
+    asked, client = limiting(*answers)
+    assert await crawl(client, pauses=2) == ([None], None)
+    assert (len(asked), pauses) == (len(answers), paused)
 
 
 PATH = "/ocpi/sender/2.2.1/locations"

@@ -184,7 +184,9 @@ async def test_nothing_is_gone_while_a_party_is_refused_that_had_a_list_lately(
     assert await absent(world) == {"gone", "two"}
 
 
-@pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(429)])
+@pytest.mark.parametrize(
+    "answer", [httpx.Response(500), httpx.Response(429, headers={"Retry-After": "3600"})]
+)
 async def test_a_list_that_fails_is_tried_again_soon_and_alone_for_everything(
     world: World, hub: Hub, answer: httpx.Response
 ) -> None:

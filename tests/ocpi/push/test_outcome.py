@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 
 from ocpi.client import ExchangeFailed
-from ocpi.push.outcome import Doubt, Kind, asked_wait, judge
-from ocpi.reply import Reply
+from ocpi.push.outcome import Doubt, Kind, judge
+from ocpi.reply import Reply, asked_wait
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ALL = ("PUT", "PATCH", "DELETE", "POST")
