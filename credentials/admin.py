@@ -13,6 +13,7 @@ from credentials.forms import (
     NewParty,
     Offered,
     PartnerView,
+    PartyRoleForm,
     PartyView,
 )
 from credentials.keys import Resealed, reseal
@@ -114,6 +115,14 @@ async def rotate(here: Here, name: Name) -> Outcome:
 async def reissue(here: Here, name: Name) -> Offered:
     """For a partner that lost its token or its data; a token that works goes on working."""
     return await partners.reissue(here, name)
+
+
+@router.post(
+    "/partners/{name}/roles", tags=["partners"], summary="Agree to a further role", status_code=201
+)
+async def add_role(here: Here, name: Name, wish: PartyRoleForm) -> PartnerView:
+    """The partner may claim it from now on; its PUT of credentials that names it is taken then."""
+    return await partners.add_role(here, name, wish.pair())
 
 
 @router.post("/partners/{name}/suspend", tags=["partners"], summary="Suspend a partner")

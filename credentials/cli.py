@@ -29,6 +29,8 @@ T = TypeVar("T")
 partner_app = typer.Typer(
     help="Partners: who registers with us and with whom we do.", no_args_is_help=True
 )
+role_app = typer.Typer(help="The party roles that a partner may claim.", no_args_is_help=True)
+partner_app.add_typer(role_app, name="role")
 party_app = typer.Typer(help="The parties that we speak for.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="Your name for the partner.")]
@@ -149,6 +151,21 @@ def rotate(*, name: Name, as_json: AsJSON = False) -> None:
 def reissue(*, name: Name, as_json: AsJSON = False) -> None:
     """Open the registration again with a new token, for a partner that lost its own."""
     _print_offer(_act(lambda context: partners.reissue(context, name)), as_json=as_json)
+
+
+@role_app.command("add")
+def add_role(
+    *,
+    name: Name,
+    role: Annotated[Role, typer.Option(help="What it is, too.")],
+    country_code: CountryCodeOption,
+    party_id: PartyIDOption,
+    as_json: AsJSON = False,
+) -> None:
+    """Agree to a further role of a partner, which may PUT credentials that name it then."""
+    wish = PartyRoleForm(role=role, country_code=country_code, party_id=party_id)
+    view = _act(lambda context: partners.add_role(context, name, wish.pair()))
+    _print_partner(view, as_json=as_json)
 
 
 @partner_app.command("suspend")

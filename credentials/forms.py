@@ -58,7 +58,7 @@ class NewPartner(BaseModel):
     name: PartnerName
     platform: PlatformID = PlatformID.CPO
     roles: list[PartyRoleForm] = Field(
-        min_length=1, description="All that it may claim, now and later."
+        min_length=1, description="All that it may claim until further ones are agreed to."
     )
 
 

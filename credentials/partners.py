@@ -84,6 +84,18 @@ async def show_partner(context: Context, name: str) -> PartnerView:
         return await _view(context, db, await registration.find_partner(db, name))
 
 
+async def add_role(context: Context, name: str, role: tuple[str, Party]) -> PartnerView:
+    """Let a partner claim a further party role, which it then presents by PUT (CR-12).
+
+    Raises ``Conflict`` for one that another holds, or this one already (TA-04).
+    """
+    async with context.database.write() as db:
+        partner = await registration.find_partner(db, name, lock=True)
+        await registration.bind_roles(db, partner, [role])
+        log.info("role agreed", partner=name, role=role[0], party=str(role[1]))
+        return await _view(context, db, partner)
+
+
 async def suspend(context: Context, name: str, *, suspended: bool) -> PartnerView:
     """Refuse the partner's requests with 401 and send it nothing, or end that."""
     async with context.database.write() as db:

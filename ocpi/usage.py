@@ -18,6 +18,7 @@ EXAMPLES: Mapping[str, str] = {
     "partner show": "ocpi partner show shiny",
     "partner rotate": "ocpi partner rotate shiny",
     "partner reissue": "ocpi partner reissue shiny",
+    "partner role add": "ocpi partner role add shiny --role NSP --country-code DE --party-id SHY",
     "partner suspend": "ocpi partner suspend shiny",
     "partner resume": "ocpi partner resume shiny",
     "partner approve": "ocpi partner approve shiny modules.example",

@@ -139,6 +139,19 @@ async def test_failures_are_sentences(
     assert problem["error"].startswith(sentence)
 
 
+@pytest.mark.req("CR-12")
+async def test_a_further_role_is_agreed_to(admin: httpx.AsyncClient) -> None:
+    await ask(admin, "POST", "/partners", ACME)
+    wish = {"role": "NSP", "country_code": "de", "party_id": "nsp"}
+    status, shown = await ask(admin, "POST", "/partners/acme/roles", wish)
+    assert (status, [(each["role"], each["party_id"]) for each in shown["roles"]]) == (
+        201,
+        [("EMSP", "MSP"), ("NSP", "NSP")],
+    )
+    assert (await ask(admin, "POST", "/partners/acme/roles", wish))[0] == 409
+    assert (await ask(admin, "POST", "/partners/nobody/roles", wish))[0] == 404
+
+
 async def test_parties_of_ours(admin: httpx.AsyncClient) -> None:
     wish = {"country_code": "nl", "party_id": "two", "name": "Second", "website": "https://two.nl"}
     status, added = await ask(admin, "POST", "/parties", wish)
@@ -161,7 +174,7 @@ async def test_every_operation_is_described(house: House) -> None:
     api = FastAPI()
     api.include_router(router)
     operations = [one for path in api.openapi()["paths"].values() for one in path.values()]
-    assert len(operations) == 14
+    assert len(operations) == 15
     assert all(one["summary"] and one["description"] for one in operations)
 
 

@@ -138,6 +138,14 @@ def test_what_a_partner_wrote_cannot_steer_the_terminal(sqlite_url: str) -> None
         assert not {"\x1b", "\u202e", "\r"} & set(stdout)
 
 
+@pytest.mark.req("CR-12")
+def test_a_further_role_is_agreed_to() -> None:
+    run(*ADD)
+    words = ["role", "add", "acme", "--role", "NSP", "--country-code", "de", "--party-id", "nsp"]
+    assert [each["role"] for each in run_json(*words)["roles"]] == ["EMSP", "NSP"]
+    assert "NSP DE*NSP is a party of the partner acme already" in run(*words)[2]
+
+
 def test_the_first_party_is_there_and_further_ones_are_added() -> None:
     words = ["add", "--country-code", "NL", "--party-id", "TWO", "--name", "Second"]
     assert run(*words, app=party_app) == (0, "Added CPO NL*TWO.\n", "")

@@ -4,13 +4,39 @@ import pytest
 from sqlmodel import select, update
 
 from credentials.handshake import rotate
-from credentials.partners import add_partner
+from credentials.partners import add_partner, add_role
+from ocpi.errors import Conflict
 from ocpi.headers import Party
 from ocpi.parties import PlatformID
 from ocpi.push.lanes import PartnerLane
 from tests.credentials.network import EMSP, House, Puppet, credentials, envelope
 
 LATER = ("NSP", Party("DE", "NSP"))
+
+
+@pytest.mark.req("CR-12")
+@pytest.mark.threat("TA-04")
+@pytest.mark.usefixtures("puppet")
+async def test_a_partner_that_gains_a_role_presents_it_once_that_is_agreed_to(
+    any_house: House,
+) -> None:
+    """Every PUT that named it was refused, and staff had nothing to agree with."""
+    offered = await add_partner(any_house.context, "acme", PlatformID.CPO, [EMSP])
+    answer = await any_house.credentials("POST", offered.token, credentials())
+    token = answer.json()["data"]["token"]
+    grown = credentials("token-b2", roles=(EMSP, LATER))
+    refused = await any_house.credentials("PUT", token, grown)
+    assert refused.json()["status_code"] == 2001
+
+    view = await add_role(any_house.context, "acme", LATER)
+
+    assert [(each.role, each.party_id, each.name) for each in view.roles] == [
+        ("EMSP", "MSP", "Example Mobility"),
+        ("NSP", "NSP", None),
+    ]
+    assert (await any_house.credentials("PUT", token, grown)).json()["status_code"] == 1000
+    with pytest.raises(Conflict, match=r"NSP DE\*NSP is a party of the partner acme already"):
+        await add_role(any_house.context, "acme", LATER)
 
 
 @pytest.mark.req("CR-12")
