@@ -13,13 +13,14 @@ from credentials.forms import (
     NewParty,
     Offered,
     PartnerView,
+    PartyAdded,
     PartyRoleForm,
     PartyView,
 )
+from credentials.introducing import add_and_introduce
 from credentials.keys import Resealed, reseal
 from credentials.options import PartnerOptions
-from credentials.parties import add_party, list_parties
-from ocpi.headers import Party
+from credentials.parties import list_parties
 from ocpi.request import Here
 
 router = APIRouter()
@@ -150,7 +151,10 @@ async def list_own(here: Here) -> list[PartyView]:
 
 
 @router.post("/parties", tags=["parties"], summary="Add a party of ours", status_code=201)
-async def add_own(here: Here, wish: NewParty) -> PartyView:
-    """On the platform `cpo` it is a CPO, on `hub` the hub itself (CR-28)."""
-    party = Party(wish.country_code, wish.party_id)
-    return await add_party(here, wish.platform, party, wish.name, wish.website)
+async def add_own(here: Here, wish: NewParty) -> PartyAdded:
+    """On the platform `cpo` it is a CPO, on `hub` the hub itself (CR-28).
+
+    It is presented to every registered partner of the platform, which exchanges tokens with it:
+    that may take a minute.
+    """
+    return await add_and_introduce(here, wish)

@@ -13,11 +13,12 @@ from credentials.forms import (
     NewParty,
     Offered,
     PartnerView,
+    PartyAdded,
     PartyRoleForm,
 )
-from credentials.parties import add_party, list_parties
+from credentials.introducing import add_and_introduce
+from credentials.parties import list_parties
 from ocpi.context import Context
-from ocpi.headers import Party
 from ocpi.messages import plain
 from ocpi.opening import open_context
 from ocpi.parties import PlatformID
@@ -255,9 +256,9 @@ def add_own(
     platform: Platform = PlatformID.CPO,
     as_json: AsJSON = False,
 ) -> None:
-    """Add a party that we speak for."""
+    """Add a party of ours, and present it to its partners; the service must be running for that."""
 
-    async def work(context: Context) -> dict[str, Any]:
+    async def work(context: Context) -> PartyAdded:
         wish = NewParty(
             country_code=country_code,
             party_id=party_id,
@@ -265,15 +266,17 @@ def add_own(
             website=website,
             platform=platform,
         )
-        party = Party(wish.country_code, wish.party_id)
-        view = await add_party(context, wish.platform, party, wish.name, wish.website)
-        return view.model_dump(mode="json")
+        return await add_and_introduce(context, wish)
 
     added = _act(work)
     if as_json:
-        print_json(added)
-    else:
-        typer.echo(f"Added {added['role']} {added['country_code']}*{added['party_id']}.")
+        print_json(added.model_dump(mode="json"))
+        return
+    typer.echo(f"Added {added.role} {added.country_code}*{added.party_id}.")
+    if added.told:
+        typer.echo(f"It was presented to {', '.join(added.told)}.")
+    for each in added.untold:
+        typer.echo(plain(f"{each.partner} does not know it yet: {each.problem} Try {each.command}"))
 
 
 @party_app.command("list")

@@ -108,6 +108,21 @@ class PartyView(BaseModel):
     website: str | None = None
 
 
+class Untold(BaseModel):
+    """A partner to which a party of ours could not be presented."""
+
+    partner: str
+    problem: str
+    command: str = Field(description="What presents it.", examples=["ocpi partner rotate acme"])
+
+
+class PartyAdded(PartyView):
+    """A party that was added, and whether the partners of its platform know."""
+
+    told: list[str] = Field(description="The partners that know it, having got new tokens.")
+    untold: list[Untold] = Field(description="Those that do not, and may refuse its objects.")
+
+
 class Offered(BaseModel):
     """What a partner needs to register with us; the token is shown this once."""
 
