@@ -75,18 +75,6 @@ async def rows(town: Town) -> list[tuple[str, str, str]]:
         return sorted((await db.exec(query)).all())
 
 
-@pytest.mark.pitfall("IP-44")
-@pytest.mark.parametrize("date", [{}, {"last_updated": None}, {"last_updated": ""}])
-async def test_a_client_info_without_its_date_is_dated_on_arrival(
-    town: Town, date: dict[str, str | None]
-) -> None:
-    undated = {name: value for name, value in INFO.items() if name != "last_updated"} | date
-    assert codes_of(await town.hub2.send("PUT", AT_HUB, undated)) == (201, 1000)
-    stored = envelope_of(await town.hub2.send("GET", AT_HUB))["data"]
-    assert stored["last_updated"] > INFO["last_updated"]
-    assert town.context.forgiving.take()["hub2", "IP-44 no date"].count == 1
-
-
 @pytest.mark.req("HC-04", "HC-06", "HC-07")
 async def test_a_client_info_is_stored_and_read_back(town: Town) -> None:
     assert codes_of(await town.hub2.send("GET", AT_HUB))[0] == 404
@@ -292,20 +280,6 @@ async def test_the_whole_list_is_read_and_who_is_not_in_it_is_suspended(town: To
     await due(town)
     await learner.turn()
     assert await announced(town) == {"CPO AT*CPB": "OFFLINE", "EMSP AT*CPC": "SUSPENDED"}
-
-
-@pytest.mark.req("HC-03")
-@pytest.mark.pitfall("IP-44")
-async def test_what_is_listed_without_its_date_is_dated_when_it_was_read(town: Town) -> None:
-    listed = [
-        {**{name: INFO[name] for name in INFO if name != "last_updated"}, "party_id": "CPA"},
-        {**INFO, "last_updated": None},
-        {**INFO, "party_id": "CPC", "last_updated": ""},
-    ]
-    town.hub2.answer = lambda _: success(listed)
-    await Learner(town.context).turn()
-    assert set(await announced(town)) == {"CPO AT*CPA", "CPO AT*CPB", "CPO AT*CPC"}
-    assert town.context.forgiving.take()["hub2", "IP-44 no date"].count == 3
 
 
 @pytest.mark.req("HC-03")

@@ -396,21 +396,3 @@ async def test_whatever_fails_ends_the_pull_with_its_note(
     told = "All Tokens: none. Not complete: it failed here, with RuntimeError."
     assert (sync.synced_at, sync.note) == (None, told)
     assert counts(await pull(world)) == {"new": 1}
-
-
-@pytest.mark.req("PG-10")
-@pytest.mark.pitfall("IP-38")
-async def test_the_list_of_a_partner_that_limits_requests_is_read_whole(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    emsp = await world.add_emsp()
-    emsp.issue_token(token(uid="A"))
-    emsp.rules.append(Rule("status", http_status=429, retry_after=30, times=3))
-    paused: list[float] = []
-
-    async def pause(seconds: float) -> None:
-        paused.append(seconds)
-
-    monkeypatch.setattr("ocpi.crawling.pause", pause)
-    pulled = await pull(world)
-    assert (pulled.is_complete, counts(pulled), paused) == (True, {"new": 1}, [30, 30, 30])
