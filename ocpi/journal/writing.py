@@ -53,15 +53,15 @@ async def _store_all(database: Database, seal: Seal, notes: Notes) -> None:
     done = 0
     try:
         endpoints = await _endpoints(database, {each.partner for each in taken if each.partner})
-        if lost:
-            await _store_loss(database, lost)
-            lost = 0
         while done < len(taken):
             chunk = taken[done : done + AT_ONCE]
             # Beside the event loop, whose requests need not wait for it.
             rows = await asyncio.to_thread(rows_of, chunk, endpoints, seal)
             await _insert(database, rows)
             done += len(chunk)
+            lost += len(chunk) - len(rows)
+        if lost:
+            await _store_loss(database, lost)
     except DATABASE_ERRORS:
         notes.put_back(taken[done:], lost)
         raise
@@ -87,7 +87,10 @@ async def _endpoints(database: Database, names: set[str]) -> Endpoints:
 
 
 async def _store_loss(database: Database, lost: int) -> None:
-    sentence = f"{lost} messages are missing here: more came than could be stored in time."
+    sentence = (
+        f"{lost} messages are missing here: more came than could be stored in time, or they could "
+        "not be read."
+    )
     log.error(NOT_STORED, lost=lost)
     async with database.write() as db:
         row: dict[str, Any] = dict.fromkeys(("method", "url", "request", "response"), "")
@@ -132,8 +135,17 @@ def _plain_insert(dialect: Dialect) -> tuple[str, Sequence[str]]:
 def rows_of(
     notes: Sequence[Note], endpoints: Endpoints, seal: Seal
 ) -> Sequence[tuple[Mapping[str, Any], frozenset[str]]]:
-    """The rows to store, each with the marks of the drivers' ids that it speaks of."""
-    return [_row_of(note, endpoints.get(note.partner or "", ()), seal) for note in notes]
+    """The rows to store, each with the marks of the drivers' ids that it speaks of.
+
+    There is none of a message that fails here: it shall not take those of others with it.
+    """
+    rows = []
+    for note in notes:
+        try:
+            rows.append(_row_of(note, endpoints.get(note.partner or "", ()), seal))
+        except Exception:  # noqa: BLE001 - Partners wrote what is read here.
+            log.exception("message not read", partner=note.partner, request_id=note.ids.request_id)
+    return rows
 
 
 def _row_of(

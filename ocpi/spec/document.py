@@ -6,7 +6,7 @@ Fractions are `Decimal`, whole numbers `int`; a `float` never appears (TY-08).
 import json
 import re
 from collections import Counter
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import msgspec
@@ -73,10 +73,14 @@ def encode(value: Any) -> str:
 
 
 def _read_fraction(text: str) -> Decimal:
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        # The exponent is beyond what a Decimal has.
+        raise ValueError(_out_of_reach(text)) from None
     too_fine = len(text) > MAX_DIGITS and len(number.as_tuple().digits) > MAX_DIGITS
     if too_fine or not in_reach(number):
-        raise ValueError(f"a number is out of reach: {text[:MAX_DIGITS]}")
+        raise ValueError(_out_of_reach(text))
     return number
 
 
@@ -148,6 +152,10 @@ def _spell_out(value: Any) -> Any:
             raise ValueError(f"{value} is no JSON number")
         return msgspec.Raw(format(value, "f").encode())
     return value
+
+
+def _out_of_reach(text: str) -> str:
+    return f"a number is out of reach: {text[:MAX_DIGITS]}"
 
 
 def _too_deep() -> str:

@@ -8,12 +8,14 @@ import pytest
 import sqlmodel
 from sqlalchemy import insert, select, text
 from sqlmodel import col
+from structlog.testing import capture_logs
 
 from ocpi.database import Database, clock
 from ocpi.errors import InvalidParameters
 from ocpi.journal import writing
 from ocpi.journal.curl import curl_of
-from ocpi.journal.notes import MOST_BYTES, Notes
+from ocpi.journal.notes import MOST_BYTES, Note, Notes
+from ocpi.journal.reading import status_code_of
 from ocpi.journal.searching import Wanted, find_messages, is_known, numbers_of, read_message
 from ocpi.journal.table import ROWS_A_SHEET, MessageRow, MessageSubject
 from ocpi.journal.writing import DAY, purge, store_notes
@@ -160,9 +162,27 @@ async def test_what_there_is_no_room_for_is_counted(database: Database) -> None:
     await store_notes(database, SEAL, notes)
     first, second = await find_messages(database, SEAL, Wanted())
     gap = first if first.direction == "LOST" else second
-    assert (
-        gap.failure == f"{lost} messages are missing here: more came than could be stored in time."
-    )
+    assert gap.failure is not None
+    assert gap.failure.startswith(f"{lost} messages are missing here: more came than could be")
+
+
+async def test_a_message_that_cannot_be_read_is_lost_alone_and_counted(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(given: Note) -> int | None:
+        if given.at == 2:
+            raise ArithmeticError("a number that no reader foresaw")
+        return status_code_of(given)
+
+    monkeypatch.setattr(writing, "status_code_of", read)
+    with capture_logs() as lines:
+        await store(database, {"at": 1}, {"at": 2}, {"at": 3})
+    found = await find_messages(database, SEAL, Wanted())
+    assert sorted(each.direction for each in found) == ["IN", "IN", "LOST"]
+    (lost,) = await find_messages(database, SEAL, Wanted(direction="LOST"))
+    assert lost.failure is not None
+    assert lost.failure.startswith("1 messages are missing here")
+    assert "message not read" in [line["event"] for line in lines]
 
 
 async def test_old_messages_are_deleted_with_their_marks(

@@ -85,6 +85,8 @@ def test_numbers_are_read_exactly(text: str, value: Any) -> None:
         ("1e31", "out of reach"),
         ("1e-31", "out of reach"),
         ("0e99", "out of reach"),
+        ('{"a":1e99999999999999999999}', "out of reach"),
+        ("-1E-99999999999999999999", "out of reach"),
         ("0." + "1" * 80, "out of reach"),
         ("[-" + "1" * 32 + "]", "more than 31 digits"),
         ("[" * 33 + "]" * 33, "nested deeper than 32"),
