@@ -18,9 +18,10 @@ from ocpi.hub.message import Message as HubMessage
 from ocpi.metrics import OTHER, SUBJECTS
 from ocpi.parties import VERSION, Caller
 from ocpi.paths import readable_query
+from ocpi.spec.document import MAX_SIZE
 
 BODY_LIMIT = 1024 * 1024
-LARGE_LIMIT = 4 * 1024 * 1024
+LARGE_LIMIT = MAX_SIZE
 """For Locations with many EVSEs, and for CDRs with many periods (TA-14)."""
 BODY_DEADLINE = 15.0
 _LARGE = frozenset({"locations", "cdrs"})

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from ocpi.errors import InvalidParameters
+from ocpi.errors import InvalidParameters, TooLarge
 from ocpi.headers import Party
-from ocpi.spec.document import decode, encode
+from ocpi.spec.document import ENVELOPE_DEPTH, MAX_DEPTH, MAX_SIZE, decode, encode, is_deeper
 
 Document = dict[str, Any]
 AHEAD = 5 * 60 * 1_000_000
+DEPTH = MAX_DEPTH - ENVELOPE_DEPTH
+"""Levels that an object may have, so that the page that it is on can be read (TA-20)."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,9 @@ class Held:
         """What a change came to; one that fails leaves the object alone, and what comes after."""
         try:
             whole, written = edit.context.run(edit.decide, self.document, now)
-            body = self.body if whole is None or whole is self._document else encode(whole)
+            body = self.body
+            if whole is not None and whole is not self._document:
+                body = _text_of(whole, self._document)
         except Exception as error:  # noqa: BLE001 - It is raised where the change was asked for.
             return error
         if body == self.body:
@@ -86,6 +90,19 @@ class Held:
             self.maker = edit
         self.body, self._document = body, whole
         return written
+
+
+def _text_of(whole: Document, before: Document | None) -> str:
+    """The text to be stored; raises what keeps a page from holding it, or others from reading it.
+
+    A request has its limits, but many of them make one object, and parts lie deep in a whole.
+    """
+    if is_deeper(whole, before, DEPTH):
+        raise InvalidParameters(f"The object would be nested deeper than {DEPTH} levels.")
+    text = encode(whole)
+    if len(text.encode()) > MAX_SIZE:
+        raise TooLarge(f"The object would be larger than {MAX_SIZE} bytes.")
+    return text
 
 
 def object_key(owner: Party, identifier: str) -> str:

@@ -6,15 +6,22 @@ Fractions are `Decimal`, whole numbers `int`; a `float` never appears (TY-08).
 import json
 import re
 from collections import Counter
+from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
+from itertools import chain, repeat
 from typing import Any
 
 import msgspec
 
 MAX_DEPTH = 32
+ENVELOPE_DEPTH = 2
+"""Of these levels a page of a list takes so many around each object."""
+MAX_SIZE = 4 * 1024 * 1024
+"""Bytes of an object's text, in one request or after many (TA-14)."""
 MAX_EXPONENT = 30
 MAX_DIGITS = 64
 _MOST = 10**12
+_NESTED = (dict, list)
 # What has no exponent reaches as far: what is written from 1E30 must be read again.
 MAX_INTEGER_DIGITS = MAX_EXPONENT + 1
 
@@ -92,18 +99,37 @@ def in_reach(number: Decimal) -> bool:
 def _count_members(value: Any) -> int:
     """How many members all its objects have; ValueError where it is nested too deep."""
     members = 0
-    level = [value] if type(value) in (dict, list) else []
+    level = [value] if type(value) in _NESTED else []
     for _ in range(MAX_DEPTH):
         members += sum([len(each) for each in level if type(each) is dict])
         level = [
             child
             for container in level
             for child in (container.values() if type(container) is dict else container)
-            if type(child) in (dict, list)
+            if type(child) in _NESTED
         ]
         if not level:
             return members
     raise ValueError(_too_deep())
+
+
+def is_deeper(value: Any, known: Any, levels: int) -> bool:
+    """Whether an object or list has more levels than so many; what is known has not.
+
+    What stands in the same place of what is known is passed over: where the status of one EVSE of a
+    thousand changes, one is looked through.
+    """
+    return levels == 0 or any(
+        is_deeper(each, former, levels - 1)
+        for each, former in zip(_within(value), chain(_within(known), repeat(None)), strict=False)
+        if each is not former and type(each) in _NESTED
+    )
+
+
+def _within(value: Any) -> Iterable[Any]:
+    if type(value) is dict:
+        return value.values()
+    return value if type(value) is list else ()
 
 
 def _doubled_key(raw: bytes) -> str | None:

@@ -6,10 +6,10 @@ from operator import pos
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from ocpi.spec.document import decode, encode
+from ocpi.spec.document import decode, encode, is_deeper
 
 _SCALARS = (
     st.none()
@@ -104,6 +104,24 @@ def test_numbers_are_read_exactly(text: str, value: Any) -> None:
 def test_what_would_do_harm_is_refused_with_a_sentence(text: str | bytes, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         decode(text)
+
+
+def _levels(value: Any) -> int:
+    if not isinstance(value, dict | list):
+        return 0
+    return 1 + max(map(_levels, value.values() if isinstance(value, dict) else value), default=0)
+
+
+@given(_VALUES, _VALUES, st.integers(min_value=1, max_value=4))
+@pytest.mark.threat("TA-20")
+def test_what_is_deeper_is_seen_beside_what_was_known_before(
+    known: Any, new: Any, most: int
+) -> None:
+    assume(0 < _levels(known) <= most and _levels(new) > 0)
+    assert is_deeper(new, None, most) == (_levels(new) > most)
+    assert not is_deeper(known, known, most)
+    changed = {**known, "new": new} if isinstance(known, dict) else [*known[1:], new, *known[:1]]
+    assert is_deeper(changed, known, most) == (_levels(changed) > most)
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\n\t "])
