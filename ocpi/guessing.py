@@ -5,7 +5,7 @@ the address of a guesser is let in as ever, and one whose token has died goes on
 """
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address
 
@@ -18,6 +18,12 @@ WINDOW = 60.0
 MOST_OF_ONE = 20
 MOST_OF_ALL = 200
 """Different wrong tokens within a window, of one address and of all of them (TA-11)."""
+SHOWN_OF_ONE = 5
+SHOWN_OF_ALL = 50
+"""Of those who are not let in, how many the message log has, or anybody could fill the disk by it.
+
+The same share of both, so that who is slowed down has been shown: nothing comes of it beyond that.
+"""
 
 
 class Guesses:
@@ -28,13 +34,11 @@ class Guesses:
         self._began = clock()
         self._tried: dict[str, set[str]] = defaultdict(set)
         self._all = 0
+        self._shown: Counter[str] = Counter()
 
     def wrong(self, address: str, token: str) -> None:
         """Note a wrong token; raises ``TooMany`` for one more than a window has."""
-        now = self._clock()
-        if now - self._began >= WINDOW:
-            self._began, self._all = now, 0
-            self._tried.clear()
+        self._begin_anew()
         place = neighbourhood(address)
         hashed = hash_token(token)
         if hashed in self._tried[place]:
@@ -45,6 +49,22 @@ class Guesses:
         self._all += 1
         if len(self._tried[place]) == MOST_OF_ONE or self._all == MOST_OF_ALL:
             log.error("tokens are guessed", address=address, tried=self._all)
+
+    def shows(self, address: str) -> bool:
+        """Whether one more request that nobody was let in by is to be in the message log."""
+        self._begin_anew()
+        place = neighbourhood(address)
+        if self._shown[place] >= SHOWN_OF_ONE or self._shown.total() >= SHOWN_OF_ALL:
+            return False
+        self._shown[place] += 1
+        return True
+
+    def _begin_anew(self) -> None:
+        now = self._clock()
+        if now - self._began >= WINDOW:
+            self._began, self._all = now, 0
+            self._tried.clear()
+            self._shown.clear()
 
 
 def neighbourhood(address: str) -> str:

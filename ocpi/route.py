@@ -102,8 +102,9 @@ class Front:
 
     def _tell(self, request: Arrival, exchange: "_Exchange", at: int, ms: float) -> None:
         """Leave a row in the message log and a line in the process' log."""
-        if self.context.notes is not None:
-            self.context.notes.add(exchange.note(request, at, ms))
+        notes, known = self.context.notes, exchange.partner is not None
+        if notes is not None and (known or self.guesses.shows(request.address)):
+            notes.add(exchange.note(request, at, ms))
         log.info(
             "message in",
             method=request.scope["method"],

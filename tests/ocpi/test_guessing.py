@@ -8,7 +8,17 @@ import pytest
 from structlog.testing import capture_logs
 
 from ocpi.errors import TooMany
-from ocpi.guessing import MOST_OF_ALL, MOST_OF_ONE, WINDOW, Guesses, neighbourhood
+from ocpi.guessing import (
+    MOST_OF_ALL,
+    MOST_OF_ONE,
+    SHOWN_OF_ALL,
+    SHOWN_OF_ONE,
+    WINDOW,
+    Guesses,
+    neighbourhood,
+)
+from ocpi.journal.searching import Wanted, find_messages
+from ocpi.journal.writing import store_notes
 from tests.house import Service, codes_of, open_service, present
 
 LOCATIONS = "/ocpi/cpo/2.2.1/sender/locations"
@@ -52,6 +62,32 @@ async def test_the_admin_token_is_not_guessed_either(service: Service) -> None:
     assert statuses == [401] * MOST_OF_ONE + [429]
     assert "retry-after" in answer.headers
     assert (await service.admin.get("/admin/partners")).status_code == 200
+
+
+@pytest.mark.threat("TA-11")
+async def test_strangers_fill_no_message_log_and_partners_are_in_it_all_the_same(
+    sqlite_url: str,
+) -> None:
+    async with open_service(sqlite_url, worker=True) as opened:
+        for number in range(MOST_OF_ONE + 3):
+            await opened.stranger.get(LOCATIONS, headers=present(f"guess-{number}"))
+            await opened.stranger.get(LOCATIONS)
+        await opened.partner.get(LOCATIONS)
+        context = opened.context
+        await store_notes(context.database, context.seal, context.notes)
+        found = await find_messages(context.database, context.seal, Wanted(direction="IN"))
+    seen = [(each.partner, each.http_status) for each in found]
+    assert seen == [("Example eMSP", 200)] + [(None, 401)] * SHOWN_OF_ONE
+
+
+def test_who_is_slowed_down_has_been_shown_and_a_minute_later_is_again() -> None:
+    now = [0.0]
+    guesses = Guesses(lambda: now[0])
+    shown = [guesses.shows(f"192.0.2.{number // 20}") for number in range(400)]
+    assert (sum(shown), any(shown[200:])) == (SHOWN_OF_ALL, False)
+    assert shown[:6] == [True] * SHOWN_OF_ONE + [False]
+    now[0] = WINDOW
+    assert guesses.shows("192.0.2.1")
 
 
 def test_staff_are_told_once_and_a_minute_later_the_count_begins_anew() -> None:
