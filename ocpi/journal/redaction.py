@@ -36,13 +36,23 @@ _SECRET = "token"  # noqa: S105 - the name of a field.
 # Shorter ones would be found in words that have nothing to do with them.
 _SHORTEST = 4
 _MARK = r"~[0-9a-f]{16}\.\w{0,4}"
-_KEY = re.compile(r'"((?:[^"\\]|\\.)*)"\s*:\s*')
 _NAMES = sorted({*PERSONAL, _SECRET})
-# Where nothing is escaped, only these can be meant: most bodies have few of them, or none. With a
-# look at the first letter before it, it takes a third of the time.
-_NAMED = re.compile(
-    rf'(?i)"(?=[{"".join({name[0] for name in _NAMES})}])({"|".join(_NAMES)})"\s*:\s*'
-)
+
+
+def _escapable(letter: str) -> str:
+    return rf"(?:{letter}|\\u00(?:{ord(letter):02x}|{ord(letter.upper()):02x}))"
+
+
+def _key(names: Iterable[str], first: str) -> re.Pattern[str]:
+    # With a look at the first letter before it, it takes a third of the time.
+    return re.compile(rf'(?i)"(?=[{first}])({"|".join(names)})"\s*:\s*')
+
+
+# Only the names that are meant: who took any text for one would, where it holds escaped quotation
+# marks, begin anew at each and go on to its end.
+_FIRST = "".join({name[0] for name in _NAMES})
+_NAMED = _key(_NAMES, _FIRST)
+_NAMED_ESCAPED = _key(("".join(map(_escapable, name)) for name in _NAMES), rf"\\{_FIRST}")
 _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)("?)')
 # A bare word, or what stands where no list or object belongs.
 _OTHER = re.compile(r"\[[^\]]*\]?|\{[^}]*\}?|[^\s,}\]]*")
@@ -87,7 +97,7 @@ class Redactor:
         text = data[:EXCERPT].decode(errors="replace").replace("\0", "\ufffd")
         pieces: list[str] = []
         position = 0
-        for key in (_KEY if "\\" in text else _NAMED).finditer(text):
+        for key in (_NAMED_ESCAPED if "\\" in text else _NAMED).finditer(text):
             if key.start() < position:
                 continue
             end = self._value(pieces, _unescaped(key[1]).lower(), text, position, key.end())

@@ -1,6 +1,7 @@
 """What of a message is stored: no token, and of a driver a mark alone."""
 
 import base64
+import re
 from typing import Any
 
 import pytest
@@ -67,6 +68,24 @@ def stored(**over: Any) -> dict[str, Any]:
 def test_a_body_is_stored_without_its_driver(body: str) -> None:
     row = stored(request=body.encode())
     assert "canary" not in str(row).lower()
+
+
+@pytest.mark.threat("TA-29")
+@pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        (r'{"a":"say \"uid\": 5","uid":"CANARY"}', r'{"a":"say \"uid\": 5","uid":"~"}'),
+        (r'{"a\\":1,"\u0055\u0069d" : "CANARY"}', r'{"a\\":1,"\u0055\u0069d" : "~"}'),
+        (r'{"auth\u005FID":"CANARY","b":"c"}', r'{"auth\u005FID":"~","b":"c"}'),
+        (r'{"a":"\"\"\"\"","uid":"CANARY"', r'{"a":"\"\"\"\"","uid":"~"'),
+        (r'it"s \ "uid":"CANARY"', r'it"s \ "uid":"~"'),
+        (r'\"uid":"CANARY" "uid"', r'\"uid":"~" "uid"'),
+        (r'{"uid":"CAN\"ARY","\uuid":"b"}', r'{"uid":"~","\uuid":"b"}'),
+    ],
+)
+def test_among_escapes_fields_are_found_and_nothing_else(body: str, kept: str) -> None:
+    row = stored(response=body.encode())
+    assert re.sub(r"~[0-9a-f]{16}\.\w*", "~", row["response"]) == kept
 
 
 @pytest.mark.parametrize("size", range(4044, 4100))
