@@ -120,7 +120,7 @@ def object_of(subject: Subject, note: Note, seal: Seal) -> tuple[str | None, str
         names = names[:1]
     if subject.module is None or not names:
         return None, None
-    names = [each.replace("/", "%2F")[:LONGEST] for each in names]
+    names = [each.replace("/", "%2F") for each in names]
     return "/".join([subject.module, *names]), names[-1]
 
 
@@ -151,7 +151,7 @@ def party_of(headers: Mapping[str, str], side: str) -> str | None:
     """The party of a pair of routing headers, `DE*MSP`; headers may have names in any case."""
     country_code = _header(headers, f"OCPI-{side}-country-code")
     party_id = _header(headers, f"OCPI-{side}-party-id")
-    return f"{country_code}*{party_id}"[:LONGEST] if country_code and party_id else None
+    return f"{country_code}*{party_id}" if country_code and party_id else None
 
 
 def _header(headers: Mapping[str, str], name: str) -> str | None:

@@ -6,7 +6,7 @@ out wherever else the same exchange repeats it, such as in a sentence about it.
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property, lru_cache
 from itertools import chain
 from urllib.parse import quote
@@ -140,8 +140,17 @@ class Redactor:
             instead |= dict.fromkeys(_forms(value), HIDDEN)
         return instead
 
-    def everywhere(self, texts: Mapping[str, str | None]) -> Mapping[str, str | None]:
-        """Texts without the values that were found in any part of the exchange."""
+    def everywhere(
+        self, texts: Mapping[str, str | None], cut: Collection[str]
+    ) -> Mapping[str, str | None]:
+        """Texts without the values that were found in any part of the exchange.
+
+        Those of the names in `cut` are begins, which may end within a value.
+        """
+        texts = {
+            name: self._without_half(text) if text and name in cut else text
+            for name, text in texts.items()
+        }
         instead = self._instead
         # Most exchanges repeat nothing, and one look at all texts tells.
         lower = "\0".join(filter(None, texts.values())).lower()
@@ -151,10 +160,18 @@ class Redactor:
         # Marks come first, so that nothing is found within one.
         pattern = re.compile("|".join([_MARK, *map(re.escape, met)]), re.IGNORECASE)
 
-        def cut(match: re.Match[str]) -> str:
+        def stand_in(match: re.Match[str]) -> str:
             return instead.get(match[0].lower(), match[0])
 
-        return {name: text and pattern.sub(cut, text) for name, text in texts.items()}
+        return {name: text and pattern.sub(stand_in, text) for name, text in texts.items()}
+
+    def _without_half(self, text: str) -> str:
+        # Of a character that was cut through, this is left.
+        text = text.rstrip("\ufffd")
+        lower = text.lower()
+        found = [(_begun(lower, value), stand_in) for value, stand_in in self._instead.items()]
+        most, stand_in = max(found, default=(0, ""))
+        return text[:-most] + stand_in if most else text
 
 
 def is_json(data: bytes) -> bool:
@@ -174,6 +191,14 @@ def _unescaped(text: str) -> str:
     except msgspec.DecodeError:
         return text
     return value
+
+
+def _begun(text: str, value: str) -> int:
+    """How many characters at the text's end begin a value, 0 where they are too few to tell."""
+    at = text.find(value[:_SHORTEST], max(len(text) - len(value), 0))
+    while at >= 0 and not value.startswith(text[at:]):
+        at = text.find(value[:_SHORTEST], at + 1)
+    return len(text) - at if at >= 0 else 0
 
 
 def _forms(value: str) -> Iterable[str]:
@@ -199,4 +224,5 @@ def _presented(secret: str) -> Mapping[str, str]:
 
 
 def _base64(token: str) -> str:
-    return base64.b64encode(token.encode()).decode()
+    # Some leave the padding out.
+    return base64.b64encode(token.encode()).decode().rstrip("=")

@@ -28,6 +28,12 @@ NOT_STORED = "messages were not logged"
 AT_ONCE = 500
 """How many rows one transaction writes or deletes, so that nobody waits long for it."""
 LONGEST_URL = 2048
+# Cut when what is secret is out of them: half a token would not be found.
+_MOST = {
+    "url": LONGEST_URL,
+    "object_key": LONGEST_URL,
+    **dict.fromkeys(("object_id", "module", "from_party", "to_party"), LONGEST),
+}
 DAY = 24 * 3600 * 1_000_000
 _PAUSE = 0.05
 
@@ -163,22 +169,23 @@ def _row_of(
         "url": _clean(url),
         "object_key": key and _clean(key),
         "object_id": identifier and _clean(identifier),
+        "module": subject.module,
+        "from_party": party_of(note.headers, "from"),
+        "to_party": party_of(note.headers, "to"),
         "request_id": note.ids.request_id,
         "correlation_id": note.ids.correlation_id,
         "failure": note.failure,
         "request": _request_of(note, redactor),
         "response": redactor.body(note.response),
     }
-    texts = redactor.everywhere(texts)
+    sizes = {"request": note.request_bytes, "response": note.response_bytes}
+    cut = {name for name, size in sizes.items() if size > EXCERPT}
+    texts = redactor.everywhere(texts, cut)
     row = {
-        **texts,
-        "url": str(texts["url"])[:LONGEST_URL],
+        **{name: text and text[: _MOST.get(name)] for name, text in texts.items()},
         "at": note.at,
         "direction": note.direction,
         "partner": note.partner,
-        "from_party": party_of(note.headers, "from"),
-        "to_party": party_of(note.headers, "to"),
-        "module": subject.module,
         "interface": subject.interface,
         "method": note.method[:LONGEST],
         "http_status": note.http_status,
@@ -187,8 +194,8 @@ def _row_of(
         "ms": round(note.ms, 1),
         "request_bytes": note.request_bytes,
         "response_bytes": note.response_bytes,
-        "request_cut": note.request_bytes > EXCERPT,
-        "response_cut": note.response_bytes > EXCERPT,
+        "request_cut": "request" in cut,
+        "response_cut": "response" in cut,
     }
     return row, frozenset(redactor.marks.values())
 

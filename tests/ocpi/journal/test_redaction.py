@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ocpi.headers import MessageIDs
-from ocpi.journal.notes import Note
+from ocpi.journal.notes import BEGIN, Note, Notes
 from ocpi.journal.reading import Endpoint
 from ocpi.journal.writing import rows_of
 from ocpi.sealing import Seal
@@ -125,6 +125,43 @@ def test_a_token_that_is_repeated_is_not_stored(secret: str) -> None:
     text = str(row).lower()
     assert "canary" not in text
     assert encoded.lower() not in text or secret.startswith("Bearer")
+
+
+@pytest.mark.threat("TA-09")
+@pytest.mark.parametrize("form", [TOKEN, base64.b64encode(TOKEN.encode()).decode().rstrip("=")])
+def test_a_token_at_the_cut_is_not_stored_by_part(form: str) -> None:
+    for said in range(4, len(form) + 1):
+        body = f"{'x' * (BEGIN - said)}{form} and more".encode()
+        notes = Notes()
+        notes.add(note(response=body, request=f'"{body.decode()}"'.encode()))
+        ((row, _),) = rows_of(notes.take()[0], {}, SEAL)
+        assert row["response"] == "x" * (BEGIN - said) + "***"
+        # With the quotation mark before it, one character less of it is there.
+        left = form[:3] if said == 4 else "***"
+        assert row["request"] == '"' + "x" * (BEGIN - said) + left
+
+
+def test_a_driver_at_the_cut_of_a_character_is_not_stored_by_half() -> None:
+    body = b"x" * (BEGIN - 8) + "JÖRG-MÜLLER".encode()
+    row = stored(request='{"uid":"JÖRG-MÜLLER"}'.encode(), response=body)
+    assert row["response"] == "x" * (BEGIN - 8) + SEAL.mark("JÖRG-MÜLLER")
+
+
+@pytest.mark.threat("TA-09")
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"url": f"{HUB}/sender/{TOKEN.replace('-', '_')}", "secret": TOKEN.replace("-", "_")},
+        {"url": f"{HUB}/sender/sessions/{'x' * 245}{TOKEN}"},
+        {"headers": {"ocpi-from-country-code": "DE", "ocpi-from-party-id": TOKEN}},
+        {"headers": {"ocpi-to-country-code": "x" * 245 + TOKEN, "ocpi-to-party-id": "ABC"}},
+        {"response": base64.b64encode(TOKEN.encode()).rstrip(b"=")},
+    ],
+)
+def test_no_part_of_a_row_tells_a_token_or_half_of_it(said: dict[str, Any]) -> None:
+    text = str(stored(**said)).lower()
+    assert "cana" not in text
+    assert base64.b64encode(TOKEN.encode()).decode().lower()[:4] not in text
 
 
 def test_the_tokens_of_a_handshake_are_not_stored() -> None:
