@@ -10,11 +10,14 @@ from ocpi.egress import EgressRefused, check_url, same_origin
 from ocpi.errors import InvalidParameters
 from ocpi.homes import foreign_places
 from ocpi.parties import Partner, PartnerEndpoint, options_of
+from ocpi.reply import tells
+from ocpi.sealing import WrongKey
 
 _ENDPOINTS = select(col(PartnerEndpoint.url)).where(
     col(PartnerEndpoint.partner_id) == bindparam("partner_id")
 )
 _HOME = select(col(Partner.versions_url)).where(col(Partner.id) == bindparam("partner_id"))
+_TOKEN = select(col(Partner.token_out)).where(col(Partner.id) == bindparam("partner_id"))
 
 
 async def check_response_url(context: Context, partner_id: int, url: str) -> None:
@@ -28,11 +31,23 @@ async def check_response_url(context: Context, partner_id: int, url: str) -> Non
         )
     except EgressRefused as refused:
         raise InvalidParameters(f"response_url: {refused.reason}") from None
+    if await _tells_token(context, partner_id, url):
+        raise InvalidParameters("response_url: it holds a token, which is for headers alone")
     if not await lies_with(context.database, partner_id, url):
         raise InvalidParameters(
             "response_url: its scheme, host and port must be those of an endpoint of yours, or its "
             "host that of your versions URL, one below that, or one that we have approved"
         )
+
+
+async def _tells_token(context: Context, partner_id: int, url: str) -> bool:
+    """Whether a URL, which is to be stored, holds the token that its partner gave us (TA-09)."""
+    rows = await context.database.fetch("callbacks.token", _TOKEN, {"partner_id": partner_id})
+    try:
+        return any(tells(url, context.seal.open(sealed)) for (sealed,) in rows if sealed)
+    except WrongKey:
+        # Nobody can call it before it has given us another one.
+        return False
 
 
 async def lies_with(database: Database, partner_id: int, url: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import unquote
 
 from ocpi.forgiving import Habit, forgive
 from ocpi.headers import MessageIDs
@@ -86,6 +87,12 @@ def redact(text: str, token: str) -> str:
     for form in _forms(token):
         text = text.replace(form, "[token]")
     return text
+
+
+def tells(url: str, token: str) -> bool:
+    """Whether a URL holds the token, spelled in whatever way; then it is not to be kept (TA-09)."""
+    plain = unquote(url)
+    return redact(plain, token) != plain
 
 
 def redact_body(body: bytes, token: str) -> bytes:

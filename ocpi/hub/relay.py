@@ -1,6 +1,6 @@
 """Carrying a message to the party it is for, and its answer back (RT-09 to RT-23)."""
 
-from urllib.parse import urljoin
+from urllib.parse import unquote, urljoin
 
 from starlette.responses import Response
 
@@ -17,7 +17,7 @@ from ocpi.hub.rewriting import with_response_url
 from ocpi.hub.targets import Destination
 from ocpi.links import next_link
 from ocpi.messages import log
-from ocpi.reply import RawReply, redact_body
+from ocpi.reply import RawReply, redact, redact_body, tells
 
 AUTHORIZE = 2.5
 """Seconds for real-time authorization: the driver stands in front of the station (IP-12, AT-45)."""
@@ -123,12 +123,11 @@ def _next_page(message: Message, destination: Destination, reply: RawReply) -> s
         if link is None:
             return None
         page = urljoin(url_of(message, destination), link)
-        if same_origin(page, destination.endpoint):
+        if _may_be_kept(page, destination):
             return page
     except ValueError:
-        page = "unreadable"
+        log.warning("relay: unreadable link", partner_id=destination.partner_id)
     # Without the link, half a list would pass for the whole.
-    log.warning("relay: bad link", partner_id=destination.partner_id, page=page)
     raise RoutingFailure(f"The link to the next page of {destination.party} leads astray.")
 
 
@@ -138,12 +137,21 @@ def _place(message: Message, destination: Destination, reply: RawReply) -> str |
         return None
     try:
         place = urljoin(url_of(message, destination), reply.headers["location"])
-        if same_origin(place, destination.endpoint):
-            return place
+        return place if _may_be_kept(place, destination) else None
     except ValueError:
-        place = "unreadable"
-    log.warning("relay: bad location", partner_id=destination.partner_id, place=place)
-    return None
+        log.warning("relay: unreadable location", partner_id=destination.partner_id)
+        return None
+
+
+def _may_be_kept(url: str, destination: Destination) -> bool:
+    """It lies where the receiver is reached, and does not hold our token there (TA-09)."""
+    assert destination.target is not None
+    token = destination.target.token
+    if same_origin(url, destination.endpoint) and not tells(url, token):
+        return True
+    shown = redact(unquote(url), token)
+    log.warning("relay: bad link", partner_id=destination.partner_id, url=shown)
+    return False
 
 
 async def _link(

@@ -1,6 +1,6 @@
 """URLs that pass through the hub become its own: for two parties, unguessable, and not for ever."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -8,6 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import delete, update
 from sqlmodel import col, select
+from structlog.testing import capture_logs
 
 from ocpi.headers import Party
 from ocpi.hub.links import PAGE_LIFE, HubLink, forget_expired
@@ -280,6 +281,31 @@ async def test_a_page_that_leads_astray_is_an_error_and_no_end(town: Town, link:
     town.cpo1.answer = lambda _: success([], headers={"link": link.encode()})
     answer = await town.emsp1.send("GET", "sender/locations", to=CPO1.party)
     assert codes_of(answer) == (200, 4000)
+
+
+@pytest.mark.threat("TA-09")
+@pytest.mark.parametrize("spelled", [str, lambda token: token.replace("-", "%2d")])
+async def test_no_link_is_kept_that_holds_a_partners_token(
+    town: Town, spelled: Callable[[str], str]
+) -> None:
+    of_cpo, of_emsp = spelled(town.cpo1.token_out), spelled(town.emsp1.token_out)
+    page = f'<https://cpo1.example/x?token={of_cpo}>; rel="next"'
+    place = f"https://emsp1.example/cdr/{of_emsp}"
+    result = f"https://emsp1.example/results?token={of_emsp}"
+    town.cpo1.answer = lambda _: success([], headers={"link": page})
+    town.emsp1.answer = lambda _: success(headers={"location": place})
+    with capture_logs() as lines:
+        listed = await town.emsp1.send("GET", "sender/locations", to=CPO1.party)
+        billed = await town.cpo1.send("POST", "receiver/cdrs", CDR, to=EMSP1.party)
+        body = {**START, "response_url": result}
+        started = await town.emsp1.send(
+            "POST", "receiver/commands/START_SESSION", body, to=CPO1.party
+        )
+    assert [codes_of(each)[1] for each in (listed, billed, started)] == [4000, 1000, 2001]
+    assert "location" not in billed.headers
+    assert not any(each.token_out in str(lines) for each in (town.cpo1, town.emsp1))
+    async with town.context.database.read() as db:
+        assert (await db.exec(select(HubLink))).all() == []
 
 
 @pytest.mark.pitfall("IP-35")
