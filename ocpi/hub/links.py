@@ -25,8 +25,8 @@ from ocpi.parties import VERSION, PlatformID
 
 DAY = 24 * 3600 * 1_000_000
 PAGE_LIFE = DAY
-RESULT_LIFE = 7 * DAY
-"""A reservation may be called off days after it was made (CM-23)."""
+RESULT_LIFE = 31 * DAY
+"""A reservation may be called off weeks after it was made (CM-23)."""
 CDR_LIFE = 400 * DAY
 """A bill is argued about for a year and more."""
 

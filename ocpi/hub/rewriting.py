@@ -13,6 +13,7 @@ from ocpi.errors import InvalidParameters
 from ocpi.hub import links
 from ocpi.hub.message import Message
 from ocpi.hub.targets import Destination
+from ocpi.paths import url_in
 
 _FIELD = "response_url"
 # What some parser takes for the name: PHP drops blanks and all behind NUL, and makes _ of . and [.
@@ -40,16 +41,19 @@ async def with_response_url(
 async def _rewrite_query(context: Context, message: Message, destination: Destination) -> str:
     if ";" in message.query:
         raise InvalidParameters("The query holds a ; at which some parsers would split it.")
-    parts = message.query.split("&")
-    for position, part in enumerate(parts):
+    done, parts = list[str](), message.query.split("&")
+    while parts:
+        part = parts.pop(0)
         name, _, value = part.partition("=")
         meant = unquote_plus(name)
         if _ALIKE.match(meant) and not _is_field(meant):
             raise InvalidParameters(f"{_FIELD}: the query names it in another way")
         if _is_field(meant) and value:
-            url = await _link(context, message, destination, unquote_plus(value))
-            parts[position] = f"{name}={quote(url, safe='')}"
-    return "&".join(parts)
+            given, parts = url_in(done, value, parts)
+            url = await _link(context, message, destination, given)
+            part = f"{name}={quote(url, safe='')}"
+        done.append(part)
+    return "&".join(done)
 
 
 async def _rewrite_body(context: Context, message: Message, destination: Destination) -> bytes:

@@ -226,6 +226,22 @@ async def test_the_url_in_the_query_of_a_profile_request_is_replaced_too(town: T
     assert (town.emsp1.seen[0].path, town.emsp1.seen[0].query) == ("/profiles/1", "a=b")
 
 
+@pytest.mark.req("CP-03")
+@pytest.mark.parametrize("query", ["duration=900&response_url={}", "response_url={}&duration=900"])
+async def test_a_url_in_a_query_that_is_not_encoded_is_replaced_whole(
+    town: Town, query: str
+) -> None:
+    query = query.format("https://emsp1.example/answer?request_id=5678&part=2")
+    await town.emsp1.send("GET", f"receiver/chargingprofiles/S1?{query}", to=CPO1.party)
+    asked = parse_qs(town.cpo1.seen[0].query)
+    assert asked.keys() == {"duration", "response_url"}
+    await town.cpo1.send("POST", asked["response_url"][0], {"result": "ACCEPTED"})
+    assert (town.emsp1.seen[0].path, town.emsp1.seen[0].query) == (
+        "/answer",
+        "request_id=5678&part=2",
+    )
+
+
 @pytest.mark.parametrize(
     "url",
     [
