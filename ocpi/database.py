@@ -169,7 +169,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
-        self.engine = _sqlite_engine(url) if self.sqlite else _postgres_engine(self.url)
+        self.engine = self.open_engine(6 * PATIENCE)
         # Set after a commit that stamped something, so that a worker of this process need not poll.
         self.changed = asyncio.Event()
         # How often it was busy or failed, for the metrics of this process.
@@ -183,6 +183,10 @@ class Database:
         self.bookmarks = Bookmarks()
         sharing = EachTurn if self.sqlite else Shared
         self.kept = Kept(sharing(self._edition))
+
+    def open_engine(self, longest: float | None) -> AsyncEngine:
+        """Another way to it, on PostgreSQL with so many seconds for a statement; None: for ever."""
+        return _sqlite_engine(self.url) if self.sqlite else _postgres_engine(self.url, longest)
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncSession]:
@@ -295,7 +299,7 @@ def _dsn(url: URL) -> str:
     return plain.render_as_string(hide_password=False)
 
 
-def _postgres_engine(url: URL) -> AsyncEngine:
+def _postgres_engine(url: URL, longest: float | None) -> AsyncEngine:
     pooled = {"statement_cache_size": 0, "prepared_statement_name_func": str}
     return create_async_engine(
         url,
@@ -307,14 +311,14 @@ def _postgres_engine(url: URL) -> AsyncEngine:
         hide_parameters=True,
         connect_args={
             "timeout": PATIENCE,
-            "command_timeout": 6 * PATIENCE,
+            "command_timeout": longest,
             **(pooled if _is_pooled(url) else {}),
         },
     )
 
 
-def _sqlite_engine(url: str) -> AsyncEngine:
-    inline = make_url(url).set(drivername=NAME.replace(".", "+"))
+def _sqlite_engine(url: URL) -> AsyncEngine:
+    inline = url.set(drivername=NAME.replace(".", "+"))
     engine = create_async_engine(inline, pool_size=4, max_overflow=0, hide_parameters=True)
 
     @event.listens_for(engine.sync_engine, "connect")

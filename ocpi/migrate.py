@@ -54,8 +54,15 @@ async def _run(database: Database, action: str, revision: str) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(7461)"))
         getattr(command, action)(configuration(connection), revision)
 
-    async with database.engine.execution_options(write=True).begin() as connection:
-        await connection.run_sync(apply)
+    # A step may read a table of millions, or wait for whoever holds it, such as pg_dump.
+    engine = database.open_engine(None)
+    try:
+        async with engine.execution_options(write=True).begin() as connection:
+            await connection.run_sync(apply)
+    finally:
+        await engine.dispose()
+        # What these connections have prepared is for the schema of before.
+        await database.engine.dispose()
 
 
 def configuration(connection: Connection, **attributes: Any) -> Config:

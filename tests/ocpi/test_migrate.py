@@ -24,6 +24,7 @@ from ocpi.pull.syncs import PartnerSync, PartySync
 from ocpi.push.lanes import Receipt
 from ocpi.spec.document import decode, encode
 from ocpi.testing import samples
+from tests.modules.stations.yard import until
 
 
 def compare(connection: Connection) -> None:
@@ -243,6 +244,32 @@ async def test_processes_that_start_at_once_migrate_once(empty_database_url: str
     assert {"location", "partner_lane", "feed_head"} <= await tables(databases[0])
     for database in databases:
         await database.close()
+
+
+async def test_a_migration_waits_for_another_transaction_for_as_long_as_that_takes(
+    empty_postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other statements end after six times PATIENCE."""
+    monkeypatch.setattr("ocpi.database.PATIENCE", 1.0)
+    database, other = Database(empty_postgres_url), Database(empty_postgres_url)
+    late = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND wait_event_type = 'Lock' AND query_start < clock_timestamp() - interval '7 s'"
+    )
+    async with other.engine.connect() as connection:
+        await connection.execute(text("SELECT pg_advisory_xact_lock(7461)"))
+        upgrading = asyncio.create_task(upgrade(database))
+
+        async def has_waited() -> bool:
+            ((count,),) = await other.fetch("late", late, {})
+            return upgrading.done() or count == 1
+
+        await until(has_waited)
+        assert not upgrading.done()
+    await upgrading
+    assert "partner" in await tables(database)
+    for each in (database, other):
+        await each.close()
 
 
 @pytest.mark.threat("TA-27")
