@@ -19,7 +19,7 @@ START = {"type": "start", "evse_uid": "EVSE-1", "connector_id": "1", "kwh": 1}
 
 
 async def test_after_a_restore_stations_report_again_and_partners_are_billed_once(
-    database_url: str, tmp_path: Path
+    database_url: str, tmp_path: Path, empty_postgres_url: str
 ) -> None:
     async with a_yard(database_url, tmp_path) as yard:
         async with yard.installation.serving():
@@ -32,7 +32,7 @@ async def test_after_a_restore_stations_report_again_and_partners_are_billed_onc
             await until(lambda: len(yard.held("cdrs")) == 2)
             await until(lambda: _status(yard) == "BLOCKED")
         told = {cdr["id"] for cdr in yard.held("cdrs")}
-        await restore(yard, tmp_path / "backup")
+        await restore(yard, tmp_path / "backup", empty_postgres_url)
         async with yard.installation.serving():
             (first,) = await yard.listed("cdrs")
             assert _status(yard) == "BLOCKED"
@@ -127,13 +127,13 @@ async def back_up(yard: Yard, file: Path) -> None:
         await _postgres(url.render_as_string(hide_password=False), "pg_dump", "-Fc", "-f", file)
 
 
-async def restore(yard: Yard, file: Path) -> None:
-    url = make_url(yard.installation.database_url)
-    if url.get_backend_name() == "sqlite":
+async def restore(yard: Yard, file: Path, new: str) -> None:
+    """Restore as DEPLOYMENT.md has it: on PostgreSQL into a new, empty database."""
+    if make_url(yard.installation.database_url).get_backend_name() == "sqlite":
         await yard.installation.run("restore", str(file))
     else:
-        text = url.render_as_string(hide_password=False)
-        await _postgres(text, "pg_restore", "--clean", "--if-exists", file)
+        await _postgres(new, "pg_restore", "--exit-on-error", file)
+        yard.installation.database_url = new
 
 
 async def _postgres(url: str, tool: str, *words: str | Path) -> None:
