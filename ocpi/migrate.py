@@ -6,6 +6,7 @@ Alembic is only imported where there is something to apply: commands are short.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from ocpi.database import Database
+from ocpi.errors import Conflict
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -22,8 +24,15 @@ _FOLDER = Path(__file__).parent / "migrations"
 
 
 async def upgrade(database: Database) -> None:
-    """Bring the schema to the newest state; any number of processes may ask for it at once."""
-    if not await _is_newest(database):
+    """Bring the schema to the newest state; any number of processes may ask for it at once.
+
+    Raises ``Conflict`` where a newer release has been at work.
+    """
+    if database.sqlite:
+        _create(Path(database.url.database or ""))
+    stored = await _stored(database)
+    require_known("The database", stored)
+    if stored != [_newest()]:
         await _run(database, "upgrade", "head")
 
 
@@ -32,14 +41,35 @@ async def downgrade(database: Database, revision: str) -> None:
     await _run(database, "downgrade", revision)
 
 
-async def _is_newest(database: Database) -> bool:
+def _create(file: Path) -> None:
+    """A new database is for its owner alone; SQLite makes -wal and -shm as the file is."""
+    # Where there is one, or cannot be one, SQLite says what is to be said.
+    with suppress(OSError):
+        file.touch(0o600, exist_ok=False)
+
+
+def require_known(name: str, revisions: Sequence[str]) -> None:
+    """Raises ``Conflict`` for a schema that only a newer release knows."""
+    newest = _newest()
+    for each in revisions:
+        if each > newest:
+            raise Conflict(
+                f"{name} has the schema {each}, which a newer release made; this one knows those "
+                f"up to {newest}. Use that release, or a backup from before it."
+            )
+
+
+def _newest() -> str:
     # A file of the history begins with the name of its revision.
-    newest = max(file.name for file in (_FOLDER / "versions").glob("[0-9]*.py"))[:4]
+    return max(file.name for file in (_FOLDER / "versions").glob("[0-9]*.py"))[:4]
+
+
+async def _stored(database: Database) -> Sequence[str]:
     # Before the first revision there is no such table.
     with suppress(OperationalError, ProgrammingError):
         async with database.engine.connect() as connection:
-            return await connection.run_sync(_revisions) == [newest]
-    return False
+            return await connection.run_sync(_revisions)
+    return []
 
 
 def _revisions(connection: Connection) -> list[str]:
