@@ -15,7 +15,7 @@ from ocpi.database import clock
 from ocpi.homes import foreign_place
 from ocpi.observing.gauges import behind_of, lag_of, marks_of
 from ocpi.parties import IssuedToken, Partner, State, WithheldEndpoint
-from ocpi.push.addressee import SERVED
+from ocpi.push.addressee import told_partners
 from ocpi.push.breaker import REASONS
 from ocpi.push.feed import FeedHead, Stream
 from ocpi.push.lanes import PartnerLane, is_behind
@@ -61,7 +61,8 @@ async def stopped_partners(context: Context) -> Sequence[Condition]:
         )
         # Of thousands, those of whom there is nothing to tell would take seconds to read.
         odd = or_(col(PartnerLane.breaker).is_not(None), *map(is_behind, Stream))
-        lanes = (await db.exec(query.where(*SERVED, odd))).all()
+        told = told_partners(context.settings)
+        lanes = (await db.exec(query.where(*told, odd))).all()
         heads = {row.stream: row.seq for row in await db.exec(select(FeedHead))}
         late = any(lane.breaker is None and behind_of(lane, heads) for _, lane in lanes)
         marks = await marks_of(db, now) if late else []

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from sqlalchemy import func
+from sqlalchemy import and_, func
 from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from ocpi.context import Context
 from ocpi.database import clock
 from ocpi.parties import Partner, State
+from ocpi.push.addressee import told_partners
 from ocpi.push.breaker import REASONS
 from ocpi.push.feed import FeedHead, Stream
 from ocpi.push.lanes import ParkedObject, PartnerLane, WorkerBeat
@@ -34,13 +35,15 @@ def gauge(name: str, help_text: str, *labels: str) -> GaugeMetricFamily:
 
 async def push_gauges(context: Context) -> Sequence[Metric]:
     """Partners, how far they are up to date, and who keeps them so."""
+    # Others are behind for a reason, such as one that waits for its check.
+    told = told_partners(context.settings)
     async with context.database.read() as db:
         now = await clock(db)
         heads = {row.stream: row.seq for row in await db.exec(select(FeedHead))}
         partners = (
             await db.exec(
                 select(Partner, PartnerLane)
-                .outerjoin(PartnerLane, col(PartnerLane.partner_id) == col(Partner.id))
+                .outerjoin(PartnerLane, and_(col(PartnerLane.partner_id) == col(Partner.id), *told))
                 .order_by(col(Partner.name))
             )
         ).all()
@@ -150,7 +153,7 @@ def _of_lanes(
         "partner",
     )
     for partner, lane in partners:
-        if lane is None or partner.suspended:
+        if lane is None:
             continue
         for each in Stream:
             behind.add_metric((partner.name, each), max(heads[each] - lane.cursors.get(each, 0), 0))

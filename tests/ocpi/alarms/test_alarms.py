@@ -189,6 +189,27 @@ async def test_a_change_that_waits_for_a_partner_that_is_there_is_an_alarm(
     assert "waited 20 minutes" in (await raised(service))["partner_behind one"]
 
 
+async def test_a_partner_that_waits_for_its_check_is_no_alarm(sqlite_url: str) -> None:
+    async with open_service(sqlite_url, require_check=True) as service:
+        await register(service, "one", ONE)
+        body = {**samples.location(), **OWNER}
+        await service.admin.put("/admin/locations/NL/TNM/LOC-1", json=body)
+        async with service.database.write() as db:
+            now = await clock(db)
+            db.add(FeedMark(at=now - 20 * MINUTE, money=0, state=99))
+        await work_out(service.context, CHECKS[:1], [])
+        assert await raised(service) == {}
+        assert 'ocpi_push_lag_seconds{partner="one"}' not in await metrics_of(service)
+        async with service.database.write() as db:
+            await db.exec(update(Partner).values(passed_at=now))
+        await work_out(service.context, CHECKS[:1], [])
+        assert list(await raised(service)) == ["partner_behind one"]
+
+
+async def metrics_of(service: Service) -> str:
+    return (await service.admin.get("/metrics")).text
+
+
 async def test_a_registration_that_does_not_go_on_is_an_alarm_after_a_day(
     service: Service,
 ) -> None:
