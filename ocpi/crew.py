@@ -41,6 +41,11 @@ class Repeated:
         self._at_once = at_once
         self._stopping = asyncio.Event()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to stop: a turn of many steps had better end."""
+        return self._stopping.is_set()
+
     async def run(self) -> None:
         """Take turns until `stop`."""
         if not self._at_once:

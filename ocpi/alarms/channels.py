@@ -15,7 +15,8 @@ from ocpi.settings import MissingSecret, Settings
 from ocpi.signing import key_of, signed_headers
 from ocpi.spec.document import encode
 
-LONGEST = 20.0
+LONGEST = 10.0
+"""Seconds that one piece of news may take. A process that is to end waits for it."""
 _PORTS = {"smtp": 25, "smtps": 465}
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 

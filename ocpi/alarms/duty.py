@@ -1,19 +1,22 @@
 """The duty that sees to alarms, in every process: one of them works each round out."""
 
+import asyncio
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ocpi.alarms.alarm import Alarm, view
 from ocpi.alarms.channels import News, TellingFailed, open_channels
 from ocpi.alarms.conditions import Check
-from ocpi.alarms.telling import tell_due
-from ocpi.alarms.working import ROUND, claim_round, work_out
+from ocpi.alarms.telling import Teller
+from ocpi.alarms.working import ROUND, claim_round, clear, work_out
 from ocpi.context import Context
 from ocpi.crew import Repeated
 from ocpi.database import DATABASE_ERRORS, clock
 from ocpi.messages import log
+
+_AWAY: Mapping[str, Any] = {"kind": "database", "subject": "away"}
 
 
 class AlarmWatch(Repeated):
@@ -30,23 +33,29 @@ class AlarmWatch(Repeated):
         self._context = context
         self._checks = checks
         self._channels = open_channels(context.settings)
+        self._tellers = [
+            Teller(context, name, channel, pause=pause) for name, channel in self._channels.items()
+        ]
         self._away: _Absence | None = None
 
     async def run(self) -> None:
         """Take turns until `stop`."""
         try:
-            await super().run()
+            await asyncio.gather(super().run(), *(each.run() for each in self._tellers))
         finally:
             for channel in self._channels.values():
                 await channel.close()
 
+    async def stop(self) -> None:
+        """End `run`, once what is being told has been told or not."""
+        await asyncio.gather(super().stop(), *(each.stop() for each in self._tellers))
+
     async def turn(self) -> None:
-        """Work out what is due, and tell it."""
+        """Work out what is due."""
         try:
             number = await claim_round(self._context)
             if number is not None:
                 await work_out(self._context, self._checks, list(self._channels), number)
-            await tell_due(self._context, self._channels)
         except DATABASE_ERRORS as error:
             await self._miss(error)
             raise
@@ -62,36 +71,32 @@ class AlarmWatch(Repeated):
             "The database does not answer one of the processes: partners get errors, and nothing "
             f"is lost that was acknowledged. Look whether it runs and has room. {type(error)!r}"
         )
-        await self._tell(away, "raised", sentence)
+        if not away.raised:
+            away.raised = True
+            log.error("alarm raised", **_AWAY, sentence=sentence)
+        alarm = view(Alarm(**_AWAY, sentence=sentence, raised_at=away.at, seen_at=away.at))
+        news = News(f"alarm-{away.id}-raised", "raised", alarm, self._context.settings.base_url)
+        untold = [name for name in self._channels if name not in away.told]
+        await asyncio.gather(*(self._tell(away, name, news) for name in untold))
+
+    async def _tell(self, away: "_Absence", name: str, news: News) -> None:
+        try:
+            await self._channels[name].tell(news)
+        except TellingFailed as failure:
+            log.warning("an alarm was not told", channel=name, error=str(failure))
+        else:
+            away.told.append(name)
 
     async def _welcome(self, away: "_Absence") -> None:
-        """The database is back: those who were told hear of it, and it is written down."""
-        if away.told["raised"]:
+        """The database is back: it is written down, and those who were told are to hear of it."""
+        if away.raised:
             sentence = "The database did not answer one of the processes. It does again."
-            await self._tell(away, "cleared", sentence)
             async with self._context.database.write() as db:
-                now = await clock(db)
-                began = now - int((time.monotonic() - away.began) * 1_000_000)
-                what: dict[str, Any] = {"kind": "database", "subject": "away", "sentence": sentence}
-                db.add(Alarm(**what, raised_at=began, seen_at=now, cleared_at=now))
+                alarm = Alarm(**_AWAY, sentence=sentence, raised_at=away.at, seen_at=away.at)
+                db.add(alarm)
+                await db.flush()
+                await clear(db, alarm, await clock(db), away.told)
         self._away = None
-
-    async def _tell(self, away: "_Absence", event: str, sentence: str) -> None:
-        began = time.time_ns() // 1000 - int((time.monotonic() - away.began) * 1_000_000)
-        cleared = None if event == "raised" else time.time_ns() // 1000
-        what: dict[str, Any] = {"kind": "database", "subject": "away", "sentence": sentence}
-        alarm = view(Alarm(**what, raised_at=began, seen_at=began, cleared_at=cleared))
-        news = News(f"alarm-{away.id}-{event}", event, alarm, self._context.settings.base_url)
-        log.error(f"alarm {event}", kind="database", subject="away", sentence=sentence)
-        for name, channel in self._channels.items():
-            if name in away.told[event]:
-                continue
-            try:
-                await channel.tell(news)
-            except TellingFailed as failure:
-                log.warning("an alarm was not told", channel=name, error=str(failure))
-            else:
-                away.told[event].add(name)
 
 
 class _Absence:
@@ -100,4 +105,7 @@ class _Absence:
     def __init__(self) -> None:
         self.id = uuid.uuid4().hex[:12]
         self.began = time.monotonic()
-        self.told: dict[str, set[str]] = {"raised": set(), "cleared": set()}
+        self.at = time.time_ns() // 1000
+        self.raised = False
+        self.told: list[str] = []
+        """The channels that took it."""

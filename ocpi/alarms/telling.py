@@ -1,6 +1,7 @@
 """Telling alarms: each notice by one process, again and again until it is told."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from sqlalchemy import exists, update
@@ -11,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from ocpi.alarms.alarm import Alarm, AlarmNotice, view
 from ocpi.alarms.channels import Channel, News, TellingFailed
 from ocpi.context import Context
+from ocpi.crew import Repeated
 from ocpi.database import clock
 from ocpi.messages import log
 
@@ -21,17 +23,30 @@ RETRIES = (30, 120, 600, 1800, 3600)
 """Seconds between tries; the last one for ever."""
 
 
-async def tell_due(context: Context, channels: Mapping[str, Channel]) -> int:
-    """Tell whatever is due; gives how many notices were taken. Raises what the database raises."""
+class Teller(Repeated):
+    """Tells what is due in one way, by itself: one that hangs holds up nothing else."""
+
+    def __init__(self, context: Context, name: str, channel: Channel, *, pause: float) -> None:
+        turn = partial(tell_due, context, name, channel, lambda: self.stopping)
+        super().__init__(turn, pause=pause, complaint="alarms were not told")
+
+
+async def tell_due(
+    context: Context, name: str, channel: Channel, stopping: Callable[[], bool] = lambda: False
+) -> int:
+    """Tell whatever is due in one way; gives how many notices were taken.
+
+    It ends between two of them when it is `stopping`. Raises what the database raises.
+    """
     taken = 0
-    while channels and (claimed := await _claim(context, list(channels))) is not None:
+    while not stopping() and (claimed := await _claim(context, name)) is not None:
         taken += 1
-        await _tell(context, channels, *claimed)
+        await _tell(context, channel, *claimed)
     return taken
 
 
-async def _claim(context: Context, channels: list[str]) -> tuple[AlarmNotice, Alarm] | None:
-    """The first notice that is due, which nobody else tries now."""
+async def _claim(context: Context, name: str) -> tuple[AlarmNotice, Alarm] | None:
+    """The first notice of a channel that is due, which nobody else tries now."""
     earlier = aliased(AlarmNotice)
     # That it has cleared is told to those who know that it was raised.
     untold_before = exists().where(
@@ -49,7 +64,7 @@ async def _claim(context: Context, channels: list[str]) -> tuple[AlarmNotice, Al
             .where(
                 col(AlarmNotice.told_at).is_(None),
                 col(AlarmNotice.next_at) <= now,
-                col(AlarmNotice.channel).in_(channels),
+                col(AlarmNotice.channel) == name,
                 ~untold_before,
             )
             .order_by(col(AlarmNotice.next_at), col(AlarmNotice.alarm_id))
@@ -79,14 +94,12 @@ def _is(notice: AlarmNotice) -> tuple[Any, ...]:
     )
 
 
-async def _tell(
-    context: Context, channels: Mapping[str, Channel], notice: AlarmNotice, alarm: Alarm
-) -> None:
+async def _tell(context: Context, channel: Channel, notice: AlarmNotice, alarm: Alarm) -> None:
     news = News(
         f"alarm-{alarm.id}-{notice.event}", notice.event, view(alarm), context.settings.base_url
     )
     try:
-        await channels[notice.channel].tell(news)
+        await channel.tell(news)
     except TellingFailed as failure:
         log.warning("an alarm was not told", channel=notice.channel, error=str(failure))
         await _note(context, notice, error=str(failure))

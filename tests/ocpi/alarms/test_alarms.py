@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socketserver
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,11 +14,11 @@ from pydantic import SecretStr
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 from sqlmodel import col, select
+from structlog.testing import capture_logs
 
 from modules.cdrs.alarming import unaccepted_cdrs
 from ocpi.alarms.alarm import SEVERITIES, AlarmNotice, list_alarms
 from ocpi.alarms.channels import (
-    Channel,
     Email,
     News,
     TellingFailed,
@@ -31,6 +31,7 @@ from ocpi.alarms.duty import AlarmWatch
 from ocpi.alarms.telling import tell_due
 from ocpi.alarms.working import claim_round, work_out
 from ocpi.context import Context
+from ocpi.crew import on_duty
 from ocpi.database import clock
 from ocpi.headers import Party
 from ocpi.parties import IssuedToken, Partner
@@ -41,6 +42,7 @@ from ocpi.settings import MissingSecret
 from ocpi.signing import key_of, sign
 from ocpi.spec.document import decode
 from ocpi.testing import samples
+from tests.flows.process import until
 from tests.house import OWNER, Service, context_of, open_service, settings_of
 from tests.modules.cdrs.receiving import register
 
@@ -91,12 +93,12 @@ async def test_an_alarm_is_raised_once_and_cleared_when_it_holds_no_more(service
     for _ in range(3):
         await work_out(context, finding(DOWN), ["webhook"])
     assert list(await raised(service)) == ["partner_down one"]
-    await tell_due(context, {"webhook": ear})
+    await tell_due(context, "webhook", ear)
     assert ear.heard == ["raised one"]
     await work_out(context, finding(), ["webhook"])
     assert await raised(service) == {}
     await work_out(context, finding(DOWN), ["webhook"])
-    await tell_due(context, {"webhook": ear})
+    await tell_due(context, "webhook", ear)
     assert ear.heard == ["raised one", "cleared one", "raised one"]
     found = (await service.admin.get("/admin/alarms", params={"all": True})).json()
     assert [each["cleared_at"] is None for each in found] == [True, False]
@@ -115,9 +117,8 @@ async def test_a_check_that_fails_clears_nothing(service: Service) -> None:
 
 async def test_what_could_not_be_told_is_told_later_and_in_order(service: Service) -> None:
     context, ear = service.context, Ear(deaf=1)
-    channels: dict[str, Channel] = {"email": ear}
     await work_out(context, finding(DOWN), ["email"])
-    await tell_due(context, channels)
+    await tell_due(context, "email", ear)
     (alarm,) = await list_alarms(service.database)
     (notice,) = alarm["told"]
     assert (notice["attempts"], notice["told_at"]) == (1, None)
@@ -125,10 +126,10 @@ async def test_what_could_not_be_told_is_told_later_and_in_order(service: Servic
     assert notice["next_at"] is not None
     # It is not time yet; and that it has cleared is for those who know that it was raised.
     await work_out(context, finding(), ["email"])
-    assert await tell_due(context, channels) == 0
+    assert await tell_due(context, "email", ear) == 0
     async with service.database.write() as db:
         await db.exec(update(AlarmNotice).values(next_at=0))
-    assert await tell_due(context, channels) == 2
+    assert await tell_due(context, "email", ear) == 2
     assert ear.heard == ["raised one", "cleared one"]
 
 
@@ -140,12 +141,12 @@ async def test_of_many_processes_one_works_a_round_out_and_one_tells(service: Se
         assert sum(claim is not None for claim in claims) == 1
         # Even should they all do it at once.
         await asyncio.gather(*(work_out(each, finding(DOWN), ["webhook"]) for each in others))
-        await asyncio.gather(*(tell_due(each, {"webhook": ear}) for each in others))
-        await tell_due(service.context, {"webhook": ear})
+        await asyncio.gather(*(tell_due(each, "webhook", ear) for each in others))
+        await tell_due(service.context, "webhook", ear)
         assert ear.heard == ["raised one"]
         await asyncio.gather(*(work_out(each, finding(), ["webhook"]) for each in others))
-        await asyncio.gather(*(tell_due(each, {"webhook": ear}) for each in others))
-        await tell_due(service.context, {"webhook": ear})
+        await asyncio.gather(*(tell_due(each, "webhook", ear) for each in others))
+        await tell_due(service.context, "webhook", ear)
         assert ear.heard == ["raised one", "cleared one"]
     finally:
         for each in others:
@@ -276,9 +277,79 @@ async def test_a_database_that_is_away_is_told_by_itself_and_written_down_afterw
                 await watch.turn()
     assert ear.heard == ["raised away"]
     await watch.turn()
+    await tell_due(service.context, "webhook", ear)
     assert ear.heard == ["raised away", "cleared away"]
     (alarm,) = await list_alarms(service.database, every=True)
     assert (alarm["kind"], alarm["cleared_at"] is None) == ("database", False)
+
+
+@pytest.mark.parametrize("channels", [{}, {"webhook": Ear(deaf=9)}])
+async def test_a_database_that_was_away_is_written_down_whoever_was_told(
+    service: Service, monkeypatch: pytest.MonkeyPatch, channels: dict[str, Ear]
+) -> None:
+    monkeypatch.setattr("ocpi.alarms.duty.open_channels", lambda _settings: channels)
+    watch = AlarmWatch(service.context, finding())
+    watch.AWAY = 0.0
+
+    async def away(*_: Any) -> None:
+        raise OperationalError("SELECT", {}, OSError("gone"))
+
+    with capture_logs() as lines:
+        with monkeypatch.context() as patched:
+            patched.setattr("ocpi.alarms.duty.claim_round", away)
+            for _ in range(2):
+                with pytest.raises(OperationalError):
+                    await watch.turn()
+        await watch.turn()
+    said = [line["event"] for line in lines if line["event"].startswith("alarm ")]
+    assert said == ["alarm raised", "alarm cleared"]
+    (alarm,) = await list_alarms(service.database, every=True)
+    assert (alarm["subject"], alarm["cleared_at"] is None) == ("away", False)
+    # Who did not hear that it was raised does not hear that it has cleared.
+    assert alarm["told"] == []
+
+
+@dataclass
+class Hanging:
+    """Answers nothing before the process is to end."""
+
+    begun: list[str] = field(default_factory=list)
+    ending: Callable[[], bool] = lambda: False
+
+    async def tell(self, news: News) -> None:
+        self.begun.append(news.id)
+        await until(self.ending)
+        raise TellingFailed("It hung.")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def test_a_channel_that_hangs_holds_up_neither_others_nor_the_rounds_nor_the_end(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ear, hanging = Ear(), Hanging()
+    monkeypatch.setattr(
+        "ocpi.alarms.duty.open_channels", lambda _settings: {"webhook": hanging, "email": ear}
+    )
+    conditions = [DOWN]
+
+    async def find(_context: Context) -> Sequence[Condition]:
+        return conditions
+
+    async def claim(_context: Context) -> int:
+        return 0
+
+    monkeypatch.setattr("ocpi.alarms.duty.claim_round", claim)
+    checks = [Check(frozenset({"partner_down"}), find)]
+    watch = AlarmWatch(service.context, checks, pause=0.01)
+    hanging.ending = lambda: watch.stopping
+    async with on_duty([watch]):
+        await until(lambda: bool(hanging.begun))
+        conditions.append(Condition("partner_down", "two", "two is down: do something."))
+        await until(lambda: ear.heard == ["raised one", "raised two"])
+    # The second notice would have hung as long again.
+    assert len(hanging.begun) == 1
 
 
 @pytest.mark.parametrize(
@@ -393,6 +464,6 @@ async def test_a_webhook_is_signed_and_a_refusal_is_a_failure() -> None:
 
 async def test_notices_of_channels_that_are_gone_wait(service: Service) -> None:
     await work_out(service.context, finding(DOWN), ["webhook"])
-    assert await tell_due(service.context, {"email": Ear()}) == 0
+    assert await tell_due(service.context, "email", Ear()) == 0
     async with service.database.read() as db:
         assert (await db.exec(select(AlarmNotice.told_at))).one() is None
