@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Sequence
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
@@ -49,9 +50,9 @@ class Seal:
     def __init__(self, secret: str, previous: str | None = None) -> None:
         """What the `previous` secret sealed is opened too; nothing is sealed with it any more."""
         self._tags = _derive(secret, b"ocpi link")
-        self._marks = _derive(secret, b"ocpi driver")
         self._tombstones = _derive(secret, b"ocpi erased")
         given = [each for each in (secret, previous) if each]
+        self._marks = [_derive(each, b"ocpi driver") for each in given]
         keys = [_derive(each, b"ocpi token_out") for each in given]
         self._ciphers = {_key_id(key): AESGCM(key) for key in keys}
         vouching = [_derive(each, b"ocpi voucher") for each in given]
@@ -98,8 +99,12 @@ class Seal:
         The same for the same value, without regard to case (CO-08), and nobody can tell the value
         without the secret. Of long values the last four characters are shown.
         """
+        return self.marks(value)[0]
+
+    def marks(self, value: str) -> Sequence[str]:
+        """The mark, and the one that stands in messages from before the secret was changed."""
         last = _UNSAFE.sub("_", value[-4:].upper()) if len(value) >= 8 else ""
-        return f"~{_keyed(self._marks, value)}.{last}"
+        return [f"~{_keyed(key, value)}.{last}" for key in self._marks]
 
     def tombstone(self, value: str) -> str:
         """What stands where a driver's id was erased: `ERASED-9f86d081884c7d65`."""

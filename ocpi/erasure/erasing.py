@@ -250,9 +250,9 @@ async def _messages(
 ) -> dict[str, int]:
     """Take a driver's marks out of the message log, some rows at a time; gives how many rows."""
     speaking: set[int] = set()
-    for mark in map(seal.mark, names):
+    for mark in (mark for name in names for mark in seal.marks(name)):
         async with database.read() as db:
-            numbers = sorted((await db.exec(speaking_of(mark, await sheets_of(db)))).all())
+            numbers = sorted((await db.exec(speaking_of([mark], await sheets_of(db)))).all())
         speaking.update(numbers)
         for n in range(0, len(numbers) if act else 0, AT_ONCE):
             await _blot(database, mark, numbers[n : n + AT_ONCE])

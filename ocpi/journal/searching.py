@@ -141,7 +141,7 @@ def _where(seal: Seal, wanted: Wanted, sheets: Sequence[int]) -> Sequence[Column
     if wanted.failed:
         where.append(col(MessageRow.failed).is_(True))
     if wanted.token is not None:
-        where.append(col(MessageRow.id).in_(speaking_of(seal.mark(wanted.token), sheets)))
+        where.append(col(MessageRow.id).in_(speaking_of(seal.marks(wanted.token), sheets)))
     return where
 
 
@@ -155,10 +155,10 @@ def _with_correlation(identifier: str, sheets: Sequence[int]) -> Sequence[Column
     return (SHEET.in_(sheets), col(MessageRow.correlation_id) == identifier)
 
 
-def speaking_of(mark: str, sheets: Sequence[int]) -> SelectOfScalar[int]:
-    """The numbers of the rows that speak of a driver."""
+def speaking_of(marks: Sequence[str], sheets: Sequence[int]) -> SelectOfScalar[int]:
+    """The numbers of the rows that speak of a driver, see `ocpi.sealing.Seal.marks`."""
     return select(col(MessageSubject.message_id)).where(
-        SUBJECT_SHEET.in_(sheets), MessageSubject.mark == mark
+        SUBJECT_SHEET.in_(sheets), col(MessageSubject.mark).in_(marks)
     )
 
 
@@ -167,13 +167,13 @@ def _about(seal: Seal, key: str) -> Sequence[ColumnElement[bool]]:
     module, *names = key.strip("/").lower().split("/")
     if not names:
         return (col(MessageRow.object_id) == module,)
-    if module == "tokens":
-        names[-1] = seal.mark(names[-1])
-    keys = ["/".join([module, *names])]
+    *owner, name = names
+    ids = seal.marks(name) if module == "tokens" else [name]
+    keys = ["/".join([module, *owner, each]) for each in ids]
     if module in OWNED or module == "cdrs":
-        keys.append(f"{module}/{names[-1]}")
+        keys += [f"{module}/{each}" for each in ids]
     return (
-        col(MessageRow.object_id) == names[-1],
+        col(MessageRow.object_id).in_(ids),
         or_(*(col(MessageRow.object_key) == each for each in keys)),
     )
 

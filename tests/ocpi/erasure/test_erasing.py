@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from sqlmodel import col, select
 from typer.testing import CliRunner
@@ -12,7 +15,10 @@ from ocpi.context import Interface
 from ocpi.erasure.erasing import Erasure, erase
 from ocpi.erasure.person import Person
 from ocpi.hub.links import End, HubLink, Meaning, make_link
+from ocpi.journal.searching import Wanted, find_messages
+from ocpi.journal.writing import store_notes
 from ocpi.parties import Partner
+from ocpi.sealing import Seal
 from ocpi.spec.document import decode
 from ocpi.testing import samples
 from tests.house import OCPI, open_service
@@ -97,3 +103,28 @@ async def test_what_was_said_a_moment_ago_and_is_not_stored_yet_is_erased_too(
         card = Person.named("CARD-77", None)
         assert (await erase(service.context, card)).held["message"] == 1
         assert (await erase(service.context, card)).held == {}
+
+
+async def test_a_driver_is_found_and_erased_in_messages_from_before_the_key_was_changed(
+    database_url: str,
+) -> None:
+    async with open_service(database_url, worker=True) as service:
+        context = service.context
+        token = {**samples.token(), "country_code": "DE", "party_id": "MSP", "uid": "CARD-77"}
+        await service.partner.put(f"{OCPI}/receiver/tokens/DE/MSP/CARD-77", json=token)
+        await store_notes(context.database, context.seal, context.notes)
+        old = context.seal.mark("CARD-77")
+        changed = replace(context, seal=Seal("n" * 32, "k" * 32))
+
+        async def found(**wanted: Any) -> list[str]:
+            messages = await find_messages(context.database, changed.seal, Wanted(**wanted))
+            return [each.url for each in messages]
+
+        assert await found(token="card-77") == await found(object="tokens/DE/MSP/CARD-77")
+        (url,) = await found(token="card-77")
+        assert old in url
+        card = Person.named("CARD-77", None)
+        assert (await erase(changed, card)).held["message"] == 1
+        (url,) = await found()
+        assert old not in url
+        assert (await erase(changed, card)).held == {}
