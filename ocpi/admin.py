@@ -94,8 +94,11 @@ class AdminFront:
             await _failure(error)(scope, receive, watch)
         except Exception as error:  # noqa: BLE001 - Nobody behind us answers, and it is logged here.
             # Starlette raises again what it has answered itself.
-            self.context.metrics.crashes.inc()
-            log.exception("crash", path=path)
+            if may_pass(error):
+                log.warning("not possible now", path=path, error=repr(error))
+            else:
+                self.context.metrics.crashes.inc()
+                log.exception("crash", path=path)
             if not status:
                 await _unexpected(error)(scope, receive, watch)
         finally:

@@ -11,7 +11,7 @@ from ocpi.admission import away
 from ocpi.arrival import Arrival
 from ocpi.calling import Endpoints
 from ocpi.context import Context
-from ocpi.envelope import failure, unexpected
+from ocpi.envelope import failure, may_pass, unexpected
 from ocpi.errors import (
     InvalidParameters,
     NotAuthenticated,
@@ -88,8 +88,11 @@ class Front:
             await failure(error)(scope, request.receive, exchange.send)
         except Exception as error:  # noqa: BLE001 - Nobody behind us answers, and it is logged here.
             # Starlette raises again what it has answered itself.
-            metrics.crashes.inc()
-            log.exception("crash", request_id=exchange.ids.request_id, path=path)
+            if may_pass(error):
+                log.warning("not possible now", path=path, error=repr(error))
+            else:
+                metrics.crashes.inc()
+                log.exception("crash", request_id=exchange.ids.request_id, path=path)
             if not exchange.status:
                 await unexpected(error)(scope, request.receive, exchange.send)
         finally:

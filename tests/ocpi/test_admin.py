@@ -170,9 +170,13 @@ async def test_what_the_database_cannot_do_now_is_to_be_tried_again(
         raise asyncpg.DiskFullError("could not extend file")
 
     monkeypatch.setattr("modules.tariffs.admin.delete_own", fail)
-    answer = await service.admin.delete(URL)
+    with capture_logs() as lines:
+        answer = await service.admin.delete(URL)
     assert error_of(answer)[0] == 503
     assert answer.headers["retry-after"] == "5"
+    # It is no defect of ours: no trace, and nothing that is counted.
+    assert [line["event"] for line in lines] == ["not possible now", "admin"]
+    assert "ocpi_crashes_total 0.0" in (await service.admin.get("/metrics")).text
 
 
 async def test_slashes_more_or_less_change_nothing(service: Service) -> None:

@@ -123,6 +123,20 @@ async def test_a_crash_is_told_in_an_envelope(
     assert "nobody" not in answer.text
 
 
+async def test_what_the_database_cannot_do_now_is_no_crash(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any, **__: Any) -> Any:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr("credentials.endpoints.present", away)
+    with capture_logs() as lines:
+        answer = await service.partner.get(CREDENTIALS, headers=IDS)
+    assert codes_of(answer)[0] == 503
+    assert [line["event"] for line in lines] == ["not possible now", "message in"]
+    assert "ocpi_crashes_total 0.0" in (await service.admin.get("/metrics")).text
+
+
 @pytest.mark.req("TR-15")
 @pytest.mark.pitfall("IP-33")
 async def test_a_request_without_ids_is_answered_with_new_ones(service: Service) -> None:
@@ -381,6 +395,20 @@ async def test_answers_about_unknown_and_wrong_tokens_are_the_same(service: Serv
     ]
     messages = {envelope_of(answer)["status_message"] for answer in answers}
     assert len(messages) == 1
+
+
+async def test_a_process_whose_database_is_away_lives_and_is_not_ready(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any) -> None:
+        raise ConnectionRefusedError(111, "Connection refused")
+
+    monkeypatch.setattr("ocpi.database.Database.fetch", away)
+    with capture_logs() as lines:
+        answer = await service.stranger.get("/health/ready")
+    assert (answer.status_code, answer.json()["status"]) == (503, "the database does not answer")
+    assert [line["log_level"] for line in lines] == ["warning"]
+    assert (await service.stranger.get("/health/live")).status_code == 200
 
 
 async def test_the_process_tells_that_it_lives_and_is_ready(service: Service) -> None:
