@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, Column, ForeignKey, Index, func, text
 from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 
+from ocpi.alarms.channels import channel_names
 from ocpi.context import Context
 from ocpi.database import Database
 from ocpi.spec.moments import format_moment, moment_of
@@ -156,6 +157,7 @@ async def alarm_gauges(context: Context) -> Sequence[Metric]:
         failed = dict((await db.exec(waiting)).all())
     for kind in SEVERITIES:
         raised.add_metric((kind,), found.get(kind, 0))
-    for channel in ("email", "webhook"):
+    # Of a way that is not set any more nobody waits.
+    for channel in channel_names(context.settings):
         untold.add_metric((channel,), failed.get(channel, 0))
     return [raised, untold]

@@ -3,7 +3,7 @@
 import asyncio
 import smtplib
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any, Protocol
@@ -181,6 +181,12 @@ class Email:
 
     async def close(self) -> None:
         """Each mail has a connection of its own."""
+
+
+def channel_names(settings: Settings) -> Sequence[str]:
+    """The ways that the settings name."""
+    ways = {"webhook": settings.alarm_webhook_url, "email": settings.alarm_email_to}
+    return [name for name, address in ways.items() if address is not None]
 
 
 def open_channels(settings: Settings) -> dict[str, Channel]:

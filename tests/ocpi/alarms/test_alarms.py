@@ -6,7 +6,7 @@ import asyncio
 import socketserver
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from sqlmodel import col, select
 from structlog.testing import capture_logs
 
 from modules.cdrs.alarming import unaccepted_cdrs
-from ocpi.alarms.alarm import SEVERITIES, AlarmNotice, list_alarms
+from ocpi.alarms.alarm import SEVERITIES, AlarmNotice, alarm_gauges, list_alarms
 from ocpi.alarms.channels import (
     Email,
     News,
@@ -462,8 +462,17 @@ async def test_a_webhook_is_signed_and_a_refusal_is_a_failure() -> None:
         await server.wait_closed()
 
 
-async def test_notices_of_channels_that_are_gone_wait(service: Service) -> None:
-    await work_out(service.context, finding(DOWN), ["webhook"])
-    assert await tell_due(service.context, "email", Ear()) == 0
+async def test_notices_of_channels_that_are_gone_wait_and_are_not_counted(
+    service: Service,
+) -> None:
+    context = service.context
+    await work_out(context, finding(DOWN), ["webhook", "email"])
+    for name in ("webhook", "email"):
+        await tell_due(context, name, Ear(deaf=1))
     async with service.database.read() as db:
-        assert (await db.exec(select(AlarmNotice.told_at))).one() is None
+        assert (await db.exec(select(AlarmNotice.told_at))).all() == [None, None]
+    _, untold = await alarm_gauges(context)
+    assert untold.samples == []
+    settings = context.settings.model_copy(update={"alarm_email_to": "staff@cpo.example"})
+    _, untold = await alarm_gauges(replace(context, settings=settings))
+    assert [(each.labels["channel"], each.value) for each in untold.samples] == [("email", 1)]
