@@ -347,7 +347,8 @@ class _Service:
 
         @rest.get("/metrics")
         async def metrics(request: Request) -> Response:
-            return await self.scraping.answer(request.headers.get("authorization", ""))
+            address = request.client.host if request.client else ""
+            return await self.scraping.answer(request.headers.get("authorization", ""), address)
 
         @rest.get("/health/ready")
         async def ready() -> Response:

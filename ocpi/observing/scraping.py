@@ -13,6 +13,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from ocpi.context import Context
 from ocpi.database import DATABASE_ERRORS
+from ocpi.errors import NotAuthenticated, OCPIError, TooMany
+from ocpi.guessing import Guesses
 from ocpi.messages import log
 from ocpi.settings import Settings
 
@@ -45,13 +47,26 @@ class Scraping:
         self._context = context
         self._sources = [Source(read, good_for) for read, good_for in reads]
         self._lock = asyncio.Lock()
+        self._guesses = Guesses()
 
-    async def answer(self, authorization: str) -> Response:
+    async def answer(self, authorization: str, address: str) -> Response:
         """The text that Prometheus reads, or a refusal; in both cases an answer."""
         why = refusal(self._context.settings, authorization)
         if why is not None:
-            return PlainTextResponse(f"{why}\n", 401, {"WWW-Authenticate": "Bearer"})
+            error = self._refused(NotAuthenticated(why), authorization, address)
+            headers = {"WWW-Authenticate": "Bearer", **(error.headers or {})}
+            return PlainTextResponse(f"{error.message}\n", error.http_status, headers)
         return Response(await self.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    def _refused(self, error: OCPIError, authorization: str, address: str) -> OCPIError:
+        """Count a refusal: the admin token opens this door, too, and may be guessed at (TA-11)."""
+        if authorization:
+            try:
+                self._guesses.wrong(address, authorization)
+            except TooMany as too_many:
+                error = too_many
+        self._context.metrics.refused(error, interface="metrics", partner=None)
+        return error
 
     async def text(self) -> bytes:
         """All metrics. A database that is away costs the gauges, not the counters."""

@@ -46,7 +46,8 @@ class MetricsServer:
         headers = dict(scope["headers"])
         if scope["path"] == "/metrics":
             given = headers.get(b"authorization", b"").decode("latin-1")
-            answer: Response = await self._scraping.answer(given)
+            address, _ = scope["client"] or ("", 0)
+            answer: Response = await self._scraping.answer(given, address)
         elif scope["path"] == "/health/live":
             answer = PlainTextResponse("ok\n")
         else:

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from sqlalchemy import update
 from sqlalchemy.exc import OperationalError
 from sqlmodel.ext.asyncio.session import AsyncSession
+from structlog.testing import capture_logs
 
 from ocpi.client import Client, ExchangeFailed, Target
 from ocpi.database import Database, clock, stamp
@@ -70,6 +71,20 @@ async def test_metrics_are_for_those_who_have_a_token(service: Service) -> None:
     async with calling(service.app, {"Authorization": f"Bearer {SECRET}"}) as prometheus:
         assert (await prometheus.get("/metrics")).status_code == 200
         assert (await prometheus.get("/admin/push")).status_code == 401
+
+
+@pytest.mark.threat("TA-11")
+async def test_who_guesses_tokens_is_slowed_down_and_prometheus_is_not(service: Service) -> None:
+    async with calling(service.app, {}) as guesser:
+        with capture_logs() as lines:
+            answers = [
+                await guesser.get("/metrics", headers={"Authorization": f"Bearer {n}"})
+                for n in range(21)
+            ]
+    assert [each.status_code for each in answers] == [401] * 20 + [429]
+    assert [line["event"] for line in lines] == ["tokens are guessed"]
+    found = await scrape(service)
+    assert found[name("ocpi_auth_failures_total", interface="metrics")] == 20
 
 
 async def test_without_any_token_nobody_reads_metrics(sqlite_url: str) -> None:
@@ -268,7 +283,11 @@ _TARGET = frozenset({"instance", "job"})
 
 async def exposed(sqlite_url: str) -> dict[str, set[str]]:
     """Give every metric with its labels, by a service on which everything has happened once."""
-    async with open_service(sqlite_url, offers=RECEIVING) as service:
+    way: dict[str, Any] = {
+        "alarm_webhook_url": "https://a.example",
+        "alarm_webhook_secret": SecretStr("s" * 32),
+    }
+    async with open_service(sqlite_url, offers=RECEIVING, **way) as service:
         await register(service, "one", ONE)
         metrics = service.context.metrics
         metrics.came_in("cpo", "locations", "GET", 200, 1000, 0.1)
