@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from modules.commands.asking import SentCommand
 from modules.commands.reservations import Fate, Reservation
 from modules.locations.former import FormerTariffIDs
+from modules.stations.charges import Charge
 from modules.stations.forgetting import KEPT, Forgetter, forget_old
 from modules.tariffs.former import FormerTariff
 from modules.tokens.authorizations import Authorization
@@ -89,8 +90,48 @@ async def test_what_is_old_is_forgotten_but_not_what_is_still_to_be_told(
         await add_rows(yard, "untold", KEPT + 1, told_at=None)
         await add_rows(yard, "young", KEPT // 2)
         async with yard.database.write() as db:
-            assert await forget_old(db) == 2 + 5 + 5
+            assert await forget_old(db) == 2 + 1 + 5 + 5
         assert await left(yard) == ({"standing", "lapsed", "untold", "young"}, 1, {"young"})
+
+
+async def reservations_left(yard: Yard) -> set[str]:
+    async with yard.database.read() as db:
+        return set(await db.exec(select(col(Reservation.reservation_id))))
+
+
+async def test_a_reservation_is_forgotten_when_nothing_asks_for_it_any_more(
+    database_url: str,
+) -> None:
+    async with open_yard(database_url) as yard:
+        for fate in Fate:
+            await add_rows(yard, fate.value, KEPT + 1, fate)
+        await add_rows(yard, "young", KEPT // 2, Fate.EXPIRED)
+        # Two drivers came; of one the session goes on, of the other there is no bill yet.
+        for name, open_, trouble in (("runs", True, None), ("unbilled", False, "No Tariff.")):
+            await add_rows(yard, name, KEPT + 1, Fate.USED)
+            of_this = col(Reservation.reservation_id) == name
+            async with yard.database.write() as db:
+                await db.exec(update(Reservation).where(of_this).values(session_id=f"S-{name}"))
+                db.add(
+                    Charge(
+                        owner=OURS.key,
+                        transaction_key=f"loc-1*{name}",
+                        session_key=f"s-{name}",
+                        open=open_,
+                        trouble=trouble,
+                        record="{}",
+                        changed_at=0,
+                    )
+                )
+        async with yard.database.write() as db:
+            await forget_old(db)
+        needed = {"runs", "unbilled", "young"}
+        assert await reservations_left(yard) == {"asked", "held", "lapsed"} | needed
+        async with yard.database.write() as db:
+            await db.exec(update(Charge).values(open=False, trouble=None))
+        async with yard.database.write() as db:
+            await forget_old(db)
+        assert await reservations_left(yard) == {"asked", "held", "lapsed", "young"}
 
 
 async def test_what_tariffs_were_is_forgotten_once_no_session_can_have_begun_by_them(
