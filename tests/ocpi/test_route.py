@@ -395,23 +395,3 @@ async def test_answers_about_unknown_and_wrong_tokens_are_the_same(service: Serv
     ]
     messages = {envelope_of(answer)["status_message"] for answer in answers}
     assert len(messages) == 1
-
-
-async def test_a_process_whose_database_is_away_lives_and_is_not_ready(
-    service: Service, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def away(*_: Any) -> None:
-        raise ConnectionRefusedError(111, "Connection refused")
-
-    monkeypatch.setattr("ocpi.database.Database.fetch", away)
-    with capture_logs() as lines:
-        answer = await service.stranger.get("/health/ready")
-    assert (answer.status_code, answer.json()["status"]) == (503, "the database does not answer")
-    assert [line["log_level"] for line in lines] == ["warning"]
-    assert (await service.stranger.get("/health/live")).status_code == 200
-
-
-async def test_the_process_tells_that_it_lives_and_is_ready(service: Service) -> None:
-    for path in ("/health/live", "/health/ready"):
-        answer = await service.stranger.get(path)
-        assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
