@@ -1,5 +1,6 @@
 """The program put together: every module, both APIs, and the worker, in one ASGI application."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache, partial
@@ -62,7 +63,7 @@ from ocpi.catalogue import MODULES, PREVIEWED, PULLABLES, SOURCES, STORES, Offer
 from ocpi.console.app import create_console
 from ocpi.context import Context, Interface
 from ocpi.crew import Duty, Repeated, on_duty
-from ocpi.database import DATABASE_ERRORS
+from ocpi.database import DATABASE_ERRORS, PATIENCE
 from ocpi.envelope import Failure, failure, unexpected
 from ocpi.errors import InvalidParameters, MethodNotOffered, OCPIError, UnknownObject
 from ocpi.golive.admin import golive_router
@@ -353,8 +354,9 @@ class _Service:
         @rest.get("/health/ready")
         async def ready() -> Response:
             try:
-                # By the way that gives up soonest where a server hangs.
-                await self.context.database.fetch("app.ready", EDITION, {})
+                # Where a server hangs, others stand in line for it.
+                async with asyncio.timeout(PATIENCE):
+                    await self.context.database.fetch("app.ready", EDITION, {})
             except DATABASE_ERRORS as error:
                 log.warning("not ready: the database does not answer", error=repr(error))
                 return JSONResponse({"status": "the database does not answer"}, 503)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -17,12 +18,16 @@ async def service(sqlite_url: str) -> AsyncIterator[Service]:
         yield opened
 
 
+@pytest.mark.parametrize("hangs", [False, True])
 async def test_a_process_whose_database_is_away_lives_and_is_not_ready(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch, *, hangs: bool
 ) -> None:
     async def away(*_: Any) -> None:
+        if hangs:
+            await asyncio.Event().wait()
         raise ConnectionRefusedError(111, "Connection refused")
 
+    monkeypatch.setattr("ocpi.app.PATIENCE", 0.01)
     monkeypatch.setattr("ocpi.database.Database.fetch", away)
     with capture_logs() as lines:
         answer = await service.stranger.get("/health/ready")
