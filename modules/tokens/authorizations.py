@@ -25,7 +25,7 @@ class Authorization(SQLModel, table=True):
     location_id: str | None = None
     """The Location where it holds: the eMSP's, or else the one asked at; None is any."""
     evse_uids: str | None = Field(default=None, sa_type=Text)
-    """The EVSEs there, as a JSON list, where the eMSP named some; an empty list is none (TK-06)."""
+    """The EVSEs there, as a JSON list, where the eMSP named some; an empty list: see `use_up`."""
     token: str = Field(sa_type=Text)
     """The Token, as JSON text: an eMSP may have told it only in its answer."""
     method: str

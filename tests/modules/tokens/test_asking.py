@@ -125,13 +125,15 @@ PLACES: list[tuple[Any, bool]] = [
     ({"location_id": "loc-1", "evse_uids": ["EVSE-9", "evse-1"]}, True),
     ({"location_id": "LOC-1"}, True),
     ({"location_id": "LOC-1", "evse_uids": None}, True),
-    ({"location_id": "LOC-1", "evse_uids": []}, False),
+    ({"location_id": "LOC-1", "evse_uids": []}, True),
+    ({"location_id": "LOC-2", "evse_uids": []}, False),
     ({"location_id": "LOC-1", "evse_uids": ["EVSE-2"]}, False),
     ({"location_id": "LOC-2"}, False),
     ({"location_id": "LOC-2", "evse_uids": ["EVSE-1"]}, False),
 ]
 
 
+@pytest.mark.req("TY-09")
 @pytest.mark.parametrize(("place", "here"), PLACES)
 async def test_a_yes_holds_only_where_it_was_given(world: World, place: Any, *, here: bool) -> None:
     await world.add_emsp()
@@ -148,11 +150,13 @@ HELD: list[tuple[Any, list[bool]]] = [
     (None, [True, True, True]),
     ({"location_id": "LOC-1"}, [True, True, False]),
     ({"location_id": "loc-1", "evse_uids": ["evse-1"]}, [True, False, False]),
-    ({"location_id": "LOC-1", "evse_uids": []}, [False, False, False]),
+    ({"location_id": "LOC-1", "evse_uids": []}, [True, True, False]),
+    ({"location_id": "LOC-1", "evse_uids": None}, [True, True, False]),
     ({"location_id": "LOC-9", "evse_uids": ["EVSE-1"]}, [False, False, True]),
 ]
 
 
+@pytest.mark.req("TY-09")
 @pytest.mark.parametrize(("place", "held"), HELD)
 async def test_where_a_yes_holds_is_kept_though_the_question_named_no_place(
     each_world: World, place: Any, held: list[bool]
