@@ -255,10 +255,14 @@ def read_result(model: type[OCPIModel], body: Document) -> Document:
 
 
 async def take_result(db: AsyncSession, sent: SentCommand, result: Document) -> None:
-    """Keep the one result of a request; raises ``UnknownObject`` for a further one."""
-    if sent.result is not None:
-        raise UnknownObject("The result was told before.")
-    sent.result, sent.result_at = encode(result), await clock(db)
+    """Keep the one result of a request; raises ``InvalidParameters`` for another one.
+
+    A partner that lost our answer tells again what it has told, which changes nothing.
+    """
+    if sent.result is None:
+        sent.result, sent.result_at = encode(result), await clock(db)
+    elif result not in [decode(each) for each in (sent.result, sent.news) if each is not None]:
+        raise InvalidParameters("Another result was told before.")
 
 
 async def take_news(db: AsyncSession, sent: SentCommand, news: Document) -> None:
