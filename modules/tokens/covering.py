@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import bindparam, func, or_
+from sqlalchemy import Boolean, bindparam, func, or_
 from sqlmodel import col, select
 
 from modules.commands.reservations import STANDING, Reservation
@@ -36,9 +36,13 @@ _COMMANDS = (
         func.lower(col(Errand.owner_party_id)) == bindparam("party_id"),
         or_(
             col(Errand.wish) == Wish.START_SESSION.value,
+            # What becomes of a reservation matters to an app's token alone.
             (col(Errand.wish) == Wish.RESERVE_NOW.value)
-            & col(Errand.reservation).in_(
-                select(Reservation.id).where(col(Reservation.fate).in_(STANDING))
+            & or_(
+                bindparam("card", type_=Boolean),
+                col(Errand.reservation).in_(
+                    select(Reservation.id).where(col(Reservation.fate).in_(STANDING))
+                ),
             ),
         ),
     )
@@ -65,6 +69,7 @@ async def covering_command(
         "partners": list(partners),
         "country_code": owner.country_code.lower(),
         "party_id": owner.party_id.lower(),
+        "card": question.kind not in _APP,
     }
     commands = _COMMANDS
     if question.location_id is not None:
@@ -77,12 +82,16 @@ async def covering_command(
 
 
 def covers(command: Errand, question: Question, now: int) -> bool:
-    """Whether a command for the token asked about stands for its authorization (CM-15, CM-16)."""
-    if refused(command):
-        return False
+    """Whether a command for the token asked about stands for its authorization (CM-15, CM-16).
+
+    A card's does for 15 minutes whatever came of it: OCPI has drivers in mind whose app did not
+    work, and who then present their card.
+    """
     here = question.within(command.location_id, command.evse_uid)
     if question.kind not in _APP:
         return here and now < command.created_at + RFID_FRESH
+    if refused(command):
+        return False
     if command.wish == Wish.START_SESSION and command.session_id is not None:
         return False  # An app's token goes with its session, which has begun.
     return (here or question.location_id is None) and now < _end(command)

@@ -225,6 +225,20 @@ async def test_an_rfid_token_is_asked_about_elsewhere_or_later(world: World) -> 
     assert len(emsp.authorizations) == 3
 
 
+@pytest.mark.req("CM-16")
+@pytest.mark.parametrize("result", ["REJECTED", "FAILED", "EVSE_OCCUPIED"])
+async def test_a_card_is_not_asked_about_where_the_app_did_not_work(
+    world: World, result: str
+) -> None:
+    emsp = await world.add_emsp()
+    failed = encode({"result": result})
+    await world.command(token(whitelist="NEVER"), evse_uid="EVSE-1", result=failed)
+    assert (await world.ask(UID, *HERE)).method == "COMMAND"
+    assert emsp.authorizations == []
+    await world.command(token(type="APP_USER"), evse_uid="EVSE-1", result=failed)
+    assert (await world.ask(UID, "APP_USER", *HERE[1:])).allowed == "UNKNOWN"
+
+
 @pytest.mark.parametrize("over", [{"owner_party_id": "TWO"}, {"wish": "STOP_SESSION"}])
 async def test_only_commands_to_charge_at_our_stations_count(world: World, over: Any) -> None:
     await world.add_emsp()
@@ -233,10 +247,11 @@ async def test_only_commands_to_charge_at_our_stations_count(world: World, over:
 
 
 @pytest.mark.parametrize("fate", list(Fate))
-async def test_a_reservation_covers_its_token_only_while_it_stands(
-    world: World, fate: Fate
+async def test_a_reservation_covers_an_apps_token_while_it_stands_and_a_card_for_its_minutes(
+    each_world: World, fate: Fate
 ) -> None:
     await world.add_emsp()
+    world = each_world
     async with world.context.database.write() as db:
         reservation = Reservation(
             partner_id=1,
@@ -255,7 +270,9 @@ async def test_a_reservation_covers_its_token_only_while_it_stands(
         number = reservation.key
     await world.command(token(), wish="RESERVE_NOW", reservation=number)
     stands = fate in (Fate.ASKED, Fate.HELD)
-    assert (await world.ask(UID, *HERE)).allowed == ("ALLOWED" if stands else "UNKNOWN")
+    assert (await world.ask(UID, *HERE)).method == "COMMAND"
+    of_app = await world.ask(UID, "APP_USER", *HERE[1:])
+    assert of_app.allowed == ("ALLOWED" if stands else "UNKNOWN")
 
 
 async def test_a_command_does_not_cover_a_token_that_was_withdrawn_after_it(
