@@ -25,7 +25,7 @@ from modules.tokens.issuers import (
     url_of,
 )
 from modules.tokens.questions import Question
-from modules.tokens.store import tokens_named
+from modules.tokens.store import Stored, tokens_named
 from ocpi.context import Context
 from ocpi.editing import Document
 from ocpi.errors import InvalidParameters
@@ -63,7 +63,8 @@ async def authorize(context: Context, owner: Party, question: Question) -> Decis
 
 
 async def _read(context: Context, owner: Party, question: Question) -> _Known:
-    stored = [(row, decode(row.body)) for row in await tokens_named(context.database, question.key)]
+    named = await tokens_named(context.database, question.key)
+    stored = [(row, _as_it_counts(row)) for row in named]
     commanding, speaking = await partners_concerned(context.database, question.key)
     # An eMSP that is asked may answer for any party that it speaks for.
     asking = any(settled(token, None) is None for _, token in stored)
@@ -85,6 +86,12 @@ async def _decide(context: Context, owner: Party, question: Question, known: _Kn
     decision = settled(None, known.command)
     if decision is not None:
         return decision
+def _as_it_counts(row: Stored) -> Document:
+    """The Token, which is to be asked about where its eMSP lists it no more (PG-13)."""
+    token: Document = decode(row.body)
+    return token | {"whitelist": WhitelistType.NEVER.value} if row.absent else token
+
+
     if not known.tokens:
         return await _ask_everybody(context, owner, question)
     decisions = await asyncio.gather(

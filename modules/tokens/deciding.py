@@ -7,6 +7,7 @@
 | ALLOWED             | if not valid       | denied                                |
 | ALLOWED_OFFLINE     | always (TK-16)     | `valid` decides                       |
 | NEVER               | always (TK-17)     | denied, unless the option says allow  |
+| gone from its list  | always (PG-13)     | as for NEVER                          |
 | an unknown Token    | everybody (TK-19)  | denied, unless the option says allow  |
 
 A whitelist word that OCPI 2.2.1 does not know counts as NEVER. What the eMSP says goes before

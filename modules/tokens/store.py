@@ -127,6 +127,8 @@ class Stored(NamedTuple):
     owner: str
     last_updated: int
     body: str
+    absent: bool
+    """It is gone from its owner's complete list (PG-13)."""
 
 
 def _in_both(name: str) -> CompoundSelect[Any]:
@@ -136,6 +138,7 @@ def _in_both(name: str) -> CompoundSelect[Any]:
             col(book.owner),
             col(book.last_updated).label("moment"),
             col(book.body),
+            col(book.absent_since).is_not(None).label("absent"),
             literal(place).label("place"),
         ).where(getattr(book, name) == bindparam(name))
         for place, book in enumerate(_BOOKS)
@@ -196,8 +199,8 @@ async def tokens_named_in(db: AsyncSession, token_key: str) -> list[Stored]:
 def _counting(rows: Iterable[Sequence[Any]]) -> list[Stored]:
     """Of each owner's the one that counts."""
     known: dict[str, Stored] = {}
-    for owner, moment, body, _ in rows:
-        known.setdefault(owner, Stored(owner, moment, body))
+    for owner, moment, body, absent, _ in rows:
+        known.setdefault(owner, Stored(owner, moment, body, bool(absent)))
     return list(known.values())
 
 
