@@ -1,13 +1,14 @@
 """May this driver charge here? Read what is known, ask who can tell, remember what was allowed."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from time import monotonic
 
-from modules.tokens.asking import ask
+from modules.tokens.asking import DEADLINE, ask
 from modules.tokens.authorizations import keep
-from modules.tokens.covering import covering_command
+from modules.tokens.covering import covering_command, issuer_key
 from modules.tokens.deciding import (
     UNKNOWN,
     Decision,
@@ -46,6 +47,9 @@ class _Known:
     command: Document | None
 
 
+_Answer = tuple[Outcome, Decision]
+
+
 async def authorize(context: Context, owner: Party, question: Question) -> Decision:
     """Decide whether a driver may charge at a station of ours, `owner`'s; takes 2.5 s at most.
 
@@ -82,22 +86,27 @@ async def _read(context: Context, owner: Party, question: Question) -> _Known:
     return _Known([(token, homes[row.owner]) for row, token in stored], command)
 
 
-async def _decide(context: Context, owner: Party, question: Question, known: _Known) -> Decision:
-    decision = settled(None, known.command)
-    if decision is not None:
-        return decision
 def _as_it_counts(row: Stored) -> Document:
     """The Token, which is to be asked about where its eMSP lists it no more (PG-13)."""
     token: Document = decode(row.body)
     return token | {"whitelist": WhitelistType.NEVER.value} if row.absent else token
 
 
+async def _decide(context: Context, owner: Party, question: Question, known: _Known) -> Decision:
+    decision = settled(None, known.command)
+    if decision is not None:
+        return decision
     if not known.tokens:
         return await _ask_everybody(context, owner, question)
+    began = monotonic()
     decisions = await asyncio.gather(
         *(_decide_stored(context, owner, question, *each) for each in known.tokens)
     )
-    return next((each for each in decisions if each.granted), decisions[0])
+    granted = next((each for each in decisions if each.granted), None)
+    left = DEADLINE - (monotonic() - began)
+    if granted is None and left > 0:
+        granted = await _ask_others(context, owner, question, known, left)
+    return granted or decisions[0]
 
 
 async def _decide_stored(
@@ -112,31 +121,61 @@ async def _decide_stored(
 
 
 async def _ask_everybody(context: Context, owner: Party, question: Question) -> Decision:
-    """Ask every eMSP at once about a Token unknown here; the first that allows it wins (TK-19)."""
-    asked = [
-        asyncio.create_task(_ask_stranger(context, owner, question, issuer, party))
-        for issuer in await read_issuers_for(context, owner)
-        if url_of(issuer) is not None
-        for party in emsps_of(issuer)
-        if party.key in parties_of(issuer, "tokens")
-    ]
-    answers: list[tuple[Outcome, Decision]] = []
-    try:
-        for answered in asyncio.as_completed(asked):
-            outcome, decision = await answered
-            if outcome.heard is Heard.VERDICT and decision.granted:
-                return decision
-            answers.append((outcome, decision))
-    finally:
-        for task in asked:
-            task.cancel()
-        await asyncio.gather(*asked, return_exceptions=True)
+    """Ask every eMSP about a Token unknown here (TK-19)."""
+    answers = await _hear(context, owner, question)
     if not answers:
         return Decision(UNKNOWN, "The Token is not known here, and no partner can be asked.")
     return min(answers, key=_weight)[1]
 
 
-def _weight(answer: tuple[Outcome, Decision]) -> tuple[int, bool]:
+async def _ask_others(
+    context: Context, owner: Party, question: Question, known: _Known, seconds: float
+) -> Decision | None:
+    """A yes of another eMSP, which may have a Token of that uid and not push its Tokens (TK-19).
+
+    Being away it lets nobody in, whatever the option says: whose Token it is, is known here.
+    """
+    owners = {issuer_key(token) for token, _ in known.tokens}
+    answers = await _hear(context, owner, question, but=owners, seconds=seconds)
+    return next((decision for outcome, decision in answers if _is_yes(outcome, decision)), None)
+
+
+async def _hear(
+    context: Context,
+    owner: Party,
+    question: Question,
+    *,
+    but: Collection[str] = (),
+    seconds: float | None = None,
+) -> list[_Answer]:
+    """Ask every eMSP at once but some, given as keys: what came in time, up to the first yes."""
+    asked = [
+        asyncio.create_task(_ask_stranger(context, owner, question, issuer, party))
+        for issuer in await read_issuers_for(context, owner)
+        if url_of(issuer) is not None
+        for party in emsps_of(issuer)
+        if party.key in parties_of(issuer, "tokens") and party.key not in but
+    ]
+    answers: list[_Answer] = []
+    try:
+        for answered in asyncio.as_completed(asked, timeout=seconds):
+            answers.append(await answered)
+            if _is_yes(*answers[-1]):
+                break
+    except TimeoutError:
+        pass
+    finally:
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+    return answers
+
+
+def _is_yes(outcome: Outcome, decision: Decision) -> bool:
+    return outcome.heard is Heard.VERDICT and decision.granted
+
+
+def _weight(answer: _Answer) -> tuple[int, bool]:
     """Who knows the Token is believed before those who do not; see `Heard`."""
     outcome, decision = answer
     return list(Heard).index(outcome.heard), not decision.granted
@@ -144,7 +183,7 @@ def _weight(answer: tuple[Outcome, Decision]) -> tuple[int, bool]:
 
 async def _ask_stranger(
     context: Context, owner: Party, question: Question, issuer: Issuer, party: Party
-) -> tuple[Outcome, Decision]:
+) -> _Answer:
     outcome = await ask(context, owner, issuer, party, question)
     if outcome.heard is Heard.UNREACHABLE and allows_unasked(issuer):
         outcome = replace(outcome, token=_presumed(issuer, party, question))

@@ -246,12 +246,13 @@ async def test_only_commands_to_charge_at_our_stations_count(world: World, over:
     assert (await world.ask(UID, *HERE)).allowed == "UNKNOWN"
 
 
+@pytest.mark.req("CM-15", "CM-16")
 @pytest.mark.parametrize("fate", list(Fate))
 async def test_a_reservation_covers_an_apps_token_while_it_stands_and_a_card_for_its_minutes(
     each_world: World, fate: Fate
 ) -> None:
-    await world.add_emsp()
     world = each_world
+    await world.add_emsp()
     async with world.context.database.write() as db:
         reservation = Reservation(
             partner_id=1,
@@ -268,7 +269,8 @@ async def test_a_reservation_covers_an_apps_token_while_it_stands_and_a_card_for
         db.add(reservation)
         await db.flush()
         number = reservation.key
-    await world.command(token(), wish="RESERVE_NOW", reservation=number)
+    for kind in ("RFID", "APP_USER"):
+        await world.command(token(type=kind), wish="RESERVE_NOW", reservation=number)
     stands = fate in (Fate.ASKED, Fate.HELD)
     assert (await world.ask(UID, *HERE)).method == "COMMAND"
     of_app = await world.ask(UID, "APP_USER", *HERE[1:])
@@ -352,6 +354,64 @@ async def test_of_two_emsps_with_the_same_uid_the_one_that_allows_it_counts(worl
     assert (await world.ask()).token == newest
     await world.store(token(type="OTHER", whitelist="ALWAYS"))
     assert (await world.ask(UID, "OTHER")).token == token(type="OTHER", whitelist="ALWAYS")
+
+
+@pytest.mark.req("TK-19")
+@pytest.mark.parametrize("whitelist", ["ALWAYS", "ALLOWED", "NEVER"])
+async def test_a_card_that_one_emsp_withdrew_may_be_another_ones_that_does_not_push(
+    each_world: World, whitelist: str
+) -> None:
+    withdrew = await each_world.add_emsp()
+    issues = await each_world.add_emsp("other", [XYZ])
+    await each_world.store(token(whitelist=whitelist, valid=False))
+    refused = (await each_world.ask(UID, *HERE)).allowed
+    assert refused == ("BLOCKED" if whitelist == "ALWAYS" else "UNKNOWN")
+    issues.issue_token(token(XYZ))
+    assert (await each_world.ask(UID, *HERE)).token == token(XYZ)
+    assert len(issues.authorizations) == 2
+    assert len(withdrew.authorizations) == (0 if whitelist == "ALWAYS" else 2)
+
+
+@pytest.mark.req("TK-19")
+@pytest.mark.pitfall("IP-12")
+async def test_other_emsps_that_are_away_or_slow_neither_let_a_refused_card_in_nor_delay_it(
+    world: World,
+) -> None:
+    refuses = await world.add_emsp()
+    away = await world.add_emsp("other", [XYZ], offline_authorization="allow")
+    await world.store(token(whitelist="NEVER"))
+    # Of the time for all so much is gone when it says no.
+    refuses.rules.append(Rule("slow", seconds=1))
+    away.rules.append(Rule("slow", seconds=60))
+    started = monotonic()
+    assert (await world.ask(UID, *HERE)).allowed == "UNKNOWN"
+    assert 2.4 < monotonic() - started < 3.5
+    del world.network.hosts["other.test"]
+    assert (await world.ask(UID, *HERE)).allowed == "UNKNOWN"
+
+
+@pytest.mark.req("PG-13")
+@pytest.mark.parametrize("whitelist", ["ALWAYS", "ALLOWED"])
+async def test_a_token_gone_from_its_emsps_list_is_asked_about(
+    each_world: World, whitelist: str
+) -> None:
+    emsp = await each_world.add_emsp()
+    rest, gone = token(uid="REST", whitelist=whitelist), token(whitelist=whitelist)
+    each_world.serve("acme", [rest, gone])
+    await each_world.pull(full=True)
+    assert (await each_world.ask(UID, *HERE)).method == "WHITELIST"
+    each_world.serve("acme", [rest])
+    await each_world.pull(full=True)
+    asked = each_world.serve("acme", lambda _request: httpx.Response(404))
+    assert (await each_world.ask(UID, *HERE)).allowed == "UNKNOWN"
+    assert [request.method for request in asked] == ["POST"]
+    del each_world.network.hosts["acme.test"]
+    assert (await each_world.ask(UID, *HERE)).allowed == "NOT_ALLOWED"
+    assert (await each_world.ask("REST", *HERE)).method == "WHITELIST"
+    each_world.serve("acme", [rest, gone])
+    await each_world.pull(full=True)
+    assert (await each_world.ask(UID, *HERE)).method == "WHITELIST"
+    assert emsp.authorizations == []
 
 
 async def test_no_connection_to_the_database_is_held_while_a_partner_is_asked(
