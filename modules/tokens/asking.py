@@ -77,9 +77,10 @@ def _read_verdict(reply: Reply, issuer: Issuer, question: Question) -> Outcome:
     allowed = AllowedType.NOT_ALLOWED if elsewhere else info.allowed
     return Outcome(
         Heard.VERDICT,
-        f"{name} says {info.allowed}{', but not here' if elsewhere else ''}.",
+        f"{name} says {info.allowed}{', but not here' if elsewhere else ''}"
+        f"{f', and calls the Token {info.token.type}' if other else ''}.",
         str(allowed),
-        dump(info.token),
+        dump(info.token) | {"type": question.kind},
         info.authorization_reference,
         dump(info.location) if info.location else None,
         dump(info.info) if info.info else None,
@@ -87,6 +88,8 @@ def _read_verdict(reply: Reply, issuer: Issuer, question: Question) -> Outcome:
 
 
 def _here(location: LocationReferences | None, question: Question) -> bool:
+    # Some call their cards OTHER: they were asked for one by uid and type, and this is it.
+    other = info.token.type != question.kind
     """Whether a verdict holds where it was asked for (TK-06); without EVSEs at all (TY-09)."""
     if location is None or question.location_id is None:
         return True
