@@ -1,17 +1,19 @@
 """Real-time authorization: one eMSP is asked, and its answer is believed as far as it may be."""
 
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from pydantic import ValidationError
 
 from modules.tokens.deciding import Heard, Outcome
-from modules.tokens.issuers import url_of
+from modules.tokens.issuers import own_meaning, url_of
 from modules.tokens.questions import Question
 from ocpi.client import ExchangeFailed
 from ocpi.context import Context
 from ocpi.forgiving import read
 from ocpi.headers import Party, routing_headers
 from ocpi.pull.issuers import Issuer, parties_of
+from ocpi.push.outcome import Kind
 from ocpi.reply import Reply
 from ocpi.spec.document import encode
 from ocpi.spec.reading import dump, problems
@@ -44,21 +46,31 @@ async def ask(
     except ExchangeFailed as error:
         return Outcome(Heard.UNREACHABLE, f"{error.sentence}.")
     with context.hearing(issuer.target.name):
-        return judge(reply, issuer, question)
+        return judge(reply, issuer, question, addressed=to != issuer.hub)
 
 
-def judge(reply: Reply, issuer: Issuer, question: Question) -> Outcome:
-    """What an answer comes to: 404, 2004 and a hub's 4001 are the same; success gives a verdict."""
+def judge(reply: Reply, issuer: Issuer, question: Question, *, addressed: bool) -> Outcome:
+    """What an answer comes to: success gives a verdict, and 404 and 2004 say the same.
+
+    So does a hub's 4001 where the question was not `addressed` to a party, and it had to find whose
+    the Token is. A party that it was told and does not know is one that it does not reach.
+    """
     name, http, code = issuer.target.name, reply.http_status, reply.status_code
     if reply.success():
         return _read_verdict(reply, issuer, question)
-    if http == 404 or code in (2004, 4001):
+    said = f"{name} answered HTTP {http} with status code {code}."
+    own = own_meaning(issuer, code)
+    if own == Kind.AUTH:  # As HTTP 401.
+        return Outcome(Heard.UNUSABLE, said)
+    if own is not None or http >= 500 or http in (408, 429):
+        return Outcome(Heard.UNREACHABLE, said)
+    by_hub = code is not None and 4000 <= code < 5000
+    if code == 2004 or (code == 4001 and not addressed) or (http == 404 and not by_hub):
         return Outcome(Heard.UNKNOWN, f"{name} does not know the Token.")
     if code == 2002:
         return Outcome(Heard.NEEDS_MORE, f"{name} wants to know more, such as the Location.")
-    said = f"{name} answered HTTP {http} with status code {code}."
     judged = code is not None and 2000 <= code < 3000
-    silent = http >= 500 or http in (408, 429) or (http < 400 and not judged)
+    silent = by_hub or (http < 400 and not judged)
     return Outcome(Heard.UNREACHABLE if silent else Heard.UNUSABLE, said)
 
 
@@ -75,6 +87,8 @@ def _read_verdict(reply: Reply, issuer: Issuer, question: Question) -> Outcome:
         return Outcome(Heard.UNUSABLE, f"{name} answered with another Token, {told}.")
     elsewhere = info.allowed == AllowedType.ALLOWED and not _here(info.location, question)
     allowed = AllowedType.NOT_ALLOWED if elsewhere else info.allowed
+    # Some call their cards OTHER: they were asked for one by uid and type, and this is it.
+    other = info.token.type != question.kind
     return Outcome(
         Heard.VERDICT,
         f"{name} says {info.allowed}{', but not here' if elsewhere else ''}"
@@ -88,9 +102,8 @@ def _read_verdict(reply: Reply, issuer: Issuer, question: Question) -> Outcome:
 
 
 def _here(location: LocationReferences | None, question: Question) -> bool:
-    # Some call their cards OTHER: they were asked for one by uid and type, and this is it.
-    other = info.token.type != question.kind
     """Whether a verdict holds where it was asked for (TK-06); without EVSEs at all (TY-09)."""
     if location is None or question.location_id is None:
         return True
-    return any(question.within(location.location_id, uid) for uid in location.evse_uids or [None])
+    evses: Sequence[str | None] = location.evse_uids or [None]
+    return any(question.within(location.location_id, uid) for uid in evses)

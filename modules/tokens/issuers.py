@@ -91,6 +91,11 @@ def url_of(issuer: Issuer) -> str | None:
     return issuer.lists.get("tokens")
 
 
+def own_meaning(issuer: Issuer, status_code: int | None) -> str | None:
+    """The Kind that a status code means to it alone (IP-37); None: it means what OCPI says."""
+    return dict(each.split("=") for each in issuer.options.get("codes", ())).get(str(status_code))
+
+
 def emsps_of(issuer: Issuer) -> Sequence[Party]:
     """Those of its parties that can be asked about a Token: an answer is one of them's alone.
 

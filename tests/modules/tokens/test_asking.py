@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from time import monotonic
 from typing import Any
 
+import httpx
 import pytest
 
 from ocpi.headers import Party
 from ocpi.testing.emsp import Rule
-from tests.modules.tokens.world import UID, World, open_world, presented, token
+from tests.modules.tokens.world import ABC, UID, World, open_world, presented, token
 
 XYZ = Party("FR", "XYZ")
 HERE = ("RFID", "LOC-1", "EVSE-1")
@@ -38,7 +39,7 @@ FAILURES: list[tuple[Rule, str, str]] = [
     (Rule("status", http_status=429), "NOT_ALLOWED", "ALLOWED"),
     (Rule("status", http_status=500), "NOT_ALLOWED", "ALLOWED"),
     (Rule("envelope", status_code=3000), "NOT_ALLOWED", "ALLOWED"),
-    (Rule("envelope", status_code=4003), "NOT_ALLOWED", "ALLOWED"),
+    *((Rule("envelope", status_code=4000 + n), "NOT_ALLOWED", "ALLOWED") for n in range(4)),
     (Rule("garbage"), "NOT_ALLOWED", "ALLOWED"),
     (Rule("garbage", garbage="truncated"), "NOT_ALLOWED", "ALLOWED"),
     (Rule("empty"), "NOT_ALLOWED", "ALLOWED"),
@@ -60,6 +61,47 @@ async def test_an_emsp_that_fails_denies_unless_the_whitelist_is_for_that(
     emsp.rules.append(rule)
     assert [(await world.ask(uid, *HERE)).allowed for uid in "NO"] == [never, offline]
     assert len(await world.authorizations()) == (offline == "ALLOWED")
+
+
+# An answer, and the option `codes` -> what it comes to with a valid ALLOWED_OFFLINE.
+OWN_CODES: list[tuple[int, int, list[str], str]] = [
+    (200, 2004, ["2004=throttle"], "ALLOWED"),
+    (404, 2004, ["2004=throttle"], "ALLOWED"),
+    (200, 2001, ["2001=partner_fault"], "ALLOWED"),
+    (200, 2002, ["2002=auth"], "NOT_ALLOWED"),
+    (200, 3001, ["3001=auth"], "NOT_ALLOWED"),
+    (429, 2004, [], "ALLOWED"),
+    (503, 2004, [], "ALLOWED"),
+    (404, 4003, [], "ALLOWED"),
+    (200, 2004, ["2002=auth"], "UNKNOWN"),
+]
+
+
+@pytest.mark.pitfall("IP-37")
+@pytest.mark.parametrize(("http", "code", "codes", "allowed"), OWN_CODES)
+async def test_what_a_code_means_to_the_emsp_counts_before_what_ocpi_says(
+    world: World, http: int, code: int, codes: list[str], allowed: str
+) -> None:
+    await world.connect("acme", [("EMSP", ABC)], {"tokens": "http://acme.test/tokens"}, codes=codes)
+    await world.store(token(whitelist="ALLOWED_OFFLINE"))
+    said = {"status_code": code, "timestamp": "2026-03-01T10:00:00Z"}
+    world.serve("acme", lambda _request: httpx.Response(http, json=said))
+    decision = await world.ask(UID, *HERE)
+    assert (decision.allowed, "wants to know" in decision.reason) == (allowed, False)
+
+
+@pytest.mark.req("TK-11")
+async def test_a_token_that_the_emsp_calls_otherwise_is_the_one_it_was_asked_about(
+    world: World,
+) -> None:
+    """Some call their cards OTHER; uid and type together name a Token."""
+    await world.add_emsp()
+    world.serve("acme", {"allowed": "ALLOWED", "token": token(type="OTHER")})
+    decision = await world.ask(UID, *HERE)
+    assert (decision.allowed, decision.token) == ("ALLOWED", token())
+    assert decision.reason == "acme says ALLOWED, and calls the Token OTHER."
+    (kept,) = await world.authorizations()
+    assert kept.document["type"] == "RFID"
 
 
 @pytest.mark.req("TK-16")

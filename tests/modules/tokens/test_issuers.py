@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 from sqlmodel import select
 
@@ -44,6 +45,23 @@ async def agree(world: World, party: Party, *, allowed: bool) -> None:
         for one, other in ((OURS, party), (party, OURS)):
             rule = {"from_party": one.key, "to_party": other.key, "module": "tokens"}
             db.add(Agreement(**rule, allowed=allowed, created_at=1))
+
+
+@pytest.mark.req("TK-16")
+async def test_a_hub_that_was_not_told_whom_to_ask_does_not_know_the_token_by_4001(
+    each_world: World,
+) -> None:
+    await each_world.connect(
+        "town", [("HUB", Party("DE", "HUB"))], {"tokens": "http://town.test/t"}
+    )
+    await announce(each_world, (XYZ, "CONNECTED"))
+    await each_world.store(token(XYZ, whitelist="ALLOWED_OFFLINE"))
+    said = {"status_code": 4001, "timestamp": "2026-03-01T10:00:00Z"}
+    asked = each_world.serve("town", lambda _request: httpx.Response(200, json=said))
+    assert (await each_world.ask()).method == "WHITELIST"
+    assert (await each_world.ask("STRANGER")).reason == "town does not know the Token."
+    named = [read_routing(request.headers).to for request in asked]
+    assert named == [XYZ, None]
 
 
 async def test_a_hub_answers_for_the_parties_that_are_connected_to_it(each_world: World) -> None:
