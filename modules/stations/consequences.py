@@ -1,5 +1,6 @@
 """What a station's answer to an errand comes to: the partner's result, and what changes here."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,7 @@ PROFILES = frozenset(
     {Wish.SET_CHARGING_PROFILE, Wish.GET_CHARGING_PROFILE, Wish.CLEAR_CHARGING_PROFILE}
 )
 _TEXT = 512
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _ACCEPTED = CommandResultType.ACCEPTED.value
 _TIMEOUT = CommandResultType.TIMEOUT.value
 _OVER = (Fate.USED, Fate.CANCELED, Fate.DROPPED)
@@ -68,8 +70,7 @@ def not_asked(errand: Errand) -> Document:
 def _result_of(wish: Wish, given: Mapping[str, Any]) -> tuple[Document, str | None]:
     """What the partner is told, and what staff should know of it (CM-09, CP-07, CP-08)."""
     word, message = given.get("result"), given.get("message")
-    # PostgreSQL keeps no NUL.
-    note = None if message is None else str(message)[:_TEXT].replace("\0", "\ufffd")
+    note = None if message is None else _line(str(message))
     if wish in PROFILES:
         known: tuple[str, ...] = tuple(ChargingProfileResultType)
         if word not in known:
@@ -88,6 +89,11 @@ def _result_of(wish: Wish, given: Mapping[str, Any]) -> tuple[Document, str | No
 
 def _no_result(word: object) -> str:
     return f"The station answered {repr(word)[:100]}, which is no result."
+
+
+def _line(text: str) -> str:
+    """A text in one line, as a CommandResult has it (TY-02); PostgreSQL keeps no NUL either."""
+    return _CONTROL.sub("\ufffd", " ".join(text.split()))[:_TEXT]
 
 
 def _said(sentence: str | None) -> Document:
