@@ -11,6 +11,7 @@ from modules.locations.own import REMOVED, patch_own
 from modules.locations.parts import Place, find_part
 from modules.locations.statuses import note_statuses, row_of, status_since
 from modules.locations.store import locations
+from modules.sessions.store import FINAL, sessions
 from modules.stations.consequences import drop, profile_setters, settle
 from modules.stations.reports.cases import open_case
 from modules.stations.reports.desk import Desk, Outcome
@@ -85,9 +86,12 @@ async def change_profile(desk: Desk, report: ProfileReport) -> Outcome:
         raise UnknownObject(f"transaction_id: no session {report.transaction_id} is known here.")
     if case.record.profile == profile:
         return Outcome(Taken.REPEATED)
+    session_id: str = case.record.session["session_id"]
+    session = await sessions.get(desk.db, desk.owner, session_id)
+    if session is not None and session["status"] in FINAL:
+        return Outcome(Taken.KEPT, "Its Session has ended: no profile is active.")
     case.record.profile = profile
     await case.store()
-    session_id: str = case.record.session["session_id"]
     setters = await profile_setters(desk.db, session_id)
     for errand in setters:
         if url := await _profile_url(desk.db, errand):
