@@ -213,20 +213,19 @@ async def drop(
 
 
 async def profile_setters(db: AsyncSession, session_id: str) -> list[Errand]:
-    """The requests that set a profile for a Session, the first of each party (CP-11, CP-12)."""
+    """The requests to set a profile for a Session, the first of each party (CP-11, CP-12).
+
+    Each was answered ACCEPTED at once, which makes the call a success: its result may come late, or
+    after the change that came of it.
+    """
     found = await db.exec(
         select(Errand)
         .where(
             Errand.wish == Wish.SET_CHARGING_PROFILE,
             Errand.session_id == session_id,
             Errand.method == "POST",
-            col(Errand.result).is_not(None),
         )
         .order_by(col(Errand.created_at))
     )
-    setters = {
-        (each.partner_id, each.asker.key): each
-        for each in reversed(found.all())
-        if each.result is not None and '"ACCEPTED"' in each.result
-    }
+    setters = {(each.partner_id, each.asker.key): each for each in reversed(found.all())}
     return list(setters.values())

@@ -9,7 +9,7 @@ import pytest
 from modules.commands.reservations import Fate
 from ocpi.gateway import GatewayFailed, Wish
 from ocpi.spec.document import decode
-from tests.modules.stations.yard import Answer, Puppet, open_yard, until
+from tests.modules.stations.yard import PROFILE, Answer, Puppet, Yard, hang, open_yard, until
 
 
 @pytest.mark.req("CM-07", "CM-19", "SE-16")
@@ -249,3 +249,86 @@ async def test_a_profile_that_a_station_does_not_give_is_told_as_ocpi_can(
         assert asked.transaction_id == "T"
         assert asked.details == {"duration": 60}
         assert decode((await yard.errands())[-1].result or "") == expected
+
+
+@pytest.mark.req("TY-02", "CM-09")
+async def test_a_message_for_the_driver_is_one_line_without_control_characters(
+    sqlite_url: str,
+) -> None:
+    said = "Connector locked.\nCall \tus\x07\0!"
+    gateway = Puppet({"result": "REJECTED", "message": said})
+    async with open_yard(sqlite_url, gateway) as yard:
+        told = await yard.emsp.result_of(await yard.start())
+        assert told["message"] == [
+            {"language": "en", "text": "Connector locked. Call us\ufffd\ufffd!"}
+        ]
+        assert yard.emsp.violations == []
+
+
+ACTIVE = {"start_date_time": "2026-03-01T10:05:00Z", "charging_profile": PROFILE}
+CHANGED = {"type": "profile", "transaction_id": "T", "profile": ACTIVE}
+
+
+async def begin(yard: Yard, gateway: Puppet) -> str:
+    """Have the station start a session as the eMSP commands; gives its id."""
+    await yard.result(await yard.start())
+    token = {"uid": yard.token["uid"], "type": yard.token["type"]}
+    begun = {"type": "start", "transaction_id": "T", "evse_uid": "EVSE-1", "token": token}
+    [outcome] = await yard.report({**begun, "command_id": gateway.demands[0].id})
+    return str(outcome.session_id)
+
+
+@pytest.mark.req("CP-11")
+@pytest.mark.parametrize("result", [{"result": "REJECTED"}, None])
+async def test_a_change_of_the_profile_is_told_though_the_station_took_it_late_or_refused_it(
+    sqlite_url: str, result: Answer
+) -> None:
+    """OCPI counts the call of PUT, which was answered ACCEPTED."""
+    gateway = Puppet()
+    async with open_yard(sqlite_url, gateway, command_timeout=4) as yard:
+        session_id = await begin(yard, gateway)
+        gateway.by_wish[Wish.SET_CHARGING_PROFILE] = result
+        setting = await yard.emsp.set_profile(session_id, PROFILE)
+        assert await yard.result(setting) == "REJECTED"
+        asked = gateway.asked(Wish.SET_CHARGING_PROFILE)[-1]
+        await yard.report({"type": "result", "id": asked.id, "result": "ACCEPTED"}, CHANGED)
+
+        async def heard() -> bool:
+            return yard.emsp.active_profiles(session_id) == [ACTIVE]
+
+        await until(heard)
+
+
+@pytest.mark.req("CP-11")
+async def test_a_change_of_the_profile_that_is_reported_before_its_result_is_told(
+    sqlite_url: str,
+) -> None:
+    gateway = Puppet()
+    async with open_yard(sqlite_url, gateway, command_timeout=60) as yard:
+        session_id = await begin(yard, gateway)
+        gateway.by_wish[Wish.SET_CHARGING_PROFILE] = hang
+        await yard.emsp.set_profile(session_id, PROFILE)
+        assert [each.result for each in await yard.report(CHANGED, CHANGED)] == [
+            "taken",
+            "repeated",
+        ]
+
+        async def heard() -> bool:
+            return yard.emsp.active_profiles(session_id) == [ACTIVE]
+
+        await until(heard)
+
+
+@pytest.mark.req("CP-12")
+async def test_a_change_of_the_profile_is_not_told_once_the_session_has_ended(
+    sqlite_url: str,
+) -> None:
+    gateway = Puppet()
+    async with open_yard(sqlite_url, gateway) as yard:
+        session_id = await begin(yard, gateway)
+        assert await yard.result(await yard.emsp.set_profile(session_id, PROFILE)) == "ACCEPTED"
+        await yard.report({"type": "stop", "transaction_id": "T", "kwh": 1})
+        await yard.status("COMPLETED")
+        [kept] = await yard.report(CHANGED)
+        assert (kept.result, kept.note) == ("kept", "Its Session has ended: no profile is active.")
+        assert [each.method for each in await yard.errands()] == ["POST", "POST"]
