@@ -5,7 +5,7 @@ from functools import partial
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from modules.sessions.store import FINAL, sessions
+from modules.sessions.store import FINAL, sessions, start_of
 from ocpi.database import Database
 from ocpi.dating import date_change, grown
 from ocpi.editing import Decision, Document, Edit, Written, object_key, spelled
@@ -45,7 +45,10 @@ async def put_own(database: Database, owner: Party, session_id: str, body: Docum
 
 
 async def patch_own(database: Database, owner: Party, session_id: str, body: Document) -> Written:
-    """Change fields of a Session of ours; charging periods given are appended (SE-11)."""
+    """Change fields of a Session of ours; charging periods given are added (SE-11).
+
+    One of a known start replaces that one, which partners can only be told by the whole (SE-12).
+    """
 
     def decide(before: Document | None, now: int) -> Decision:
         if before is None:
@@ -58,11 +61,7 @@ async def patch_own(database: Database, owner: Party, session_id: str, body: Doc
             return None, Written(before, changed=False)
         _refuse_change(before, document)
         refuse_defects(Session, document)
-        if "charging_periods" in changes:
-            # Receivers may add what they know already a second time.
-            known = len(before.get("charging_periods", []))
-            changes["charging_periods"] = document.get("charging_periods", [])[known:]
-        return document, Written(document, patch=changes)
+        return document, Written(document, patch=_told(before, changes, document))
 
     edit = Edit(owner, session_id, decide, dated_in=Stream.MONEY)
     return await write(database, sessions, edit, partial(_change, owner))
@@ -90,6 +89,22 @@ def _change(owner: Party, written: Written) -> Change:
         stream=Stream.MONEY,
         audience=audience_of(written.document).key,
     )
+
+
+def _told(before: Document, changes: Document, document: Document) -> Document | None:
+    """The PATCH that brings a change, None where only the whole does.
+
+    Receivers may add periods that they know already a second time, so it has but the new ones.
+    """
+    if "charging_periods" not in changes:
+        return changes
+    periods = before.get("charging_periods", [])
+    starts = set(map(start_of, periods))
+    known: list[Document] = []
+    new: list[Document] = []
+    for period in document.get("charging_periods", []):
+        (known if start_of(period) in starts else new).append(period)
+    return {**changes, "charging_periods": new} if known == periods else None
 
 
 def _begun(before: Document | None, news: Document) -> Document:

@@ -1,5 +1,6 @@
 """Sessions as they are stored, with the party whose driver charges."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Index
@@ -41,21 +42,23 @@ class SessionStore(Store[SessionRow]):
     """Sessions, whose charging periods grow by PATCH."""
 
     def merged(self, stored: Document, changes: Document) -> Document:
-        """As for every object, but periods are appended, each once (SE-11, AT-54)."""
+        """As for every object, but periods are added, in the order of their starts (SE-11).
+
+        OCPI has them added and nothing else: who replaces one shall PUT them all (SE-12). One that
+        comes again, or has grown since, would be counted twice: of one start, the newest counts
+        (AT-54).
+        """
         merged = super().merged(stored, changes)
         if "charging_periods" in changes:
+            given = changes["charging_periods"]
+            starts = set(map(start_of, given))
             periods = stored.get("charging_periods", [])
-            known = {parse_moment(period["start_date_time"]) for period in periods}
-            new = [
-                period
-                for period in changes["charging_periods"]
-                if parse_moment(period["start_date_time"]) not in known
-            ]
-            if len(new) < len(changes["charging_periods"]):
+            kept = [period for period in periods if start_of(period) not in starts]
+            if len(kept) < len(periods):
                 forgive(Habit.REPEATED_PERIODS, "Session charging_periods")
-            if len(periods) + len(new) > MOST_PERIODS:
+            if len(kept) + len(given) > MOST_PERIODS:
                 raise InvalidParameters(f"charging_periods: more than {MOST_PERIODS}")
-            merged["charging_periods"] = [*periods, *new]
+            merged["charging_periods"] = sorted([*kept, *given], key=start_of)
             if not merged["charging_periods"]:
                 del merged["charging_periods"]
         return merged
@@ -74,6 +77,11 @@ class SessionStore(Store[SessionRow]):
             "status": document["status"],
             "wh": whole(document.get("kwh"), 1000),
         }
+
+
+def start_of(period: Document) -> datetime:
+    """When a charging period begins, by which it is told from the others (AT-54)."""
+    return parse_moment(period["start_date_time"])
 
 
 def with_status(status: str | None) -> tuple[ColumnElement[bool], ...]:

@@ -83,6 +83,22 @@ async def test_only_periods_that_are_new_are_told(service: Service) -> None:
     assert decode(row.patch or "")["charging_periods"] == plain([new])
 
 
+@pytest.mark.req("SE-12")
+async def test_a_period_that_has_grown_is_told_by_the_whole_session(service: Service) -> None:
+    at = "2026-01-15T10:00:00Z"
+    first, grown, new = (
+        samples.charging_period(at, 1),
+        samples.charging_period(at, 5),
+        samples.charging_period("2026-01-15T10:30:00Z", 2),
+    )
+    await service.admin.put(URL, json=session(charging_periods=[first]))
+    changes = {"kwh": 5, "charging_periods": [grown, new]}
+    body = decode((await service.admin.patch(URL, json=changes)).content)
+    assert (body["kwh"], body["charging_periods"]) == (5, plain([grown, new]))
+    (row,) = await feed(service)
+    assert row.patch is None
+
+
 @pytest.mark.req("SE-15")
 async def test_a_pending_session_begins_when_it_becomes_active(service: Service) -> None:
     created, active = "2026-01-15T09:00:00Z", "2026-01-15T09:20:00Z"

@@ -117,6 +117,29 @@ async def test_a_patch_that_is_sent_twice_adds_its_periods_once(service: Service
     assert (await stored(service))["charging_periods"] == plain([period(1), period(2), period(3)])
 
 
+@pytest.mark.req("SE-11")
+@pytest.mark.pitfall("IP-17")
+async def test_a_period_that_has_grown_counts_once_as_it_is_told_last(service: Service) -> None:
+    await push(service, "PUT", samples.session(charging_periods=[period(1), period(2, 1)]))
+    grown = {"kwh": 5, "charging_periods": [period(2, 5), period(3)], "last_updated": at(5)}
+    for _ in range(2):
+        assert await push(service, "PATCH", grown) == (200, None)
+    body = await stored(service)
+    assert body["charging_periods"] == plain([period(1), period(2, 5), period(3)])
+
+
+@pytest.mark.req("SE-11")
+async def test_periods_of_one_start_are_kept_and_not_doubled_when_they_come_again(
+    service: Service,
+) -> None:
+    await push(service, "PUT", samples.session(charging_periods=[]))
+    patch = {"charging_periods": [period(3), period(1, 2), period(1, 3)], "last_updated": at(5)}
+    for _ in range(2):
+        await push(service, "PATCH", patch)
+    expected = [period(1, 2), period(1, 3), period(3)]
+    assert (await stored(service))["charging_periods"] == plain(expected)
+
+
 @pytest.mark.req("PP-09")
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 async def test_what_is_older_is_not_applied_and_that_is_said(service: Service, method: str) -> None:
@@ -224,7 +247,9 @@ async def test_a_late_start_does_not_reopen_even_when_it_comes_at_the_same_time(
 
 
 MINUTES = st.integers(0, 8)
-PERIODS = st.lists(st.integers(0, 5), max_size=3, unique=True).map(lambda n: list(map(period, n)))
+PERIODS = st.dictionaries(st.integers(0, 5), st.integers(1, 3), max_size=3).map(
+    lambda given: [period(minute, kwh) for minute, kwh in given.items()]
+)
 PUSHES = st.lists(
     st.fixed_dictionaries(
         {"method": st.sampled_from(["PUT", "PATCH"]), "minute": MINUTES},
@@ -243,6 +268,15 @@ NUMBERS = count()
 ENDED = ("COMPLETED", "INVALID")
 
 
+def added(before: Document, given: list[Document]) -> list[Document]:
+    """Give the periods after a PATCH: those of a start that is given again are replaced."""
+    known: list[Document] = before.get("charging_periods", [])
+    if not given:
+        return known
+    starts = {each["start_date_time"]: each for each in [*known, *given]}
+    return sorted(starts.values(), key=lambda each: str(each["start_date_time"]))
+
+
 def modelled(before: Document | None, method: str, body: Document) -> Document | None:
     """What should be stored after a push."""
     if before is None:
@@ -252,12 +286,7 @@ def modelled(before: Document | None, method: str, body: Document) -> Document |
     else:
         after = body if method == "PUT" else {**before, **body}
         if method == "PATCH":
-            kept = before.get("charging_periods", [])
-            starts = {each["start_date_time"] for each in kept}
-            new = body.get("charging_periods", [])
-            after["charging_periods"] = kept + [
-                each for each in new if each["start_date_time"] not in starts
-            ]
+            after["charging_periods"] = added(before, body.get("charging_periods", []))
         if before["status"] in ENDED and after["status"] not in ENDED:
             after = {**after, "status": before["status"]}
             after.setdefault("end_date_time", before.get("end_date_time"))
