@@ -25,7 +25,7 @@ class Written:
     created: bool = False
     changed: bool = True
     stale: bool = False
-    """The change was older than what is stored, and was not applied (PP-09)."""
+    """The change was older than what is stored: applied is at most what that lacks (PP-09)."""
     patch: Document | None = None
     """The fields that bring up to date who knew the object before; None where it takes all."""
 

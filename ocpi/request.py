@@ -203,11 +203,13 @@ PushOf = Annotated[Push, Depends(_push)]
 def answer_written(caller: Caller, written: Written, note: str | None = None) -> Response:
     """The answer to a push: HTTP 201 where it made the object, and a note where it did not count.
 
-    What is older than the stored object is not applied, and that is no error (PP-09, AT-75).
+    What is older than the stored object is not applied but for what that lacks, and that is no
+    error (PP-09, AT-75).
     """
     if not written.stale:
         return ok(created=written.created, message=note)
     forgive(Habit.STALE)
     newer = written.document["last_updated"]
     log.info("stale push", partner=caller.name, id=written.document.get("id"), stored=newer)
-    return ok(message=f"Not applied: what is stored here was last updated at {newer}.")
+    applied = "Applied as far as nothing newer is known" if written.changed else "Not applied"
+    return ok(message=f"{applied}: what is stored here was last updated at {newer}.")

@@ -269,17 +269,28 @@ class Store(Generic[Row]):
         def decide(stored: Document | None, _now: int) -> Decision:
             if stored is None:
                 raise self.missing()
-            if _is_older(changes, stored):
+            stale = _is_older(changes, stored)
+            taken = self.late_patch(stored, changes) if stale else changes
+            if taken is None:
                 return None, Written(stored, changed=False, stale=True)
-            merged = self.settled(stored, self.merged(stored, changes))
+            merged = self.settled(stored, self.merged(stored, taken))
             self.require_same(owner, identifier, merged)
-            return merged, Written(merged, patch=changes)
+            return merged, Written(merged, stale=stale, patch=taken)
 
         return Edit(owner, identifier, decide)
 
     def merged(self, stored: Document, changes: Document) -> Document:
         """The document after a PATCH: every field given is replaced."""
         return {**stored, **changes}
+
+    def late_patch(self, stored: Document, changes: Document) -> Document | None:
+        """What is still taken of a PATCH that is older than what is stored, dated like that.
+
+        None where nothing is (PP-09); for a kind to tell of which some is true in whatever order it
+        comes.
+        """
+        del stored, changes
+        return None
 
     def settled(self, stored: Document, document: Document) -> Document:
         """What is kept of a newer document; for a kind to tell of which something is final."""

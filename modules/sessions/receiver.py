@@ -60,7 +60,7 @@ async def patch_session(
 
 def _note(sent: Document, written: Written) -> str | None:
     status = written.document["status"]
-    if sent.get("status", status) == status:
+    if written.stale or sent.get("status", status) == status:
         return None
     forgive(Habit.LATE_SESSION, "Session status")
     return f"The Session has ended: its status stays {status}, the rest is stored."

@@ -48,9 +48,9 @@ class SessionStore(Store[SessionRow]):
         comes again, or has grown since, would be counted twice: of one start, the newest counts
         (AT-54).
         """
-        merged = super().merged(stored, changes)
-        if "charging_periods" in changes:
-            given = changes["charging_periods"]
+        fields = {**changes}
+        given = fields.pop("charging_periods", [])
+        if given:
             starts = set(map(start_of, given))
             periods = stored.get("charging_periods", [])
             kept = [period for period in periods if start_of(period) not in starts]
@@ -58,10 +58,17 @@ class SessionStore(Store[SessionRow]):
                 forgive(Habit.REPEATED_PERIODS, "Session charging_periods")
             if len(kept) + len(given) > MOST_PERIODS:
                 raise InvalidParameters(f"charging_periods: more than {MOST_PERIODS}")
-            merged["charging_periods"] = sorted([*kept, *given], key=start_of)
-            if not merged["charging_periods"]:
-                del merged["charging_periods"]
-        return merged
+            fields["charging_periods"] = sorted([*kept, *given], key=start_of)
+        return super().merged(stored, fields)
+
+    def late_patch(self, stored: Document, changes: Document) -> Document | None:
+        """Periods that are not known yet, for none is told again, until the Session has ended."""
+        starts = set(map(start_of, stored.get("charging_periods", [])))
+        given = changes.get("charging_periods", [])
+        new = [period for period in given if start_of(period) not in starts]
+        if not new or stored["status"] in FINAL:
+            return None
+        return {"charging_periods": new, "last_updated": stored["last_updated"]}
 
     def settled(self, stored: Document, document: Document) -> Document:
         """A Session that has ended stays so, whatever else is still told of it (IP-18, SE-14)."""

@@ -144,13 +144,39 @@ async def test_periods_of_one_start_are_kept_and_not_doubled_when_they_come_agai
 @pytest.mark.parametrize("method", ["PUT", "PATCH"])
 async def test_what_is_older_is_not_applied_and_that_is_said(service: Service, method: str) -> None:
     await push(service, "PUT", samples.session(last_updated=at(5)))
-    late = samples.session(kwh=1, charging_periods=[period(1)], last_updated=at(4))
+    again = samples.charging_period(kwh=0.5)
+    late = samples.session(kwh=1, charging_periods=[again], last_updated=at(4))
     http, message = await push(service, method, late)
     assert (http, message) == (
         200,
         f"Not applied: what is stored here was last updated at {at(5)}.",
     )
     assert await stored(service) == plain(samples.session(last_updated=at(5)))
+
+
+@pytest.mark.req("SE-11", "PP-09")
+@pytest.mark.pitfall("IP-17")
+async def test_of_a_patch_that_comes_late_the_periods_are_taken(service: Service) -> None:
+    await push(service, "PUT", samples.session(charging_periods=[period(0)], last_updated=at(0)))
+    news = {"kwh": 5, "charging_periods": [period(20)], "last_updated": at(29)}
+    await push(service, "PATCH", news)
+    periods = [period(0, 9), period(10)]
+    late = {"kwh": 3, "status": "PENDING", "charging_periods": periods, "last_updated": at(19)}
+    for said in ("Applied as far as nothing newer is known", "Not applied"):
+        message = f"{said}: what is stored here was last updated at {at(29)}."
+        assert await push(service, "PATCH", late) == (200, message)
+    body = samples.session(charging_periods=[period(n) for n in (0, 10, 20)], kwh=5)
+    assert await stored(service) == plain({**body, "last_updated": at(29)})
+
+
+@pytest.mark.req("SE-14")
+async def test_a_session_that_has_ended_takes_no_period_that_comes_late(service: Service) -> None:
+    ended = samples.session(status="COMPLETED", end_date_time=at(5), last_updated=at(5))
+    await push(service, "PUT", ended)
+    late = {"charging_periods": [period(1)], "last_updated": at(4)}
+    _, message = await push(service, "PATCH", late)
+    assert str(message).startswith("Not applied: ")
+    assert await stored(service) == plain(ended)
 
 
 @pytest.mark.req("SE-14")
@@ -282,7 +308,15 @@ def modelled(before: Document | None, method: str, body: Document) -> Document |
     if before is None:
         after = body if method == "PUT" else None
     elif body["last_updated"] < before["last_updated"]:
-        return before
+        known = {each["start_date_time"] for each in before.get("charging_periods", [])}
+        new = [
+            each
+            for each in body.get("charging_periods", [])
+            if each["start_date_time"] not in known
+        ]
+        if method == "PUT" or not new or before["status"] in ENDED:
+            return before
+        return {**before, "charging_periods": added(before, new)}
     else:
         after = body if method == "PUT" else {**before, **body}
         if method == "PATCH":
