@@ -19,6 +19,8 @@ from ocpi.spec.sessions import Session
 from ocpi.store import audience_of, refuse_defects
 
 MODULE = "sessions"
+WAITING = ("PENDING", "RESERVATION")
+"""What a Session is before it has begun."""
 
 
 async def put_own(database: Database, owner: Party, session_id: str, body: Document) -> Written:
@@ -108,8 +110,8 @@ def _told(before: Document, changes: Document, document: Document) -> Document |
 
 
 def _begun(before: Document | None, news: Document) -> Document:
-    """A Session that was PENDING begins when it becomes ACTIVE, unless told otherwise (SE-15)."""
-    if before is None or (before["status"], news.get("status")) != ("PENDING", "ACTIVE"):
+    """A Session that waited begins when it becomes ACTIVE, unless told otherwise (SE-15)."""
+    if before is None or before["status"] not in WAITING or news.get("status") != "ACTIVE":
         return news
     if news.get("start_date_time", before["start_date_time"]) != before["start_date_time"]:
         return news
@@ -130,6 +132,8 @@ def _still_begun(before: Document | None, document: Document) -> Document:
 def _refuse_change(before: Document | None, document: Document) -> None:
     if before is not None and before["status"] in FINAL:
         raise Conflict(f"status: the Session {before['id']} is {before['status']}, which is final")
+    if before is not None and before["status"] == "ACTIVE" and document["status"] in WAITING:
+        raise Conflict(f"status: the Session {before['id']} is ACTIVE, and has begun for good")
     if before is not None and audience_of(before).key != audience_of(document).key:
         # The one who was told of it would never hear of its end, and the other one of another's.
         party = audience_of(before)

@@ -241,7 +241,7 @@ def _after(before: Document | None, method: str, body: Document) -> Document | N
         after["start_date_time"] = max(after["start_date_time"], before["start_date_time"])
     if {**after, "last_updated": before["last_updated"]} == before:
         return before
-    if before["status"] in ENDED:
+    if before["status"] in ENDED or (before["status"], after["status"]) == ("ACTIVE", "PENDING"):
         return None
     if moment == stored:
         after["last_updated"] = format_moment(stored + timedelta(milliseconds=1))

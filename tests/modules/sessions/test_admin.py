@@ -100,9 +100,12 @@ async def test_a_period_that_has_grown_is_told_by_the_whole_session(service: Ser
 
 
 @pytest.mark.req("SE-15")
-async def test_a_pending_session_begins_when_it_becomes_active(service: Service) -> None:
+@pytest.mark.parametrize("status", ["PENDING", "RESERVATION"])
+async def test_a_session_that_waits_begins_when_it_becomes_active(
+    service: Service, status: str
+) -> None:
     created, active = "2026-01-15T09:00:00Z", "2026-01-15T09:20:00Z"
-    waiting = {"status": "PENDING", "start_date_time": created, "last_updated": created}
+    waiting = {"status": status, "start_date_time": created, "last_updated": created}
     await service.admin.put(URL, json=session(**waiting, charging_periods=[]))
     await service.admin.patch(URL, json={"kwh": 0, "last_updated": "2026-01-15T09:10:00Z"})
     still = decode((await service.admin.get(URL)).content)
@@ -127,6 +130,20 @@ async def test_a_session_that_has_begun_does_not_begin_earlier_by_a_put_that_com
     assert (again.status_code, again.content) == (200, begun.content)
     done = await service.admin.put(URL, json={**undated, "status": "COMPLETED"})
     assert done.json()["start_date_time"] == begun.json()["start_date_time"]
+
+
+@pytest.mark.req("SE-15")
+@pytest.mark.parametrize("status", ["PENDING", "RESERVATION"])
+async def test_a_session_that_has_begun_does_not_wait_again(service: Service, status: str) -> None:
+    await service.admin.put(URL, json=session())
+    late = "2026-01-16T00:00:00Z"
+    for answer in (
+        await service.admin.patch(URL, json={"status": status}),
+        await service.admin.put(URL, json=session(status=status, last_updated=late)),
+    ):
+        assert answer.status_code == 409
+        assert answer.json()["error"].endswith("SESSION-1 is ACTIVE, and has begun for good")
+    assert decode((await service.admin.get(URL)).content) == plain(session())
 
 
 async def test_the_same_session_again_changes_and_tells_nothing(service: Service) -> None:
