@@ -65,6 +65,15 @@ class Session(OCPIModel):
     def broken_rules(self) -> Iterator[str]:
         yield from owner_rules(self.country_code, self.party_id)
         yield from currency_rules(self.currency)
+        if self.end_date_time and self.end_date_time < self.start_date_time:
+            yield "end_date_time is before start_date_time"
+        if "#NA" in (self.evse_uid, self.connector_id) and not self._is_unused():
+            yield "evse_uid or connector_id is #NA though it is no reservation (SE-18)"
+
+    def _is_unused(self) -> bool:
+        """Whether it is, or ended as, a reservation of which nothing was charged."""
+        ended = self.status == SessionStatus.COMPLETED and not self.kwh
+        return ended or self.status in (SessionStatus.RESERVATION, SessionStatus.INVALID)
 
 
 class ChargingPreferences(OCPIModel):

@@ -60,7 +60,7 @@ FIELDS = st.fixed_dictionaries(
         "meter_id": st.sampled_from(["M1", "M2"]),
         "charging_periods": st.lists(MINUTES.map(period), max_size=3, unique_by=str),
         "status": st.sampled_from([*["ACTIVE", "PENDING"] * 4, "COMPLETED"]),
-        "end_date_time": MINUTES.map(at),
+        "end_date_time": MINUTES.map(lambda minute: f"2026-01-15T12:0{minute}:00Z"),
     },
 )
 # A write is dated so many minutes after the one before, and mostly told before the next step.

@@ -93,8 +93,10 @@ async def test_a_session_and_its_bills_are_the_same_at_both_ends(
     await change(home, "PUT", SESSION, session)
     await same(home, teller, SESSION)
     for minute in (1, 2):
-        period = samples.charging_period(f"2026-01-15T10:0{minute}:00Z", 1.25 * minute)
+        at = f"2026-01-15T10:0{minute}:00Z"
+        period = samples.charging_period(at, 1.25 * minute)
         changes = {"status": "ACTIVE", "kwh": 2 * minute, "charging_periods": [period]}
+        changes["last_updated"] = at
         await change(home, "PATCH", SESSION, changes)
         assert len((await same(home, teller, SESSION))["charging_periods"]) == minute
     done = {**session, "status": "COMPLETED", "end_date_time": "2026-01-15T11:00:00Z"}

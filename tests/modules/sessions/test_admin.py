@@ -132,6 +132,29 @@ async def test_a_session_that_has_begun_does_not_begin_earlier_by_a_put_that_com
     assert done.json()["start_date_time"] == begun.json()["start_date_time"]
 
 
+@pytest.mark.req("SE-18")
+async def test_a_reservation_without_an_evse_gets_one_when_it_is_used(service: Service) -> None:
+    unknown = {"evse_uid": "#NA", "connector_id": "#NA"}
+    await service.admin.put(URL, json=session(status="RESERVATION", **unknown))
+    refused = await service.admin.patch(URL, json={"status": "ACTIVE"})
+    assert refused.status_code == 400
+    assert "#NA though it is no reservation (SE-18)" in refused.json()["error"]
+    place = {"evse_uid": "EVSE-1", "connector_id": "1"}
+    used = await service.admin.patch(URL, json={"status": "ACTIVE", **place})
+    assert (used.status_code, used.json()["evse_uid"]) == (200, "EVSE-1")
+
+
+@pytest.mark.req("SE-17", "SE-18")
+@pytest.mark.parametrize("end", [{"status": "COMPLETED", "kwh": 0}, {"status": "INVALID"}])
+async def test_a_reservation_that_nobody_used_ends_without_an_evse(
+    service: Service, end: Document
+) -> None:
+    unknown = {"evse_uid": "#NA", "connector_id": "#NA"}
+    await service.admin.put(URL, json=session(status="RESERVATION", **unknown))
+    over = await service.admin.patch(URL, json=end)
+    assert (over.status_code, over.json()["status"]) == (200, end["status"])
+
+
 @pytest.mark.req("SE-15")
 @pytest.mark.parametrize("status", ["PENDING", "RESERVATION"])
 async def test_a_session_that_has_begun_does_not_wait_again(service: Service, status: str) -> None:
@@ -195,12 +218,17 @@ async def test_a_session_stays_the_one_of_the_emsp_that_was_told_of_it(service: 
     assert decode((await service.admin.get(URL)).content) == plain(session())
 
 
+EARLY = "2026-01-15T08:00:00Z"
 BAD: list[tuple[str, str, Any, int, str]] = [
     ("PUT", URL, {}, 400, "is required"),
     ("PUT", URL, session(id="X"), 400, "id: the URL says 'SESSION-1'"),
     ("PUT", URL, session(party_id="XXX"), 400, "party_id: the URL says"),
     ("PUT", URL, session(currency="EURO"), 400, "currency: "),
     ("PUT", URL, session(last_updated="2020-01-01T00:00:00Z"), 409, "older than the stored"),
+    ("PUT", URL, session(end_date_time=EARLY), 400, "end_date_time is before start_date_time"),
+    ("PATCH", URL, {"end_date_time": EARLY}, 400, "end_date_time is before start_date_time"),
+    ("PUT", URL, session(evse_uid="#NA"), 400, "#NA though it is no reservation"),
+    ("PATCH", URL, {"connector_id": "#NA"}, 400, "#NA though it is no reservation"),
     ("PATCH", URL, {"id": "X"}, 400, "id: the URL says"),
     ("PATCH", URL, {"kwh": None}, 400, "kwh: can't be removed"),
     ("PATCH", f"{LIST}/NL/TNM/NO", {"kwh": 1}, 404, "There is no Session NO"),

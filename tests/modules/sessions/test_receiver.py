@@ -214,6 +214,14 @@ async def test_a_reservation_needs_no_evse_yet_and_an_old_word_for_it_is_underst
     assert await stored(service) == plain({**body, "status": "RESERVATION"})
 
 
+async def test_what_is_refused_of_ours_is_taken_of_a_partner_lest_the_session_be_lost(
+    service: Service,
+) -> None:
+    body = samples.session(evse_uid="#NA", connector_id="#NA", end_date_time="2026-01-15T08:00:00Z")
+    assert await push(service, "PUT", body) == (201, None)
+    assert await stored(service) == plain(body)
+
+
 @pytest.mark.pitfall("IP-18")
 async def test_a_session_at_an_unknown_location_with_an_unknown_token_is_taken(
     service: Service,

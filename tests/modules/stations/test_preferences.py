@@ -188,7 +188,7 @@ async def test_an_evse_without_the_capability_is_404_with_2001(sqlite_url: str) 
         assert codes(await yard.emsp.set_preferences(session_id, CHEAP)) == (404, 2001)
         for session in (
             {"id": "NOWHERE", "location_id": "GONE"},
-            {"id": "NO-EVSE", "evse_uid": "#NA", "connector_id": "#NA"},
+            {"id": "NO-EVSE", "evse_uid": "#NA", "connector_id": "#NA", "status": "RESERVATION"},
             {"id": "NO-CONNECTOR", "evse_uid": "EVSE-2", "connector_id": "9"},
         ):
             await put_session(yard, session)

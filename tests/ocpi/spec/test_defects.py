@@ -233,6 +233,11 @@ def test_what_keeps_every_rule_has_no_defect(model: type[OCPIModel], sample: Any
             "the document: end_date_time is before start_date_time",
         ),
         (
+            Session,
+            samples.session(end_date_time="2015-01-01T00:00:00Z"),
+            "the document: end_date_time is before start_date_time",
+        ),
+        (
             TariffRestrictions,
             {"end_time": "7:00"},
             "the document: end_time '7:00' is no time of day, HH:MM",
@@ -259,6 +264,22 @@ def test_what_keeps_every_rule_has_no_defect(model: type[OCPIModel], sample: Any
 )
 def test_a_broken_rule_is_found(model: type[OCPIModel], sample: Any, found: str) -> None:
     assert defects(sample, model) == [found]
+
+
+@pytest.mark.req("SE-18")
+@pytest.mark.parametrize("unknown", ["evse_uid", "connector_id"])
+def test_only_a_reservation_or_what_became_of_one_unused_has_no_evse(unknown: str) -> None:
+    told = "the document: evse_uid or connector_id is #NA though it is no reservation (SE-18)"
+    for status, kwh, found in (
+        ("ACTIVE", 0, [told]),
+        ("PENDING", 0, [told]),
+        ("COMPLETED", 1, [told]),
+        ("COMPLETED", 0, []),
+        ("RESERVATION", 0, []),
+        ("INVALID", 1, []),
+    ):
+        sample = samples.session(status=status, kwh=kwh, **{unknown: "#NA"})
+        assert (status, defects(sample, Session)) == (status, found)
 
 
 def test_all_defects_are_found_at_once_also_beside_a_refusal() -> None:
