@@ -21,7 +21,7 @@ def date_change(before: Document | None, body: Document, now: int) -> str:
 
     `now` is in microseconds. The one given may equal the stored one, see `grown`. Raises
     ``Conflict`` when it is older (PP-09), ``InvalidParameters`` when it is no moment or lies ahead.
-    A stored one that lies ahead is no measure (PD-06): what is given then counts as that one.
+    See `not_older` for what counts as the stored one.
     """
     stored = None if before is None else parse_moment(before["last_updated"])
     given = body.get("last_updated")
@@ -33,13 +33,24 @@ def date_change(before: Document | None, body: Document, now: int) -> str:
         raise InvalidParameters(f"last_updated: {error}") from None
     if stored is None or moment > stored:
         refuse_ahead(moment, now)
-    elif moment < stored:
-        if not _is_ahead(stored, now):
-            raise Conflict(
-                f"last_updated: {given} is older than the stored {format_moment(stored)}"
-            )
-        moment = stored
+    else:
+        moment = not_older(moment, stored, now)
     return format_moment(moment)
+
+
+def not_older(moment: datetime, stored: datetime, now: int) -> datetime:
+    """The date of a change, or the stored one where it counts as that; ``Conflict`` when older.
+
+    A stored one that lies ahead is no measure (PD-06). Nor is one within the second that is given:
+    of changes by a clock without fractions `grown` dates the later ones so.
+    """
+    if moment >= stored:
+        return moment
+    if _is_ahead(stored, now) or moment == stored.replace(microsecond=0):
+        return stored
+    raise Conflict(
+        f"last_updated: {format_moment(moment)} is older than the stored {format_moment(stored)}"
+    )
 
 
 def refuse_ahead(moment: datetime, now: int) -> None:

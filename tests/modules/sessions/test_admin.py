@@ -182,6 +182,23 @@ async def test_the_same_session_again_changes_and_tells_nothing(service: Service
     assert await feed(service) == [before]
 
 
+@pytest.mark.req("PP-09")
+@pytest.mark.pitfall("IP-14")
+async def test_changes_by_a_clock_without_fractions_are_taken_though_they_share_a_second(
+    service: Service,
+) -> None:
+    second = "2026-01-15T10:00:00Z"
+    dates = []
+    for kwh in (0, 1, 1, 2):
+        answer = await service.admin.put(URL, json=session(kwh=kwh, last_updated=second))
+        body = answer.json()
+        assert (answer.is_success, body.get("kwh")) == (True, kwh), body
+        dates.append(body["last_updated"].removeprefix("2026-01-15T10:00:0"))
+    assert dates == ["0Z", "0.001Z", "0.001Z", "0.002Z"]
+    fraction = session(kwh=3, last_updated="2026-01-15T10:00:00.001Z")
+    assert (await service.admin.put(URL, json=fraction)).status_code == 409
+
+
 @pytest.mark.req("SE-14")
 async def test_delete_makes_a_session_invalid_and_gives_it(service: Service) -> None:
     await service.admin.put(URL, json=session())
