@@ -252,10 +252,12 @@ class Store(Generic[Row]):
         def decide(stored: Document | None, _now: int) -> Decision:
             if stored is None:
                 return document, Written(document, created=True)
-            if _is_older(document, stored):
+            stale = _is_older(document, stored)
+            taken = self.late_put(stored, document) if stale else document
+            if taken is None:
                 return None, Written(stored, changed=False, stale=True)
-            settled = self.settled(stored, document)
-            return settled, Written(settled)
+            settled = self.settled(stored, taken)
+            return settled, Written(settled, stale=stale)
 
         return Edit(owner, identifier, decide, creates=True, beside=beside)
 
@@ -283,12 +285,17 @@ class Store(Generic[Row]):
         """The document after a PATCH: every field given is replaced."""
         return {**stored, **changes}
 
-    def late_patch(self, stored: Document, changes: Document) -> Document | None:
-        """What is still taken of a PATCH that is older than what is stored, dated like that.
+    def late_put(self, stored: Document, document: Document) -> Document | None:
+        """What is still taken of a document that is older than what is stored, dated like that.
 
         None where nothing is (PP-09); for a kind to tell of which some is true in whatever order it
         comes.
         """
+        del stored, document
+        return None
+
+    def late_patch(self, stored: Document, changes: Document) -> Document | None:
+        """The same of a PATCH."""
         del stored, changes
         return None
 

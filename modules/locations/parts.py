@@ -10,6 +10,8 @@ from ocpi.spec.locations import EVSE, Connector, Location
 from ocpi.spec.moments import microseconds, parse_moment
 
 PartEdit = Callable[[Document | None], Document]
+PARTS = (("evses", "uid"), ("connectors", "id"))
+"""Where a Location and an EVSE have their parts, and by what these are told apart."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def edit_part(location: Document, place: Place, edit: PartEdit) -> Document:
 def raise_parents(document: Document) -> Document:
     """A document or PATCH whose dates are nowhere older than those of the parts within (IP-15)."""
     raised = dict(document)
-    for name in ("evses", "connectors"):
+    for name, _ in PARTS:
         if name in document:
             raised[name] = [raise_parents(part) for part in document[name]]
             for part in raised[name]:
@@ -91,7 +93,7 @@ def with_mapped_tariffs(document: Document, owner: str, mappings: Mappings) -> D
 
 def _mapped(document: Document, owner: str, mappings: Mappings) -> Document:
     mapped = dict(document)
-    for name in ("evses", "connectors"):
+    for name, _ in PARTS:
         if name in document:
             mapped[name] = [_mapped(part, owner, mappings) for part in document[name]]
     if document.get("tariff_ids"):
@@ -106,13 +108,43 @@ def upsert_evses(stored: Document, given: list[Document]) -> list[Document]:
 
     One that is older than what is stored is not applied, as at its own URL (PP-09).
     """
-    evses: list[Document] = stored.get("evses", [])
-    for evse in given:
-        known = _find(evses, "uid", evse["uid"])
-        if known is not None and is_older(evse["last_updated"], known):
-            continue
-        evses = _with(evses, "uid", evse)
-    return evses
+    return _upsert(stored.get("evses", []), given, "uid")
+
+
+def _upsert(parts: list[Document], given: list[Document], field: str) -> list[Document]:
+    for part in given:
+        known = _find(parts, field, part[field])
+        if known is None or not is_older(part["last_updated"], known):
+            parts = _with(parts, field, part)
+    return parts
+
+
+def late(stored: Document, document: Document) -> Document | None:
+    """What is news in an older document, or PATCH, of a Location or EVSE; None where nothing is.
+
+    A part that has changed dates what it is in (LO-08, LO-09), and hides how old the fields beside
+    it are: those count as they came last. The date, and parts that are newer, stay.
+    """
+    if not _is_dated_by_a_part(stored):
+        return None
+    news = {**document, "last_updated": stored["last_updated"]}
+    for name, field in PARTS:
+        if name in document:
+            given = {part[field].lower() for part in document[name]}
+            news[name] = [
+                part
+                for part in _upsert(stored.get(name, []), document[name], field)
+                if part[field].lower() in given or is_older(document["last_updated"], part)
+            ]
+    return news
+
+
+def _is_dated_by_a_part(document: Document) -> bool:
+    """Where several parts have its date, and all of them, it was dated as a whole."""
+    moment = parse_moment(document["last_updated"])
+    parts = [part for name, _ in PARTS for part in document.get(name, [])]
+    alike = [parse_moment(part["last_updated"]) == moment for part in parts]
+    return any(alike) and (len(alike) == 1 or not all(alike))
 
 
 def changed_evses(before: Document, after: Document) -> Iterator[tuple[Document, Document]]:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from modules.locations.parts import Place, find_part, model_of, raise_parents
 from modules.locations.store import check_complete, locations
 from ocpi.admin import takes
-from ocpi.editing import Document, object_key
+from ocpi.editing import Document, Written, object_key
 from ocpi.envelope import Answer, ok
 from ocpi.forgiving import read, read_patch
 from ocpi.headers import Party
@@ -50,8 +50,11 @@ async def _patch(here: Here, push: Push, owner: Party, place: Place, body: Body)
         changes = raise_parents(changes)
     edit = locations.patching_at(owner, place, changes)
     whole = place.connector_id is not None or "evses" in changes
-    change = _change(owner, place, None if whole else changes)
-    written = await push.write(here.database, locations, edit, lambda _: change)
+
+    def tell(written: Written) -> Change:
+        return _change(owner, place, None if whole else written.patch)
+
+    written = await push.write(here.database, locations, edit, tell)
     return answer_written(push.caller, written)
 
 

@@ -11,12 +11,12 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.locations.former import FormerTariffIDs, former_ids
 from modules.locations.parts import (
-    PartEdit,
     Place,
     changed_evses,
     edit_part,
     find_part,
     is_older,
+    late,
     upsert_evses,
     with_mapped_tariffs,
 )
@@ -114,19 +114,21 @@ class LocationStore(Store[LocationRow]):
         """Put a Location, or an EVSE or Connector of one that is known (LO-07, LO-10, LO-11)."""
         if place.evse_uid is None:
             return self.putting(owner, place.location_id, document)
-        return _editing(owner, place, document["last_updated"], lambda _: document)
+        return _editing(owner, place, document, patch=False)
 
     def patching_at(self, owner: Party, place: Place, changes: Document) -> Edit:
         """Change fields of a Location, EVSE or Connector that is known (LO-07, ST-15)."""
         if place.evse_uid is None:
             return self.patching(owner, place.location_id, changes)
+        return _editing(owner, place, changes, patch=True)
 
-        def merge(stored: Document | None) -> Document:
-            if stored is None:
-                raise UnknownLocation(f"There is no {place} to change.")
-            return {**stored, **changes}
+    def late_put(self, stored: Document, document: Document) -> Document | None:
+        """What is news in it, see `modules.locations.parts.late`."""
+        return late(stored, {"evses": [], **document})
 
-        return _editing(owner, place, changes["last_updated"], merge)
+    def late_patch(self, stored: Document, changes: Document) -> Document | None:
+        """The same of a PATCH."""
+        return late(stored, changes)
 
     def merged(self, stored: Document, changes: Document) -> Document:
         """As for every object, but EVSEs are changed one by one."""
@@ -136,20 +138,32 @@ class LocationStore(Store[LocationRow]):
         return merged
 
 
-def _editing(owner: Party, place: Place, moment: str, edit: PartEdit) -> Edit:
-    """The change of a part of a Location; what was written is the part."""
+def _editing(owner: Party, place: Place, document: Document, *, patch: bool) -> Edit:
+    """The change of a part of a Location; what was written is the part.
+
+    A whole EVSE that is older is not applied, even where `late` might: who sends it whole mostly
+    dates its Connectors alike, and its status must not go back.
+    """
 
     def decide(location: Document | None, _now: int) -> Decision:
         if location is None:
             raise UnknownLocation(f"There is no Location {place.location_id}.")
         before = _part_or_none(location, place)
-        if before is not None and is_older(moment, before):
-            return None, Written(before, changed=False, stale=True)
-        edited = edit_part(location, place, edit)
+        if before is None and patch:
+            raise UnknownLocation(f"There is no {place} to change.")
+        stale = before is not None and is_older(document["last_updated"], before)
+        news = document
+        if before is not None and stale:
+            taken = late(before, document) if patch else None
+            if taken is None:
+                return None, Written(before, changed=False, stale=True)
+            news = taken
+        whole = {**(before or {}), **news} if patch else news
+        edited = edit_part(location, place, lambda _: whole)
         part = find_part(edited, place)
-        if part == before:
-            return None, Written(part, changed=False)
-        return edited, Written(part, created=before is None)
+        told = news if patch else None
+        written = Written(part, created=before is None, stale=stale, patch=told)
+        return None if part == before else edited, written
 
     return Edit(owner, place.location_id, decide)
 

@@ -119,5 +119,28 @@ def _after(stored: Document, method: str, place: list[str], body: Document) -> D
     if not stored:
         return None if method == "PATCH" else body
     if body["last_updated"] < stored["last_updated"]:
-        return stored
+        return _late(stored, method, body)
     return {**stored, **body} if method == "PATCH" else body
+
+
+def _late(stored: Document, method: str, body: Document) -> Document:
+    """Give what a part may have dated after an older write."""
+    parts: list[Document] = stored["evses" if "evses" in stored else "connectors"]
+    alike = [each["last_updated"] == stored["last_updated"] for each in parts]
+    if not any(alike) or (len(alike) > 1 and all(alike)):
+        return stored
+    date = {"last_updated": stored["last_updated"]}
+    if method == "PATCH":
+        return {**stored, **body, **date}
+    if "evses" not in stored:
+        return stored
+    given = {each["uid"]: each for each in body["evses"]}
+    evses = {
+        each["uid"]: each
+        for each in parts
+        if each["uid"] in given or each["last_updated"] > body["last_updated"]
+    }
+    for uid, each in given.items():
+        if uid not in evses or evses[uid]["last_updated"] <= each["last_updated"]:
+            evses[uid] = each
+    return {**body, "evses": list(evses.values()), **date}
