@@ -5,15 +5,15 @@ from dataclasses import replace
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from modules.locations.parts import Place, find_part, is_older, model_of, raise_parents
+from modules.locations.parts import PARTS, Place, find_part, model_of, raise_parents
 from modules.locations.store import check_complete, locations
-from ocpi.dating import date_change, grown, refuse_ahead
+from ocpi.dating import date_change, grown, not_older, refuse_ahead
 from ocpi.editing import Decision, Document, Edit, Written, object_key, spelled
 from ocpi.errors import Conflict, UnknownLocation
 from ocpi.headers import Party
 from ocpi.push.feed import Change, Stream, created
 from ocpi.push.writing import Tell, write_in
-from ocpi.spec.moments import parse_moment
+from ocpi.spec.moments import format_moment, parse_moment
 from ocpi.spec.reading import dump, read, read_patch
 from ocpi.store import refuse_defects
 
@@ -35,8 +35,10 @@ def putting_own(owner: Party, place: Place, body: Document) -> Edit:
         _refuse_parts_ahead(dated, document, now)
         if place.evse_uid is None:
             document = with_removed(before, spelled(owner, document))
-        if before is not None and _nothing_new(before, document, body):
-            return None, Written(before, changed=False)
+        if before is not None:
+            document = _beside(before, document, now)
+            if _nothing_new(before, document, body):
+                return None, Written(before, changed=False)
         refuse_defects(model_of(place), document)
         return locations.putting_at(owner, place, grown(before, document)).decide(location, now)
 
@@ -56,7 +58,7 @@ def patching_own(owner: Party, place: Place, body: Document) -> Edit:
             check_complete(body["evses"])
         changes = raise_parents(read_patch(model_of(place), dated))
         _refuse_parts_ahead(dated, changes, now)
-        _refuse_older(before, changes)
+        changes = _beside(before, changes, now)
         if _nothing_new(before, {**before, **changes}, body):
             return None, Written(before, changed=False)
         changes = grown(before, changes)
@@ -147,16 +149,31 @@ def _refuse_parts_ahead(dated: Document, raised: Document, now: int) -> None:
         refuse_ahead(parse_moment(raised["last_updated"]), now)
 
 
-def _refuse_older(before: Document, changes: Document) -> None:
-    """An EVSE in a PATCH is as much a change of its own as at its own URL (PP-09)."""
-    stored = {evse["uid"].lower(): evse for evse in before.get("evses") or []}
-    for evse in changes.get("evses") or []:
-        known = stored.get(evse["uid"].lower())
-        if known is not None and is_older(evse["last_updated"], known):
-            raise Conflict(
-                f"last_updated: {evse['last_updated']} is older than the stored "
-                f"{known['last_updated']} of the EVSE {known['uid']}"
-            )
+def _beside(before: Document, document: Document, now: int) -> Document:
+    """A document or PATCH of which each part is a change of its own, as at its own URL (PP-09).
+
+    Raises ``Conflict`` for a part that is older than what is stored of it.
+    """
+    beside = dict(document)
+    for name, field in PARTS:
+        if name in document:
+            known = {part[field].lower(): part for part in before.get(name, [])}
+            beside[name] = [
+                part if stored is None else _part_beside(stored, part, now)
+                for part in document[name]
+                for stored in (known.get(part[field].lower()),)
+            ]
+    return beside
+
+
+def _part_beside(stored: Document, part: Document, now: int) -> Document:
+    given, known = (parse_moment(each["last_updated"]) for each in (part, stored))
+    try:
+        moment = not_older(given, known, now)
+    except Conflict as error:
+        name = f"EVSE {part['uid']}" if "uid" in part else f"Connector {part['id']}"
+        raise Conflict(f"{error.message} of the {name}") from None
+    return _beside(stored, {**part, "last_updated": format_moment(moment)}, now)
 
 
 def _with_dates(document: Document) -> Document:

@@ -44,7 +44,8 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 async def put(database: Database, country: str) -> None:
     async with database.write() as db:
         location = samples.location(**OWNER, id="L1", country=country)
-        location.pop("last_updated")
+        for each in (location, *location["evses"]):
+            each.pop("last_updated")
         await put_own(db, OURS, Place("L1"), location)
 
 
