@@ -152,8 +152,10 @@ def _refuse_parts_ahead(dated: Document, raised: Document, now: int) -> None:
 def _beside(before: Document, document: Document, now: int) -> Document:
     """A document or PATCH of which each part is a change of its own, as at its own URL (PP-09).
 
-    Raises ``Conflict`` for a part that is older than what is stored of it.
+    Raises ``Conflict`` for a part that is older than what is stored of it, and for a Connector that
+    is left out.
     """
+    _refuse_left_out(before, document)
     beside = dict(document)
     for name, field in PARTS:
         if name in document:
@@ -174,6 +176,19 @@ def _part_beside(stored: Document, part: Document, now: int) -> Document:
         name = f"EVSE {part['uid']}" if "uid" in part else f"Connector {part['id']}"
         raise Conflict(f"{error.message} of the {name}") from None
     return _beside(stored, {**part, "last_updated": format_moment(moment)}, now)
+
+
+def _refuse_left_out(before: Document, document: Document) -> None:
+    """Sessions and CDRs name Connectors, and only an EVSE can be REMOVED (LO-13)."""
+    if "connectors" not in document or REMOVED in (before["status"], document.get("status")):
+        return
+    kept = {each["id"].lower() for each in document["connectors"]}
+    gone = [each["id"] for each in before["connectors"] if each["id"].lower() not in kept]
+    if gone:
+        raise Conflict(
+            f"connectors: {', '.join(gone)} of the EVSE {before['uid']} is left out, which would "
+            "delete it (LO-13); an EVSE can become REMOVED"
+        )
 
 
 def _with_dates(document: Document) -> Document:

@@ -250,6 +250,23 @@ async def test_an_evse_of_the_same_second_is_not_older_by_a_clock_without_fracti
     assert (evse["status"], evse["last_updated"]) == ("RESERVED", date)
 
 
+@pytest.mark.req("LO-13")
+@pytest.mark.parametrize("place", [LOC, EVSE])
+async def test_no_connector_is_deleted_by_leaving_it_out(database: Database, place: Place) -> None:
+    await put(database, LOC, location())
+    evse = samples.evse(1, connectors=[samples.connector(2)], last_updated=T1)
+    body = {"evses": [evse]} if place is LOC else evse
+    with pytest.raises(Conflict, match="connectors: 1 of the EVSE EVSE-1 is left out"):
+        await put(database, place, location(last_updated=T1) | body if place is LOC else evse)
+    with pytest.raises(Conflict, match="connectors: 1 of the EVSE EVSE-1 is left out"):
+        await patch(database, place, body)
+    assert await stored(database) == location()
+    await put(database, EVSE, {**evse, "status": "REMOVED"})
+    # What stands there again may have others.
+    await put(database, EVSE, samples.evse(1, connectors=[samples.connector(3)], last_updated=T2))
+    assert [each["id"] for each in find_part(await stored(database), EVSE)["connectors"]] == ["3"]
+
+
 @pytest.mark.req("LO-12", "LO-13")
 @pytest.mark.pitfall("IP-19")
 async def test_an_evse_that_is_left_out_becomes_removed(database: Database) -> None:
