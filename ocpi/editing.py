@@ -10,6 +10,7 @@ from typing import Any
 from ocpi.errors import InvalidParameters, TooLarge
 from ocpi.headers import Party
 from ocpi.spec.document import ENVELOPE_DEPTH, MAX_DEPTH, MAX_SIZE, decode, encode, is_deeper
+from ocpi.spec.moments import microseconds, parse_moment
 
 Document = dict[str, Any]
 AHEAD = 5 * 60 * 1_000_000
@@ -116,6 +117,12 @@ def is_stale(moment: int, stored: int) -> bool:
     What is dated more than five minutes ahead is no measure: arrival orders its changes (PD-06).
     """
     return moment < stored <= time.time_ns() // 1000 + AHEAD
+
+
+def is_older(moment: str, stored: Document) -> bool:
+    """Whether a change of this date is older than what is stored of an object or a part (PP-09)."""
+    dates = (parse_moment(each) for each in (moment, stored["last_updated"]))
+    return is_stale(*map(microseconds, dates))
 
 
 def spelled(owner: Party, document: Document) -> Document:

@@ -17,7 +17,7 @@ from ocpi.editing import (
     Edit,
     Held,
     Written,
-    is_stale,
+    is_older,
     object_key,
     require_same,
 )
@@ -252,8 +252,8 @@ class Store(Generic[Row]):
         def decide(stored: Document | None, _now: int) -> Decision:
             if stored is None:
                 return document, Written(document, created=True)
-            stale = _is_older(document, stored)
-            taken = self.late_put(stored, document) if stale else document
+            stale = is_older(document["last_updated"], stored)
+            taken = self.late(stored, document, patch=False) if stale else document
             if taken is None:
                 return None, Written(stored, changed=False, stale=True)
             settled = self.settled(stored, taken)
@@ -271,8 +271,8 @@ class Store(Generic[Row]):
         def decide(stored: Document | None, _now: int) -> Decision:
             if stored is None:
                 raise self.missing()
-            stale = _is_older(changes, stored)
-            taken = self.late_patch(stored, changes) if stale else changes
+            stale = is_older(changes["last_updated"], stored)
+            taken = self.late(stored, changes, patch=True) if stale else changes
             if taken is None:
                 return None, Written(stored, changed=False, stale=True)
             merged = self.settled(stored, self.merged(stored, taken))
@@ -285,18 +285,12 @@ class Store(Generic[Row]):
         """The document after a PATCH: every field given is replaced."""
         return {**stored, **changes}
 
-    def late_put(self, stored: Document, document: Document) -> Document | None:
-        """What is still taken of a document that is older than what is stored, dated like that.
+    def late(self, stored: Document, document: Document, *, patch: bool) -> Document | None:
+        """What is still taken of a document or PATCH older than what is stored, dated like that.
 
-        None where nothing is (PP-09); for a kind to tell of which some is true in whatever order it
-        comes.
+        None where nothing is (PP-09); for a kind to tell of which some is true whenever it comes.
         """
-        del stored, document
-        return None
-
-    def late_patch(self, stored: Document, changes: Document) -> Document | None:
-        """The same of a PATCH."""
-        del stored, changes
+        del stored, document, patch
         return None
 
     def settled(self, stored: Document, document: Document) -> Document:
@@ -393,11 +387,6 @@ class Store(Generic[Row]):
             "body": encode(document),
             **self.columns(document),
         }
-
-
-def _is_older(changes: Document, stored: Document) -> bool:
-    moments = (microseconds(parse_moment(each["last_updated"])) for each in (changes, stored))
-    return is_stale(*moments)
 
 
 def refuse_defects(model: type[OCPIModel], document: Document) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ocpi.editing import Document, is_stale
+from ocpi.editing import Document, is_older
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.mappings import Mappings
 from ocpi.spec.locations import EVSE, Connector, Location
-from ocpi.spec.moments import microseconds, parse_moment
+from ocpi.spec.moments import parse_moment
 
 PartEdit = Callable[[Document | None], Document]
 PARTS = (("evses", "uid"), ("connectors", "id"))
@@ -119,7 +119,7 @@ def _upsert(parts: list[Document], given: list[Document], field: str) -> list[Do
     return parts
 
 
-def late(stored: Document, document: Document) -> Document | None:
+def news_in(stored: Document, document: Document) -> Document | None:
     """What is news in an older document, or PATCH, of a Location or EVSE; None where nothing is.
 
     A part that has changed dates what it is in (LO-08, LO-09), and hides how old the fields beside
@@ -157,12 +157,6 @@ def changed_evses(before: Document, after: Document) -> Iterator[tuple[Document,
         older = known.get(evse["uid"].lower())
         if older is not None and older is not evse:
             yield older, evse
-
-
-def is_older(moment: str, stored: Document) -> bool:
-    """Whether a change of this date is older than what is stored of a part (PP-09)."""
-    dates = (parse_moment(each) for each in (moment, stored["last_updated"]))
-    return is_stale(*map(microseconds, dates))
 
 
 def _find(parts: list[Document], field: str, identifier: str) -> Document | None:

@@ -15,13 +15,12 @@ from modules.locations.parts import (
     changed_evses,
     edit_part,
     find_part,
-    is_older,
-    late,
+    news_in,
     upsert_evses,
     with_mapped_tariffs,
 )
 from modules.locations.statuses import Row, moved, note_statuses
-from ocpi.editing import Decision, Document, Edit, Written, object_key
+from ocpi.editing import Decision, Document, Edit, Written, is_older, object_key
 from ocpi.errors import InvalidParameters, UnknownLocation
 from ocpi.headers import Party
 from ocpi.mappings import Mappings
@@ -122,13 +121,9 @@ class LocationStore(Store[LocationRow]):
             return self.patching(owner, place.location_id, changes)
         return _editing(owner, place, changes, patch=True)
 
-    def late_put(self, stored: Document, document: Document) -> Document | None:
-        """What is news in it, see `modules.locations.parts.late`."""
-        return late(stored, {"evses": [], **document})
-
-    def late_patch(self, stored: Document, changes: Document) -> Document | None:
-        """The same of a PATCH."""
-        return late(stored, changes)
+    def late(self, stored: Document, document: Document, *, patch: bool) -> Document | None:
+        """What is news in it beside the parts of the Location."""
+        return news_in(stored, document if patch else {"evses": [], **document})
 
     def merged(self, stored: Document, changes: Document) -> Document:
         """As for every object, but EVSEs are changed one by one."""
@@ -141,7 +136,7 @@ class LocationStore(Store[LocationRow]):
 def _editing(owner: Party, place: Place, document: Document, *, patch: bool) -> Edit:
     """The change of a part of a Location; what was written is the part.
 
-    A whole EVSE that is older is not applied, even where `late` might: who sends it whole mostly
+    A whole EVSE that is older is not applied, even where `news_in` might: who sends it whole mostly
     dates its Connectors alike, and its status must not go back.
     """
 
@@ -154,7 +149,7 @@ def _editing(owner: Party, place: Place, document: Document, *, patch: bool) -> 
         stale = before is not None and is_older(document["last_updated"], before)
         news = document
         if before is not None and stale:
-            taken = late(before, document) if patch else None
+            taken = news_in(before, document) if patch else None
             if taken is None:
                 return None, Written(before, changed=False, stale=True)
             news = taken

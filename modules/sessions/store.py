@@ -61,10 +61,13 @@ class SessionStore(Store[SessionRow]):
             fields["charging_periods"] = sorted([*kept, *given], key=start_of)
         return super().merged(stored, fields)
 
-    def late_patch(self, stored: Document, changes: Document) -> Document | None:
-        """Periods that are not known yet, for none is told again, until the Session has ended."""
+    def late(self, stored: Document, document: Document, *, patch: bool) -> Document | None:
+        """Of a PATCH the periods that are not known yet, for none is told again (SE-11).
+
+        Of a Session that has ended none, for its end was told with all of them.
+        """
         starts = set(map(start_of, stored.get("charging_periods", [])))
-        given = changes.get("charging_periods", [])
+        given = document.get("charging_periods", []) if patch else []
         new = [period for period in given if start_of(period) not in starts]
         if not new or stored["status"] in FINAL:
             return None
