@@ -108,43 +108,38 @@ def upsert_evses(stored: Document, given: list[Document]) -> list[Document]:
 
     One that is older than what is stored is not applied, as at its own URL (PP-09).
     """
-    return _upsert(stored.get("evses", []), given, "uid")
-
-
-def _upsert(parts: list[Document], given: list[Document], field: str) -> list[Document]:
-    for part in given:
-        known = _find(parts, field, part[field])
-        if known is None or not is_older(part["last_updated"], known):
-            parts = _with(parts, field, part)
-    return parts
+    evses: list[Document] = stored.get("evses", [])
+    for evse in given:
+        known = _find(evses, "uid", evse["uid"])
+        if known is None or not is_older(evse["last_updated"], known):
+            evses = _with(evses, "uid", evse)
+    return evses
 
 
 def news_in(stored: Document, document: Document) -> Document | None:
-    """What is news in an older document, or PATCH, of a Location or EVSE; None where nothing is.
+    """What is news in an older document, or PATCH, of a Location; None where nothing is.
 
-    A part that has changed dates what it is in (LO-08, LO-09), and hides how old the fields beside
-    it are: those count as they came last. The date, and parts that are newer, stay.
+    An EVSE that has changed dates its Location (LO-08, LO-09), and hides how old the fields beside
+    it are: those count as they came last. The date, and EVSEs that are newer, stay.
     """
     if not _is_dated_by_a_part(stored):
         return None
     news = {**document, "last_updated": stored["last_updated"]}
-    for name, field in PARTS:
-        if name in document:
-            given = {part[field].lower() for part in document[name]}
-            news[name] = [
-                part
-                for part in _upsert(stored.get(name, []), document[name], field)
-                if part[field].lower() in given or is_older(document["last_updated"], part)
-            ]
+    if "evses" in document:
+        given = {evse["uid"].lower() for evse in document["evses"]}
+        news["evses"] = [
+            evse
+            for evse in upsert_evses(stored, document["evses"])
+            if evse["uid"].lower() in given or is_older(document["last_updated"], evse)
+        ]
     return news
 
 
-def _is_dated_by_a_part(document: Document) -> bool:
-    """Where several parts have its date, and all of them, it was dated as a whole."""
-    moment = parse_moment(document["last_updated"])
-    parts = [part for name, _ in PARTS for part in document.get(name, [])]
-    alike = [parse_moment(part["last_updated"]) == moment for part in parts]
-    return any(alike) and (len(alike) == 1 or not all(alike))
+def _is_dated_by_a_part(location: Document) -> bool:
+    """Where all EVSEs have its date it was dated as a whole, as far as one can tell."""
+    moment = parse_moment(location["last_updated"])
+    alike = {parse_moment(evse["last_updated"]) == moment for evse in location.get("evses", [])}
+    return alike == {True, False}
 
 
 def changed_evses(before: Document, after: Document) -> Iterator[tuple[Document, Document]]:

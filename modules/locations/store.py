@@ -134,11 +134,7 @@ class LocationStore(Store[LocationRow]):
 
 
 def _editing(owner: Party, place: Place, document: Document, *, patch: bool) -> Edit:
-    """The change of a part of a Location; what was written is the part.
-
-    A whole EVSE that is older is not applied, even where `news_in` might: who sends it whole mostly
-    dates its Connectors alike, and its status must not go back.
-    """
+    """The change of a part of a Location; what was written is the part."""
 
     def decide(location: Document | None, _now: int) -> Decision:
         if location is None:
@@ -146,19 +142,14 @@ def _editing(owner: Party, place: Place, document: Document, *, patch: bool) -> 
         before = _part_or_none(location, place)
         if before is None and patch:
             raise UnknownLocation(f"There is no {place} to change.")
-        stale = before is not None and is_older(document["last_updated"], before)
-        news = document
-        if before is not None and stale:
-            taken = news_in(before, document) if patch else None
-            if taken is None:
-                return None, Written(before, changed=False, stale=True)
-            news = taken
-        whole = {**(before or {}), **news} if patch else news
+        if before is not None and is_older(document["last_updated"], before):
+            return None, Written(before, changed=False, stale=True)
+        whole = {**(before or {}), **document} if patch else document
         edited = edit_part(location, place, lambda _: whole)
         part = find_part(edited, place)
-        told = news if patch else None
-        written = Written(part, created=before is None, stale=stale, patch=told)
-        return None if part == before else edited, written
+        if part == before:
+            return None, Written(part, changed=False)
+        return edited, Written(part, created=before is None, patch=document if patch else None)
 
     return Edit(owner, place.location_id, decide)
 

@@ -31,24 +31,6 @@ async def test_what_a_location_is_called_is_taken_though_an_evse_has_dated_it_la
     assert location["evses"][1] == {**samples.evse(2), **newer}
 
 
-async def test_an_evse_takes_its_status_though_a_connector_has_dated_it_later(
-    service: Service,
-) -> None:
-    await service.cpo.put(URL, json=samples.location())
-    plug = {"tariff_ids": ["T9"], "last_updated": T2}
-    wrote(await service.cpo.patch(f"{URL}/EVSE-1/1", json=plug))
-    first, second = (samples.connector(n, max_amperage=8, last_updated=T1) for n in (1, 2))
-    body = {"status": "OUTOFORDER", "connectors": [second, first], "last_updated": T1}
-    answer = await service.cpo.patch(f"{URL}/EVSE-1", json=body)
-    message = envelope_of(answer)["status_message"]
-    assert message == (
-        f"Applied as far as nothing newer is known: what is stored here was last updated at {T2}."
-    )
-    evse = await stored(service, "/EVSE-1")
-    assert (evse["status"], evse["last_updated"]) == ("OUTOFORDER", T2)
-    assert evse["connectors"] == [{**samples.connector(1), **plug}, second]
-
-
 @pytest.mark.req("PP-09")
 async def test_a_location_that_comes_late_is_taken_beside_what_is_newer_in_it(
     service: Service,
