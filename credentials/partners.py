@@ -1,7 +1,7 @@
 """What staff do with partners, behind both the admin API and the command line."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import func
 from sqlmodel import col, select
@@ -13,7 +13,7 @@ from credentials.handshake import take_leave
 from credentials.options import PartnerOptions, change_options, read_options
 from credentials.parties import present
 from ocpi.context import Context
-from ocpi.database import clock
+from ocpi.database import Database, clock
 from ocpi.errors import PeerUnusable
 from ocpi.headers import Party
 from ocpi.homes import foreign_place
@@ -22,6 +22,7 @@ from ocpi.parties import (
     IssuedToken,
     Partner,
     PartnerEndpoint,
+    PartnerRole,
     PlatformID,
     State,
     WithheldEndpoint,
@@ -31,6 +32,8 @@ from ocpi.push.returning import open_way, tell_elsewhere
 from ocpi.push.sharing import parties_at, sharing_again
 from ocpi.spec.moments import format_moment, moment_of
 from ocpi.tolerances import tolerances_of
+
+Row = TypeVar("Row", PartnerRole, PartnerEndpoint, WithheldEndpoint)
 
 
 async def add_partner(
@@ -71,11 +74,19 @@ async def _offer(context: Context, db: AsyncSession, partner: Partner) -> Offere
     )
 
 
-async def list_partners(context: Context) -> list[PartnerView]:
-    """All partners, by name."""
+async def list_partners(
+    context: Context, offset: int = 0, limit: int | None = None
+) -> list[PartnerView]:
+    """All partners, by name, or some of them."""
     async with context.database.read() as db:
-        found = await db.exec(select(Partner).order_by(col(Partner.name)))
-        return [await _view(context, db, partner) for partner in found.all()]
+        query = select(Partner).order_by(col(Partner.name)).offset(offset).limit(limit)
+        return await _views(context, db, (await db.exec(query)).all())
+
+
+async def count_partners(database: Database) -> int:
+    """How many there are, registered or not."""
+    async with database.read() as db:
+        return (await db.exec(select(func.count()).select_from(Partner))).one()
 
 
 async def show_partner(context: Context, name: str) -> PartnerView:
@@ -159,69 +170,105 @@ async def remove(context: Context, name: str, *, force: bool = False) -> str | N
 
 
 async def _view(context: Context, db: AsyncSession, partner: Partner) -> PartnerView:
-    unchecked = context.settings.require_check and partner.passed_at is None
-    called = await registration.endpoints_of(db, partner.key, PartnerEndpoint)
-    withheld = await registration.endpoints_of(db, partner.key, WithheldEndpoint)
-    return PartnerView(
-        name=partner.name,
-        platform=PlatformID(partner.platform),
-        state=State(partner.state),
-        suspended=partner.suspended,
-        roles=[
-            RoleView(
-                role=row.role,
-                country_code=row.country_code,
-                party_id=row.party_id,
-                name=row.business_details["name"] if row.business_details else None,
-            )
-            for row in await registration.roles_of(db, partner.key)
-        ],
-        versions_url=partner.versions_url,
-        endpoints=[
-            EndpointView(identifier=identifier, role=role, url=url)
-            for (identifier, role), url in called.items()
-        ],
-        withheld=[
-            WithheldView(
-                identifier=identifier,
-                role=role,
-                url=url,
-                place=foreign_place(url, partner.versions_url or "") or "",
-            )
-            for (identifier, role), url in withheld.items()
-        ],
-        options=read_options(partner.options),
-        token_expires=_told(await _open_until(db, partner)),
-        registered_at=_told(partner.registered_at),
-        token_issued_at=_told(await _issued_at(db, partner)),
-        note=partner.note,
-        passed_check_at=_told(partner.passed_at),
-        waits=waits_for_check(partner.name) if unchecked else None,
-        tolerances=list(await tolerances_of(db, partner.key)),
+    (view,) = await _views(context, db, [partner])
+    return view
+
+
+async def _views(
+    context: Context, db: AsyncSession, partners: Sequence[Partner]
+) -> list[PartnerView]:
+    """What is known of partners: as many statements for a thousand of them as for one."""
+    ids = [partner.key for partner in partners]
+    roles = await _rows_of(db, ids, PartnerRole, PartnerRole.id)
+    called = await _rows_of(db, ids, PartnerEndpoint, PartnerEndpoint.identifier)
+    withheld = await _rows_of(db, ids, WithheldEndpoint, WithheldEndpoint.identifier)
+    open_until = await _open_until(db, ids)
+    issued_at = await _issued_at(db, ids)
+    tolerances = await tolerances_of(db, ids)
+    return [
+        PartnerView(
+            name=partner.name,
+            platform=PlatformID(partner.platform),
+            state=State(partner.state),
+            suspended=partner.suspended,
+            roles=[_role_view(row) for row in roles.get(partner.key, ())],
+            versions_url=partner.versions_url,
+            endpoints=[
+                EndpointView(identifier=row.identifier, role=row.role, url=row.url)
+                for row in called.get(partner.key, ())
+            ],
+            withheld=[
+                WithheldView(
+                    identifier=row.identifier,
+                    role=row.role,
+                    url=row.url,
+                    place=foreign_place(row.url, partner.versions_url or "") or "",
+                )
+                for row in withheld.get(partner.key, ())
+            ],
+            options=read_options(partner.options),
+            token_expires=_told(open_until.get(partner.key)),
+            registered_at=_told(partner.registered_at),
+            token_issued_at=_told(issued_at.get(partner.key)),
+            note=partner.note,
+            passed_check_at=_told(partner.passed_at),
+            waits=_waits(context, partner),
+            tolerances=tolerances.get(partner.key, []),
+        )
+        for partner in partners
+    ]
+
+
+async def _rows_of(
+    db: AsyncSession, ids: Sequence[int], table: type[Row], order: Any
+) -> dict[int, list[Row]]:
+    """The rows of each of these partners, in an order."""
+    found: dict[int, list[Row]] = {}
+    query = select(table).where(col(table.partner_id).in_(ids))
+    for row in await db.exec(query.order_by(order, col(table.role))):
+        found.setdefault(row.partner_id, []).append(row)
+    return found
+
+
+def _role_view(row: PartnerRole) -> RoleView:
+    return RoleView(
+        role=row.role,
+        country_code=row.country_code,
+        party_id=row.party_id,
+        name=row.business_details["name"] if row.business_details else None,
     )
 
 
-async def _open_until(db: AsyncSession, partner: Partner) -> int | None:
-    """When the registration token that is open now expires."""
+def _waits(context: Context, partner: Partner) -> str | None:
+    unchecked = context.settings.require_check and partner.passed_at is None
+    return waits_for_check(partner.name) if unchecked else None
+
+
+async def _open_until(db: AsyncSession, ids: Sequence[int]) -> dict[int, int]:
+    """When the registration tokens that are open now expire, by partner."""
     found = await db.exec(
-        select(IssuedToken.expires_at).where(
-            col(IssuedToken.partner_id) == partner.key,
+        select(IssuedToken.partner_id, IssuedToken.expires_at).where(
+            col(IssuedToken.partner_id).in_(ids),
             col(IssuedToken.registration).is_(True),
             col(IssuedToken.expires_at) > await clock(db),
         )
     )
-    return found.first()
+    return {partner_id: expires_at for partner_id, expires_at in found if expires_at is not None}
 
 
-async def _issued_at(db: AsyncSession, partner: Partner) -> int | None:
+async def _issued_at(db: AsyncSession, ids: Sequence[int]) -> dict[int, int]:
+    """When the newest tokens were issued that partners have used, by partner."""
+    partner_id = col(IssuedToken.partner_id)
     found = await db.exec(
-        select(func.max(col(IssuedToken.created_at))).where(
-            col(IssuedToken.partner_id) == partner.key,
+        select(partner_id, func.max(col(IssuedToken.created_at)))
+        .where(
+            partner_id.in_(ids),
             col(IssuedToken.registration).is_(False),
             col(IssuedToken.used_at).is_not(None),
         )
+        .group_by(partner_id)
     )
-    return found.one()
+    return dict(found.all())
 
 
 def _told(microseconds: int | None) -> str | None:

@@ -93,21 +93,25 @@ async def _store(db: AsyncSession, noted: dict[tuple[str, str], Forgiven]) -> No
     )
 
 
-async def tolerances_of(db: AsyncSession, partner_id: int) -> Sequence[ToleranceView]:
-    """What a partner was forgiven, the most frequent first."""
+async def tolerances_of(db: AsyncSession, ids: Sequence[int]) -> dict[int, list[ToleranceView]]:
+    """What each of these partners was forgiven, the most frequent first."""
     found = await db.exec(
         select(PartnerTolerance)
-        .where(PartnerTolerance.partner_id == partner_id)
+        .where(col(PartnerTolerance.partner_id).in_(ids))
         .order_by(col(PartnerTolerance.count).desc(), col(PartnerTolerance.rule))
     )
-    return [
-        ToleranceView(
-            rule=row.rule,
-            count=row.count,
-            first_seen=format_moment(moment_of(row.first_at)),
-            last_seen=format_moment(moment_of(row.last_at)),
-            sample=row.sample,
-            advice=ADVICE.get(row.rule, "See the specification."),
-        )
-        for row in found.all()
-    ]
+    views: dict[int, list[ToleranceView]] = {}
+    for row in found:
+        views.setdefault(row.partner_id, []).append(_view(row))
+    return views
+
+
+def _view(row: PartnerTolerance) -> ToleranceView:
+    return ToleranceView(
+        rule=row.rule,
+        count=row.count,
+        first_seen=format_moment(moment_of(row.first_at)),
+        last_seen=format_moment(moment_of(row.last_at)),
+        sample=row.sample,
+        advice=ADVICE.get(row.rule, "See the specification."),
+    )

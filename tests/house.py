@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 from pydantic import SecretStr
+from sqlalchemy import event
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from starlette.types import ASGIApp
@@ -239,3 +240,19 @@ async def head(db: AsyncSession, stream: str) -> int:
     """Give the number of the newest committed change of a stream."""
     found = await db.exec(select(col(FeedHead.seq)).where(col(FeedHead.stream) == stream))
     return found.one()
+
+
+@contextmanager
+def statements_of(database: Database) -> Iterator[list[str]]:
+    """Give the statements that the database is asked meanwhile, BEGIN and the like left out."""
+    told: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        told.append(statement)
+
+    engine = database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield told
+    finally:
+        event.remove(engine, "before_cursor_execute", note)

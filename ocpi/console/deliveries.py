@@ -193,7 +193,7 @@ async def _show(
 ) -> Response:
     async with context.database.read() as db:
         await partner_id_of(db, name)
-        lanes = await lane_status(db, name, require_check=context.settings.require_check)
+        lanes = await lane_status(db, [name], require_check=context.settings.require_check)
         waiting = await pending_objects(db, name, limit=PAGE, offset=(pages.pending - 1) * PAGE)
     kept = await list_parked(context.database, name, limit=PAGE, offset=(pages.parked - 1) * PAGE)
     return page(

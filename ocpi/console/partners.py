@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Path, Request
+from fastapi import APIRouter, Form, Path, Query, Request
 from starlette.responses import Response
 
 from credentials import handshake, partners
 from credentials.forms import PartnerView
-from credentials.partners import list_partners, show_partner
+from credentials.partners import count_partners, list_partners, show_partner
 from modules.cdrs.audit import audit
 from modules.cdrs.checks import count_checks
 from ocpi.console.access import Admin, Operator, Viewer
@@ -24,6 +24,8 @@ from ocpi.push.status import lane_status, receipt_count
 from ocpi.request import Here
 
 router = APIRouter(prefix="/partners")
+
+PAGE = 50
 
 Name = Annotated[str, Path(max_length=64)]
 
@@ -76,15 +78,26 @@ ACTS = {
 
 
 @router.get("")
-async def show_partners(request: Request, context: Here, _person: Viewer) -> Response:
-    """All of them, with how far they are up to date."""
-    found = await list_partners(context)
+async def show_partners(
+    request: Request,
+    context: Here,
+    _person: Viewer,
+    number: Annotated[int, Query(alias="page", ge=1, le=1_000_000)] = 1,
+) -> Response:
+    """A page of them, with how far they are up to date."""
+    found = await list_partners(context, (number - 1) * PAGE, PAGE)
+    names = [each.name for each in found]
     async with context.database.read() as db:
-        lanes = {
-            lane.partner: lane
-            for lane in await lane_status(db, require_check=context.settings.require_check)
-        }
-    return page(request, "partners.html", partners=found, lanes=lanes)
+        lanes = await lane_status(db, names, require_check=context.settings.require_check)
+    return page(
+        request,
+        "partners.html",
+        partners=found,
+        lanes={lane.partner: lane for lane in lanes},
+        total=await count_partners(context.database),
+        number=number,
+        size=PAGE,
+    )
 
 
 @router.get("/{name}")
@@ -233,7 +246,7 @@ async def _show(
     **values: Any,
 ) -> Response:
     async with context.database.read() as db:
-        lanes = await lane_status(db, partner.name, require_check=context.settings.require_check)
+        lanes = await lane_status(db, [partner.name], require_check=context.settings.require_check)
     # A page that is asked for again once a second shows the costly numbers as they were.
     again = "hx-request" in request.headers
     given = {"fields": fields_of(partner.options), "problem": None, **values}

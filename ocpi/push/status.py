@@ -1,6 +1,6 @@
 """What operators see of the push, and what they may do to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -21,7 +21,7 @@ from ocpi.parties import (
 )
 from ocpi.push.addressee import DRIVERS_BEHIND, OWN_DRIVERS
 from ocpi.push.breaker import REASONS
-from ocpi.push.feed import Stream, SyncObject
+from ocpi.push.feed import FeedHead, Stream, SyncObject
 from ocpi.push.lanes import (
     ParkedObject,
     PartnerLane,
@@ -59,30 +59,51 @@ class LaneStatus:
 
 
 async def lane_status(
-    db: AsyncSession, name: str | None = None, *, require_check: bool
+    db: AsyncSession, names: Collection[str] | None = None, *, require_check: bool
 ) -> list[LaneStatus]:
-    """Every lane by the partner's name, or that of one partner, if it has one.
+    """Every lane by the partner's name, or those of some partners, if they have one.
 
-    With `require_check`, who has not passed it waits.
+    With `require_check`, who has not passed it waits. Lanes that have heard of everything cost no
+    statement of their own.
     """
     query = select(PartnerLane, Partner).join(Partner).order_by(col(Partner.name))
-    found = await db.exec(query if name is None else query.where(Partner.name == name))
+    found = await db.exec(query if names is None else query.where(col(Partner.name).in_(names)))
+    lanes = found.all()
+    heads = {head.stream: head.seq for head in await db.exec(select(FeedHead))}
+    parked = await _parked_kinds(db, [lane.partner_id for lane, _ in lanes])
     now = await clock(db)
-    return [
-        await _status(db, lane, partner, now, unchecked=require_check and partner.passed_at is None)
-        for lane, partner in found.all()
-    ]
+    told = []
+    for lane, partner in lanes:
+        up_to_date = all(lane.cursors.get(stream, 0) >= seq for stream, seq in heads.items())
+        lag = (0, None) if up_to_date else await _lag(db, lane, partner)
+        unchecked = require_check and partner.passed_at is None
+        kinds = parked.get(lane.partner_id, {})
+        told.append(_status(lane, partner, lag, kinds, now, unchecked=unchecked))
+    return told
 
 
-async def _status(
-    db: AsyncSession, lane: PartnerLane, partner: Partner, now: int, *, unchecked: bool
-) -> LaneStatus:
-    behind, oldest = await _lag(db, lane, partner)
-    kinds = await db.exec(
-        select(col(ParkedObject.kind), func.count())
-        .where(col(ParkedObject.partner_id) == lane.partner_id)
-        .group_by(col(ParkedObject.kind))
+async def _parked_kinds(db: AsyncSession, ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """How many objects are parked of each of these partners, by kind."""
+    columns = col(ParkedObject.partner_id), col(ParkedObject.kind)
+    found = await db.exec(
+        select(*columns, func.count()).where(columns[0].in_(ids)).group_by(*columns)
     )
+    parked: dict[int, dict[str, int]] = {}
+    for partner_id, kind, count in found:
+        parked.setdefault(partner_id, {})[kind] = count
+    return parked
+
+
+def _status(
+    lane: PartnerLane,
+    partner: Partner,
+    lag: tuple[int, str | None],
+    parked: Mapping[str, int],
+    now: int,
+    *,
+    unchecked: bool,
+) -> LaneStatus:
+    behind, oldest = lag
     breaker = lane.breaker or {}
     reason = f"{REASONS[breaker['reason']]} {breaker['sentence']}" if breaker else None
     state = _state(lane, partner)
@@ -93,7 +114,7 @@ async def _status(
         state=state,
         behind=behind,
         oldest=oldest,
-        parked=dict(kinds.all()),
+        parked=parked,
         reason=reason,
         stopped_at=_moment(breaker.get("opened_at")),
         next_probe_at=_moment(breaker.get("next_probe_at")),

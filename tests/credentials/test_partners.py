@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlmodel import select
 
 from credentials.options import PartnerOptions
 from credentials.parties import add_party, list_parties
@@ -22,11 +23,11 @@ from ocpi.context import Context
 from ocpi.errors import Conflict, InvalidParameters
 from ocpi.headers import Party
 from ocpi.opening import ensure_parties
-from ocpi.parties import Partner, PartnerRole, PlatformID
+from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, PlatformID
 from ocpi.spec.moments import parse_moment
 from ocpi.testing.emsp import MockEMSP, create_app
 from tests.credentials.network import EMSP, House, Network, Puppet, credentials
-from tests.house import HUB
+from tests.house import HUB, statements_of
 
 
 @pytest.mark.req("CR-02")
@@ -236,3 +237,44 @@ async def test_a_conformant_emsp_has_nothing_to_complain_of(house: House, networ
 
     assert emsp.violations == []
     assert (await show_partner(house.context, "acme")).state == "unregistered"
+
+
+async def test_a_list_of_partners_costs_as_many_statements_as_one_of_them(
+    any_house: House,
+) -> None:
+    context = any_house.context
+    counts = []
+    for number in (0, 1, 20):
+        for each in range(number):
+            party = Party("DE", f"{number + each:03}")
+            await add_partner(context, f"p{number + each}", PlatformID.CPO, [("EMSP", party)])
+        with statements_of(context.database) as told:
+            found = await list_partners(context)
+        counts.append(len(told))
+    assert [each.roles[0].party_id for each in found] == sorted(
+        f"{number:03}" for number in (1, *range(20, 40))
+    )
+    assert counts[1] == counts[2] < 10
+
+
+async def test_what_is_known_of_partners_is_not_mixed_up(any_house: House) -> None:
+    context = any_house.context
+    for name in ("one", "two"):
+        await add_partner(context, name, PlatformID.CPO, [("EMSP", Party("DE", name))])
+    async with context.database.write() as db:
+        for partner in await db.exec(select(Partner)):
+            db.add(
+                PartnerEndpoint(
+                    partner_id=partner.key,
+                    identifier="cdrs",
+                    role="RECEIVER",
+                    url=f"http://{partner.name}.test",
+                )
+            )
+    assert await list_partners(context) == [
+        await show_partner(context, "one"),
+        await show_partner(context, "two"),
+    ]
+    (second,) = await list_partners(context, offset=1, limit=1)
+    assert [each.url for each in second.endpoints] == ["http://two.test"]
+    assert [each.party_id for each in second.roles] == ["two"]

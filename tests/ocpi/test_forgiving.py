@@ -327,7 +327,7 @@ async def test_they_go_with_their_partner(each_service: Service) -> None:
     await store_tolerances(context.database, context.forgiving)
     async with context.database.write() as db:
         partner = (await db.exec(select(Partner).where(Partner.name == "Example CPO"))).one()
-        assert len(await tolerances_of(db, partner.key)) == 1
+        assert len((await tolerances_of(db, [partner.key]))[partner.key]) == 1
         await db.delete(partner)
     async with context.database.read() as db:
         assert (await db.exec(select(PartnerTolerance))).all() == []

@@ -11,8 +11,9 @@ from credentials.handshake import connect
 from credentials.partners import show_partner
 from ocpi.headers import Party
 from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, State
+from ocpi.push.lanes import PartnerLane
 from tests.credentials.network import ENDPOINTS, Puppet, envelope
-from tests.house import add_party
+from tests.house import add_partner, add_party, statements_of
 from tests.ocpi.console.browsing import Console
 
 SHINY = "/console/partners/shiny"
@@ -289,3 +290,28 @@ async def test_an_admin_approves_the_hosts_that_a_page_has_shown(
     assert "Approved: other.test." in said
     assert "It has endpoints at" not in said
     assert (await show_partner(console.context, "shiny")).withheld == []
+
+
+async def test_the_page_of_partners_shows_fifty_and_costs_no_more_for_further_ones(
+    any_console: Console,
+) -> None:
+    database, counts = any_console.context.database, []
+    for first, last in ((0, 50), (50, 130)):
+        for number in range(first, last):
+            partner_id = await add_partner(
+                database, f"p{number:03}", f"token-{number}", Party("DE", f"{number:03}")
+            )
+            async with database.write() as db:
+                db.add(PartnerLane(partner_id=partner_id))
+        with statements_of(database) as told:
+            page = (await any_console.viewer.get("/console/partners")).text
+        counts.append(len(told))
+        assert page.count('href="/console/partners/p') == 50
+    assert counts[0] == counts[1] < 20
+    assert "Page 1 of 3" in page
+    third = (await any_console.viewer.get("/console/partners?page=3")).text
+    assert "DE*129" in third
+    assert third.count('href="/console/partners/p') == 30
+    assert (
+        "There is nobody more." in (await any_console.viewer.get("/console/partners?page=4")).text
+    )
