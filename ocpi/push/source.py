@@ -11,6 +11,10 @@ from ocpi.push.feed import FeedRow
 from ocpi.sight import Facts
 
 
+class Untellable(ValueError):
+    """No request can tell the object; the message says why."""
+
+
 @dataclass(frozen=True)
 class Send:
     """One request to a partner's RECEIVER endpoint."""
@@ -23,7 +27,7 @@ class Send:
     def __post_init__(self) -> None:
         """An object's own name must not lead to another endpoint of the partner (TA-06)."""
         if climbs(self.path.partition("?")[0]):
-            raise ValueError("a name of . or .. cannot stand in a URL")
+            raise Untellable("It cannot be told: a name of . or .. cannot stand in a URL.")
 
 
 class Source(Protocol):

@@ -23,7 +23,7 @@ from ocpi.push.holding import Holding
 from ocpi.push.lanes import PartnerLane, Receipt
 from ocpi.push.outcome import Doubt, Kind, Outcome
 from ocpi.push.pace import Pace
-from ocpi.push.source import Send, Source
+from ocpi.push.source import Send, Source, Untellable
 from ocpi.push.watch import Watch
 from ocpi.reply import Reply
 
@@ -170,6 +170,8 @@ class Teller:
         except (*DATABASE_ERRORS, MemoryError):
             # That passes, and is no fault of the object's.
             raise
+        except Untellable as error:
+            return Told(Outcome(Kind.OBJECT_FAULT, str(error)), sent=False)
         except Exception as error:  # noqa: BLE001 - one bad object must not stop all others.
             return Told(Outcome(Kind.OBJECT_FAULT, f"It cannot be told: {error!r}"), sent=False)
         with self._context.tracing.pushing(self.addressee.target.name, row.module):

@@ -26,7 +26,7 @@ from ocpi.push.holding import Holding
 from ocpi.push.lanes import ParkedObject, PartnerLane, park_late
 from ocpi.push.operating import partner_id_of
 from ocpi.push.outcome import Kind, Outcome
-from ocpi.push.source import Source
+from ocpi.push.source import Source, Untellable
 from ocpi.reply import Reply
 from ocpi.spec.document import decode
 
@@ -184,7 +184,11 @@ class _Comparison:
         while page := await self._page(after):
             for row in page:
                 recipients = self._addressee.recipients(row)
-                ours = await self._ours(row) if recipients and await self._sees(row) else None
+                try:
+                    ours = await self._ours(row) if recipients and await self._sees(row) else None
+                except Untellable as error:
+                    yield Finding(row.key, Verdict.INCOMPARABLE, str(error))
+                    continue
                 if ours is not None:
                     yield await self._compare(row, *ours, recipients)
             after = page[-1].key

@@ -12,10 +12,12 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar, TypeVar, get_args
+from urllib.parse import quote
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from ocpi.paths import climbs
 from ocpi.spec.document import MAX_DIGITS, in_reach
 from ocpi.spec.moments import REGULAR, parse_moment
 
@@ -127,6 +129,23 @@ class Text(Kind):
     ) -> dict[str, Any]:
         limit = {"maxLength": self.length} if self.length else {}
         return {"type": "string", **limit}
+
+
+@dataclass(frozen=True)
+class Name(Text):
+    """An id that is a segment of its object's URL, which may not lead elsewhere (TA-06)."""
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        text = super().__get_pydantic_core_schema__(source, handler)
+        return core_schema.no_info_after_validator_function(_stays, text)
+
+
+def _stays(name: str) -> str:
+    if "." in name and climbs(quote(name)):
+        raise PydanticCustomError("name", "has . or .. for a name, which no URL can carry")
+    return name
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from ocpi.spec.types import (
     CiString48,
     DateTime,
     DisplayText,
+    Identifier36,
     Integer,
     Integer1,
     Integer5,
@@ -316,7 +317,7 @@ class StatusSchedule(OCPIModel):
 
 
 class EVSE(OCPIModel):
-    uid: CiString36
+    uid: Identifier36
     evse_id: CiString48 | None = None
     status: Open[Status]
     status_schedule: list[StatusSchedule] = []
@@ -338,7 +339,7 @@ class EVSE(OCPIModel):
 class Location(OCPIModel):
     country_code: CiString2
     party_id: CiString3
-    id: CiString36
+    id: Identifier36
     publish: Boolean
     publish_allowed_to: list[PublishTokenType] = []
     name: String255 | None = None

@@ -9,6 +9,8 @@ harm; all else is read, and reported by `defects`:
 |--------------------------------------------------------------------|----------|
 | required field missing or null; + list empty (TY-10)               | refused  |
 | text beyond four times its length or 16,384 characters (PD-01)     | refused  |
+| id of Location, EVSE, Session, Tariff or Token that is . or .. or   | refused  |
+| holds such a segment: its URL would be another one (TA-06)         |          |
 | control characters (TY-02), except NUL-free signed data (AT-27)    | refused  |
 | CiString that is empty or not printable ASCII (TY-01)              | refused  |
 | credentials token not of visible ASCII (CR-24)                     | refused  |

@@ -11,6 +11,7 @@ from ocpi.spec.types import (
     CiString3,
     CiString36,
     DateTime,
+    Identifier36,
     Number,
     OCPIModel,
     Open,
@@ -45,7 +46,7 @@ class SessionStatus(StrEnum):
 class Session(OCPIModel):
     country_code: CiString2
     party_id: CiString3
-    id: CiString36
+    id: Identifier36
     start_date_time: DateTime
     end_date_time: DateTime | None = None
     kwh: Number

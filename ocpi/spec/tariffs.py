@@ -10,9 +10,9 @@ from ocpi.spec.types import (
     URL,
     CiString2,
     CiString3,
-    CiString36,
     DateTime,
     DisplayText,
+    Identifier36,
     Integer,
     Number,
     OCPIModel,
@@ -96,7 +96,7 @@ class TariffElement(OCPIModel):
 class Tariff(OCPIModel):
     country_code: CiString2
     party_id: CiString3
-    id: CiString36
+    id: Identifier36
     currency: String3
     type: Open[TariffType] | None = None
     tariff_alt_text: list[DisplayText] = []

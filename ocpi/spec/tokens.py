@@ -11,6 +11,7 @@ from ocpi.spec.types import (
     CiString36,
     DateTime,
     DisplayText,
+    Identifier36,
     OCPIModel,
     Open,
     ProfileType,
@@ -43,7 +44,7 @@ class EnergyContract(OCPIModel):
 class Token(OCPIModel):
     country_code: CiString2
     party_id: CiString3
-    uid: CiString36
+    uid: Identifier36
     type: Open[TokenType]
     contract_id: CiString36
     visual_number: String64 | None = None

@@ -26,6 +26,7 @@ from ocpi.spec.kinds import (
     Flag,
     Link,
     Moment,
+    Name,
     Numeric,
     Text,
     Whole,
@@ -44,6 +45,7 @@ CiString3 = Annotated[str, Text("CiString", 3, PRINTABLE_ASCII)]
 CiString4 = Annotated[str, Text("CiString", 4, PRINTABLE_ASCII)]
 CiString32 = Annotated[str, Text("CiString", 32, PRINTABLE_ASCII)]
 CiString36 = Annotated[str, Text("CiString", 36, PRINTABLE_ASCII)]
+Identifier36 = Annotated[str, Name("CiString", 36, PRINTABLE_ASCII)]
 CiString39 = Annotated[str, Text("CiString", 39, PRINTABLE_ASCII)]
 CiString48 = Annotated[str, Text("CiString", 48, PRINTABLE_ASCII)]
 String = Annotated[str, Text("string")]

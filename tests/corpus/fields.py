@@ -94,6 +94,8 @@ AGREED = {
     "CredentialsRole.party_id",
     "CredentialsRole.country_code",
 }
+# Names that stand in the URLs by which partners are told of these objects.
+NAMES = {"Location.id", "EVSE.uid", "Session.id", "Tariff.id", "Token.uid"}
 NEEDED = {"StartSession.evse_uid"}
 SHOWN = "logo"
 SIGNED = {"SignedValue.plain_data", "SignedValue.signed_data"}
@@ -200,7 +202,7 @@ def _in_place(name: str, field: Field, text: str, expected: str, *, top: bool) -
         return expected
     if expected == "mended" and text in COMPANIONS.get(field.path, ()):
         return "kept"
-    if field.path in AGREED:
+    if field.path in AGREED or (field.path in NAMES and text == json.dumps(HARM["path"])):
         return "refused"
     if not top or field.name not in OWN:
         return expected

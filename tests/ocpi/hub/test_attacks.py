@@ -46,7 +46,7 @@ async def test_no_path_leads_out_of_a_partners_endpoint(
     assert not town.network.requests
 
 
-async def test_an_object_whose_name_climbs_is_told_to_nobody_and_hurts_nobody(
+async def test_an_object_whose_name_climbs_is_not_taken_and_hurts_nobody(
     sqlite_url: str,
 ) -> None:
     async with open_town(sqlite_url) as town:
@@ -55,7 +55,8 @@ async def test_an_object_whose_name_climbs_is_told_to_nobody_and_hurts_nobody(
             path = b"receiver/locations/BE/BEC/" + name.replace(b".", b"%2e")
             body = encode(document).encode()
             answer = await send_raw(town, town.cpo1, "PUT", path, body=body, to=HUB)
-            assert codes_of(answer) == (201, 1000)
+            assert codes_of(answer) == (200, 2001)
+            assert "id: has . or .. for a name, which no URL can carry" in answer.text
         good = samples.location(country_code="BE", party_id="BEC", id="GOOD")
         await town.cpo1.send("PUT", "receiver/locations/BE/BEC/GOOD", good, to=HUB)
         async with pushing(town):

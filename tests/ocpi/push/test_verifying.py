@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from time import monotonic
 from typing import Any
 
 import httpx
 import pytest
 
+from modules.locations.own import store_own
+from modules.locations.parts import Place
 from ocpi.app import create_app
 from ocpi.catalogue import SOURCES
 from ocpi.client import Client
@@ -18,11 +21,11 @@ from ocpi.database import Database
 from ocpi.envelope import wrap
 from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import Party
-from ocpi.push.operating import list_lanes
-from ocpi.push.verifying import Verification, Wanted, verify
+from ocpi.push.operating import list_lanes, list_parked
+from ocpi.push.verifying import Verdict, Verification, Wanted, verify
 from ocpi.spec.document import decode, encode
 from ocpi.testing import samples
-from tests.house import ADMIN_TOKEN, HUB, OWNER, Service, calling, open_service
+from tests.house import ADMIN_TOKEN, HUB, OURS, OWNER, Service, calling, open_service
 from tests.modules.cdrs.receiving import register, telling, until_nobody_is_behind
 from tests.ocpi.hub.town import CPO1, open_town, pushing, success
 from tests.ocpi.push.simulated import envelope
@@ -235,3 +238,27 @@ async def test_at_the_hub_each_cpo_is_asked_for_the_tokens_that_it_was_told(
 
 async def _is_told(database: Database) -> bool:
     return all(not lane["behind"] for lane in await list_lanes(database))
+
+
+@pytest.mark.threat("TA-06")
+async def test_an_object_that_no_url_can_name_is_incomparable_and_ends_nothing(
+    service: Service,
+) -> None:
+    async with told(service) as holder:
+        # One that was stored before such ids were refused.
+        document = samples.location(id="..", **OWNER)
+        async with service.database.write() as db:
+            await store_own(db, OURS, Place(".."), document)
+        await until_found(partial(parked, service))
+        done = await compare(service, holder)
+    sentence = "It cannot be told: a name of . or .. cannot stand in a URL."
+    assert [(each.object, each.verdict, each.why) for each in done.findings] == [
+        ("locations/nl*tnm*..", Verdict.INCOMPARABLE, sentence)
+    ]
+    assert done.counts[Verdict.EQUAL] == 5
+    (kept,) = await parked(service)
+    assert kept["error"] == sentence
+
+
+async def parked(service: Service) -> list[dict[str, Any]]:
+    return await list_parked(service.database, "one")

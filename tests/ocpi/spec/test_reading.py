@@ -17,7 +17,7 @@ from ocpi.spec.locations import EVSE, Location, Status
 from ocpi.spec.moments import parse_moment
 from ocpi.spec.reading import dump, problems, read
 from ocpi.spec.sessions import Session, SessionStatus
-from ocpi.spec.tariffs import PriceComponent
+from ocpi.spec.tariffs import PriceComponent, Tariff
 from ocpi.spec.tokens import Token
 from ocpi.spec.types import OCPIModel, Price, TokenType
 from tests.ocpi.spec import samples
@@ -337,3 +337,24 @@ def test_the_schema_for_people_says_what_the_specification_says() -> None:
         "type": "string",
     }
     assert Price.model_json_schema()["properties"]["excl_vat"]["type"] == "number"
+
+
+@pytest.mark.parametrize("name", [".", "..", "../A", "A/..", "A\\..\\B", "..;x"])
+@pytest.mark.parametrize(
+    ("model", "sample", "field"),
+    [
+        (Location, samples.location(), "id"),
+        (EVSE, EVSES[0], "uid"),
+        (Session, samples.session(), "id"),
+        (Tariff, samples.tariff(), "id"),
+        (Token, samples.token(), "uid"),
+    ],
+)
+@pytest.mark.threat("TA-06")
+def test_an_id_that_leads_out_of_its_objects_url_is_refused(
+    model: type[OCPIModel], sample: dict[str, Any], field: str, name: str
+) -> None:
+    due = f"{field}: has . or .. for a name, which no URL can carry"
+    assert refusal(model, {**sample, field: name}) == due
+    for fine in ("...", ".A", "A..B", "%2e%2e", "A/.B"):
+        assert getattr(read(model, {**sample, field: fine}), field) == fine
