@@ -3,6 +3,7 @@
 import pytest
 from playwright.async_api import Page, ViewportSize
 
+import ocpi.console.events
 from ocpi.console.staff import remove_staff
 from ocpi.testing import samples
 from tests.browser.chromium import screenshot
@@ -74,6 +75,33 @@ async def test_who_is_removed_is_led_out_of_an_open_page_by_the_next_change(site
     await publish(site)
     await page.wait_for_url("**/console/sign-in?next=/console")
     assert all("401" in fault for fault in site.faults)
+    site.pages[-1].faults.clear()
+
+
+async def test_a_page_that_hears_of_no_changes_says_since_when(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ocpi.console.events, "LIFETIME", 0.5)
+    await publish(site)
+    page = await site.sign_in()
+    await page.route("**/console/events", lambda route: route.abort())
+    await page.wait_for_selector("text=Not up to date since")
+    monkeypatch.undo()
+    evse = samples.location()["evses"][0]["uid"]
+    await site.service.admin.patch(f"{LOCATION}/{evse}", json={"status": "CHARGING"})
+    await page.unroute("**/console/events")
+    await page.wait_for_selector("text=Not up to date since", state="hidden")
+    await page.wait_for_selector(".card:has(.badge.charging)")
+    site.pages[-1].faults.clear()
+
+
+async def test_who_is_signed_out_while_the_stream_is_cut_is_led_out_of_an_open_page(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ocpi.console.events, "LIFETIME", 0.5)
+    page = await site.sign_in()
+    await remove_staff(site.service.database, "anna")
+    await page.wait_for_url("**/console/sign-in?next=/console")
     site.pages[-1].faults.clear()
 
 

@@ -40,3 +40,34 @@ document.addEventListener("DOMContentLoaded", () => {
     });
   }
 });
+
+// What is shown goes on looking new when nothing tells of changes any more, so the page says since
+// when. It asks for itself, too: who is not signed in any more is led to the page for that. Streams
+// end now and then and are opened again two seconds later, of which nothing is said.
+let cutOff = null;
+
+function askAgain() {
+  const live = document.getElementById("live");
+  if (live) htmx.trigger(live, "sse:changed");
+}
+
+document.addEventListener("htmx:sseError", () => {
+  if (!document.getElementById("live")) return;
+  if (!cutOff) {
+    const since = new Date();
+    cutOff = window.setTimeout(() => {
+      const line = document.getElementById("cut-off");
+      line.textContent = `Not up to date since ${inZone.format(since)}: the service does not answer.`;
+      line.hidden = false;
+    }, 5000);
+  }
+  askAgain();
+});
+
+document.addEventListener("htmx:sseOpen", () => {
+  if (!cutOff) return;
+  window.clearTimeout(cutOff);
+  cutOff = null;
+  document.getElementById("cut-off").hidden = true;
+  askAgain();
+});
