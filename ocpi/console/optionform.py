@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any, Literal, get_args, get_origin
 
@@ -12,6 +12,9 @@ from starlette.datastructures import FormData
 from credentials.options import PartnerOptions
 
 # Descriptions name the requirements that they come from, which staff do not know.
+WAS = "was."
+"""Before the name of a field, in that of the hidden one with what was shown."""
+
 _REQUIREMENT = re.compile(r" \([A-Z]{2}-[0-9]+\)")
 
 
@@ -26,6 +29,8 @@ class Field:
     """What it means."""
     value: Any
     """As a form has it: text, or a list of texts where it is many."""
+    was: Any
+    """What the page showed first: what is as it was is not changed, as somebody else may have."""
     choices: Sequence[str] = ()
 
     @property
@@ -42,23 +47,29 @@ def fields_of(options: PartnerOptions) -> list[Field]:
 
 def fields_as_typed(fields: Sequence[Field], form: FormData) -> list[Field]:
     """The form as it was sent, so that nothing has to be typed again."""
-    typed = changes_of(form)
-    infos = PartnerOptions.model_fields
-    return [_field(each.name, infos[each.name], typed[each.name]) for each in fields]
+    typed, was = _read_form(form), _read_form(form, WAS)
+    return [replace(each, value=typed[each.name], was=was[each.name]) for each in fields]
 
 
 def changes_of(form: FormData) -> dict[str, Any]:
+    """The options that were sent otherwise than the page had shown them."""
+    was = _read_form(form, WAS)
+    return {name: value for name, value in _read_form(form).items() if value != was[name]}
+
+
+def _read_form(form: FormData, prefix: str = "") -> dict[str, Any]:
     """Every option as it was sent: a box that is not ticked is not in the form at all."""
-    changes: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, info in PartnerOptions.model_fields.items():
         kind, _ = _shape(info.annotation)
+        sent = f"{prefix}{name}"
         if kind == "flag":
-            changes[name] = name in form
+            values[name] = sent in form
         elif kind == "many":
-            changes[name] = [str(each) for each in form.getlist(name)]
+            values[name] = [str(each) for each in form.getlist(sent)]
         else:
-            changes[name] = str(form.get(name, "")).strip()
-    return changes
+            values[name] = str(form.get(sent, "")).strip()
+    return values
 
 
 def shown(options: PartnerOptions) -> Mapping[str, str]:
@@ -70,7 +81,8 @@ def _field(name: str, info: FieldInfo, value: Any) -> Field:
     kind, choices = _shape(info.annotation)
     if kind == "text" and isinstance(value, list):
         value = ", ".join(map(str, value))
-    return Field(name, kind, _REQUIREMENT.sub("", info.description or ""), value, choices)
+    words = _REQUIREMENT.sub("", info.description or "")
+    return Field(name, kind, words, value, value, choices)
 
 
 def _shape(annotation: Any) -> tuple[str, Sequence[str]]:

@@ -108,7 +108,7 @@ async def show_one(request: Request, context: Here, _person: Viewer, name: Name)
 
 @router.post("/{name}/options")
 async def take_options(request: Request, context: Here, _person: Admin, name: Name) -> Response:
-    """Every option is in the form, so all of them are set."""
+    """What differs from what the page has shown is set; the rest stays as it is by now."""
     form = await request.form()
     try:
         await partners.set_options(context, name, changes_of(form))

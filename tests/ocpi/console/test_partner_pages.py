@@ -1,5 +1,7 @@
 """One partner's page: what it shows, and what staff do to the partner."""
 
+import html
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -8,7 +10,8 @@ from sqlmodel import select
 
 from credentials.forms import NewConnection
 from credentials.handshake import connect
-from credentials.partners import show_partner
+from credentials.options import PartnerOptions
+from credentials.partners import set_options, show_partner
 from ocpi.headers import Party
 from ocpi.parties import Partner, PartnerEndpoint, PartnerRole, State
 from ocpi.push.lanes import PartnerLane
@@ -101,6 +104,41 @@ async def test_an_admin_changes_options(console: Console) -> None:
     assert (options.put_only, options.raw_token) == (True, False)
     assert options.commands == ["START_SESSION", "UNLOCK_CONNECTOR"]
     assert options.pushes_per_minute == 30
+
+
+@pytest.mark.usefixtures("shiny")
+async def test_what_somebody_else_has_changed_meanwhile_is_not_taken_back(
+    console: Console,
+) -> None:
+    await set_options(console.context, "shiny", {"commands": ["START_SESSION"], "raw_token": True})
+    form = form_of((await console.admin.get(SHINY)).text)
+    theirs = {"put_only": True, "raw_token": False, "commands": [], "pushes_per_minute": 30}
+    await set_options(console.context, "shiny", theirs)
+    # What is wrong is sent again, from the page that says so.
+    wrong = await console.admin.post(f"{SHINY}/options", **form | {"offline_policy": ["never"]})
+    assert wrong.status_code == 400
+    form = form_of(wrong.text) | {"offline_policy": ["spec_strict"]}
+    answer = await console.admin.post(f"{SHINY}/options", **form)
+    assert "The options are changed." in await console.admin.after(answer)
+    options = (await show_partner(console.context, "shiny")).options
+    expected = {**PartnerOptions().model_dump(), **theirs, "offline_policy": "spec_strict"}
+    assert options.model_dump() == expected
+
+
+def form_of(page: str) -> dict[str, list[str]]:
+    """The form of the options as a browser would send it back."""
+    (found,) = re.findall(r'<form[^>]* class="options">(.*?)</form>', page, re.DOTALL)
+    fields: dict[str, list[str]] = {}
+    for tag in re.findall(r"<input [^>]*>", found):
+        given = dict(re.findall(r'(\w+)="([^"]*)"', tag))
+        if given.get("type") != "checkbox" or tag.endswith(" checked>") or " checked " in tag:
+            fields.setdefault(given["name"], []).append(html.unescape(given["value"]))
+    for name, choices in re.findall(
+        r'<select [^>]*name="(\w+)"[^>]*>(.*?)</select>', found, re.DOTALL
+    ):
+        fields[name] = re.findall(r"<option selected>([^<]*)<", choices)
+    del fields["csrf"]
+    return fields
 
 
 @pytest.mark.usefixtures("shiny")
