@@ -57,7 +57,7 @@ document.addEventListener("htmx:sseError", () => {
     const since = new Date();
     cutOff = window.setTimeout(() => {
       const line = document.getElementById("cut-off");
-      line.textContent = `Not up to date since ${inZone.format(since)}: the service does not answer.`;
+      line.textContent = `Not up to date since ${inZone.format(since)}.`;
       line.hidden = false;
     }, 5000);
   }
