@@ -87,7 +87,7 @@ class Door:
             headers={name: v for name, v in incoming.headers.items() if name != "authorization"},
             body=incoming.body.decode("utf-8", "replace"),
             http_status=answer.http_status if answer else None,
-            status_code=document["status_code"] if document else None,
+            status_code=document.get("status_code") if document else None,
         )
         for objection in incoming.objections:
             message.blame(objection)

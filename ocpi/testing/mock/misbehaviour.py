@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
 
 from ocpi.testing.mock.wire import Answer, Incoming, envelope
 
@@ -27,6 +28,10 @@ _GARBAGE = {
     "html": ("text/html", "<!doctype html><title>Maintenance</title><p>Back soon."),
     "truncated": ("application/json", '{"status_code": 1000, "timest'),
 }
+
+# What no answer can have would end it half way.
+HeaderName = Annotated[str, Meta(pattern=r"^[\w!#$%&'*+.^`|~-]+\Z")]
+HeaderValue = Annotated[str, Meta(pattern=r"^[\t -~\x80-\xff]*\Z")]
 
 
 class Match(msgspec.Struct, forbid_unknown_fields=True, frozen=True, omit_defaults=True):
@@ -56,13 +61,13 @@ class Rule(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     act: Act
     match: Match = Match()
     times: int | Literal["forever"] = "forever"
-    http_status: int | None = None
+    http_status: Annotated[int, Meta(ge=200, le=599)] | None = None
     """Of `status` 500, if not given; of `alter` what is proper."""
     retry_after: int | None = None
     status_code: int = 3000
     seconds: float = 1.0
     garbage: Literal["html", "truncated"] = "html"
-    headers: dict[str, str | None] = {}
+    headers: dict[HeaderName, HeaderValue | None] = {}
     """Headers of the answer, in lower case; null takes one away."""
     members: dict[str, Any] = {}
     """Members of the envelope; null takes one away."""

@@ -119,3 +119,13 @@ async def test_a_slow_answer_does_not_hold_up_the_end(mock: MockEMSP) -> None:
     async with running(mock) as base_url, httpx.AsyncClient(base_url=base_url) as http:
         with pytest.raises(httpx.ReadTimeout):
             await http.get("/ocpi/versions", timeout=0.05)
+
+
+@pytest.mark.parametrize("name", ["status_code", "timestamp", "data"])
+async def test_any_member_of_the_envelope_can_be_taken_away(caller: Caller, name: str) -> None:
+    caller.mock.rules = [Rule("alter", members={name: None}, headers={"x-price": "5\xa0"})]
+    response = await caller.put(LOCATION, samples.location())
+    assert response.status_code == 201
+    assert name not in response.json()
+    assert response.headers["x-price"] == "5\xa0"
+    assert caller.mock.messages[-1].http_status == 201

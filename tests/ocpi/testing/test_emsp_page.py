@@ -153,6 +153,12 @@ async def test_misbehaviour_is_set_and_cleared(cpo: Caller) -> None:
         [{"act": "drop", "matches": {}}],
         [{"act": "drop", "match": {"path": "("}}],
         [{"act": "drop", "times": "often"}],
+        [{"act": "status", "http_status": 99999}],
+        [{"act": "status", "http_status": 101}],
+        [{"act": "alter", "headers": {"x-price": "5 €"}}],
+        [{"act": "alter", "headers": {"x-price": "5\r\nx-other: 6"}}],
+        [{"act": "alter", "headers": {"x-price": "5\n"}}],
+        [{"act": "alter", "headers": {"a b": "5"}}],
     ],
 )
 async def test_rules_that_cannot_be_read_are_refused(cpo: Caller, rules: Any) -> None:
