@@ -17,6 +17,8 @@ GRACE = 1.0
 class _Running:
     """A check that goes on, or what it failed of."""
 
+    before: int
+    """The number of the newest report when it began."""
     step: str = "Begins"
     failure: str | None = None
     task: asyncio.Task[None] | None = None
@@ -34,15 +36,18 @@ class Checks:
         known = self._known.get(name)
         return known.step if known and known.failure is None else None
 
-    def failure(self, name: str) -> str | None:
-        """Why the last check here came to no report."""
-        known = self._known.get(name)
-        return known.failure if known else None
+    def failure(self, name: str, newest: int) -> str | None:
+        """Why the last check here came to no report; None, too, where a newer one did elsewhere.
 
-    async def begin(self, name: str, wishes: Writes) -> None:
+        `newest` is the number of the partner's newest report.
+        """
+        known = self._known.get(name)
+        return known.failure if known and known.before == newest else None
+
+    async def begin(self, name: str, wishes: Writes, newest: int) -> None:
         """Have a partner checked, unless it is being; gives before that is done."""
         if self.step(name) is None:
-            running = self._known[name] = _Running()
+            running = self._known[name] = _Running(newest)
             running.task = asyncio.create_task(self._check(name, wishes, running))
             await asyncio.wait({running.task}, timeout=GRACE)
 

@@ -226,7 +226,7 @@ async def show_check(
     step = checks.step(name)
     wanted = step is None and after is not None and number <= after
     late = wanted and time.time() > begun + LONGEST
-    failure = checks.failure(name) or (UNHEARD if late else None)
+    failure = checks.failure(name, number) or (UNHEARD if late else None)
     waits = step is not None or (wanted and failure is None)
     return page(
         request,
@@ -269,6 +269,6 @@ async def take_writes(
 
 async def _check(request: Request, context: Context, name: str, wishes: Writes) -> Response:
     number, _ = await newest_check(context, name)
-    await request.app.state.checks.begin(name, wishes)
+    await request.app.state.checks.begin(name, wishes, number)
     now = int(time.time())
     return go(f"/console/partners/{name}/check?after={number}&begun={now}")

@@ -1,10 +1,12 @@
 """Before a partner goes live: rules, preview, and the check, at the console."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 
 import pytest
+from sqlmodel import select
 
 from credentials.partners import add_partner
 from modules.locations.own import create_own
@@ -12,8 +14,9 @@ from modules.tariffs.own import put_own
 from ocpi.console import checks
 from ocpi.errors import Conflict
 from ocpi.golive.asking import Writes
+from ocpi.golive.checking import PartnerCheck
 from ocpi.headers import Party
-from ocpi.parties import PlatformID
+from ocpi.parties import Partner, PlatformID
 from ocpi.testing.samples import location, tariff
 from tests.ocpi.console.browsing import Console, open_console
 
@@ -213,3 +216,20 @@ async def test_a_check_ends_with_the_process(
     await console.operator.post(f"{AT}/check")
     console.context.ending.set()
     await asyncio.wait_for(cancelled.wait(), 5)
+
+
+async def test_why_a_check_failed_is_told_until_another_one_has_a_report(
+    console: Console,
+) -> None:
+    await add_partner(console.context, "shiny", PlatformID.CPO, [("EMSP", Party("DE", "MSP"))])
+    await console.operator.post(f"{AT}/check")
+    assert "could not be done" in (await console.viewer.get(f"{AT}/check")).text
+    report = {"at": "2026-01-02T03:04:05Z", "passed": True, "requests": 9, "wrote": False}
+    report |= {"median_seconds": None, "checks": [], "proposals": []}
+    async with console.context.database.write() as db:
+        partner = (await db.exec(select(Partner))).one()
+        # As another process, or the command, stores it.
+        db.add(PartnerCheck(partner_id=partner.key, at=1, passed=True, report=json.dumps(report)))
+    page = (await console.viewer.get(f"{AT}/check")).text
+    assert "The last report" in page
+    assert "could not be done" not in page
