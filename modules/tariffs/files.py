@@ -1,4 +1,7 @@
-"""Tariffs and CDRs in files: one object, a list of them, or an OCPI answer with `data`."""
+"""Tariffs and CDRs in files: one object, a list of them, or what holds them.
+
+That is an OCPI answer with `data`, or what `ocpi cdr show --json` prints.
+"""
 
 import gzip
 import zlib
@@ -27,12 +30,18 @@ def read_objects(path: Path) -> list[Document]:
     if isinstance(value, dict) and "data" in value:
         value = value["data"]
     objects = value if isinstance(value, list) else [value]
+    objects = [_bare(each) for each in objects]
     for number, each in enumerate(objects, 1):
         if not isinstance(each, dict):
             raise UnusableFile(f"{path.name}: record {number} is no object")
     if not objects:
         raise UnusableFile(f"{path.name} holds no object")
     return objects
+
+
+def _bare(record: Any) -> Any:
+    shown = isinstance(record, dict) and record.keys() == {"cdr", "receipts"}
+    return record["cdr"] if shown else record
 
 
 def read_cdr_file(path: Path) -> Document:

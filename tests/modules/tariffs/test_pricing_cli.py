@@ -103,6 +103,13 @@ def test_a_cdr_that_agrees_leaves_no_file() -> None:
     assert [path.name for path in Path().iterdir()] == ["cdr.json"]
 
 
+@pytest.mark.parametrize("command", ["check", "price"])
+def test_what_the_command_that_shows_a_cdr_prints_can_be_given_back(command: str) -> None:
+    bare = cdr(period("08:00", ENERGY="4"), tariffs=[OFFER], total_cost=TWO)
+    expected = answer(command, write("cdr.json", bare))
+    assert answer(command, write("shown.json", {"cdr": bare, "receipts": []})) == expected
+
+
 @pytest.mark.req("TA-22")
 def test_a_dispute_exits_with_1_and_leaves_a_file_that_names_the_other_reading() -> None:
     vector = BY_NAME["spec-23-step-size-into-free-parking"]
