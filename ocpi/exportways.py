@@ -16,7 +16,7 @@ from ocpi.context import Context
 from ocpi.exporting import MEDIA, Format, Kind, Wanted, count, export, parties_of, read_wanted
 from ocpi.opening import open_context
 from ocpi.request import Here
-from ocpi.terminal import run
+from ocpi.terminal import opened, run
 
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
@@ -84,7 +84,7 @@ def command(kind: Kind, name: str) -> Callable[..., None]:
             wanted = read_wanted(form, since, until, partner)
             async with open_context() as context:
                 parties = await parties_of(context.database, wanted)
-                with _opened(output) as file:
+                with _standard() if output is None else opened("--output", output) as file:
                     await _write(context, kind, wanted, parties, file, output)
 
         run(work())
@@ -115,19 +115,6 @@ async def _write(
 
 
 @contextmanager
-def _opened(output: Path | None) -> Iterator[TextIO]:
-    """The file, which is whole or not there: it gets its name when all is written."""
-    if output is None:
-        yield sys.stdout
-        sys.stdout.flush()
-        return
-    part = output.with_name(f"{output.name}.part")
-    if not output.parent.is_dir():
-        raise ValueError(f"--output {output}: there is no folder {output.parent}")
-    try:
-        with part.open("w", encoding="utf-8", newline="") as file:
-            yield file
-        part.replace(output)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+def _standard() -> Iterator[TextIO]:
+    yield sys.stdout
+    sys.stdout.flush()

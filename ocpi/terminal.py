@@ -2,8 +2,10 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TextIO, TypeVar
 
 import typer
 import uvicorn
@@ -88,6 +90,39 @@ def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop]:
     """The loop that uvicorn prefers, which asyncio.run would not take."""
     factory = uvicorn.Config(None, log_config=None).get_loop_factory()  # type: ignore[arg-type]
     return factory or asyncio.new_event_loop
+
+
+@contextmanager
+def opened(option: str, path: Path) -> Iterator[TextIO]:
+    """The file that an option names, which is whole or not there: it gets its name at the end.
+
+    A link stays, and what is no regular file, such as a pipe, is written to. Raises ``ValueError``.
+    """
+    if path.is_dir():
+        raise ValueError(f"{option} {path} is a folder: name a file in it.")
+    if not path.parent.is_dir():
+        raise ValueError(f"{option} {path}: there is no folder {path.parent}")
+    if path.exists() and not path.is_file():
+        with _open(option, path, path) as file:
+            yield file
+        return
+    whole = path.resolve()
+    part = whole.with_name(f"{whole.name}.part")
+    begun = _open(option, path, part)
+    try:
+        with begun as file:
+            yield file
+        part.replace(whole)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _open(option: str, named: Path, path: Path) -> TextIO:
+    try:
+        return path.open("w", encoding="utf-8", newline="")
+    except OSError as error:
+        raise ValueError(f"{option} {named} cannot be written: {error.strerror}.") from None
 
 
 def print_json(value: Any) -> None:

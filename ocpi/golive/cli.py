@@ -16,7 +16,7 @@ from ocpi.golive.showing import html_of
 from ocpi.messages import plain
 from ocpi.opening import open_context
 from ocpi.sight import SightRule
-from ocpi.terminal import AsJSON, print_json, print_table, run
+from ocpi.terminal import AsJSON, opened, print_json, print_table, run
 
 Name = Annotated[str, typer.Argument(help="Your name for the partner.")]
 Module = Annotated[str, typer.Argument(help="locations or tariffs.")]
@@ -198,16 +198,23 @@ def check(
     Only GETs are sent, unless it has agreed to --write. The report is kept.
     """
 
-    async def act() -> Report:
+    async def ask() -> Report:
         async with open_context() as context:
             if last:
                 return await last_report(context, name)
             with _shown_progress() as progress:
                 return await check_partner(context, name, Writes(write, write_cdr), progress)
 
+    async def act() -> Report:
+        if html is None:
+            return await ask()
+        # Before a partner is asked: its answers may take minutes, and it all would be in vain.
+        with opened("--html", html) as file:
+            report = await ask()
+            file.write(html_of(report))
+        return report
+
     report = run(act())
-    if html is not None:
-        html.write_text(html_of(report))
     if as_json:
         print_json(report)
     else:
