@@ -1,5 +1,8 @@
 """The command `ocpi`: what there is below it, and where."""
 
+import os
+import signal
+import sys
 from typing import Any
 
 import typer
@@ -93,10 +96,23 @@ PLACES: Places = {
 }
 
 
+# As a shell has it of programs that end so.
+_NOBODY_READS = 128 + signal.SIGPIPE
+
+
 class _Root(TyperGroup):
     def __init__(self, **named: Any) -> None:
         super().__init__(**named)
         add_later(self, PLACES)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; it ends without a word where nobody reads what it prints any more."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # What is still to be written goes nowhere, or Python would complain at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(_NOBODY_READS) from None
 
 
 app = typer.Typer(

@@ -46,6 +46,8 @@ def run(action: Coroutine[Any, Any, T]) -> T:
             sentence = _of_settings(error)
     except (ConnectionRefusedError, TimeoutError) as error:
         sentence = _of_database(error)
+    except BrokenPipeError:
+        raise  # Who reads what is printed has gone, see `ocpi.cli`.
     except _EXPECTED as error:
         sentence = str(error)
     except DATABASE_ERRORS as error:
@@ -139,11 +141,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
     for row in rows:
         table.add_row(*("" if cell is None else plain(str(cell)) for cell in row))
     console = Console(markup=False, highlight=False)
-    if console.is_terminal or os.environ.get("COLUMNS"):
-        console.print(table)
-        return
-    # Into a pipe or a file, where lines may be as long as they are, and ids are searched for.
-    console.width = _UNBOUNDED
+    bounded = console.is_terminal or os.environ.get("COLUMNS")
+    if not bounded:
+        # Into a pipe or a file, where lines may be as long as they are, and ids are searched for.
+        console.width = _UNBOUNDED
+    # Rich would end the program by itself where nobody reads any more.
     with console.capture() as told:
         console.print(table)
-    typer.echo("\n".join(line.rstrip() for line in told.get().splitlines()))
+    text = told.get()
+    lines = text if bounded else "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+    typer.echo(lines, nl=False)

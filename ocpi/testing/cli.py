@@ -91,6 +91,8 @@ def run(mock: MockPlatform, start: Start) -> None:
         raise typer.BadParameter("--versions-url and --token belong together")
     try:
         asyncio.run(serve(mock, start))
+    except BrokenPipeError:
+        raise
     except (PeerFailed, OSError) as failure:
         typer.echo(str(failure), err=True)
         raise typer.Exit(1) from failure

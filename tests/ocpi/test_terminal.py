@@ -1,6 +1,8 @@
 """What commands write, and how they end."""
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -77,3 +79,21 @@ def test_a_partner_is_not_checked_where_the_report_cannot_be_written() -> None:
     assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr == "error: --html /nowhere/report.html: there is no folder /nowhere\n"
     log_plainly()
+
+
+@pytest.mark.usefixtures("_settings")
+@pytest.mark.parametrize("words", ["messages", "cdr export", "party list", "observe rules"])
+def test_a_command_ends_quietly_where_nobody_reads_what_it_prints(words: str) -> None:
+    unread, told = os.pipe()
+    os.close(unread)
+    run = "from ocpi.start import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", run, *words.split()],
+        stdout=told,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=60,
+    )
+    os.close(told)
+    # As a shell has it of a program that SIGPIPE ends.
+    assert (done.returncode, done.stderr) == (141, b"")
