@@ -25,7 +25,7 @@ from modules.tariffs.pricing import (
 from modules.tariffs.store import tariffs
 from ocpi.admin import own_party
 from ocpi.console.access import Operator, Viewer
-from ocpi.console.frame import go, page
+from ocpi.console.frame import address_of, go, page
 from ocpi.console.searching import Before, Typed, address, one_of, typed
 from ocpi.console.shown import Told, raw, shown, told
 from ocpi.context import Context
@@ -153,7 +153,7 @@ async def set_status(
         written = await patch_own(db, owner, place, {"status": status})
     evse = written.document
     said = f"{evse['uid']} is {evse['status']} now." if written.changed else "It was so already."
-    return go(request.url.path, said)
+    return go(address_of(request), said)
 
 
 async def _location(context: Context, owner: Party, location_id: str) -> Document:

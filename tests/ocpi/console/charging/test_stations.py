@@ -141,6 +141,14 @@ async def test_an_operator_sets_a_status_which_partners_will_hear_of(console: Co
     assert "EVSE-2 is OUTOFORDER now." in await console.operator.text(ONE)
 
 
+async def test_a_status_is_set_whatever_the_id_of_the_location(console: Console) -> None:
+    await store_location(console.database, id="A%20B/C?D")
+    one = "/console/stations/NL/TNM/A%2520B/C%3FD"
+    answer = await console.operator.send(one, evse_uid="EVSE-2", status="OUTOFORDER")
+    assert (answer.status_code, answer.headers["location"]) == (303, one)
+    assert "EVSE-2 is OUTOFORDER now." in await console.operator.text(one)
+
+
 async def test_a_viewer_may_not_set_a_status(console: Console) -> None:
     await store_location(console.database)
     assert "Set a status" not in await console.viewer.text(ONE)
