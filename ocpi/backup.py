@@ -36,6 +36,8 @@ def back_up(url: URL, target: Path, progress: Progress) -> None:
         raise InvalidParameters(f"{source} is not there: OCPI_DATABASE_URL names another database?")
     if any(each.exists() for each in _files(target)):
         raise InvalidParameters(f"{target} is there already: name a new file.")
+    if not target.parent.is_dir():
+        raise InvalidParameters(f"{target}: there is no folder {target.parent}.")
     with _copied(source, target, progress) as part:
         _reveal(part, target)
 

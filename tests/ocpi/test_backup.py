@@ -85,6 +85,13 @@ def test_a_backup_ends_though_others_go_on_writing(
     assert place.notes(place.backup) == ["old"]
 
 
+def test_where_a_backup_cannot_be_put_is_named(place: Place, tmp_path: Path) -> None:
+    with pytest.raises(InvalidParameters, match="there is no folder /no/such/folder"):
+        back_up(place.url, Path("/no/such/folder/x"), lambda _done, _of: None)
+    with pytest.raises(OSError, match="File name too long"):
+        back_up(place.url, tmp_path / ("x" * 252), lambda _done, _of: None)
+
+
 def test_what_lies_beside_the_database_is_not_read_into_what_is_restored(
     place: Place,
 ) -> None:
