@@ -27,9 +27,9 @@ def demo(
     replay: Annotated[
         bool, typer.Option("--replay", help="Play 110,366 real sessions through, and compare.")
     ] = False,
-    sessions: Annotated[int | None, typer.Option(help="With --replay: only the first so many.")] = (
-        None
-    ),
+    sessions: Annotated[
+        int | None, typer.Option(min=1, help="With --replay: only the first so many.")
+    ] = None,
     database_url: Annotated[
         str | None, typer.Option(help="With --replay: an empty database, instead of a SQLite file.")
     ] = None,

@@ -80,6 +80,7 @@ async def test_the_demo_of_the_hub_shows_every_scene_and_stops_cleanly(
     [
         ("--sessions 3", "--sessions and --database-url are for --replay alone."),
         ("--database-url sqlite+aiosqlite:///x", "--sessions and --database-url are for"),
+        ("--replay --sessions 0", "greater than or equal to 1"),
         ("--hub --replay", "--hub and --replay are two demos: choose one of them."),
     ],
 )
