@@ -34,7 +34,8 @@ class _Server(uvicorn.Server):
 @asynccontextmanager
 async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
     """Serve `app` while the context is open; gives its base URL (port 0: any free port)."""
-    listener = socket.create_server((host, port))
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -51,14 +52,18 @@ async def serving(app: ASGIApp, host: str = "127.0.0.1", port: int = 0) -> Async
         await asyncio.wait({running, up}, return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             await running
-        # Who listens everywhere is still reached at one address.
-        reached = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104
-        yield f"http://{reached}:{listener.getsockname()[1]}"
+        yield f"http://{_reached(host)}:{listener.getsockname()[1]}"
     finally:
         up.cancel()
         server.should_exit = True
         await asyncio.wait({running})
         listener.close()
+
+
+def _reached(host: str) -> str:
+    """Who listens everywhere is still reached at one address."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"[{address}]" if ":" in address else address
 
 
 async def hang_up(receive: Receive) -> None:

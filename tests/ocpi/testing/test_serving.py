@@ -67,3 +67,11 @@ async def test_a_failure_inside_comes_out_and_the_server_stops() -> None:
     async with httpx.AsyncClient() as http:
         with pytest.raises(httpx.ConnectError):
             await http.get(base_url)
+
+
+async def test_an_app_is_reached_at_an_address_of_ipv6() -> None:
+    app = Starlette(routes=[Route("/", greet)])
+    for host in ("::1", "::"):
+        async with serving(app, host) as base_url, httpx.AsyncClient() as http:
+            assert base_url.startswith("http://[::1]:")
+            assert (await http.get(base_url)).text == "hello"
