@@ -16,6 +16,7 @@ from ocpi.journal.searching import (
     MessageView,
     Wanted,
     find_messages,
+    is_known,
     read_legs,
     read_message,
 )
@@ -53,7 +54,11 @@ async def show_messages(  # noqa: PLR0913 - A field of the form each.
     found: list[MessageView] = []
     problem = None
     try:
-        found = await find_messages(context.database, context.seal, _wanted(form, before))
+        wanted = _wanted(form, before)
+        found = await find_messages(context.database, context.seal, wanted)
+        named = wanted.partner
+        if named is not None and not found and not await is_known(context.database, named):
+            problem = f"No partner is named {named}, and no message is of one."
     except InvalidParameters as error:
         problem = error.message
     more = len(found) > PAGE

@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
+from credentials.partners import add_partner
 from ocpi.alarms.alarm import Alarm, AlarmNotice
+from ocpi.headers import Party
 from ocpi.journal.notes import Notes
 from ocpi.journal.writing import store_notes
+from ocpi.parties import PlatformID
 from tests.ocpi.console.browsing import Console
 from tests.ocpi.journal.test_redaction import HUB, UID, note
 
@@ -131,3 +134,14 @@ async def test_alarms_are_shown_with_how_far_each_was_told(any_console: Console)
     assert "/console/partners/shiny" in now
     assert "Too full." in past_ones
     assert "/console/alarms" in (await any_console.viewer.get("/console")).text
+
+
+async def test_a_name_that_no_partner_has_is_told_as_such(console: Console) -> None:
+    await store(console, {"at": 1_000_000, "partner": "gone"})
+    await add_partner(console.context, "quiet", PlatformID.CPO, [("EMSP", Party("DE", "MSP"))])
+    answer = await console.viewer.get(f"{MESSAGES}?partner=nobody")
+    assert answer.status_code == 400
+    assert "No partner is named nobody, and no message is of one." in answer.text
+    for name, count in (("gone", 1), ("quiet", 0)):
+        assert await rows(console, f"?partner={name}") == count
+        assert "No partner" not in (await console.viewer.get(f"{MESSAGES}?partner={name}")).text
