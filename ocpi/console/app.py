@@ -27,6 +27,7 @@ from ocpi.console import (
 )
 from ocpi.console.access import SignInFirst, check_form
 from ocpi.console.checks import Checks
+from ocpi.console.events import Streams
 from ocpi.console.files import Files
 from ocpi.console.frame import HEADERS, page, status_of
 from ocpi.console.glance import Glances
@@ -67,6 +68,7 @@ def create_console(
     app.state.glances = Glances(context)
     app.state.sources, app.state.pullables, app.state.stores = sources, pullables, stores
     app.state.checks = Checks(context)
+    app.state.streams = Streams(context)
     app.include_router(signin.router, prefix="/console")
     for router in ROUTERS:
         app.include_router(router, prefix="/console", dependencies=[Depends(check_form)])
@@ -87,7 +89,9 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(OCPIError)
     async def known(request: Request, error: OCPIError) -> Response:
-        return _sorry(request, status_of(error), error.message)
+        answer = _sorry(request, status_of(error), error.message)
+        answer.headers.update(error.headers)
+        return answer
 
     @app.exception_handler(RequestValidationError)
     async def misread(request: Request, error: RequestValidationError) -> Response:

@@ -11,7 +11,7 @@ from sqlmodel import select
 import ocpi.console.events
 from modules.locations.own import put_own
 from modules.locations.parts import Place
-from ocpi.console.events import state_of
+from ocpi.console.events import Streams, state_of
 from ocpi.database import DATABASE_ERRORS
 from ocpi.parties import Partner
 from ocpi.push.lanes import ParkedObject, open_lane
@@ -19,8 +19,9 @@ from ocpi.push.parking import Why
 from ocpi.spec.document import decode, encode
 from ocpi.testing import samples
 from ocpi.testing.serving import serving
-from tests.house import OURS, OWNER, Service
+from tests.house import OURS, OWNER, Service, statements_of
 from tests.ocpi.console.desk import COOKIE, desk_of
+from tests.ocpi.push.world import until_found
 
 CHANGED = "event: changed\n"
 
@@ -155,3 +156,44 @@ async def test_the_stream_outlives_a_database_that_is_away(
             patch.setattr(type(service.database), "read", lambda _self: fail())
             assert (await anext(messages)).startswith(CHANGED)
         assert (await anext(messages)).startswith(CHANGED)
+
+
+async def test_streams_of_a_process_are_told_by_one_look(
+    any_service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ocpi.console.events, "PAUSE", 60.0)
+    with statements_of(any_service.database) as once:
+        known = await state_of(any_service.context)
+    streams = Streams(any_service.context)
+    with statements_of(any_service.database) as together:
+        states = await asyncio.gather(*(streams.state() for _ in range(50)))
+    assert set(states) == {known}
+    assert len(together) == len(once)
+
+
+async def test_nobody_has_more_than_a_few_streams(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ocpi.console.events, "MOST", 1)
+    async with (
+        desk_of(service) as desk,
+        desk_of(service, name="bert") as other,
+        serving(service.app) as base,
+        httpx.AsyncClient(base_url=base, timeout=20) as client,
+    ):
+        annas, berts = ({"Cookie": f"{COOKIE}={each.cookie}"} for each in (desk, other))
+
+        async def opened(headers: dict[str, str]) -> bool:
+            async with client.stream("GET", "/console/events", headers=headers) as answer:
+                return answer.status_code == 200
+
+        async with client.stream("GET", "/console/events", headers=annas) as first:
+            assert first.status_code == 200
+            refused = await client.get("/console/events", headers=annas)
+            assert refused.status_code == 429
+            assert refused.headers["retry-after"] == "60"
+            assert "You have 1 pages open: this one is not told of changes." in refused.text
+            assert await opened(berts)
+        # Who closes a page may open another one.
+        assert await until_found(lambda: opened(annas))
+        service.context.ending.set()
