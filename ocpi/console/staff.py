@@ -4,8 +4,9 @@ import asyncio
 import hashlib
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeVar
@@ -18,7 +19,7 @@ from sqlmodel import Field, SQLModel, col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from ocpi.database import Database, clock
-from ocpi.errors import InvalidParameters, NotAuthenticated, UnknownObject
+from ocpi.errors import InvalidParameters, NotAuthenticated, Overloaded, UnknownObject
 
 T = TypeVar("T")
 
@@ -33,6 +34,9 @@ LONGEST_WAIT = 900 * SECOND
 _NAME = re.compile(r"[\w.@+-]{1,64}")
 # A flood of sign-ins may not eat the memory, nor the threads that others need.
 _HASHERS = ThreadPoolExecutor(2, "password")
+# Of those who wait for them the last one does so for half a second.
+MOST_TRIES = 20
+_tries = 0
 
 
 class Role(IntEnum):
@@ -190,12 +194,31 @@ async def _staff(db: AsyncSession, name: str) -> Staff:
     return staff
 
 
+@contextmanager
+def _waiting() -> Iterator[None]:
+    """Wait for a hasher, unless there are many who do; raises ``Overloaded``."""
+    global _tries  # noqa: PLW0603 - As the hashers are, it is the process's.
+    if _tries >= MOST_TRIES:
+        raise Overloaded("Many are signing in at this moment: try again in a few seconds.")
+    _tries += 1
+    try:
+        yield
+    finally:
+        _tries -= 1
+
+
 async def _check(database: Database, name: str, password: str) -> str:
     """The hash that the password fits; each failure above a few makes the next one wait.
 
     Raises ``WrongPassword``, in the same words and after the same time whether there is nobody of
     that name, the password is wrong, or it is not looked at: so names cannot be guessed.
+    Raises ``Overloaded`` where too many wait, before anything is counted as a failure.
     """
+    with _waiting():
+        return await _try(database, name, password)
+
+
+async def _try(database: Database, name: str, password: str) -> str:
     stored = await _claim_try(database, name) if _NAME.fullmatch(name) else None
     if stored is None or not await _fits(password, stored):
         if stored is None:

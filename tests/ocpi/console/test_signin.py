@@ -5,6 +5,7 @@ from http.cookies import SimpleCookie
 
 import pytest
 
+from ocpi.console import staff
 from ocpi.console.staff import Role, add_staff
 from tests.house import Service, calling, open_service
 from tests.ocpi.console.desk import COOKIE, Desk
@@ -176,3 +177,13 @@ async def test_a_stranger_cannot_send_more_than_a_form(service: Service) -> None
     assert answer.status_code == 413
     assert "larger than" in answer.text
     assert "Content-Security-Policy" in answer.headers
+
+
+async def test_who_signs_in_where_too_many_do_is_told_when_to_try_again(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = await add_staff(service.database, "anna", Role.VIEWER)
+    monkeypatch.setattr(staff, "MOST_TRIES", 0)
+    answer = await service.stranger.post(SIGN_IN, data={"name": "anna", "password": password})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "Many are signing in at this moment" in answer.text

@@ -28,7 +28,7 @@ from ocpi.console.staff import (
     sign_out,
 )
 from ocpi.database import Database, clock
-from ocpi.errors import InvalidParameters, UnknownObject
+from ocpi.errors import InvalidParameters, Overloaded, UnknownObject
 from tests.house import open_database
 
 
@@ -282,3 +282,18 @@ async def test_staff_are_listed_by_name(database: Database) -> None:
     async with database.read() as db:
         count = await db.exec(select(col(Staff.failures)))
         assert list(count) == [0, 0]
+
+
+async def test_of_many_sign_ins_at_once_some_are_refused_at_once_and_count_as_no_failure(
+    database: Database,
+) -> None:
+    password = await add_staff(database, "anna", Role.VIEWER)
+    flood = [("nobody", "wrong")] * staffing.MOST_TRIES + [("anna", "wrong")] * 10
+    results = await asyncio.gather(
+        *(sign_in(database, *each) for each in flood), return_exceptions=True
+    )
+    assert [type(each) for each in results] == [WrongPassword] * staffing.MOST_TRIES + [
+        Overloaded
+    ] * 10
+    assert (await staff_of(database)).failures == 0
+    assert await sign_in(database, "anna", password)
