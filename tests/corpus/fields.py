@@ -94,8 +94,7 @@ AGREED = {
     "CredentialsRole.party_id",
     "CredentialsRole.country_code",
 }
-# Names that stand in the URLs by which partners are told of these objects.
-NAMES = {"Location.id", "EVSE.uid", "Session.id", "Tariff.id", "Token.uid"}
+NAMES = {"Location.id", "EVSE.uid", "Session.id", "Tariff.id", "Token.uid"}  # In URLs.
 NEEDED = {"StartSession.evse_uid"}
 SHOWN = "logo"
 SIGNED = {"SignedValue.plain_data", "SignedValue.signed_data"}
