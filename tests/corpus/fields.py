@@ -379,11 +379,8 @@ def _wrong_text(field: Field, empty: str) -> Values:
     length = field.length or 16_384
     if field.length:
         yield "one too long", json.dumps("A" * (length + 1)), "kept"
-    yield (
-        "far too long",
-        json.dumps("A" * ((min(length * 4, 16_384) if field.length else length) + 1)),
-        "refused",
-    )
+    longest = min(length * 4, 16_384) if field.length else length
+    yield "far too long", json.dumps("A" * (longest + 1)), "refused"
     for what, text in HARM.items():
         yield what, json.dumps(text), _fit(field, text)
 
