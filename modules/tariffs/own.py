@@ -35,8 +35,10 @@ async def put_own(db: AsyncSession, owner: Party, tariff_id: str, body: Document
     document = spelled(owner, dump(read(Tariff, dated)))
     if before is not None and _nothing_new(before, document, body):
         return Written(before, changed=False)
-    refuse_defects(Tariff, document)
-    if before is None or before["elements"] != document["elements"]:
+    if before is not None and before["elements"] == document["elements"]:
+        refuse_defects(Tariff, document, before)
+    else:
+        refuse_defects(Tariff, document)
         refuse_unpriceable(document)
     return await store_own(db, owner, tariff_id, grown(before, document))
 

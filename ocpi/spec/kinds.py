@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from difflib import get_close_matches
 from enum import StrEnum
 from typing import Any, ClassVar, TypeVar, get_args
 from urllib.parse import quote
@@ -332,6 +333,10 @@ def _read_moment(value: Any) -> datetime:
     raise PydanticCustomError("moment", "is no moment such as 2026-01-02T03:04:05Z")
 
 
+class OpenEnum(StrEnum):
+    """An enum that OCPI 2.3.0 leaves open: others may add words to it."""
+
+
 @dataclass(frozen=True)
 class Choice(Kind):
     """An enum that stays open: known values become its members, others stay text (AT-33).
@@ -360,6 +365,16 @@ class Choice(Kind):
         except ValueError:
             word = known_word(self.enum, value) if self.any_case else None
             return word or value, Tolerance.ENUM
+
+    def fault(self, word: str) -> str | None:
+        """What is wrong with a word that was read, in words for people (TY-03)."""
+        if word in self.known or self.enum is None:
+            return None
+        if issubclass(self.enum, OpenEnum):
+            return FAULTS[Tolerance.ENUM]
+        near = get_close_matches(word.upper(), self.known)
+        others = f"nearest: {', '.join(near)}" if near else f"one of: {', '.join(self.enum)}"
+        return f"{word[:36]!r} is no {self.enum.__name__}; {others}"
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler

@@ -6,6 +6,7 @@ from enum import StrEnum
 from functools import cache
 from zoneinfo import available_timezones
 
+from ocpi.spec.kinds import OpenEnum
 from ocpi.spec.rules import clock_rules, owner_rules, unique_rules
 from ocpi.spec.types import (
     URL,
@@ -42,7 +43,7 @@ from ocpi.spec.types import (
 _COUNTRY = re.compile(r"[A-Z]{3}")
 
 
-class Capability(StrEnum):
+class Capability(OpenEnum):
     CHARGING_PROFILE_CAPABLE = "CHARGING_PROFILE_CAPABLE"
     CHARGING_PREFERENCES_CAPABLE = "CHARGING_PREFERENCES_CAPABLE"
     CHIP_CARD_SUPPORT = "CHIP_CARD_SUPPORT"
@@ -63,7 +64,7 @@ class ConnectorFormat(StrEnum):
     CABLE = "CABLE"
 
 
-class ConnectorType(StrEnum):
+class ConnectorType(OpenEnum):
     CHADEMO = "CHADEMO"
     CHAOJI = "CHAOJI"
     DOMESTIC_A = "DOMESTIC_A"
@@ -117,12 +118,12 @@ class EnergySourceCategory(StrEnum):
     WATER = "WATER"
 
 
-class EnvironmentalImpactCategory(StrEnum):
+class EnvironmentalImpactCategory(OpenEnum):
     NUCLEAR_WASTE = "NUCLEAR_WASTE"
     CARBON_DIOXIDE = "CARBON_DIOXIDE"
 
 
-class Facility(StrEnum):
+class Facility(OpenEnum):
     HOTEL = "HOTEL"
     RESTAURANT = "RESTAURANT"
     CAFE = "CAFE"
@@ -145,7 +146,7 @@ class Facility(StrEnum):
     WIFI = "WIFI"
 
 
-class ImageCategory(StrEnum):
+class ImageCategory(OpenEnum):
     CHARGER = "CHARGER"
     ENTRANCE = "ENTRANCE"
     LOCATION = "LOCATION"
@@ -155,7 +156,7 @@ class ImageCategory(StrEnum):
     OWNER = "OWNER"
 
 
-class ParkingRestriction(StrEnum):
+class ParkingRestriction(OpenEnum):
     EV_ONLY = "EV_ONLY"
     PLUGGED = "PLUGGED"
     DISABLED = "DISABLED"
@@ -163,7 +164,7 @@ class ParkingRestriction(StrEnum):
     MOTORCYCLES = "MOTORCYCLES"
 
 
-class ParkingType(StrEnum):
+class ParkingType(OpenEnum):
     ALONG_MOTORWAY = "ALONG_MOTORWAY"
     PARKING_GARAGE = "PARKING_GARAGE"
     PARKING_LOT = "PARKING_LOT"

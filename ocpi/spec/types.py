@@ -3,8 +3,8 @@
 Cardinality is in the annotation: `X` is 1, `X | None = None` is ?, `list[X] = []` is *, `Some[X]`
 is +. Enums are `Open[X]`: their known values are read as members, unknown ones stay plain text, so
 that a partner's newer word never costs the object (AT-33); those that decide what a partner is told
-are `OpenAnyCase[X]`. The one closed enum is the unit of a
-charging profile, where a guess would give a station the wrong limit.
+are `OpenAnyCase[X]`. In objects of ours only what OCPI 2.3.0 calls `OpenEnum` has others. The one
+closed enum is the unit of a charging profile, where a guess would give a station the wrong limit.
 """
 
 import re
@@ -28,6 +28,7 @@ from ocpi.spec.kinds import (
     Moment,
     Name,
     Numeric,
+    OpenEnum,
     Text,
     Whole,
     called_link,
@@ -142,7 +143,7 @@ class ProfileType(StrEnum):
     REGULAR = "REGULAR"
 
 
-class TokenType(StrEnum):
+class TokenType(OpenEnum):
     AD_HOC_USER = "AD_HOC_USER"
     APP_USER = "APP_USER"
     OTHER = "OTHER"

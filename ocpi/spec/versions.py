@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from enum import StrEnum
 
+from ocpi.spec.kinds import OpenEnum
 from ocpi.spec.rules import unique_rules
 from ocpi.spec.types import CalledURL, OCPIModel, Open, OpenAnyCase, Some
 
@@ -12,7 +13,7 @@ class InterfaceRole(StrEnum):
     RECEIVER = "RECEIVER"
 
 
-class VersionNumber(StrEnum):
+class VersionNumber(OpenEnum):
     V2_0 = "2.0"
     V2_1 = "2.1"
     V2_1_1 = "2.1.1"
@@ -20,7 +21,7 @@ class VersionNumber(StrEnum):
     V2_2_1 = "2.2.1"
 
 
-class ModuleID(StrEnum):
+class ModuleID(OpenEnum):
     CDRS = "cdrs"
     CHARGINGPROFILES = "chargingprofiles"
     COMMANDS = "commands"

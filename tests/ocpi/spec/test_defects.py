@@ -114,7 +114,16 @@ def test_what_keeps_every_rule_has_no_defect(model: type[OCPIModel], sample: Any
             EVSES[0] | {"connectors": CONNECTORS * 2},
             "the document: the Connector 1 is given more than once",
         ),
-        (EVSE, EVSES[0] | {"status": "FREE"}, "status: is a value that OCPI 2.2.1 doesn't know"),
+        (
+            EVSE,
+            EVSES[0] | {"status": "blocked"},
+            "status: 'blocked' is no Status; nearest: BLOCKED",
+        ),
+        (
+            EVSE,
+            EVSES[0] | {"capabilities": ["RFID_READER", "RFID"]},
+            "capabilities.1: is a value that OCPI 2.2.1 doesn't know",
+        ),
         (EVSE, EVSES[0] | {"connectors": []}, "connectors: needs at least one item"),
         (
             Location,
