@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -20,8 +21,9 @@ from ocpi.spec.reading import dump, read
 from ocpi.store import audience_of, refuse_defects
 
 MODULE = "cdrs"
-# What a credit CDR does not repeat of the CDR that it takes back (CD-09, CD-10).
+# What may differ between a credit CDR and the CDR that it takes back (CD-09, CD-10).
 _ITS_OWN = ("id", "credit", "credit_reference_id", "total_cost", "last_updated", "remark")
+_AMOUNTS = ("excl_vat", "incl_vat")
 # What a session may hold and a CDR never does (CD-19).
 _SESSIONS_ONLY = {"CURRENT", "ENERGY_EXPORT", "ENERGY_IMPORT", "POWER", "STATE_OF_CHARGE"}
 
@@ -94,8 +96,10 @@ async def _post_credit(db: AsyncSession, owner: Party, body: Document) -> Writte
     before = await cdrs.lock(db, owner, document["id"])
     if before is not None:
         return _known(before, document)
-    _refuse_unfit(document)
-    await _refuse_wrong_credit(db, owner, document)
+    reference = document.get("credit_reference_id")
+    original = await cdrs.lock(db, owner, reference) if reference else None
+    _refuse_unfit(document, original)
+    await _refuse_wrong_credit(db, owner, document, original)
     if not body.get("last_updated"):
         await stamp(db, "created", 0)
         document["last_updated"] = later(None, await clock_of(db, Stream.MONEY))
@@ -181,8 +185,9 @@ def _undated(document: Document) -> Document:
     return {**document, "last_updated": None}
 
 
-def _refuse_unfit(document: Document) -> None:
-    refuse_defects(CDR, document)
+def _refuse_unfit(document: Document, original: Document | None = None) -> None:
+    """What is wrong in an original already, its credit CDR repeats."""
+    refuse_defects(CDR, document, original)
     if not document.get("credit") and "credit_reference_id" in document:
         raise InvalidParameters("credit_reference_id: is for credit CDRs only (CD-11)")
     for number, period in enumerate(document["charging_periods"]):
@@ -193,16 +198,18 @@ def _refuse_unfit(document: Document) -> None:
                 )
 
 
-async def _refuse_wrong_credit(db: AsyncSession, owner: Party, document: Document) -> None:
+async def _refuse_wrong_credit(
+    db: AsyncSession, owner: Party, document: Document, original: Document | None
+) -> None:
     """A credit CDR takes one CDR back, once, and repeats it but for the total's sign (CD-10)."""
     reference = document["credit_reference_id"]
-    original = await cdrs.lock(db, owner, reference)
     if original is None or original.get("credit"):
         raise InvalidParameters(f"credit_reference_id: there is no CDR {reference} to take back")
     known = await cdrs.credit_of(db, owner, reference)
     if known is not None:
         raise Conflict(f"credit_reference_id: {known['id']} has taken {reference} back")
-    if document["total_cost"] != negated(original["total_cost"]):
+    total = negated(original["total_cost"])
+    if any(document["total_cost"].get(name) != total.get(name) for name in _AMOUNTS):
         raise InvalidParameters("total_cost: a credit CDR has the negative of the original's")
     for name in sorted((original.keys() | document.keys()) - set(_ITS_OWN)):
         if document.get(name) != original.get(name):
@@ -210,13 +217,15 @@ async def _refuse_wrong_credit(db: AsyncSession, owner: Party, document: Documen
 
 
 def negated(price: Document) -> dict[str, Any]:
-    """A Price with the other sign."""
-    return {name: -amount for name, amount in price.items()}
+    """A Price with the other sign, exact; what OCPI does not know in it stays."""
+    # The minus of a Decimal rounds to 28 digits, and zero has no sign in JSON.
+    amounts = {name: Decimal(price[name]) for name in _AMOUNTS if price.get(name)}
+    return {**price, **{name: amount.copy_negate() for name, amount in amounts.items()}}
 
 
 def credit_of(original: Document, credit_id: str) -> Document:
     """The credit CDR that takes a CDR back, still undated (CD-09, CD-10)."""
-    kept = {name: value for name, value in original.items() if name not in _ITS_OWN}
+    kept = {name: value for name, value in original.items() if name != "last_updated"}
     return {
         **kept,
         "id": credit_id,

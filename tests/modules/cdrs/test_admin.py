@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ from sqlmodel import col, select
 from typer.testing import CliRunner
 
 from modules.cdrs.cli import cdr_app
-from modules.cdrs.own import credit_of, post_own
+from modules.cdrs.own import credit_of, post_own, store_own
 from modules.cdrs.received import keep
 from ocpi.cli import app
 from ocpi.database import Database
@@ -104,7 +105,7 @@ async def test_a_credit_cdr_repeats_the_original_but_for_its_own_fields(
     assert credit["last_updated"] > cdr()["last_updated"]
     assert without(credit, "last_updated") == plain(
         {
-            **without(cdr(), "last_updated"),
+            **without(cdr(remark="Thank you"), "last_updated"),
             "id": "CDR-1-C",
             "credit": True,
             "credit_reference_id": "CDR-1",
@@ -117,6 +118,28 @@ async def test_a_credit_cdr_repeats_the_original_but_for_its_own_fields(
         "cdrs/nl*tnm*cdr-1",
         "cdrs/nl*tnm*cdr-1-c",
     ]
+
+
+@pytest.mark.req("CD-10")
+async def test_a_credit_cdr_negates_the_amounts_to_the_last_digit_and_keeps_what_else_is_there(
+    service: Service,
+) -> None:
+    exact = "12345678901234567890.123456789012345"
+    taxes = [{"name": "VAT", "amount": Decimal("1.5")}]
+    total = {"excl_vat": Decimal(exact), "incl_vat": 0, "taxes": taxes, "note": "as agreed"}
+    await post(service, cdr(total_cost=total))
+    answer = await service.admin.post(f"{URL}/credit")
+    assert answer.status_code == 201
+    wanted = plain({**total, "excl_vat": Decimal(f"-{exact}")})
+    assert decode(answer.content)["total_cost"] == wanted
+
+
+@pytest.mark.req("CD-10")
+async def test_a_cdr_that_would_be_refused_today_can_still_be_taken_back(service: Service) -> None:
+    async with service.database.write() as db:
+        await store_own(db, OURS, cdr(auth_method="whitelist"))
+    answer = await service.admin.post(f"{URL}/credit")
+    assert (answer.status_code, answer.json()["auth_method"]) == (201, "whitelist")
 
 
 @pytest.mark.req("CD-09", "CD-12")
