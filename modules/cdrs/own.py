@@ -10,13 +10,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.cdrs.store import cdrs
 from ocpi.database import Database, clock_of, stamp
-from ocpi.dating import later
+from ocpi.dating import later, refuse_ahead
 from ocpi.editing import Decision, Document, Edit, Written, object_key, spelled
 from ocpi.errors import Conflict, InvalidParameters, UnknownObject
 from ocpi.headers import Party
 from ocpi.push.feed import Change, Stream, feed_key
 from ocpi.push.writing import write_in, write_many
 from ocpi.spec.cdrs import CDR
+from ocpi.spec.moments import parse_moment
 from ocpi.spec.reading import dump, read
 from ocpi.store import audience_of, refuse_defects
 
@@ -43,8 +44,7 @@ class _Post:
         document = self.document
         if before is not None:
             return None, _known(before, document)
-        given = document if self.body.get("last_updated") else {"last_updated": later(None, now)}
-        dated = {**document, **given}
+        dated = _dated(document, self.body, now)
         _refuse_unfit(dated)
         if session := _session_key(dated):
             _refuse_second(self.bills, dated)
@@ -100,10 +100,20 @@ async def _post_credit(db: AsyncSession, owner: Party, body: Document) -> Writte
     original = await cdrs.lock(db, owner, reference) if reference else None
     _refuse_unfit(document, original)
     await _refuse_wrong_credit(db, owner, document, original)
+    await stamp(db, "created", 0)
+    dated = _dated(document, body, await clock_of(db, Stream.MONEY))
+    return await store_own(db, owner, dated)
+
+
+def _dated(document: Document, body: Document, now: int) -> Document:
+    """The document with the date that its body gives, which may be old, or now.
+
+    What a failover has lost is posted again with the date that it had.
+    """
     if not body.get("last_updated"):
-        await stamp(db, "created", 0)
-        document["last_updated"] = later(None, await clock_of(db, Stream.MONEY))
-    return await store_own(db, owner, document)
+        return {**document, "last_updated": later(None, now)}
+    refuse_ahead(parse_moment(document["last_updated"]), now)
+    return document
 
 
 def _read(owner: Party, body: Document, now: int) -> Document:

@@ -142,6 +142,16 @@ async def test_a_cdr_that_would_be_refused_today_can_still_be_taken_back(service
     assert (answer.status_code, answer.json()["auth_method"]) == (201, "whitelist")
 
 
+async def test_a_cdr_is_not_dated_ahead_but_may_bear_the_date_that_it_had(service: Service) -> None:
+    ahead, long_ago = "2099-01-01T00:00:00Z", "2020-01-01T00:00:00Z"
+    old = await post(service, cdr(last_updated=long_ago))
+    assert (old.status_code, old.json()["last_updated"]) == (201, long_ago)
+    for body in (cdr(id="CDR-2", session_id="S-2", last_updated=ahead), credit(last_updated=ahead)):
+        answer = await post(service, body)
+        assert answer.status_code == 400
+        assert "lies more than five minutes ahead" in answer.json()["error"]
+
+
 @pytest.mark.req("CD-09", "CD-12")
 async def test_a_credit_cdr_may_be_given_its_id(service: Service) -> None:
     await post(service, cdr())
