@@ -120,22 +120,22 @@ class CDRStore(Store[CDRRow]):
     async def bills_of(
         self, db: AsyncSession, owner: Party, session_ids: Iterable[str]
     ) -> dict[str, str]:
-        """The ids of the CDRs that bill Sessions, by the Sessions' ids, both in lower case.
+        """The ids of the CDRs that bill Sessions, by the Sessions' ids in lower case.
 
         Those that were taken back bill nothing. Whoever makes one meanwhile holds the stamps of
         those who create.
         """
         wanted = {each.lower() for each in session_ids}
         found = await db.exec(
-            select(CDRRow.session_key, CDRRow.key, CDRRow.credited_key).where(
+            select(CDRRow.session_key, CDRRow.key, CDRRow.credited_key, CDRRow.body).where(
                 col(CDRRow.owner) == owner.key, col(CDRRow.session_key).in_(wanted)
             )
         )
         rows = found.all()
-        gone = {object_key(owner, credited) for _, _, credited in rows if credited is not None}
+        gone = {object_key(owner, credited) for _, _, credited, _ in rows if credited is not None}
         return {
-            str(session): key.removeprefix(object_key(owner, ""))
-            for session, key, credited in rows
+            str(session): decode(body)["id"]
+            for session, key, credited, body in rows
             if credited is None and key not in gone
         }
 

@@ -388,7 +388,7 @@ async def test_a_session_is_billed_once_until_its_cdr_is_taken_back(each_service
     [made] = [n for n, answer in enumerate(answers) if answer.status_code == 201]
     refused = await post(each_service, cdr(id="AGAIN", session_id="SESSION-1"))
     assert refused.json()["error"] == (
-        f"session_id: CDR cdr-{made + 1} bills the Session SESSION-1; another one can only follow "
+        f"session_id: CDR CDR-{made + 1} bills the Session SESSION-1; another one can only follow "
         "a credit CDR"
     )
     assert (await post(each_service, others[made])).status_code == 200
