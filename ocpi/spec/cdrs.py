@@ -54,9 +54,16 @@ class CdrDimensionType(StrEnum):
     TIME = "TIME"
 
 
+_CHARGING = {CdrDimensionType.ENERGY, CdrDimensionType.TIME, CdrDimensionType.PARKING_TIME}
+
+
 class CdrDimension(OCPIModel):
     type: Open[CdrDimensionType]
     volume: Number
+
+    def broken_rules(self) -> Iterator[str]:
+        if self.type == CdrDimensionType.STATE_OF_CHARGE and not 0 <= self.volume <= 100:
+            yield f"STATE_OF_CHARGE {self.volume} is not from 0 to 100"
 
 
 class CdrLocation(OCPIModel):
@@ -91,6 +98,11 @@ class ChargingPeriod(OCPIModel):
     start_date_time: DateTime
     dimensions: Some[CdrDimension]
     tariff_id: CiString36 | None = None
+
+    @property
+    def charged(self) -> bool:
+        """Whether the vehicle was at the EVSE, which then was not only reserved."""
+        return any(each.volume and each.type in _CHARGING for each in self.dimensions)
 
 
 class SignedValue(OCPIModel):
@@ -148,3 +160,23 @@ class CDR(OCPIModel):
             yield "id is longer than 36, which only a credit CDR's may be"
         if self.end_date_time < self.start_date_time:
             yield "end_date_time is before start_date_time"
+        else:
+            yield from self._broken_by_periods()
+        yield from self._broken_by_place()
+        for name in ("total_time", "total_parking_time"):
+            if (hours := getattr(self, name)) is not None and hours < 0:
+                yield f"{name} {hours} is negative"
+
+    def _broken_by_periods(self) -> Iterator[str]:
+        starts = [period.start_date_time for period in self.charging_periods]
+        if starts != sorted(starts):
+            yield "charging_periods are not in order of time (CD-17)"
+        if min(starts) < self.start_date_time or self.end_date_time < max(starts):
+            yield "charging_periods begin before the CDR or after its end (CD-17)"
+
+    def _broken_by_place(self) -> Iterator[str]:
+        if not self.total_energy and not any(period.charged for period in self.charging_periods):
+            return
+        for name in ("evse_uid", "evse_id", "connector_id"):
+            if getattr(self.cdr_location, name).upper() == "#NA":
+                yield f"cdr_location.{name} is #NA though the vehicle charged (CD-16)"
