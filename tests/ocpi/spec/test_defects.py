@@ -294,6 +294,11 @@ def test_what_keeps_every_rule_has_no_defect(model: type[OCPIModel], sample: Any
             "the document: end_date '2026-13-01' is no date, YYYY-MM-DD",
         ),
         (
+            TariffRestrictions,
+            {"start_date": "0024-01-01"},
+            "the document: start_date '0024-01-01' is no date, YYYY-MM-DD",
+        ),
+        (
             ChargingProfile,
             {"charging_rate_unit": "A", "min_charging_rate": Decimal("6.25")},
             "the document: min_charging_rate 6.25 has more than one decimal",

@@ -105,7 +105,7 @@ def test_a_sound_tariff_has_no_findings() -> None:
         (restricted(day_of_week=["MONDAY", "MONDAY"]), ["idle_days"]),
         (tariff(element(ENERGY, start_date="2024-07-01")), ["dates_of_tariff", "gap"]),
         (restricted(end_date="2024-06-01"), ["past_dates"]),
-        (restricted(start_date="0001-01-01", end_date="9999-12-31"), ["never_reached"]),
+        (restricted(start_date="0001-01-01", end_date="9999-12-31"), ["never_reached", "not_ocpi"]),
         (restricted(start_time="02:30", end_time="06:00"), ["clock_change"]),
         (
             tariff(element(ENERGY, PARKING), element(PARKING, min_duration=60)),
