@@ -6,12 +6,20 @@ from modules.tariffs.pricing.restrictions import UnreadableRestriction, read_res
 from ocpi.editing import Document
 from ocpi.errors import InvalidParameters
 from ocpi.spec.reading import read
-from ocpi.spec.tariffs import PriceComponent, Tariff, TariffElement, TariffRestrictions
+from ocpi.spec.tariffs import (
+    PriceComponent,
+    Tariff,
+    TariffDimensionType,
+    TariffElement,
+    TariffRestrictions,
+)
 from ocpi.spec.types import OCPIModel
+
+_OF_RESERVATIONS = (TariffDimensionType.FLAT, TariffDimensionType.TIME)
 
 
 def refuse_unpriceable(document: Document) -> None:
-    """Raises ``InvalidParameters`` for elements of which OCPI 2.2.1 does not know a field.
+    """Raises ``InvalidParameters`` for elements of which OCPI 2.2.1 does not know a part.
 
     Such an element of a partner's is left out when pricing, and noted; in a Tariff of ours it is a
     slip that makes charging free. OCPI does not forbid a negative price: it gives a discount.
@@ -28,10 +36,15 @@ def refuse_unpriceable(document: Document) -> None:
 
 def _of_element(element: TariffElement) -> Iterator[str]:
     yield from _unknown_fields(element, "")
+    reserved = False
     if element.restrictions is not None:
         yield from _of_restrictions(element.restrictions, ".restrictions")
+        reserved = element.restrictions.reservation is not None
     for index, component in enumerate(element.price_components):
-        yield from _of_component(component, f".price_components.{index}")
+        path = f".price_components.{index}"
+        yield from _of_component(component, path)
+        if reserved and component.type not in _OF_RESERVATIONS:
+            yield f"{path}.type: a reservation has no {component.type}, only FLAT and TIME (TA-20)"
 
 
 def _of_restrictions(given: TariffRestrictions, path: str) -> Iterator[str]:

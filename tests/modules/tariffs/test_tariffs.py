@@ -129,6 +129,14 @@ def priced(restrictions: dict[str, Any] | None = None, **over: Any) -> dict[str,
         (priced({"end_time": "24:00"}), "restrictions: end_time '24:00'"),
         (priced({"end_date": "2026-02-31"}), "elements.1.restrictions: '2026-02-31' can't be"),
         (priced(type="ENERGIE"), "price_components.0.type: 'ENERGIE' is no TariffDimens"),
+        (
+            priced({"reservation": "RESERVATION"}),
+            "elements.1.price_components.0.type: a reservation has no ENERGY, only FLAT and TIME",
+        ),
+        (
+            priced({"reservation": "RESERVATION_EXPIRES"}, type="PARKING_TIME"),
+            "a reservation has no PARKING_TIME, only FLAT and TIME",
+        ),
         (priced(step=5), "price_components.0.step: OCPI 2.2.1 has no such field"),
         (priced(step_size=-3), "price_components.0.step_size: -3 is negative"),
         (priced(vat=-200), "price_components.0.vat: -200 is negative"),
@@ -138,6 +146,7 @@ def priced(restrictions: dict[str, Any] | None = None, **over: Any) -> dict[str,
         ),
     ],
 )
+@pytest.mark.req("TA-20")
 async def test_a_tariff_of_ours_by_which_nobody_can_price_is_refused(
     service: Service, body: dict[str, Any], sentence: str
 ) -> None:
