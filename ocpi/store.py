@@ -29,7 +29,7 @@ from ocpi.pagination import Page, Paging
 from ocpi.sight import EVERYTHING, Facts, ModuleSight, read_facts
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import microseconds, parse_moment
-from ocpi.spec.reading import defects, is_unknown_word
+from ocpi.spec.reading import own_defects
 from ocpi.spec.types import OCPIModel
 
 
@@ -394,12 +394,12 @@ def refuse_defects(
 ) -> None:
     """Raises ``InvalidParameters`` for what a strict receiver would refuse in an object of ours.
 
-    A word that is unknown in an open enum is let through: it costs nobody the object (TY-15). So is
-    what is wrong in `before` already, as files bring it, for it would hinder every other change.
+    What is wrong in `before` already, as files bring it, is let through: it would hinder every
+    other change.
     """
-    found = [line for line in defects(document, model) if not is_unknown_word(line)]
+    found = own_defects(document, model)
     if found and before is not None:
-        known = defects(before, model)
+        known = own_defects(before, model)
         found = [line for line in found if line not in known]
     if found:
         raise InvalidParameters("; ".join(found))

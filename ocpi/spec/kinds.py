@@ -366,12 +366,10 @@ class Choice(Kind):
             word = known_word(self.enum, value) if self.any_case else None
             return word or value, Tolerance.ENUM
 
-    def fault(self, word: str) -> str | None:
-        """What is wrong with a word that was read, in words for people (TY-03)."""
-        if word in self.known or self.enum is None:
+    def slip(self, word: str) -> str | None:
+        """What is wrong with a word that was read and that no later OCPI knows (TY-03)."""
+        if word in self.known or self.enum is None or issubclass(self.enum, OpenEnum):
             return None
-        if issubclass(self.enum, OpenEnum):
-            return FAULTS[Tolerance.ENUM]
         near = get_close_matches(word.upper(), self.known)
         others = f"nearest: {', '.join(near)}" if near else f"one of: {', '.join(self.enum)}"
         return f"{word[:36]!r} is no {self.enum.__name__}; {others}"

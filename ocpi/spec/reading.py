@@ -48,7 +48,6 @@ Model = TypeVar("Model", bound=OCPIModel)
 
 # The specification itself allows null for an absent field (TY-09), so it is no defect.
 _LAWFUL = f"{Tolerance.NULL}: "
-_WORD = f"{Tolerance.ENUM}: "
 
 
 def read(model: type[Model], document: Any, tolerated: list[str] | None = None) -> Model:
@@ -98,19 +97,28 @@ def defects(subject: Any, model: type[OCPIModel]) -> list[str]:
     except ValidationError as error:
         refused = [_sentence(each) for each in error.errors()]
         return refused + _as_defects(tolerated)
-    found = [line for line in tolerated if not line.startswith(_WORD)]
-    words = [line for path, part in _parts(parsed) for line in _unknown_words(path, part)]
-    return [*_as_defects(found), *words] + [
+    return _as_defects(tolerated) + [
         f"{_dotted(path)}: {rule}" for path, part in _parts(parsed) for rule in part.broken_rules()
     ]
 
 
 def is_unknown_word(defect: str) -> bool:
-    """Whether `defects` tells of a value of an open enum that OCPI 2.2.1 does not know (TY-15).
-
-    In an enum that even OCPI 2.3.0 closes, another word is a slip.
-    """
+    """Whether what `defects` tells is a value that OCPI 2.2.1 does not know yet (TY-15)."""
     return defect.endswith(f": {FAULTS[Tolerance.ENUM]}")
+
+
+def own_defects(document: Any, model: type[OCPIModel]) -> list[str]:
+    """Return the defects for which an object of ours is refused; raises ValidationError.
+
+    A word that is unknown in an open enum is none of them: it costs nobody the object (TY-15). In
+    an enum that is closed even in OCPI 2.3.0 it is a slip (TY-03).
+    """
+    found = defects(document, model)
+    others = [line for line in found if not is_unknown_word(line)]
+    if len(others) == len(found):
+        return found
+    parts = _parts(read(model, document))
+    return others + [line for path, part in parts for line in _slips(path, part)]
 
 
 def problems(error: ValidationError) -> str:
@@ -184,14 +192,14 @@ def _parts(value: Any, path: Path = ()) -> Iterator[tuple[Path, OCPIModel]]:
             yield from _parts(item, (*path, position))
 
 
-def _unknown_words(path: Path, part: OCPIModel) -> Iterator[str]:
+def _slips(path: Path, part: OCPIModel) -> Iterator[str]:
     for name, field in fields_of(type(part)).items():
         value = getattr(part, name)
         if value is None or not isinstance(field.kind, Choice):
             continue
         for position, word in enumerate(value if field.many else [value]):
             place = (*path, name, position) if field.many else (*path, name)
-            if (fault := field.kind.fault(word)) is not None:
+            if (fault := field.kind.slip(word)) is not None:
                 yield f"{_dotted(place)}: {fault}"
 
 

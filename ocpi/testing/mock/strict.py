@@ -173,7 +173,7 @@ def read_document(incoming: Incoming) -> Document:
 def find_defects(document: Any, model: type[OCPIModel]) -> list[str]:
     """What makes a document no strict 2.2.1 object.
 
-    Unknown members and values of open enums do not: they cost nobody the object (TY-14, TY-15).
+    Unknown members and enum values do not: they cost nobody the object (TY-14, TY-15).
     """
     return [line for line in defects(document, model) if not is_unknown_word(line)]
 

@@ -83,7 +83,7 @@ async def test_an_error_need_not_have_a_response() -> None:
     [
         (None, "the document: is no object"),
         ({"result": "ACCEPTED"}, "timeout: is required"),
-        ({"result": "MAYBE", "timeout": 30}, "result: 'MAYBE' is no CommandResponseType"),
+        ({"result": "MAYBE", "timeout": 30}, "result: is a value that OCPI 2.2.1 doesn't know"),
         ({"result": "ACCEPTED", "timeout": "30"}, "timeout: is a number written as text"),
     ],
 )
@@ -148,7 +148,7 @@ async def test_only_what_was_reserved_can_be_called_off(
     [
         (envelope(1000, ACCEPTED), "in an envelope (AT-67)"),
         ({}, "result: is required"),
-        ({"result": "DONE"}, "result: 'DONE' is no CommandResultType"),
+        ({"result": "DONE"}, "result: is a value that OCPI 2.2.1 doesn't know"),
         ({"result": "FAILED", "message": [{"text": "Oops"}]}, "message.0.language"),
         ({"result": "FAILED", "message": {"language": "en", "text": "Oops"}}, "message: is "),
     ],

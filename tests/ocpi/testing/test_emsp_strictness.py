@@ -114,8 +114,8 @@ async def test_a_hub_may_speak_for_anybody() -> None:
     assert mock.violations == []
 
 
-async def test_an_unknown_value_of_an_open_enum_costs_nobody_the_object(cpo: Caller) -> None:
-    document = samples.location(evses=[samples.evse(capabilities=["TELEPORT"])])
+async def test_an_unknown_enum_value_costs_nobody_the_object(cpo: Caller) -> None:
+    document = samples.location(evses=[samples.evse(status="BUSY")])
     await cpo.put(LOCATION, document)
     assert cpo.mock.documents("locations") == [document]
     assert cpo.mock.violations == []
@@ -137,7 +137,6 @@ async def test_a_body_that_is_no_json_is_400(cpo: Caller, content: str) -> None:
         ("PUT", LOCATION, samples.location(name="x" * 300), "name"),
         ("PUT", LOCATION, samples.location(last_updated="2026-01-15T08:30:00+00:00"), "last_upd"),
         ("PUT", LOCATION, samples.location(evses=[samples.evse(status=5)]), "evses.0.status"),
-        ("PUT", LOCATION, samples.location(evses=[samples.evse(status="BUSY")]), "is no Status"),
         ("PUT", LOCATION, samples.location(id="OTHER"), "id is 'OTHER' in the body"),
         ("PUT", LOCATION, samples.location(party_id="XYZ"), "party_id is 'XYZ' in the body"),
         ("PUT", f"{LOCATION}/EVSE-1", samples.evse(2), "uid is 'EVSE-2' in the body"),

@@ -44,8 +44,7 @@ def test_what_is_not_ocpi_is_said_in_words() -> None:
     told = {each.pointer: each.sentence for each in found if each.code == "not_ocpi"}
     assert told == {
         "": "currency 'eur' is not three capital letters (ISO 4217).",
-        "/type": "type: 'GOLD' is no TariffType; one of: AD_HOC_PAYMENT, PROFILE_CHEAP, "
-        "PROFILE_FAST, PROFILE_GREEN, REGULAR.",
+        "/type": "type: is a value that OCPI 2.2.1 doesn't know.",
         "/last_updated": "last_updated: is no moment as OCPI writes it, such as "
         "2026-01-02T03:04:05Z.",
     }
