@@ -46,7 +46,7 @@ async def patch_tariff(here: Here, owner: OwnParty, tariff_id: TariffID, body: B
 
 @router.delete("/{tariff_id}", status_code=204, summary="Delete a Tariff")
 async def delete_tariff(here: Here, owner: OwnParty, tariff_id: TariffID) -> Response:
-    """Delete a Tariff here and at the partners."""
+    """Delete a Tariff here and at the partners; 409 while a Connector names it (TA-04)."""
     async with here.database.write() as db:
         await delete_own(db, owner, tariff_id)
     return Response(status_code=204)

@@ -3,6 +3,7 @@
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.tariffs.former import keep_former
+from modules.tariffs.naming import refuse_named
 from modules.tariffs.priceable import refuse_unpriceable
 from modules.tariffs.source import withdrawal
 from modules.tariffs.store import tariffs
@@ -66,13 +67,14 @@ async def patch_own(db: AsyncSession, owner: Party, tariff_id: str, body: Docume
 async def delete_own(db: AsyncSession, owner: Party, tariff_id: str) -> None:
     """Delete a Tariff of ours here and at the partners (TA-03).
 
-    Raises ``Conflict`` where a partner gets it instead of another one.
+    Raises ``Conflict`` where a partner gets it instead of another one, or a Connector names it.
     """
     stored = await tariffs.lock(db, owner, tariff_id)
     if stored is None:
         raise UnknownObject(f"There is no Tariff {tariff_id}.")
     await refuse_given(db, owner, tariff_id)
     key = object_key(owner, tariff_id)
+    await refuse_named(db, key, stored["id"])
     await keep_former(db, key, stored)
     await tariffs.delete(db, owner, tariff_id)
     await changed(db, withdrawal(key, stored))

@@ -86,6 +86,38 @@ async def test_a_deleted_tariff_is_deleted_at_partners_as_its_owner_spelled_it(
     assert [send.method for (send,) in await told(service)] == ["PUT"]
 
 
+@pytest.mark.req("TA-04")
+async def test_a_tariff_stays_while_connectors_name_it(database_url: str) -> None:
+    async with open_service(database_url) as service:
+        admin = service.admin
+        await admin.put(URL, json=tariff())
+        for number in range(60, 0, -1):
+            name = f"LOC-{number}"
+            evses = [samples.evse(1, uid=f"E-{number}")]
+            evses[0]["connectors"][0]["tariff_ids"] = ["tariff-1"]
+            place = samples.location(**OWNER, id=name, evses=evses)
+            assert (await admin.put(f"/admin/locations/NL/TNM/{name}", json=place)).is_success
+        for gone, named in (
+            ((), "LOC-60, LOC-59, LOC-58 and others"),
+            (range(60, 2, -1), "LOC-2, LOC-1"),
+        ):
+            for number in gone:
+                await admin.delete(f"/admin/locations/NL/TNM/LOC-{number}/E-{number}")
+            answer = await admin.delete(URL)
+            assert answer.status_code == 409
+            assert answer.json()["error"] == (
+                f"Connectors of {named} name TARIFF-1: "
+                "take it out of their tariff_ids first (TA-04)"
+            )
+        assert data_of(await service.partner.get(LIST)) == decode(encode([tariff()]))
+        for number in (2, 1):
+            connector = f"/admin/locations/NL/TNM/LOC-{number}/E-{number}/1"
+            await admin.patch(connector, json={"tariff_ids": ["ANOTHER"]})
+            connector = connector.removesuffix("1") + "2"
+            await admin.patch(connector, json={"tariff_ids": []})
+        assert (await admin.delete(URL)).status_code == 204
+
+
 @pytest.mark.req("TA-05")
 async def test_bad_requests_say_why_and_change_nothing(service: Service) -> None:
     await service.admin.put(URL, json=tariff())

@@ -112,6 +112,10 @@ async def test_a_session_that_is_reported_late_costs_what_it_did_when_it_began(
             changed = await admin.patch(connector, json={"tariff_ids": ids})
             assert changed.status_code == 200, changed.text
     if change == "deleted":
+        place = "/admin/locations/NL/TNM/LOC-1"
+        for evse in (await admin.get(place)).json()["evses"]:
+            for each in evse["connectors"]:
+                await admin.patch(f"{place}/{evse['uid']}/{each['id']}", json={"tariff_ids": []})
         assert (await admin.delete("/admin/tariffs/NL/TNM/TARIFF-1")).status_code == 204
     await yard.report(start(), stop(kwh=105))
     cdr = await yard.cdr()
