@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from modules.cdrs.store import cdrs
+from modules.cdrs.store import as_read, cdrs
 from ocpi.database import Database, clock_of, stamp
 from ocpi.dating import later, refuse_ahead
 from ocpi.editing import Decision, Document, Edit, Written, object_key, spelled
@@ -98,6 +98,7 @@ async def _post_credit(db: AsyncSession, owner: Party, body: Document) -> Writte
         return _known(before, document)
     reference = document.get("credit_reference_id")
     original = await cdrs.lock(db, owner, reference) if reference else None
+    original = None if original is None else as_read(original)
     _refuse_unfit(document, original)
     await _refuse_wrong_credit(db, owner, document, original)
     await stamp(db, "created", 0)
@@ -166,7 +167,7 @@ def _change(owner: Party, written: Written) -> Change:
 
 
 def _known(stored: Document, document: Document) -> Written:
-    if _undated(stored) != _undated(document):
+    if _undated(as_read(stored)) != _undated(as_read(document)):
         raise Conflict(f"id: there is another CDR {stored['id']}, and CDRs never change")
     return Written(stored, changed=False)
 

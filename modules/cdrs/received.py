@@ -4,7 +4,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.cdrs.checks import check_price
-from modules.cdrs.store import CDRConflict, cdrs
+from modules.cdrs.store import CDRConflict, as_read, cdrs
 from modules.tariffs.verdicts import AGREES
 from ocpi.database import Database, clock
 from ocpi.editing import Document, object_key
@@ -33,7 +33,7 @@ async def keep(database: Database, partner: str, owner: Party, document: Documen
     }
     edit = cdrs.putting(owner, document["id"], document, **checked)
     written = await write(database, cdrs, edit)
-    conflict = not written.created and written.document != document
+    conflict = not written.created and as_read(written.document) != document
     if conflict:
         async with database.write() as db:
             await cdrs.lock(db, owner, document["id"])

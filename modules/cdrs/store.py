@@ -13,6 +13,7 @@ from ocpi.editing import Document, object_key
 from ocpi.headers import Party
 from ocpi.spec.cdrs import CDR
 from ocpi.spec.document import decode, whole
+from ocpi.spec.reading import dump, read
 from ocpi.store import Store, StoredObject, audience_of
 
 # A `cost` of so many is one of the currency; OCPI knows four decimals.
@@ -144,6 +145,11 @@ class CDRStore(Store[CDRRow]):
         found = await db.exec(select(CDRRow.finding).where(col(CDRRow.key) == key))
         finding = found.one_or_none()
         return None if finding is None else decode(finding)
+
+
+def as_read(stored: Document) -> Document:
+    """A stored CDR as it would be read today: it never changes, what reading puts right may."""
+    return dump(read(CDR, stored))
 
 
 def _lower(identifier: str | None) -> str | None:

@@ -178,7 +178,10 @@ def credentials_token() -> Text:
 
 @dataclass(frozen=True)
 class Coordinate(Kind):
-    """A coordinate is text with five to seven decimals (LO-22); reading pads and cuts to that."""
+    """A coordinate is text with five to seven decimals (LO-22); reading pads and cuts to that.
+
+    Where seven would make it longer than the specification's length, it is cut to that: both hold.
+    """
 
     length: int
     whole_digits: int
@@ -199,7 +202,7 @@ class Coordinate(Kind):
             return value, None
         whole, _, decimals = text.partition(".")
         right = f"{whole}.{decimals[:7].ljust(5, '0')}"
-        return right, None if right == value else Tolerance.COORDINATE
+        return right[: self.length], None if right == value else Tolerance.COORDINATE
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -214,6 +217,9 @@ class Coordinate(Kind):
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         return {"type": "string", "maxLength": self.length, "pattern": self.pattern()}
+
+
+LATITUDE, LONGITUDE = Coordinate(10, 2), Coordinate(11, 3)
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,12 @@ from annotated_types import MinLen
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from ocpi.spec.kinds import (
+    LATITUDE,
     LONGEST_TEXT,
+    LONGITUDE,
     NO_NUL,
     PRINTABLE_ASCII,
     Choice,
-    Coordinate,
     Flag,
     Link,
     Moment,
@@ -66,8 +67,8 @@ SignedText = Annotated[str, Text("string", 5000, NO_NUL)]  # It may hold line br
 CredentialsToken = Annotated[str, credentials_token()]
 URL = Annotated[str, Link()]
 CalledURL = Annotated[str, called_link()]
-Latitude = Annotated[str, Coordinate(10, 2)]
-Longitude = Annotated[str, Coordinate(11, 3)]
+Latitude = Annotated[str, LATITUDE]
+Longitude = Annotated[str, LONGITUDE]
 Number = Annotated[Decimal, Numeric()]
 Integer = Annotated[int, Whole()]
 Integer1 = Annotated[int, Whole(1)]

@@ -8,8 +8,10 @@ from decimal import Decimal, InvalidOperation
 from tzfpy import get_tz
 
 from modules.stations.imports.records import Draft, UnusableError
+from ocpi.spec.kinds import LATITUDE, LONGITUDE
 
 UNKNOWN_CITY = "#NA"
+_POLE = 90
 
 _REGIONS = (
     "auvergne-rhône-alpes|bourgogne-franche-comté|bretagne|centre-val de loire|corse|grand est|"
@@ -99,8 +101,8 @@ def coordinate(text: str | None, column: str, reach: int) -> str:
         within = False
     if not within:
         raise UnusableError(column, f"'{text}' is no coordinate in degrees")
-    whole, _, decimals = format(number, "f").partition(".")
-    return f"{whole}.{decimals[:7].ljust(5, '0')}"
+    kind = LATITUDE if reach == _POLE else LONGITUDE
+    return str(kind.mend(number)[0])
 
 
 def add_time_zone(draft: Draft, default: str | None) -> None:

@@ -134,6 +134,19 @@ async def test_a_credit_cdr_negates_the_amounts_to_the_last_digit_and_keeps_what
     assert decode(answer.content)["total_cost"] == wanted
 
 
+async def test_a_cdr_that_was_stored_with_a_longer_coordinate_is_still_known_and_taken_back(
+    service: Service,
+) -> None:
+    sydney = {"latitude": "-33.8688197", "longitude": "151.2092955"}
+    stored = cdr(cdr_location=cdr()["cdr_location"] | {"coordinates": sydney})
+    async with service.database.write() as db:
+        await store_own(db, OURS, stored)
+    assert (await post(service, stored)).status_code == 200
+    answer = await service.admin.post(f"{URL}/credit")
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["cdr_location"]["coordinates"]["latitude"] == "-33.868819"
+
+
 @pytest.mark.req("CD-10")
 async def test_a_cdr_that_would_be_refused_today_can_still_be_taken_back(service: Service) -> None:
     async with service.database.write() as db:

@@ -121,6 +121,14 @@ def test_a_coordinate_gets_five_to_seven_decimals(sent: Any, read_as: str, *, no
 
 
 @pytest.mark.req("LO-22")
+def test_a_coordinate_is_no_longer_than_its_column_and_nobody_is_blamed_for_that() -> None:
+    notes: list[str] = []
+    place = read(GeoLocation, {"latitude": "-33.8688197", "longitude": "-122.4194155"}, notes)
+    assert (place.latitude, place.longitude) == ("-33.868819", "-122.419415")
+    assert notes == []
+
+
+@pytest.mark.req("LO-22")
 @pytest.mark.parametrize(
     "sent", ["", "52,01160", "152.01160", "N52.01160", "1e5", True, "٥٢.01160"]
 )

@@ -112,10 +112,17 @@ def test_a_municipality_is_known_by_arrondissement_or_majority(
         ("2", "2.00000"),
         (" 4,85 ", "4.85000"),
         ("1e-5", "0.00001"),
+        ("-21.1151414", "-21.115141"),
     ],
 )
 def test_a_coordinate_has_five_to_seven_decimals(text: str, expected: str) -> None:
     assert coordinate(text, "latitude", 90) == expected
+
+
+@pytest.mark.req("LO-22")
+def test_a_longitude_may_be_a_character_longer() -> None:
+    assert coordinate("-22.4194155", "longitude", 180) == "-22.4194155"
+    assert coordinate("-122.4194155", "longitude", 180) == "-122.419415"
 
 
 @pytest.mark.parametrize("text", [None, "", "NaN", "Infinity", "90.1", "north"])
