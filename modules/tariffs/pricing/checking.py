@@ -202,7 +202,11 @@ def _quantities(cdr: CdrToPrice, bill: Bill) -> Iterator[Comparison]:
         yield _quantity("/total_energy", cdr.total_energy, sum(sums[Kind.ENERGY]), tolerance)
     if cdr.total_time is not None:
         span = seconds(usage.end - usage.start) / 3600
-        yield _quantity("/total_time", cdr.total_time, span, in_hours)
+        claimed = Fraction(cdr.total_time)
+        # The words of OCPI allow for both: with the reservation or without it.
+        either = (span, span - sum(sums[Kind.RESERVATION_TIME]))
+        nearer = min(either, key=lambda hours: abs(claimed - hours))
+        yield _quantity("/total_time", cdr.total_time, nearer, in_hours)
     if cdr.total_parking_time is not None:
         parking = sum(sums[Kind.PARKING_TIME])
         yield _quantity("/total_parking_time", cdr.total_parking_time, parking, in_hours)

@@ -42,10 +42,15 @@ def billed_quantities(bill: Bill) -> dict[str, Decimal]:
 
 
 def cdr_fields(bill: Bill) -> dict[str, Any]:
-    """The pricing part of a CDR: its times, tariffs, charging periods and totals (CD-20)."""
+    """The pricing part of a CDR: its times, tariffs, charging periods and totals (CD-20).
+
+    A reservation begins the CDR, but is no part of its total_time: without total_parking_time that
+    is the time for which the vehicle charged.
+    """
     usage = bill.usage
     parking = _sum(usage.periods, Kind.PARKING_TIME)
-    hours = seconds(usage.end - usage.start) / 3600
+    reserved = _sum(usage.periods, Kind.RESERVATION_TIME)
+    hours = seconds(usage.end - usage.start) / 3600 - reserved
     return {
         "start_date_time": format_moment(usage.start),
         "end_date_time": format_moment(usage.end),

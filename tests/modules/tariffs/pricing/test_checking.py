@@ -129,6 +129,14 @@ def test_totals_are_held_against_the_cdr_itself(members: Document, beyond: list[
     assert check.agrees is not bool(beyond)
 
 
+@pytest.mark.req("CD-20")
+@pytest.mark.parametrize(("hours", "agrees"), [("1", True), ("1.25", True), ("1.1", False)])
+def test_a_total_time_may_hold_the_reservation_or_leave_it_out(hours: str, *, agrees: bool) -> None:
+    periods = (period("08:00", RESERVATION_TIME="0.25"), period("08:15", ENERGY="10", TIME="1"))
+    claimed = cdr(*periods, end="09:15", tariffs=[OFFER], total_time=Decimal(hours))
+    assert check_cdr(claimed).agrees is agrees
+
+
 @pytest.mark.req("CD-19", "CD-17")
 @pytest.mark.parametrize(
     ("received", "codes"),

@@ -157,7 +157,7 @@ def test_only_time_without_demand_is_parking(pause: ChargerPause, parking: Decim
     assert [note.policy for note in bill.notes] == [f"charger_pause={pause}"]
 
 
-@pytest.mark.req("CD-18", "TA-20")
+@pytest.mark.req("CD-18", "CD-20", "TA-20")
 def test_a_reservation_is_kept_apart_from_the_session() -> None:
     offer = tariff(
         element(component("TIME", "4"), reservation="RESERVATION"),
@@ -174,6 +174,11 @@ def test_a_reservation_is_kept_apart_from_the_session() -> None:
         ("08:45", {"ENERGY": 15, "TIME": Decimal("1.25")}),
     ]
     assert bill.parts["total_reservation_cost"].excl == 1
+    fields = cdr_fields(bill)
+    assert (fields["start_date_time"], fields["total_time"]) == (
+        "2024-01-15T08:00:00Z",
+        Decimal("1.75"),
+    )
 
 
 @pytest.mark.req("TA-21")
