@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -19,6 +20,7 @@ from modules.tariffs.pricing import (
     describe,
     example,
     language_of,
+    lint_connector,
     lint_tariff,
     read_tariff,
 )
@@ -118,13 +120,15 @@ async def show_station(
         context.database, Wanted(owner=owner, location_id=location["id"]), limit=LATELY
     )
     ours = await our_parties(context.database, PlatformID.CPO)
+    offers = await _tariffs(context, owner, location)
     return page(
         request,
         "station.html",
         location=told(location),
         own=owner.key in {each.key for each in ours},
         statuses=list(STATUSES),
-        tariffs=await _tariffs(context, owner, location),
+        tariffs=offers,
+        clashes=_clashes(location, offers),
         sessions=[told(shown(person, decode(row.body))) for row in lately.rows],
         raw=raw(location),
     )
@@ -167,9 +171,8 @@ async def _location(context: Context, owner: Party, location_id: str) -> Documen
 async def _tariffs(context: Context, owner: Party, location: Document) -> dict[str, Document]:
     """What each Tariff says that a Connector names, by its id in lower case."""
     named: dict[str, str] = {}
-    for evse in location.get("evses") or []:
-        for connector in evse["connectors"]:
-            named |= {each.lower(): each for each in connector.get("tariff_ids") or []}
+    for connector in _connectors(location):
+        named |= {each.lower(): each for each in connector.get("tariff_ids") or []}
     found: dict[str, Document] = {}
     for key, tariff_id in named.items():
         text = await tariffs.text_of(context.database, object_key(owner, tariff_id))
@@ -178,6 +181,19 @@ async def _tariffs(context: Context, owner: Party, location: Document) -> dict[s
             words = await asyncio.to_thread(_in_words, decode(text), location.get("time_zone"))
         found[key] = {**words, "number": len(found) + 1}
     return found
+
+
+def _connectors(location: Document) -> Iterator[Document]:
+    for evse in location.get("evses") or []:
+        yield from evse["connectors"]
+
+
+def _clashes(location: Document, offers: dict[str, Document]) -> list[str]:
+    """What is to be said of Connectors that name several Tariffs, each sentence once."""
+    terms = {key: each["terms"] for key, each in offers.items() if "terms" in each}
+    now = datetime.now(UTC)
+    found = (lint_connector(each, terms, now) for each in _connectors(location))
+    return list(dict.fromkeys(each.sentence for findings in found for each in findings))
 
 
 def _in_words(tariff: Document, zone: str | None) -> Document:
@@ -191,6 +207,7 @@ def _in_words(tariff: Document, zone: str | None) -> Document:
     return {
         **named,
         "problem": None,
+        "terms": terms,
         "prices": describe(terms),
         "example": example(terms, now, zone),
         "findings": findings,

@@ -25,14 +25,8 @@ def lint_tariff(
     *,
     zone: str | None = None,
     now: datetime | None = None,
-    reservable: bool | None = None,
-    sends_ranges: bool | None = None,
 ) -> list[Finding]:
-    """Examine a Tariff document, worst findings first; what is not told is not judged.
-
-    `reservable` says whether the locations can be reserved, `sends_ranges` whether CDRs tell
-    current and power.
-    """
+    """Examine a Tariff document, worst findings first; what is not told is not judged."""
     findings = list(lint_form(document))
     try:
         terms = read_tariff(document)
@@ -41,7 +35,7 @@ def lint_tariff(
             findings.append(error("unreadable", "", f"It can't be priced by: {unreadable}."))
         return _sorted(findings)
     tariff = read(TariffToPrice, dict(document))
-    subject = Subject(document, tariff, terms, zone, now, reservable, sends_ranges)
+    subject = Subject(document, tariff, terms, zone, now)
     for lint in (lint_reach, lint_restrictions, lint_prices, lint_whole):
         findings.extend(lint(subject))
     return _sorted(findings)

@@ -48,5 +48,3 @@ class Subject:
     terms: Terms
     zone: str | None
     now: datetime | None
-    reservable: bool | None
-    sends_ranges: bool | None

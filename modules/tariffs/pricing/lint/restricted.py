@@ -24,7 +24,7 @@ def lint_restrictions(subject: Subject) -> Iterator[Finding]:
             yield from _bounds(given, pointer)
             yield from _window(subject, given, pointer)
             yield from _days(subject, given, pointer)
-            yield from _measured(subject, given, pointer)
+            yield from _measured(given, pointer)
             yield from _parking(element, given, pointer)
 
 
@@ -88,16 +88,13 @@ def _days(subject: Subject, given: TariffRestrictions, pointer: str) -> Iterator
         yield warning("past_dates", f"{pointer}/end_date", sentence)
 
 
-def _measured(subject: Subject, given: TariffRestrictions, pointer: str) -> Iterator[Finding]:
+def _measured(given: TariffRestrictions, pointer: str) -> Iterator[Finding]:
     for name, most in _UNLIKELY.items():
         for field in (f"min_{name}", f"max_{name}"):
             value = getattr(given, field)
             if value is not None and value > most:
                 sentence = f"{value} {_UNITS[name]} is unlikely; the unit is {_UNITS[name]}."
                 yield warning("unlikely_unit", f"{pointer}/{field}", sentence)
-            if value is not None and subject.sends_ranges is False:
-                sentence = f"The {name} is not sent in CDRs, so nobody can check this price."
-                yield warning("unmeasured", f"{pointer}/{field}", sentence)
 
 
 def _parking(element: TariffElement, given: TariffRestrictions, pointer: str) -> Iterator[Finding]:

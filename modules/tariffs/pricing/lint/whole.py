@@ -77,9 +77,6 @@ def _reservation(subject: Subject) -> Iterator[Finding]:
     if used and expired and "TIME" in used & expired:
         sentence = "On expiry only the TIME price of RESERVATION_EXPIRES counts."
         yield warning("two_reservation_times", "/elements", sentence)
-    if kinds and subject.reservable is False:
-        sentence = "Reservations have a price, but the location can't be reserved."
-        yield warning("not_reservable", "/elements", sentence)
 
 
 def _use(subject: Subject) -> Iterator[Finding]:

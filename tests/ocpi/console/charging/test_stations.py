@@ -127,6 +127,19 @@ async def test_a_station_shows_its_evses_its_prices_in_words_and_who_charges_the
     assert "ELSEWHERE" not in words
 
 
+async def test_tariffs_that_nothing_chooses_between_are_named_once(console: Console) -> None:
+    evse = samples.evse(1)
+    evse["connectors"] = [each | {"tariff_ids": ["A", "tariff-1"]} for each in evse["connectors"]]
+    await store_location(console.database, evses=[evse])
+    await store_tariff(console.database)
+    sentence = "and nothing chooses between."
+    assert sentence not in await console.viewer.text(ONE)
+    await store_tariff(console.database, id="A")
+    words = await console.viewer.text(ONE)
+    assert f"A and TARIFF-1 are both valid, {sentence}" in words
+    assert words.count(sentence) == 1
+
+
 async def test_a_tariff_that_is_not_here_is_named_as_missing(console: Console) -> None:
     await store_location(console.database)
     assert "TARIFF-1 It is not stored here." in await console.viewer.text(ONE)
