@@ -71,8 +71,7 @@ MOMENTS = {
     "period_end": "2026-01-03T00:00:00Z",
     "start_date_time": "2026-01-01T00:00:00Z",
     "end_date_time": "2026-01-03T00:00:00Z",
-    # Later than the moments that are mended, which then are still a beginning of their CDR.
-    "ChargingPeriod.start_date_time": "2026-01-02T12:00:00Z",
+    "ChargingPeriod.start_date_time": "2026-01-02T12:00:00Z",  # Behind its CDR's when mended.
 }
 OWN = {"country_code", "party_id", "id", "uid"}
 COORDINATES = {"latitude": 2, "longitude": 3}
