@@ -83,6 +83,7 @@ async def test_locations_and_tariffs_are_the_same_at_both_ends(
         await change(home, method, path, body)
         await same(home, teller, LOCATION)
     await same(home, teller, TARIFF)
+    await change(home, "DELETE", LOCATION)
     await change(home, "DELETE", TARIFF)
     assert codes_of(await teller.get(f"{RECEIVER}/{TARIFF}")) == (404, 2000)
 
