@@ -1,10 +1,12 @@
-"""Which `last_updated` a change of our own objects bears."""
+"""Changes of our own objects: which `last_updated` they bear, and what is refused in them."""
 
 from datetime import datetime
 
 from ocpi.editing import AHEAD, Document
 from ocpi.errors import Conflict, InvalidParameters
 from ocpi.spec.moments import format_moment, microseconds, moment_of, parse_moment
+from ocpi.spec.reading import own_defects
+from ocpi.spec.types import OCPIModel
 
 
 def later(stored: str | None, now: int) -> str:
@@ -74,3 +76,19 @@ def grown(before: Document | None, document: Document) -> Document:
     if before is None or document["last_updated"] != before["last_updated"]:
         return document
     return {**document, "last_updated": later(before["last_updated"], 0)}
+
+
+def refuse_defects(
+    model: type[OCPIModel], document: Document, before: Document | None = None
+) -> None:
+    """Raises ``InvalidParameters`` for what a strict receiver would refuse in an object of ours.
+
+    What is wrong in `before` already, as files bring it, is let through: it would hinder every
+    other change.
+    """
+    found = own_defects(document, model)
+    if found and before is not None:
+        known = own_defects(before, model)
+        found = [line for line in found if line not in known]
+    if found:
+        raise InvalidParameters("; ".join(found))

@@ -21,7 +21,7 @@ from ocpi.editing import (
     object_key,
     require_same,
 )
-from ocpi.errors import InvalidParameters, UnknownObject
+from ocpi.errors import UnknownObject
 from ocpi.headers import Party
 from ocpi.listqueries import list_parameters, read_page, text_query
 from ocpi.mappings import Mappings
@@ -29,7 +29,6 @@ from ocpi.pagination import Page, Paging
 from ocpi.sight import EVERYTHING, Facts, ModuleSight, read_facts
 from ocpi.spec.document import decode, encode
 from ocpi.spec.moments import microseconds, parse_moment
-from ocpi.spec.reading import own_defects
 from ocpi.spec.types import OCPIModel
 
 
@@ -339,19 +338,22 @@ class Store(Generic[Row]):
             if each.maker is None and each.body != each.stored
         }
         if changed:
-            rows = [self._columns_of(each) | {"this": key} for key, each in changed.items()]
+            rows = [self._written(each) | {"this": key} for key, each in changed.items()]
             await db.exec(self._update, params=rows)
 
     def _new_row(self, held: Held, position: int) -> dict[str, Any]:
         assert held.maker is not None
         owner, key = held.maker.owner, held.maker.key
         named = {"position": position, "key": key, "owner": owner.key}
-        return {**named, **self._columns_of(held), **held.maker.beside}
+        return {**named, **self._written(held), **held.maker.beside}
 
-    def _columns_of(self, held: Held) -> dict[str, Any]:
+    def _written(self, held: Held) -> dict[str, Any]:
         assert held.document is not None
-        moment = microseconds(parse_moment(held.document["last_updated"]))
-        return {"last_updated": moment, "body": held.body, **self.columns(held.document)}
+        return self._columns_of(held.document, str(held.body))
+
+    def _columns_of(self, document: Document, body: str) -> dict[str, Any]:
+        moment = microseconds(parse_moment(document["last_updated"]))
+        return {"last_updated": moment, "body": body, **self.columns(document)}
 
     async def delete(self, db: AsyncSession, owner: Party, identifier: str) -> None:
         """Forget an object."""
@@ -379,27 +381,6 @@ class Store(Generic[Row]):
         require_same({**codes, **self.named(identifier)}, document)
 
     def _row_of(self, owner: Party, document: Document, position: int) -> dict[str, Any]:
-        return {
-            "position": position,
-            "key": object_key(owner, self.identify(document)),
-            "owner": owner.key,
-            "last_updated": microseconds(parse_moment(document["last_updated"])),
-            "body": encode(document),
-            **self.columns(document),
-        }
-
-
-def refuse_defects(
-    model: type[OCPIModel], document: Document, before: Document | None = None
-) -> None:
-    """Raises ``InvalidParameters`` for what a strict receiver would refuse in an object of ours.
-
-    What is wrong in `before` already, as files bring it, is let through: it would hinder every
-    other change.
-    """
-    found = own_defects(document, model)
-    if found and before is not None:
-        known = own_defects(before, model)
-        found = [line for line in found if line not in known]
-    if found:
-        raise InvalidParameters("; ".join(found))
+        key = object_key(owner, self.identify(document))
+        named = {"position": position, "key": key, "owner": owner.key}
+        return {**named, **self._columns_of(document, encode(document))}

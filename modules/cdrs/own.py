@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.cdrs.store import as_read, cdrs
 from ocpi.database import Database, clock_of, stamp
-from ocpi.dating import later, refuse_ahead
+from ocpi.dating import later, refuse_ahead, refuse_defects
 from ocpi.editing import Decision, Document, Edit, Written, object_key, spelled
 from ocpi.errors import Conflict, InvalidParameters, UnknownObject
 from ocpi.headers import Party
@@ -19,7 +19,7 @@ from ocpi.push.writing import write_in, write_many
 from ocpi.spec.cdrs import CDR
 from ocpi.spec.moments import parse_moment
 from ocpi.spec.reading import dump, read
-from ocpi.store import audience_of, refuse_defects
+from ocpi.store import audience_of
 
 MODULE = "cdrs"
 # What may differ between a credit CDR and the CDR that it takes back (CD-09, CD-10).

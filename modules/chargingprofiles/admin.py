@@ -10,12 +10,12 @@ from modules.commands.admin import Name, PairingOf, Sent, sent_answer
 from modules.commands.asking import Pairing, Question, ask, find_road
 from ocpi.admin import takes
 from ocpi.context import Context
+from ocpi.dating import refuse_defects
 from ocpi.editing import Document
 from ocpi.gateway import Wish
 from ocpi.request import Body, Here, Segment
 from ocpi.spec.chargingprofiles import ChargingProfile, ChargingProfileResponse
 from ocpi.spec.reading import dump, read
-from ocpi.store import refuse_defects
 
 router = APIRouter(
     prefix="/partners/{name}/chargingprofiles/{session_id}", tags=["chargingprofiles"]

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from modules.commands.asking import Pairing, Question, Road, SentCommand, ask, find_road
 from modules.commands.receiver import BODIES, MODELS, Word, command_type
 from ocpi.admin import document_answer
+from ocpi.dating import refuse_defects
 from ocpi.editing import Document
 from ocpi.errors import InvalidParameters, UnknownObject
 from ocpi.headers import Party
@@ -19,7 +20,6 @@ from ocpi.spec.commands import CommandResponse
 from ocpi.spec.document import decode
 from ocpi.spec.moments import format_moment, moment_of
 from ocpi.spec.reading import dump, read
-from ocpi.store import refuse_defects
 
 router = APIRouter(tags=["commands"])
 

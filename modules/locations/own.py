@@ -7,7 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.locations.parts import PARTS, Place, find_part, model_of, raise_parents
 from modules.locations.store import check_complete, locations
-from ocpi.dating import date_change, grown, not_older, refuse_ahead
+from ocpi.dating import date_change, grown, not_older, refuse_ahead, refuse_defects
 from ocpi.editing import Decision, Document, Edit, Written, object_key, spelled
 from ocpi.errors import Conflict, UnknownLocation
 from ocpi.headers import Party
@@ -15,7 +15,6 @@ from ocpi.push.feed import Change, Stream, created
 from ocpi.push.writing import Tell, write_in
 from ocpi.spec.moments import format_moment, parse_moment
 from ocpi.spec.reading import dump, read, read_patch
-from ocpi.store import refuse_defects
 
 MODULE = "locations"
 REMOVED = "REMOVED"
@@ -62,7 +61,7 @@ def patching_own(owner: Party, place: Place, body: Document) -> Edit:
         if _nothing_new(before, {**before, **changes}, body):
             return None, Written(before, changed=False)
         changes = grown(before, changes)
-        refuse_defects(model_of(place), {**before, **changes})
+        refuse_defects(model_of(place), {**before, **changes}, before)
         whole, written = locations.patching_at(owner, place, changes).decide(location, now)
         return whole, replace(written, patch=None if "evses" in changes else changes)
 

@@ -7,7 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from modules.sessions.store import FINAL, sessions, start_of
 from ocpi.database import Database
-from ocpi.dating import date_change, grown
+from ocpi.dating import date_change, grown, refuse_defects
 from ocpi.editing import Decision, Document, Edit, Written, object_key, spelled
 from ocpi.errors import Conflict, UnknownObject
 from ocpi.headers import Party
@@ -16,7 +16,7 @@ from ocpi.push.writing import write, write_in
 from ocpi.spec.moments import parse_moment
 from ocpi.spec.reading import dump, read, read_patch
 from ocpi.spec.sessions import Session
-from ocpi.store import audience_of, refuse_defects
+from ocpi.store import audience_of
 
 MODULE = "sessions"
 WAITING = ("PENDING", "RESERVATION")
@@ -62,7 +62,7 @@ async def patch_own(database: Database, owner: Party, session_id: str, body: Doc
         if same_content(before, document):
             return None, Written(before, changed=False)
         _refuse_change(before, document)
-        refuse_defects(Session, document)
+        refuse_defects(Session, document, before)
         return document, Written(document, patch=_told(before, changes, document))
 
     edit = Edit(owner, session_id, decide, dated_in=Stream.MONEY)

@@ -8,7 +8,7 @@ from modules.tariffs.priceable import refuse_unpriceable
 from modules.tariffs.source import withdrawal
 from modules.tariffs.store import tariffs
 from ocpi.database import clock_of, stamp
-from ocpi.dating import date_change, grown
+from ocpi.dating import date_change, grown, refuse_defects
 from ocpi.editing import Document, Written, object_key, spelled
 from ocpi.errors import UnknownObject
 from ocpi.golive.mapping import refuse_given
@@ -17,7 +17,6 @@ from ocpi.push.feed import Change, Stream, changed
 from ocpi.push.writing import write_in
 from ocpi.spec.reading import dump, read, read_patch
 from ocpi.spec.tariffs import Tariff
-from ocpi.store import refuse_defects
 
 MODULE = "tariffs"
 

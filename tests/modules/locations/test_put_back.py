@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from modules.locations.own import create_own
 from modules.locations.parts import Place, find_part
 from ocpi.database import Database
 from ocpi.editing import Document
-from ocpi.errors import Conflict
+from ocpi.errors import Conflict, InvalidParameters
 from ocpi.testing import samples
-from tests.house import open_database
+from tests.house import OURS, open_database
 from tests.modules.locations.test_own import (
     EVSE,
     LOC,
@@ -84,3 +85,16 @@ async def test_no_connector_is_deleted_by_leaving_it_out(database: Database, pla
     # What stands there again may have others.
     await put(database, EVSE, samples.evse(1, connectors=[samples.connector(3)], last_updated=T2))
     assert [each["id"] for each in find_part(await stored(database), EVSE)["connectors"]] == ["3"]
+
+
+async def test_what_a_file_brought_that_is_wrong_hinders_no_other_change(
+    database: Database,
+) -> None:
+    wrong = {"power_type": "AC_3_phase"}
+    evse = samples.evse(1, connectors=[samples.connector(1, **wrong)])
+    async with database.write() as db:
+        await create_own(db, OURS, [location(evses=[evse])])
+    await patch(database, EVSE, {"status": "CHARGING", "last_updated": T1})
+    assert find_part(await stored(database), EVSE)["status"] == "CHARGING"
+    with pytest.raises(InvalidParameters, match="AC_1_phase"):
+        await patch(database, PLUG, {"power_type": "AC_1_phase", "last_updated": T2})
