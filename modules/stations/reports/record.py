@@ -306,11 +306,14 @@ class Record:
     def measured(self, *, told: bool) -> Measured:
         """The material of the price; with `told`, periods end where published ones did.
 
-        A session of no length lasts a second, so that its energy is not lost.
+        A session of no length lasts a second, so that its energy is not lost, and so does what is
+        left of one behind the first value of its meter.
         """
         start, end = self._span()
         reserved = start if self.reserved_at is None else parse_moment(self.reserved_at)
-        begin, end = min(reserved, start), max(end, start + SECOND)
+        metered = [each.at for each in self.used_readings() if each.kwh is not None]
+        since = metered[0] if len(metered) > 1 else start
+        begin, end = min(reserved, start), max(end, since + SECOND)
         return Measured(
             start=begin,
             end=end,

@@ -256,6 +256,13 @@ async def try_sequence(world: World, documents: Sequence[Document]) -> None:
         assert charge.trouble == record.reused
 
 
+def told_within_a_second(*registers: int) -> list[Document]:
+    """A session whose meter says nothing for an hour, and then this within milliseconds."""
+    begun = document("start", at=moment(0), evse_uid=EVSES[0], connector_id="1", token={"uid": UID})
+    told = [document("meter", at=moment(3600 + n / 1000), kwh=k) for n, k in enumerate(registers)]
+    return [{**each, "transaction_id": NAMES[0]} for each in (begun, *told)]
+
+
 def told_by_meter(*registers: int) -> list[Document]:
     """A session at whose start and then each quarter of an hour the meter said this."""
     begun = document("start", at=moment(0), evse_uid=EVSES[0], connector_id="1", token={"uid": UID})
@@ -276,6 +283,7 @@ def test_any_sequence_of_reports_ends_consistent(sqlite_url: str) -> None:
         @example([])
         @example(told_by_meter(10, 12, 58, 14, 15))
         @example(told_by_meter(58, 12, 14, 15))
+        @example(told_within_a_second(0, 1))
         def consistent(documents: list[Document]) -> None:
             runner.run(try_sequence(world, documents))
 
