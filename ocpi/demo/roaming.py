@@ -168,6 +168,7 @@ class Roaming:
             session_id=session["id"],
             start_date_time=session["start_date_time"],
             end_date_time=session["end_date_time"],
+            charging_periods=[samples.charging_period(session["start_date_time"])],
             cdr_token=session["cdr_token"],
             cdr_location={**place, "id": session["location_id"]},
         )

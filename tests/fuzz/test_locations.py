@@ -124,16 +124,13 @@ def _after(stored: Document, method: str, place: list[str], body: Document) -> D
 
 
 def _late(stored: Document, method: str, body: Document) -> Document:
-    """Give what a part may have dated after an older write."""
-    parts: list[Document] = stored["evses" if "evses" in stored else "connectors"]
-    alike = [each["last_updated"] == stored["last_updated"] for each in parts]
-    if not any(alike) or (len(alike) > 1 and all(alike)):
+    """Give what one EVSE, and not all, has dated after an older write."""
+    parts: list[Document] = stored.get("evses", [])
+    if {each["last_updated"] == stored["last_updated"] for each in parts} != {True, False}:
         return stored
     date = {"last_updated": stored["last_updated"]}
     if method == "PATCH":
         return {**stored, **body, **date}
-    if "evses" not in stored:
-        return stored
     given = {each["uid"]: each for each in body["evses"]}
     evses = {
         each["uid"]: each

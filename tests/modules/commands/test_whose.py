@@ -52,9 +52,12 @@ async def test_the_party_named_by_the_headers_is_the_one_that_asked(floor: Floor
 @pytest.mark.req("CM-05", "CM-13")
 async def test_a_party_that_is_named_may_not_use_what_is_another_ones(floor: Floor) -> None:
     await add_second(floor)
-    for command, body in (("STOP_SESSION", stop()), ("START_SESSION", start())):
+    for command, body, result in (
+        ("STOP_SESSION", stop(), "UNKNOWN_SESSION"),
+        ("START_SESSION", start(), "REJECTED"),
+    ):
         answer = await send(floor.emsp, command, body, **AS_SECOND)
-        assert data_of(answer)["result"] == "REJECTED"
+        assert data_of(answer)["result"] == result
         assert await result_of(floor.emsp, command, body) == "ACCEPTED"
 
 

@@ -36,7 +36,7 @@ class Hub:
     def answer(self, request: httpx.Request) -> httpx.Response:
         shown = self.shows[request.headers["ocpi-from-party-id"]]
         if isinstance(shown, httpx.Response):
-            return httpx.Response(shown.status_code, content=shown.content)
+            return httpx.Response(shown.status_code, headers=shown.headers, content=shown.content)
         data = [token(uid=each) for each in shown]
         return httpx.Response(200, content=encode({"status_code": 1000, "data": data}))
 

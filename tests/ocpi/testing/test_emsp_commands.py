@@ -149,7 +149,7 @@ async def test_only_what_was_reserved_can_be_called_off(
         (envelope(1000, ACCEPTED), "in an envelope (AT-67)"),
         ({}, "result: is required"),
         ({"result": "DONE"}, "result: is a value that OCPI 2.2.1 doesn't know"),
-        ({"result": "FAILED", "message": [{"text": "Oops"}]}, "message.0.language"),
+        ({"result": "FAILED", "message": [{"text": "Oops"}]}, "message: is no text"),
         ({"result": "FAILED", "message": {"language": "en", "text": "Oops"}}, "message: is "),
     ],
 )

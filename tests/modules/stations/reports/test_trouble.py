@@ -319,7 +319,7 @@ async def test_a_session_that_staff_have_billed_is_not_billed_again(database_url
         await yard.put_tariff(TARIFF)
         outcome = await yard.bill(listed["id"])
         assert (outcome["result"], outcome["cdr_id"]) == ("kept", None)
-        assert outcome["note"] == "Somebody else billed it: CDR manual-1."
+        assert outcome["note"] == "Somebody else billed it: CDR MANUAL-1."
         assert [each["id"] for each in await yard.cdrs()] == ["MANUAL-1"]
         assert await yard.listed(trouble=True) == []
         [listed] = await yard.listed()
