@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
@@ -158,12 +159,12 @@ async def _hear(
     ]
     answers: list[_Answer] = []
     try:
-        for answered in asyncio.as_completed(asked, timeout=seconds):
-            answers.append(await answered)
-            if _is_yes(*answers[-1]):
-                break
-    except TimeoutError:
-        pass
+        # Who has not answered in time says nothing, and what the others said counts.
+        with suppress(TimeoutError):
+            for answered in asyncio.as_completed(asked, timeout=seconds):
+                answers.append(await answered)
+                if _is_yes(*answers[-1]):
+                    break
     finally:
         for task in asked:
             task.cancel()

@@ -4,37 +4,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Any
 
-import httpx
 import pytest
 
 from modules.cdrs.own import credit_of, store_own
-from ocpi.spec.document import decode, encode
-from ocpi.testing import samples
-from tests.house import OURS, OWNER, Service, open_service
-
-LIST = "/admin/cdrs"
-URL = f"{LIST}/NL/TNM/CDR-1"
-Document = dict[str, Any]
+from ocpi.spec.document import decode
+from tests.house import OURS, Service, open_service
+from tests.modules.cdrs.test_admin import URL, cdr, plain, post
 
 
 @pytest.fixture
 async def service(sqlite_url: str) -> AsyncIterator[Service]:
     async with open_service(sqlite_url) as opened:
         yield opened
-
-
-def cdr(**over: Any) -> Document:
-    return samples.cdr(**{**OWNER, **over})
-
-
-def plain(document: Any) -> Any:
-    return decode(encode(document))
-
-
-async def post(service: Service, body: Document) -> httpx.Response:
-    return await service.admin.post(LIST, content=encode(body))
 
 
 @pytest.mark.req("CD-10")

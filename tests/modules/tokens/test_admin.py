@@ -1,19 +1,12 @@
 """The operator's way to Tokens: stations ask here, and staff look."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from ocpi.headers import Party
 from tests.house import add_party
-from tests.modules.tokens.world import UID, World, open_world, token
-
-
-@pytest.fixture
-async def world(sqlite_url: str) -> AsyncIterator[World]:
-    async with open_world(sqlite_url) as opened:
-        yield opened
+from tests.modules.tokens.world import UID, World, token
 
 
 async def ask(world: World, method: str, path: str, body: Any = None) -> tuple[int, Any]:

@@ -1,7 +1,6 @@
 """Asking an eMSP in real time: slow, absent and hostile ones, and where a yes holds."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from time import monotonic
 from typing import Any
 
@@ -10,22 +9,10 @@ import pytest
 
 from ocpi.headers import Party
 from ocpi.testing.emsp import Rule
-from tests.modules.tokens.world import ABC, UID, World, open_world, presented, token
+from tests.modules.tokens.world import ABC, UID, World, presented, token
 
 XYZ = Party("FR", "XYZ")
 HERE = ("RFID", "LOC-1", "EVSE-1")
-
-
-@pytest.fixture
-async def world(sqlite_url: str) -> AsyncIterator[World]:
-    async with open_world(sqlite_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def each_world(database_url: str) -> AsyncIterator[World]:
-    async with open_world(database_url) as opened:
-        yield opened
 
 
 # How the eMSP fails -> what NEVER comes to, and ALLOWED_OFFLINE.

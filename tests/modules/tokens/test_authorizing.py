@@ -1,7 +1,6 @@
 """May this driver charge here? With eMSPs in-process, one, several or none."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from time import monotonic
 from urllib.parse import unquote
 
@@ -16,22 +15,10 @@ from ocpi.parties import Partner
 from ocpi.sealing import Seal
 from ocpi.spec.document import decode
 from ocpi.testing.emsp import Rule
-from tests.modules.tokens.world import ABC, UID, World, open_world, token
+from tests.modules.tokens.world import ABC, UID, World, token
 
 XYZ = Party("FR", "XYZ")
 HERE = ("RFID", "LOC-1", "EVSE-1")
-
-
-@pytest.fixture
-async def world(sqlite_url: str) -> AsyncIterator[World]:
-    async with open_world(sqlite_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def each_world(database_url: str) -> AsyncIterator[World]:
-    async with open_world(database_url) as opened:
-        yield opened
 
 
 @pytest.mark.req("TK-14", "TK-15")

@@ -1,6 +1,5 @@
 """A driver whose eMSP has sent a command is not asked about: which commands count, and for whom."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,22 +9,10 @@ from modules.commands.reservations import Fate, Reservation
 from ocpi.headers import Party
 from ocpi.spec.document import encode
 from ocpi.spec.moments import format_moment
-from tests.modules.tokens.world import ABC, UID, World, open_world, token
+from tests.modules.tokens.world import ABC, UID, World, token
 
 XYZ = Party("FR", "XYZ")
 HERE = ("RFID", "LOC-1", "EVSE-1")
-
-
-@pytest.fixture
-async def world(sqlite_url: str) -> AsyncIterator[World]:
-    async with open_world(sqlite_url) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def each_world(database_url: str) -> AsyncIterator[World]:
-    async with open_world(database_url) as opened:
-        yield opened
 
 
 @pytest.mark.req("CM-14", "CM-15", "CM-16", "CM-17", "TK-20")
